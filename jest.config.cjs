@@ -1,0 +1,32 @@
+/** One configuration for all projects. Tests run on the sources (condition @lastcall/source), so they need no build. */
+const esm = [
+  'jose',
+  '@nats-io',
+  'tuf-js',
+  '@tufjs',
+  'croner',
+  '@opentelemetry',
+  'commander',
+  '@inquirer',
+  '@bomb.sh',
+  'yaml',
+];
+
+module.exports = {
+  rootDir: __dirname,
+  roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/tools'],
+  testMatch: ['**/src/**/*.spec.ts'],
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['@lastcall/source', 'node', 'require', 'default'] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.(t|j|mj)s$': [
+      '@swc/jest',
+      { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],
+  modulePathIgnorePatterns: ['/dist/'],
+  testTimeout: 30_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,43 @@
+import type { EventEnvelope, EventType } from '@lastcall/contracts';
+
+/**
+ * The port of the bus. Two implementations: embedded (one process, journalled in a file) and NATS JetStream. Services
+ * see this file only; one contract suite runs on both.
+ *
+ * What is promised:
+ * - `publish` resolves when the event is durable. The same event id published again within the duplicate window is
+ *   dropped; beyond it the consumer's inbox drops it.
+ * - Each durable consumer sees every event of its types at least once, also those published while it was away.
+ * - Events of one source document (`envelope.source`) are handed over in the order of their `sequence`, one at a time; a
+ *   failing one holds back the later ones of the same source, and of that source only.
+ * - A handler that throws is tried again, 5 times in all with backoff; then `deadLetter` takes the event and the
+ *   next one of the source follows. A `Poison` error goes there at once.
+ * - `broadcast` reaches everybody who listens at that moment, in every process, at most once. It only ever shortens a
+ *   wait: whoever listens reads the store too.
+ */
+export interface Bus {
+  publish(event: EventEnvelope): Promise<void>;
+  consume(consumer: Consumer): Promise<Subscription>;
+  broadcast(topic: string, data: Uint8Array): Promise<void>;
+  listen(topic: string, handler: (data: Uint8Array) => void): Promise<Subscription>;
+  /** Whether publishing can succeed now; for health. */
+  isConnected(): boolean;
+  close(): Promise<void>;
+}
+
+export interface Consumer {
+  /** Durable name, one for each service. Several processes with the same name share the events. */
+  readonly name: string;
+  readonly types: readonly EventType[];
+  /** Resolves when the effect is durable; only then the event is acknowledged. */
+  handle(event: EventEnvelope): Promise<void>;
+  /** Keeps an event that could not be taken in. Must be durable before it resolves; if it throws, it is tried again. */
+  deadLetter(event: EventEnvelope, reason: string): Promise<void>;
+}
+
+export interface Subscription {
+  /** Resolves when no handler of it runs any more. Unacknowledged events come again to the next consumer. */
+  stop(): Promise<void>;
+}
+
+export const MAX_DELIVERIES = 5;

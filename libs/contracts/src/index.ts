@@ -1,0 +1,23 @@
+export * from './cloudevents.js';
+export * from './events.js';
+export * from './names.js';
+export * from './parse.js';
+export * from './permissions.js';
+export * from './poison.js';
+export * from './status.js';
+export * from './subjects.js';
+export * from './wire.js';
+
+export * as catalogV1 from './gen/lastcall/catalog/v1/catalog.js';
+export * as commonV1 from './gen/lastcall/common/v1/common.js';
+export * as eventsV1 from './gen/lastcall/events/v1/events.js';
+export * as identityV1 from './gen/lastcall/identity/v1/identity.js';
+export * as hostEdgeV1 from './gen/lastcall/installer/v1/host_edge.js';
+export * as hostOrderV1 from './gen/lastcall/installer/v1/host_order.js';
+export * as installerV1 from './gen/lastcall/installer/v1/installer.js';
+export * as operationsV1 from './gen/lastcall/operations/v1/operations.js';
+export * as preflightV1 from './gen/lastcall/preflight/v1/preflight.js';
+export * as schedulerV1 from './gen/lastcall/scheduler/v1/scheduler.js';
+export * as sessionV1 from './gen/lastcall/session/v1/session.js';
+export * as healthV1 from './gen/grpc/health/v1/health.js';
+export * as rpcErrorsV1 from './gen/google/rpc/error_details.js';

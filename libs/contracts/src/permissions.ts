@@ -1,0 +1,157 @@
+/**
+ * The one table of who may do what: method × role × installation. What is not in it is denied.
+ *
+ * Scopes:
+ * - `installation`: the request names an installation (in `parent`, `name`, `installation_id` or the resource's `name`);
+ *   a credential that is bound to one passes only for that one.
+ * - `stream`: the installation is in the stream's first message; the handler asks `principal` itself.
+ * - `any`: the same for every installation; bound credentials pass too.
+ * - `global`: concerns all installations; bound credentials do not pass.
+ * - `public`: no credential. Health, and Join, which carries its one-time token inside.
+ */
+export type RoleName = 'admin' | 'operator' | 'approver' | 'viewer' | 'agent' | 'client';
+export type Scope = 'installation' | 'stream' | 'any' | 'global' | 'public';
+
+export const ROLE_NAMES: readonly RoleName[] = ['admin', 'operator', 'approver', 'viewer', 'agent', 'client'];
+
+export interface Permission {
+  readonly roles: readonly RoleName[];
+  readonly scope: Scope;
+}
+
+const people: readonly RoleName[] = ['admin', 'operator', 'approver', 'viewer'];
+const operators: readonly RoleName[] = ['admin', 'operator'];
+
+const read = (scope: Scope, ...more: RoleName[]): Permission => ({ roles: [...people, ...more], scope });
+const write = (scope: Scope): Permission => ({ roles: operators, scope });
+const admin = (scope: Scope): Permission => ({ roles: ['admin'], scope });
+
+function methods(
+  service: string,
+  table: Readonly<Record<string, Permission>>,
+): readonly (readonly [string, Permission])[] {
+  return Object.entries(table).map(([method, permission]) => [`/${service}/${method}`, permission] as const);
+}
+
+/** Key: full gRPC method (`/package.Service/Method`) or HTTP route (`GET /tuf/*`). */
+export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
+  ...methods('lastcall.catalog.v1.CatalogService', {
+    CreateProduct: write('global'),
+    GetProduct: read('any'),
+    ListProducts: read('any'),
+    CreateRelease: write('global'),
+    PublishRelease: write('global'),
+    WithdrawRelease: write('global'),
+    GetRelease: read('any', 'client'),
+    ListReleases: read('any'),
+    ListChannels: read('any'),
+    UpdateChannel: write('global'),
+    CreateInstallation: write('global'),
+    GetInstallation: read('installation', 'client'),
+    ListInstallations: read('global'),
+    UpdateInstallation: write('installation'),
+    DeleteInstallation: write('installation'),
+    CheckUpdate: read('installation', 'client'),
+  }),
+  ...methods('lastcall.scheduler.v1.SchedulerService', {
+    CreateJob: write('installation'),
+    GetJob: read('installation'),
+    ListJobs: read('installation'),
+    UpdateJob: write('installation'),
+    DeleteJob: write('installation'),
+    EnableJob: write('installation'),
+    DisableJob: write('installation'),
+    StartJob: write('installation'),
+    AdviseJob: read('installation'),
+    ListRuns: read('installation'),
+    GetRun: read('installation'),
+    WatchRun: read('installation'),
+    CancelRun: write('installation'),
+    GetRunReport: read('installation'),
+    ListFirings: read('installation'),
+  }),
+  ...methods('lastcall.preflight.v1.PreflightService', {
+    CreateReport: write('installation'),
+    GetReport: read('installation'),
+    ListReports: read('installation'),
+    CreateBackup: write('installation'),
+    GetBackup: read('installation'),
+    ListBackups: read('installation'),
+    RestoreBackup: write('installation'),
+    GetRestore: read('installation'),
+  }),
+  ...methods('lastcall.session.v1.SessionService', {
+    Attach: { roles: ['client'], scope: 'stream' },
+    WaitForReopening: { roles: ['client', ...people], scope: 'installation' },
+    GetGate: read('installation', 'client'),
+    CloseGate: write('installation'),
+    OpenGate: write('installation'),
+    ListSessions: read('installation'),
+    CountSessions: read('installation'),
+    SendNotice: write('installation'),
+    ListHolds: read('installation'),
+    ReleaseHold: write('installation'),
+  }),
+  ...methods('lastcall.installer.v1.InstallerService', {
+    CreateJoinToken: write('installation'),
+    GetHost: read('installation'),
+    ListHosts: read('installation'),
+    GetPlan: read('installation'),
+    ListPlans: read('installation'),
+  }),
+  ...methods('lastcall.installer.v1.HostEdgeService', {
+    Join: { roles: [], scope: 'public' },
+    Connect: { roles: ['agent'], scope: 'stream' },
+  }),
+  ...methods('lastcall.identity.v1.TokenService', {
+    CreateToken: admin('global'),
+    ListTokens: admin('global'),
+    RevokeToken: admin('global'),
+  }),
+  ...methods('lastcall.operations.v1.OperationsService', {
+    ListDeadLetters: read('global'),
+    RedriveDeadLetter: admin('global'),
+    ListAuditRecords: read('global'),
+  }),
+  ...methods('grpc.health.v1.Health', {
+    Check: { roles: [], scope: 'public' },
+    Watch: { roles: [], scope: 'public' },
+  }),
+  ['GET /tuf/*', { roles: [...people, 'agent'], scope: 'any' }],
+  ['GET /blobs/*', { roles: [...people, 'agent'], scope: 'any' }],
+  ['PUT /blobs/*', write('global')],
+]);
+
+/** Who is calling, as proven by the credential. */
+export interface Principal {
+  /** Who: name of a person or application; `{installation}/{host}` for an agent. */
+  readonly subject: string;
+  readonly role: RoleName;
+  /** Installation that the credential is bound to; undefined: all. */
+  readonly installation?: string;
+  /** Id of the credential, for revocation; empty for agents. */
+  readonly token: string;
+}
+
+/** Whether the table lets this principal call this method; `installation` is what the request names. */
+export function isPermitted(
+  method: string,
+  principal: Principal | undefined,
+  installation: string | undefined,
+): boolean {
+  const permission = PERMISSIONS.get(method);
+  if (!permission) return false;
+  if (permission.scope === 'public') return true;
+  if (!principal || !permission.roles.includes(principal.role)) return false;
+  switch (permission.scope) {
+    case 'any':
+    case 'stream':
+      return true;
+    case 'global':
+      return principal.installation === undefined;
+    case 'installation':
+      return (
+        installation !== undefined && (principal.installation === undefined || principal.installation === installation)
+      );
+  }
+}

@@ -1,0 +1,6 @@
+export * from './decider.js';
+export * from './fields.js';
+export * from './ids.js';
+export * from './outcome.js';
+export * from './time.js';
+export * from './vocabulary.js';

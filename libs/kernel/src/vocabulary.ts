@@ -1,0 +1,65 @@
+/*
+ * Words of the glossary that more than one domain uses, as plain values. They survive JSON, so documents hold them as
+ * they are.
+ */
+
+export type InstallationKind = 'single-user' | 'multi-user';
+export type HostRole = 'server' | 'terminal-server' | 'workstation';
+export type JobType = 'software-update' | 'data-backup' | 'maintenance-window' | 'run-command';
+export type BackupMode = 'take' | 'made-elsewhere';
+export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'quarantined' | 'cancelled' | 'expired';
+
+/** A host as a run sees it. */
+export interface RunHost {
+  readonly host: string;
+  readonly role: HostRole;
+  /** Whether the update may go ahead without it. */
+  readonly mayFollowLater: boolean;
+}
+
+/** Everything that was decided when a run was opened. Never changes; travels with each event of the run. */
+export interface RunSpec {
+  readonly run: string;
+  readonly installation: string;
+  readonly job: string;
+  readonly type: JobType;
+  readonly kind: InstallationKind;
+  readonly product: string;
+  /** Empty when unknown. */
+  readonly fromVersion: string;
+  /** Empty for a backup. */
+  readonly toVersion: string;
+  readonly hosts: readonly RunHost[];
+  readonly reactionTimeMs: number;
+  readonly message: string;
+  readonly backupMode: BackupMode;
+  readonly backupMaxAgeMs: number;
+  /** Grows with every run of the installation. */
+  readonly fence: number;
+  readonly nominalAt: number;
+  readonly startedAt: number;
+  readonly deadlineAt: number;
+  readonly requestedBy: string;
+  readonly timeZone: string;
+  readonly holdsAllowed: boolean;
+}
+
+/** Why something failed, in a form that a report can show. */
+export interface Failure {
+  /** UPPER_SNAKE_CASE. */
+  readonly reason: string;
+  /** One sentence: what, where, what to do. */
+  readonly message: string;
+  /** Empty when it is not about one host. */
+  readonly host: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export function failure(reason: string, message: string, host = '', facts: Record<string, string> = {}): Failure {
+  return { reason, message, host, facts };
+}
+
+/** Whether the run shuts the gate and drains: an update of an installation that many are logged in to. */
+export function passesGate(spec: Pick<RunSpec, 'type' | 'kind'>): boolean {
+  return spec.type === 'software-update' && spec.kind === 'multi-user';
+}

@@ -1,0 +1,142 @@
+import type { Bus } from '@lastcall/bus';
+import type { EventEnvelope, EventMessage, EventType, Principal, ServiceName } from '@lastcall/contracts';
+import type { Rejected } from '@lastcall/kernel';
+import type { Store } from '@lastcall/store';
+import type { UnaryClient } from '@lastcall/sdk';
+import type { Logger } from './logging.js';
+import type { z } from 'zod';
+
+/*
+ * What a service is to the runtime. The same value runs alone (`main.ts`) and beside the others in one process
+ * (`lastcall up`); it never learns which.
+ */
+
+export interface ServiceModule<S extends object> {
+  readonly name: ServiceName;
+  /** Settings of this service beyond the common ones. Keys are camelCase; `fooBar` is read from LASTCALL_FOO_BAR. */
+  readonly settings: z.ZodType<S>;
+  /** Declares collections and wires the parts. Nothing runs before the runtime starts it. */
+  create(context: ServiceContext<S>): Promise<ServiceParts>;
+}
+
+export interface ServiceContext<S> {
+  readonly settings: S;
+  /** This service's own database. */
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly log: Logger;
+  /** Typed client of another service, with this service's credential, deadlines and retries. */
+  client<D extends ServiceDefinition>(definition: D): UnaryClient<D>;
+  /** Folder for files of this service. */
+  readonly dataDir: string;
+  /** Base address under which this process's HTTP edge can be reached from hosts. */
+  readonly publicHttpUrl: string;
+  /** Number in [0, 1); injected so that tests can repeat a run. */
+  random(): number;
+}
+
+export interface ServiceParts {
+  readonly rpc: readonly RpcBinding[];
+  readonly http?: readonly HttpRoute[];
+  /** One handler for each event that the table lists for this service; the start fails when they differ. */
+  readonly consumers: EventHandlers;
+  readonly duties: readonly Duty[];
+  /** Public keys of agents, where this service knows them: raw Ed25519, 32 bytes. */
+  agentKey?(installation: string, host: string): Promise<Uint8Array | undefined>;
+  /** Ends what the parts above do not cover: open streams, for example. */
+  stop?(): Promise<void>;
+}
+
+/** Handlers of a service: idempotent; they resolve when their effect is durable. */
+export type EventHandlers = {
+  readonly [T in EventType]?: (message: EventMessage<T>, envelope: EventEnvelope) => Promise<void>;
+};
+
+/**
+ * A background duty: the runtime calls `runOnce` at the start, whenever `wake` was called, at the time that the last call
+ * answered, and at least every `everyMs` (with jitter). A call that throws is logged, counted and repeated with backoff.
+ */
+export interface Duty {
+  readonly name: string;
+  readonly everyMs: number;
+  /** Answers when it wants to run next (milliseconds since the epoch), or undefined. */
+  runOnce(signal: AbortSignal): Promise<number | undefined>;
+  /** The runtime sets this; the service calls it when there is something to do now. */
+  wake?: () => void;
+}
+
+/** The shape of generated gRPC service definitions (ts-proto, outputServices=grpc-js). */
+export type ServiceDefinition = Readonly<
+  Record<
+    string,
+    {
+      readonly path: string;
+      readonly requestStream: boolean;
+      readonly responseStream: boolean;
+      // `any` as in the generated code: a method's types differ in every entry.
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any
+      readonly requestSerialize: (value: any) => Buffer;
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any
+      readonly requestDeserialize: (value: Buffer) => any;
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any
+      readonly responseSerialize: (value: any) => Buffer;
+      // eslint-disable-next-line @typescript-eslint/no-explicit-any
+      readonly responseDeserialize: (value: Buffer) => any;
+    }
+  >
+>;
+
+type Req<M> = M extends { requestDeserialize: (value: Buffer) => infer R } ? R : never;
+type Res<M> = M extends { responseDeserialize: (value: Buffer) => infer R } ? R : never;
+
+/** Who calls, and how long they wait. */
+export interface RpcContext {
+  /** Undefined only on public methods. */
+  readonly principal: Principal | undefined;
+  /** Aborted when the caller is gone, the deadline has passed, or the server stops. */
+  readonly signal: AbortSignal;
+  /** `ip:port` of the caller, for logs and limits. */
+  readonly peer: string;
+}
+
+/** A bidirectional stream as a handler sees it. */
+export interface ServerStream<Req, Res> extends AsyncIterable<Req> {
+  /** False when the reader is slower than the writer: the message is queued; stop writing or drop the reader. */
+  write(message: Res): boolean;
+  /** The same for a message that was encoded once for many streams. */
+  writeEncoded(bytes: Buffer): boolean;
+  /** Bytes that wait for the reader. */
+  readonly queuedBytes: number;
+  /** Ends the stream after what was written. */
+  end(): void;
+}
+
+/** Handlers of one gRPC service. A returned Rejected becomes its gRPC status with all its details. */
+export type RpcHandlers<D extends ServiceDefinition> = {
+  readonly [M in keyof D]: D[M]['requestStream'] extends true
+    ? (stream: ServerStream<Req<D[M]>, Res<D[M]>>, context: RpcContext) => Promise<void>
+    : D[M]['responseStream'] extends true
+      ? (request: Req<D[M]>, context: RpcContext) => AsyncIterable<Res<D[M]>>
+      : (request: Req<D[M]>, context: RpcContext) => Promise<Res<D[M]> | Rejected>;
+};
+
+/** A service definition with its handlers, ready for a server. Made by `bindRpc`. */
+export interface RpcBinding {
+  readonly definition: ServiceDefinition;
+  readonly handlers: RpcHandlers<ServiceDefinition>;
+}
+
+export function bindRpc<D extends ServiceDefinition>(definition: D, handlers: Partial<RpcHandlers<D>>): RpcBinding {
+  return { definition, handlers: handlers as RpcHandlers<ServiceDefinition> };
+}
+
+/** A route of the HTTP edge. `path` ends in `/*` for everything below; the permission table has `{method} {path}`. */
+export interface HttpRoute {
+  readonly method: 'GET' | 'PUT';
+  readonly path: string;
+  handle(
+    request: import('node:http').IncomingMessage,
+    response: import('node:http').ServerResponse,
+    context: RpcContext & { readonly rest: string },
+  ): Promise<void>;
+}

@@ -1,0 +1,63 @@
+// Runs the tests of one tier (unit, int, e2e), or of all of them one tier after the other, and says what could not run.
+// The results of each tier are left in coverage/<tier>.json for .ci/run. More arguments go to jest.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const TIERS = {
+  unit: { pattern: '^(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', args: [] },
+  int: { pattern: '\\.int\\.spec\\.ts$', args: [] },
+  e2e: { pattern: '\\.e2e\\.spec\\.ts$', args: ['--runInBand', '--testTimeout=180000'] },
+};
+
+const [first, ...others] = process.argv.slice(2);
+const chosen = first in TIERS ? [first] : Object.keys(TIERS);
+const more = first === undefined || first in TIERS ? others : [first, ...others];
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest.js');
+
+const missing = ['NATS', 'MONGODB'].filter((name) => !process.env[`LASTCALL_TEST_${name}_URL`]);
+if (missing.length > 0) {
+  const urls = missing.map((name) => `LASTCALL_TEST_${name}_URL`).join(' and ');
+  console.error(`tests: ${urls} not set; suites that need ${missing.join(' and ')} are skipped by name below`);
+  if (process.env.LASTCALL_REQUIRE_BACKENDS === '1') {
+    console.error('tests: LASTCALL_REQUIRE_BACKENDS=1, so this is a failure');
+    process.exit(1);
+  }
+}
+
+mkdirSync('coverage', { recursive: true });
+let failed = false;
+const lines = [];
+for (const tier of chosen) {
+  const output = `coverage/${tier}.json`;
+  rmSync(output, { force: true });
+  const { pattern, args } = TIERS[tier];
+  const run = spawnSync(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      jest,
+      '--testPathPatterns',
+      pattern,
+      '--passWithNoTests',
+      '--json',
+      `--outputFile=${output}`,
+      ...args,
+      ...more,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  failed ||= run.status !== 0;
+  try {
+    const r = JSON.parse(readFileSync(output, 'utf8'));
+    const skipped = r.testResults.flatMap((f) => f.assertionResults).filter((a) => a.status === 'pending');
+    const suites = new Set(skipped.map((a) => a.ancestorTitles[0] ?? a.title));
+    lines.push(`${tier}: ${r.numPassedTests} passed, ${r.numFailedTests} failed, ${r.numPendingTests} skipped`);
+    if (suites.size > 0) lines.push(`  skipped: ${[...suites].join(', ')}`);
+  } catch (cause) {
+    lines.push(`${tier}: no result (${cause.message})`);
+    failed = true;
+  }
+}
+console.log(lines.join('\n'));
+process.exit(failed ? 1 : 0);
