@@ -13,7 +13,7 @@ const TIERS = {
 const [first, ...others] = process.argv.slice(2);
 const chosen = first in TIERS ? [first] : Object.keys(TIERS);
 const more = first === undefined || first in TIERS ? others : [first, ...others];
-const jest = createRequire(import.meta.url).resolve('jest/bin/jest.js');
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 
 const missing = ['NATS', 'MONGODB'].filter((name) => !process.env[`LASTCALL_TEST_${name}_URL`]);
 if (missing.length > 0) {

@@ -4,6 +4,7 @@ export * from './names.js';
 export * from './parse.js';
 export * from './permissions.js';
 export * from './poison.js';
+export * from './service-definition.js';
 export * from './status.js';
 export * from './subjects.js';
 export * from './wire.js';
@@ -21,3 +22,6 @@ export * as schedulerV1 from './gen/lastcall/scheduler/v1/scheduler.js';
 export * as sessionV1 from './gen/lastcall/session/v1/session.js';
 export * as healthV1 from './gen/grpc/health/v1/health.js';
 export * as rpcErrorsV1 from './gen/google/rpc/error_details.js';
+
+// The manifest's parser carries YAML and a schema engine: it has a door of its own, `@lastcall/contracts/manifest`.
+export type * from './manifest.js';

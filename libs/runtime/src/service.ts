@@ -1,5 +1,14 @@
 import type { Bus } from '@lastcall/bus';
-import type { EventEnvelope, EventMessage, EventType, Principal, ServiceName } from '@lastcall/contracts';
+import type {
+  EventEnvelope,
+  EventMessage,
+  EventType,
+  Principal,
+  RequestOf,
+  ResponseOf,
+  ServiceDefinition,
+  ServiceName,
+} from '@lastcall/contracts';
 import type { Rejected } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import type { UnaryClient } from '@lastcall/sdk';
@@ -29,8 +38,10 @@ export interface ServiceContext<S> {
   client<D extends ServiceDefinition>(definition: D): UnaryClient<D>;
   /** Folder for files of this service. */
   readonly dataDir: string;
-  /** Base address under which this process's HTTP edge can be reached from hosts. */
-  readonly publicHttpUrl: string;
+  /** Folder with the keys and credentials of this process: `signing-key.pem`, `keys.json`, `{service}.token`. */
+  readonly identityDir: string;
+  /** Base address of the catalog's HTTP edge (signed metadata and blobs) as hosts reach it, `http://host:port`. */
+  readonly catalogUrl: string;
   /** Number in [0, 1); injected so that tests can repeat a run. */
   random(): number;
 }
@@ -65,30 +76,6 @@ export interface Duty {
   wake?: () => void;
 }
 
-/** The shape of generated gRPC service definitions (ts-proto, outputServices=grpc-js). */
-export type ServiceDefinition = Readonly<
-  Record<
-    string,
-    {
-      readonly path: string;
-      readonly requestStream: boolean;
-      readonly responseStream: boolean;
-      // `any` as in the generated code: a method's types differ in every entry.
-      // eslint-disable-next-line @typescript-eslint/no-explicit-any
-      readonly requestSerialize: (value: any) => Buffer;
-      // eslint-disable-next-line @typescript-eslint/no-explicit-any
-      readonly requestDeserialize: (value: Buffer) => any;
-      // eslint-disable-next-line @typescript-eslint/no-explicit-any
-      readonly responseSerialize: (value: any) => Buffer;
-      // eslint-disable-next-line @typescript-eslint/no-explicit-any
-      readonly responseDeserialize: (value: Buffer) => any;
-    }
-  >
->;
-
-type Req<M> = M extends { requestDeserialize: (value: Buffer) => infer R } ? R : never;
-type Res<M> = M extends { responseDeserialize: (value: Buffer) => infer R } ? R : never;
-
 /** Who calls, and how long they wait. */
 export interface RpcContext {
   /** Undefined only on public methods. */
@@ -114,10 +101,10 @@ export interface ServerStream<Req, Res> extends AsyncIterable<Req> {
 /** Handlers of one gRPC service. A returned Rejected becomes its gRPC status with all its details. */
 export type RpcHandlers<D extends ServiceDefinition> = {
   readonly [M in keyof D]: D[M]['requestStream'] extends true
-    ? (stream: ServerStream<Req<D[M]>, Res<D[M]>>, context: RpcContext) => Promise<void>
+    ? (stream: ServerStream<RequestOf<D[M]>, ResponseOf<D[M]>>, context: RpcContext) => Promise<void>
     : D[M]['responseStream'] extends true
-      ? (request: Req<D[M]>, context: RpcContext) => AsyncIterable<Res<D[M]>>
-      : (request: Req<D[M]>, context: RpcContext) => Promise<Res<D[M]> | Rejected>;
+      ? (request: RequestOf<D[M]>, context: RpcContext) => AsyncIterable<ResponseOf<D[M]>>
+      : (request: RequestOf<D[M]>, context: RpcContext) => Promise<ResponseOf<D[M]> | Rejected>;
 };
 
 /** A service definition with its handlers, ready for a server. Made by `bindRpc`. */

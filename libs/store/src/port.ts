@@ -62,8 +62,7 @@ export interface Document<T> {
 
 /** What a step wants written. */
 export type Change<T, R> =
-  | { readonly write: T; readonly events?: readonly OutgoingEvent[]; readonly result: R }
-  | { readonly keep: R };
+  { readonly write: T; readonly events?: readonly OutgoingEvent[]; readonly result: R } | { readonly keep: R };
 
 export interface StepContext {
   /** The store's clock. */
