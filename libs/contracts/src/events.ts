@@ -35,7 +35,7 @@ export const EVENTS = {
   InstallationChanged: event('catalog', wire.InstallationChanged, ['session']),
   InstalledReleaseChanged: event('catalog', wire.InstalledReleaseChanged, ['session']),
   ReleaseWithdrawn: event('catalog', wire.ReleaseWithdrawn, ['scheduler']),
-  TokenRevoked: event('catalog', wire.TokenRevoked, ['scheduler', 'preflight', 'session', 'installer']),
+  TokenRevoked: event('catalog', wire.TokenRevoked, ['catalog', 'scheduler', 'preflight', 'session', 'installer']),
   HostJoined: event('installer', wire.HostJoined, ['catalog']),
 
   RunStarted: event('scheduler', wire.RunStarted, ['preflight']),

@@ -7,6 +7,7 @@ export * from './poison.js';
 export * from './service-definition.js';
 export * from './status.js';
 export * from './subjects.js';
+export * from './tree.js';
 export * from './wire.js';
 
 export * as catalogV1 from './gen/lastcall/catalog/v1/catalog.js';

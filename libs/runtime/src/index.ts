@@ -1,1 +1,20 @@
-export {};
+// First: what follows needs a current Node.
+export { nodeTooOld } from './node-version-check.js';
+
+export { z } from 'zod';
+export * from './service.js';
+export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logging.js';
+export * from './settings/index.js';
+export { createLifecycle, type Lifecycle, type LifecycleLimits, type LifecyclePart } from './lifecycle.js';
+export { ensureIdentity, IDENTITY_FILES, SERVICE_NAMES } from './identity/ensure-identity.js';
+export {
+  createTokenIssuer,
+  describeCredential,
+  type IssuedToken,
+  type TokenIssuer,
+  type TokenRequest,
+} from './identity/token-issuer.js';
+export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
+export { authorise } from './auth/authorise.js';
+export { startProcess, type ProcessOptions, type RunningProcess } from './start-process.js';
+export { main, nextSignal } from './main.js';

@@ -28,6 +28,9 @@ export interface ServiceModule<S extends object> {
   create(context: ServiceContext<S>): Promise<ServiceParts>;
 }
 
+/** A module whose settings do not matter, in lists of modules. */
+export type AnyServiceModule = ServiceModule<object>;
+
 export interface ServiceContext<S> {
   readonly settings: S;
   /** This service's own database. */

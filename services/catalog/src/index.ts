@@ -1,1 +1,2 @@
-export {};
+export { catalogModule } from './service.js';
+export type { CatalogSettings } from './settings.js';

@@ -1,1 +1,1 @@
-export {};
+export { installerModule } from './service.js';

@@ -1,1 +1,1 @@
-export {};
+export { preflightModule } from './service.js';

@@ -1,1 +1,1 @@
-export {};
+export { schedulerModule } from './service.js';

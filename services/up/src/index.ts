@@ -1,1 +1,2 @@
-export {};
+export { prepare } from './data-folder.js';
+export { startUp, type RunningUp, type UpOptions } from './start-up.js';

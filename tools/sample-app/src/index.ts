@@ -1,1 +1,1 @@
-export {};
+export { buildReleases, ENCORE_RELEASES, type EncoreVersion } from './build-releases.js';

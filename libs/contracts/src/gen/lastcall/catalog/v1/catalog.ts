@@ -186,6 +186,8 @@ export interface ReleaseRequirements {
     | undefined;
   /** Size of the largest tree in bytes. */
   treeBytes: bigint;
+  /** Whether the release migrates data (the server's manifest commands have `migrate`); then there must be a backup. */
+  changesData: boolean;
 }
 
 /** One operating system. */
@@ -499,6 +501,8 @@ export interface DeleteInstallationResponse {
 export interface CheckUpdateRequest {
   /** `installations/{installation}`. */
   name: string;
+  /** Version that is asked for; empty: the newest of the installation's channel that it may take. */
+  version: string;
 }
 
 /** See CatalogService. */
@@ -1190,6 +1194,7 @@ function createBaseReleaseRequirements(): ReleaseRequirements {
     dataVersion: "",
     antivirus: undefined,
     treeBytes: 0n,
+    changesData: false,
   };
 }
 
@@ -1246,6 +1251,9 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
         throw new globalThis.Error("value provided for field message.treeBytes of type uint64 too large");
       }
       writer.uint32(96).uint64(message.treeBytes);
+    }
+    if (message.changesData !== false) {
+      writer.uint32(104).bool(message.changesData);
     }
     return writer;
   },
@@ -1369,6 +1377,14 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
             message.treeBytes = reader.uint64() as bigint;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.changesData = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1425,6 +1441,11 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
         : isSet(object.tree_bytes)
         ? BigInt(object.tree_bytes)
         : 0n,
+      changesData: isSet(object.changesData)
+        ? globalThis.Boolean(object.changesData)
+        : isSet(object.changes_data)
+        ? globalThis.Boolean(object.changes_data)
+        : false,
     };
   },
 
@@ -1466,6 +1487,9 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
     if (message.treeBytes !== 0n) {
       obj.treeBytes = message.treeBytes.toString();
     }
+    if (message.changesData !== false) {
+      obj.changesData = message.changesData;
+    }
     return obj;
   },
 
@@ -1494,6 +1518,7 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
       ? AntivirusRequirement.fromPartial(object.antivirus)
       : undefined;
     message.treeBytes = (object.treeBytes !== undefined && object.treeBytes !== null) ? BigInt(object.treeBytes) : 0n;
+    message.changesData = object.changesData ?? false;
     return message;
   },
 };
@@ -4758,13 +4783,16 @@ export const DeleteInstallationResponse: MessageFns<DeleteInstallationResponse> 
 };
 
 function createBaseCheckUpdateRequest(): CheckUpdateRequest {
-  return { name: "" };
+  return { name: "", version: "" };
 }
 
 export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
   encode(message: CheckUpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
     }
     return writer;
   },
@@ -4790,6 +4818,14 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4803,13 +4839,19 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
   },
 
   fromJSON(object: any): CheckUpdateRequest {
-    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+    };
   },
 
   toJSON(message: CheckUpdateRequest): unknown {
     const obj: any = {};
     if (message.name !== "") {
       obj.name = message.name;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
     }
     return obj;
   },
@@ -4820,6 +4862,7 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
   fromPartial(object: DeepPartial<CheckUpdateRequest>): CheckUpdateRequest {
     const message = createBaseCheckUpdateRequest();
     message.name = object.name ?? "";
+    message.version = object.version ?? "";
     return message;
   },
 };

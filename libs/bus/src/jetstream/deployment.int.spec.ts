@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { openBus } from '../open-bus.js';
+import { createNatsServer, freePorts } from './nats-server.js';
+
+const found = spawnSync('nats-server', ['--version']).status === 0;
+const withServer = found ? describe : describe.skip;
+const folder = join(__dirname, '../../../../deploy/nats');
+
+withServer('deploy/nats (nats-server on the PATH)', () => {
+  it.each(['server.conf', 'cluster.conf'])(
+    '%s starts a server that syncs always and demands the password',
+    async (file) => {
+      const [port = 0, monitor = 0] = await freePorts(2);
+      const server = createNatsServer({ port, monitor, name: 'deployed', configuration: join(folder, file) });
+      await server.start();
+      const open = (login: string) =>
+        openBus({
+          url: server.url.replace('//', `//${login}@`),
+          file: '',
+          prefix: 'lastcall',
+          tuning: { connectTimeoutMs: 0 },
+        });
+      await expect(open('lastcall:wrong')).rejects.toMatchObject({ cause: { name: 'AuthorizationError' } });
+      const response = await fetch(`http://127.0.0.1:${monitor}/jsz`);
+      expect(await response.json()).toMatchObject({ config: { sync_always: true } });
+      if (file === 'server.conf') await (await open(`lastcall:${server.password}`)).close();
+      await server.cleanUp();
+    },
+  );
+});

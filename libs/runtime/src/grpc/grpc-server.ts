@@ -1,0 +1,173 @@
+import { Server, ServerCredentials, status, type ServiceDefinition, type UntypedHandleCall } from '@grpc/grpc-js';
+import type { MethodDefinition } from '@lastcall/contracts';
+import { Fault, orThrow } from '@lastcall/kernel';
+import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
+import type { Authenticator } from '../auth/authenticator.js';
+import { admit } from '../auth/admit.js';
+import type { Logger } from '../logging.js';
+import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
+import type { RpcBinding } from '../service.js';
+import type { CommonSettings } from '../settings/index.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
+import type { TlsFiles } from '../tls.js';
+import {
+  bidiCall,
+  streamingCall,
+  unaryCall,
+  type BidiHandler,
+  type CallEnd,
+  type StreamingHandler,
+  type Surroundings,
+  type UnaryHandler,
+} from './handle-calls.js';
+import { isDefect } from './status.js';
+
+/*
+ * One server on one port for all bindings of a process. Owns limits, keepalive and the graceful end: calls may finish, streams
+ * are asked to come again, and what is left after the time is cut.
+ */
+
+export interface GuardedBinding {
+  readonly binding: RpcBinding;
+  readonly authenticator: Authenticator;
+  readonly audit: AuditTrail;
+}
+
+export interface GrpcServerOptions {
+  readonly settings: Pick<
+    CommonSettings,
+    'grpcAddress' | 'maxConnectionAgeMs' | 'maxConnectionAgeGraceMs' | 'stopTimeoutMs'
+  >;
+  readonly tls?: TlsFiles | undefined;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+export interface GrpcServer {
+  /** Binds; answers `host:port` with the real port. */
+  start(bindings: readonly GuardedBinding[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { settings } = options;
+  const stopping = new AbortController();
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.max_metadata_size': 16 * 1024,
+    ...(settings.maxConnectionAgeMs > 0 && {
+      'grpc.max_connection_age_ms': settings.maxConnectionAgeMs,
+      'grpc.max_connection_age_grace_ms': settings.maxConnectionAgeGraceMs,
+    }),
+  });
+  let bound = false;
+  return {
+    start: async (bindings) => {
+      for (const binding of bindings) addBinding(server, binding, options, stopping.signal);
+      const port = await bind(server, settings.grpcAddress, credentialsOf(options.tls));
+      bound = true;
+      return settings.grpcAddress.replace(/:\d+$/, `:${port}`);
+    },
+    stop: async () => {
+      stopping.abort();
+      if (bound) await shutDown(server, settings.stopTimeoutMs, options.log);
+    },
+  };
+}
+
+function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  const pairs = [{ private_key: tls.key, cert_chain: tls.cert }];
+  return ServerCredentials.createSsl(tls.ca ?? null, pairs, tls.clientCerts === 'required');
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, port) => {
+      if (!cause) return resolve(port);
+      const message = `cannot listen on ${address} (${cause.message}); set LASTCALL_GRPC_ADDRESS to a free one`;
+      reject(new Fault(message, { cause }));
+    });
+  });
+}
+
+function shutDown(server: Server, timeoutMs: number, log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    // A little less than the step may take, so that the cut is ours.
+    const timer = setTimeout(() => {
+      log.warn('calls were still open when the time to stop was over; they are cut');
+      server.forceShutdown();
+      resolve();
+    }, timeoutMs * 0.8);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function addBinding(server: Server, guarded: GuardedBinding, options: GrpcServerOptions, stopping: AbortSignal): void {
+  const { definition, handlers } = guarded.binding;
+  const wrapped = Object.entries(definition).map(([key, method]) => [key, { ...method, ...passThrough(method) }]);
+  const calls = Object.entries(definition)
+    .filter(([key]) => handlers[key])
+    .map(([key, method]) => [key, callFor(surroundingsOf(method, guarded, options, stopping), handlers[key])]);
+  server.addService(
+    Object.fromEntries(wrapped) as ServiceDefinition,
+    Object.fromEntries(calls) as Record<string, UntypedHandleCall>,
+  );
+}
+
+/** Answers are encoded before they reach the transport, once for many streams where it pays. */
+function passThrough(method: MethodDefinition): Pick<MethodDefinition, 'responseSerialize'> {
+  return {
+    responseSerialize: (value: unknown) => (Buffer.isBuffer(value) ? value : method.responseSerialize(value)),
+  };
+}
+
+function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall {
+  const { requestStream, responseStream } = surroundings.method;
+  if (requestStream) return bidiCall(surroundings, handle as BidiHandler) as UntypedHandleCall;
+  if (responseStream) {
+    return streamingCall(surroundings, handle as StreamingHandler) as UntypedHandleCall;
+  }
+  return unaryCall(surroundings, handle as UnaryHandler) as UntypedHandleCall;
+}
+
+function surroundingsOf(
+  method: MethodDefinition,
+  { authenticator, audit }: GuardedBinding,
+  { log, telemetry }: GrpcServerOptions,
+  stopping: AbortSignal,
+): Surroundings {
+  const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  const audited = isAudited(method);
+  return {
+    method,
+    stopping,
+    admit: async (metadata, request) => {
+      const authorization = header(metadata.get('authorization')[0]);
+      const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
+      if (audited) await audit.record(auditedCall(method.path, principal, request));
+      return principal;
+    },
+    observe: async (metadata, run) => {
+      const traceparent = header(metadata.get('traceparent')[0]);
+      const tracestate = header(metadata.get('tracestate')[0]);
+      const parent = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
+      const end = await telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, run);
+      telemetry.count('rpc', { method: method.path, code: status[end.code] ?? String(end.code) });
+      logEnd(log, method, end);
+    },
+  };
+}
+
+function logEnd(log: Logger, method: MethodDefinition, end: CallEnd): void {
+  if (end.error === undefined) return;
+  if (isDefect(end.error)) log.error({ err: end.error, method: method.path }, 'a call failed by a mistake of ours');
+  else if (end.error instanceof Fault) log.warn({ err: end.error, method: method.path }, 'a call failed');
+  else log.debug({ err: end.error, method: method.path }, 'a call was refused');
+}

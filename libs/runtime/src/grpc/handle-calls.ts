@@ -1,0 +1,155 @@
+import type { MethodDefinition, Principal } from '@lastcall/contracts';
+import { RejectedError, isRejected } from '@lastcall/kernel';
+import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js';
+import { once } from 'node:events';
+import type { RpcContext, ServerStream } from '../service.js';
+import { createServerStream, type Call } from './server-stream.js';
+import { rejectionOf, statusOf, stoppingStatus } from './status.js';
+
+/*
+ * The three shapes of a call between the transport and a handler: admit, hand over, answer. A handler sees plain values and a
+ * signal, never the transport. A call that began before the stop may end; streams are told to come again elsewhere.
+ */
+
+export interface CallEnd {
+  /** gRPC status code that went out. */
+  readonly code: number;
+  readonly error?: unknown;
+}
+
+export interface Surroundings {
+  readonly method: MethodDefinition;
+  /** Who calls; throws a RejectedError when they may not. */
+  admit(metadata: Metadata, request: unknown): Promise<Principal | undefined>;
+  /** Aborted when the server stops. */
+  readonly stopping: AbortSignal;
+  /** Runs the call in its span, counts it, logs what is our mistake. */
+  observe(metadata: Metadata, run: () => Promise<CallEnd>): Promise<void>;
+}
+
+export type UnaryHandler = (request: unknown, context: RpcContext) => Promise<unknown>;
+export type StreamingHandler = (request: unknown, context: RpcContext) => AsyncIterable<unknown>;
+export type BidiHandler = (stream: ServerStream<unknown, unknown>, context: RpcContext) => Promise<void>;
+type StreamCall = ServerWritableStream<unknown, Buffer> | Call;
+
+const OK: CallEnd = { code: 0 };
+const CANCELLED: CallEnd = { code: 1 };
+
+export function unaryCall(surroundings: Surroundings, handler: UnaryHandler) {
+  return (call: ServerUnaryCall<unknown, Buffer>, callback: sendUnaryData<Buffer>): void => {
+    void surroundings.observe(call.metadata, async () => {
+      const abort = abortOf(call);
+      try {
+        const principal = await surroundings.admit(call.metadata, call.request);
+        const answer = await handler(call.request, { principal, signal: abort.signal, peer: call.getPeer() });
+        if (isRejected(answer)) throw new RejectedError(answer);
+        // Encoded here: an incomplete message is our mistake, and its text stays with us.
+        callback(null, surroundings.method.responseSerialize(answer));
+        return OK;
+      } catch (error) {
+        const status = statusOf(error);
+        callback(status);
+        return { code: status.code, error };
+      } finally {
+        abort.abort();
+      }
+    });
+  };
+}
+
+export function streamingCall(surroundings: Surroundings, handler: StreamingHandler) {
+  return (call: ServerWritableStream<unknown, Buffer>): void => {
+    void surroundings.observe(call.metadata, () =>
+      serveStream(surroundings, call, call.request, (context) =>
+        writeAll(surroundings.method, call, handler(call.request, context), context.signal),
+      ),
+    );
+  };
+}
+
+export function bidiCall(surroundings: Surroundings, handler: BidiHandler) {
+  return (call: Call): void => {
+    void surroundings.observe(call.metadata, () =>
+      serveStream(surroundings, call, undefined, (context) =>
+        handler(createServerStream(call, surroundings.method), context),
+      ),
+    );
+  };
+}
+
+/** Aborted when the caller is gone and when the deadline has passed: the transport says both in the same way. */
+function abortOf(call: { readonly cancelled: boolean; on(event: 'cancelled', abort: () => void): unknown }) {
+  const abort = new AbortController();
+  call.on('cancelled', () => abort.abort());
+  if (call.cancelled) abort.abort();
+  return abort;
+}
+
+async function serveStream(
+  surroundings: Surroundings,
+  call: StreamCall,
+  request: unknown,
+  serve: (context: RpcContext) => Promise<void>,
+): Promise<CallEnd> {
+  const { stopping } = surroundings;
+  const abort = abortOf(call);
+  try {
+    const principal = await surroundings.admit(call.metadata, request);
+    // Or the caller sees nothing until the first message.
+    call.sendMetadata(new Metadata());
+    const signal = AbortSignal.any([abort.signal, stopping]);
+    await Promise.race([serve({ principal, signal, peer: call.getPeer() }), aborted(stopping, abort.signal)]);
+    return endStream(call, stopping.aborted);
+  } catch (error) {
+    return call.cancelled && !rejectionOf(error) ? CANCELLED : failStream(call, error);
+  } finally {
+    abort.abort();
+  }
+}
+
+/** Resolves when the server stops, if the call has not ended before. */
+function aborted(stopping: AbortSignal, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopping.aborted) return resolve();
+    stopping.addEventListener('abort', () => resolve(), { once: true, signal: ended });
+  });
+}
+
+function endStream(call: StreamCall, stopping: boolean): CallEnd {
+  if (call.cancelled) return CANCELLED;
+  if (call.destroyed || call.writableEnded) return OK;
+  if (!stopping) {
+    call.end();
+    return OK;
+  }
+  const status = stoppingStatus();
+  call.emit('error', status);
+  return { code: status.code };
+}
+
+function failStream(call: StreamCall, error: unknown): CallEnd {
+  const status = statusOf(error);
+  // The transport's way to end a stream with a status; what was written goes out first.
+  if (!call.destroyed && !call.writableEnded) call.emit('error', status);
+  return { code: status.code, error };
+}
+
+async function writeAll(
+  method: MethodDefinition,
+  call: ServerWritableStream<unknown, Buffer>,
+  messages: AsyncIterable<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const message of messages) {
+    if (signal.aborted || call.destroyed || call.writableEnded) return;
+    if (!call.write(method.responseSerialize(message)) && !(await drained(call, signal))) return;
+  }
+}
+
+/** Waits until a slow reader has caught up; false when it never will. */
+async function drained(call: ServerWritableStream<unknown, Buffer>, signal: AbortSignal): Promise<boolean> {
+  return once(call, 'drain', { signal }).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,169 @@
+import { openBus, type Bus } from '@lastcall/bus';
+import type { ServiceName } from '@lastcall/contracts';
+import { systemClock } from '@lastcall/kernel';
+import type { Store } from '@lastcall/store';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentKey } from './auth/authenticator.js';
+import { createKeySource } from './auth/key-source.js';
+import { systemTimers } from './duties/timers.js';
+import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
+import { bindHealth, createHealth, type Health, type HealthCheck } from './health.js';
+import { hostModule, type HostedModule } from './host-module.js';
+import { createHttpEdge } from './http/http-edge.js';
+import { IDENTITY_FILES } from './identity/ensure-identity.js';
+import { createLifecycle, type Lifecycle } from './lifecycle.js';
+import { createLogger, type Logger } from './logging.js';
+import { bindOperations } from './operations/operations-service.js';
+import type { AnyServiceModule } from './service.js';
+import type { CommonSettings, ProcessSettings } from './settings/index.js';
+import { loadTelemetry, type Telemetry } from './telemetry/telemetry.js';
+import { readClientTls, readServerTls } from './tls.js';
+
+/*
+ * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
+ * reverse when it stops. Keys and credentials must be there already (`ensureIdentity`).
+ */
+
+export interface ProcessOptions {
+  readonly modules: readonly AnyServiceModule[];
+  readonly settings: ProcessSettings;
+  /** Default: JSON lines on stderr. */
+  readonly log?: Logger;
+  /** A bus that is open already and stays open; default: the one that the settings name. */
+  readonly bus?: Bus;
+  readonly random?: () => number;
+}
+
+export interface RunningProcess {
+  /** `host:port` as others on this machine reach it. */
+  readonly grpcAddress: string;
+  /** `http://host:port`. */
+  readonly httpUrl: string;
+  /** The process's bus and stores: embedded ones cannot be reached in any other way. */
+  readonly bus: Bus;
+  readonly stores: ReadonlyMap<ServiceName, Store>;
+  /** Safe twice. Resolves when nothing runs any more. */
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+
+/** Resolves when everything is ready; throws what went wrong when everything that had started has stopped again. */
+export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
+  const { common } = options.settings;
+  const log = options.log ?? createLogger(common.logLevel);
+  const lifecycle = createLifecycle(log, { startTimeoutMs: START_TIMEOUT_MS, stopTimeoutMs: common.stopTimeoutMs });
+  try {
+    return await startAll(options, log, lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecycle): Promise<RunningProcess> {
+  const { common } = options.settings;
+  const telemetry = await startTelemetry(options, lifecycle);
+  const hosted: HostedModule[] = [];
+  const checks: HealthCheck[] = [];
+  const health = createHealth(() => checks);
+  const [tls, clientTls] = await Promise.all([readServerTls(common), readClientTls(common)]);
+  const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
+  await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
+
+  const http = createHttpEdge({ settings: common, tls, health, log, telemetry });
+  let httpUrl = '';
+  await lifecycle.start({ name: 'HTTP', start: async () => void (httpUrl = await http.start()), stop: () => http.stop() });
+  httpUrl = reachable(httpUrl);
+
+  const bus = options.bus ?? (await startBus(common, log, lifecycle));
+  checks.push({ name: 'bus', isGood: () => bus.isConnected() });
+  let grpcAddress = '';
+  for (const module of options.modules) {
+    const one = await hostModule(module, {
+      settings: options.settings,
+      bus,
+      keys,
+      clientTls,
+      catalogUrl: common.catalogUrl || httpUrl,
+      log,
+      telemetry,
+      lifecycle,
+      random: options.random ?? Math.random,
+      ownAddress: () => grpcAddress,
+    });
+    hosted.push(one);
+    checks.push({ name: `store of ${one.name}`, isGood: () => one.store.isConnected() });
+  }
+
+  const grpc = createGrpcServer({ settings: common, tls, log, telemetry });
+  const bindings = allBindings(hosted, health);
+  await lifecycle.start({
+    name: 'gRPC',
+    start: async () => void (grpcAddress = reachable(await grpc.start(bindings))),
+    stop: () => grpc.stop(),
+  });
+  http.serve(hosted.flatMap((one) => one.routes(keysOf(hosted))));
+  await lifecycle.start({ name: 'HTTP routes', stop: () => http.stop() });
+  for (const one of hosted) await one.run();
+  await lifecycle.start({
+    name: 'health',
+    start: async () => health.setRunning(true),
+    stop: async () => health.setRunning(false),
+  });
+  log.info({ grpcAddress, httpUrl, services: hosted.map((one) => one.name) }, 'ready');
+  const stores = new Map(hosted.map((one) => [one.name, one.store]));
+  return { grpcAddress, httpUrl, bus, stores, stop: () => lifecycle.stop() };
+}
+
+async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {
+  const [only, ...more] = options.modules;
+  const name = only && more.length === 0 ? `lastcall-${only.name}` : 'lastcall';
+  const telemetry = await loadTelemetry(options.settings.common, name);
+  await lifecycle.start({ name: 'telemetry', stop: () => telemetry.stop() });
+  return telemetry;
+}
+
+async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycle): Promise<Bus> {
+  const bus = await openBus({
+    url: common.bus,
+    file: join(common.dataDir, 'bus.db'),
+    prefix: common.prefix,
+    replicas: common.busReplicas,
+    log,
+  });
+  await lifecycle.start({ name: 'bus', stop: () => bus.close() });
+  return bus;
+}
+
+/** Those of the services, operations for all of them, and health. What belongs to all is guarded as the first one is. */
+function allBindings(hosted: readonly HostedModule[], health: Health): readonly GuardedBinding[] {
+  const others = keysOf(hosted);
+  const own = hosted.flatMap((one) => one.bindings(others));
+  const first = own[0];
+  if (!first) return [];
+  const operations = bindOperations(hosted.map((one) => one.operations));
+  const names = new Set(own.map(({ binding }) => serviceOf(Object.values(binding.definition)[0]?.path ?? '')));
+  return [...own, { ...first, binding: operations }, { ...first, binding: bindHealth(health, names, systemTimers) }];
+}
+
+function serviceOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}
+
+/** Asks the services of this process one after the other; for those that know no hosts. */
+function keysOf(hosted: readonly HostedModule[]): AgentKey {
+  return async (installation, host) => {
+    for (const { agentKey } of hosted) {
+      const key = await agentKey?.(installation, host);
+      if (key) return key;
+    }
+    return undefined;
+  };
+}
+
+/** An address that means every interface, as this machine reaches it. */
+function reachable(address: string): string {
+  return address.replace(/(^|\/\/)0\.0\.0\.0:/, '$1127.0.0.1:').replace(/(^|\/\/)\[::\]:/, '$1[::1]:');
+}

@@ -1,0 +1,74 @@
+/*
+ * What the runtime says about itself: spans and counters. Off is the default and costs nothing, because the OpenTelemetry
+ * packages are loaded only when something is configured to receive what they make.
+ */
+
+/** W3C trace context as it stands in headers. */
+export interface TraceContext {
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+export interface SpanSpec {
+  readonly name: string;
+  readonly kind: 'server' | 'client' | 'producer' | 'consumer';
+  /** Of whoever caused it; absent: the active span. */
+  readonly parent?: TraceContext;
+  readonly attributes?: Readonly<Record<string, string | number>>;
+}
+
+export type Attributes = Readonly<Record<string, string>>;
+
+/** Counters by name: `lastcall_{name}_total` on the Prometheus endpoint. */
+export const COUNTERS = {
+  rpc: 'Calls answered, by method and status code',
+  http_requests: 'HTTP requests answered, by route and status',
+  events_handled: 'Events taken in, by service and type',
+  events_failed: 'Attempts to take in an event that failed, by service and type',
+  events_dead_lettered: 'Events given up, by service and type',
+  events_published: 'Events published from the outbox, by service and type',
+  relay_failures: 'Attempts to publish that failed, by service',
+  duty_runs: 'Runs of background duties, by service and duty',
+  duty_failures: 'Runs of background duties that failed, by service and duty',
+} as const;
+
+export const GAUGES = {
+  outbox_pending: 'Events that wait in the outbox, as far as the relay has looked, by service',
+  dead_letters: 'Events in the dead letters, by service',
+} as const;
+
+export type CounterName = keyof typeof COUNTERS;
+export type GaugeName = keyof typeof GAUGES;
+
+export interface Telemetry {
+  /** Runs inside a span; an error is recorded and passed on. */
+  span<T>(spec: SpanSpec, run: () => Promise<T>): Promise<T>;
+  /** Context of the active span, for headers and for events. */
+  traceContext(): TraceContext;
+  count(name: CounterName, attributes: Attributes): void;
+  set(name: GaugeName, value: number, attributes: Attributes): void;
+  /** Sends what is left. */
+  stop(): Promise<void>;
+}
+
+const NONE: TraceContext = {};
+
+export const noTelemetry: Telemetry = {
+  span: (_spec, run) => run(),
+  traceContext: () => NONE,
+  count: () => undefined,
+  set: () => undefined,
+  stop: () => Promise.resolve(),
+};
+
+export interface TelemetrySettings {
+  readonly telemetry: 'off' | 'otlp';
+  readonly metricsAddress: string;
+}
+
+/** Loads OpenTelemetry only when traces or metrics go somewhere. */
+export async function loadTelemetry(settings: TelemetrySettings, name: string): Promise<Telemetry> {
+  if (settings.telemetry === 'off' && settings.metricsAddress === '') return noTelemetry;
+  const { startOpenTelemetry } = await import('./open-telemetry.js');
+  return startOpenTelemetry(settings, name);
+}

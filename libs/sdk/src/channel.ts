@@ -1,0 +1,84 @@
+import { Client, credentials, Metadata, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
+import { CallError, CODE } from './call-error.js';
+
+/*
+ * A connection to the services. Owns addresses, TLS, keepalive and limits; the only place that makes a gRPC client.
+ * Many calls, streams and sessions share one channel.
+ */
+
+/** PEM bytes. */
+export interface ChannelTls {
+  /** Authorities to trust; absent: those of the system. */
+  readonly ca?: Buffer;
+  /** Own certificate and key, where the server demands one. */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+export interface OpenChannelOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Bearer credential, asked for each call so that a rotated one is picked up; empty: none is sent. */
+  readonly credential: () => string;
+  /** Absent: plain text. */
+  readonly tls?: ChannelTls | undefined;
+  /** Number in [0, 1) for the jitter of repetitions. */
+  readonly random?: () => number;
+}
+
+export interface Channel {
+  readonly address: string;
+  readonly grpc: Client;
+  /** Headers for one call. Throws a CallError when the credential cannot be read. */
+  headers(): Metadata;
+  random(): number;
+  /** Ends the connection when its calls have ended. Safe twice. */
+  close(): void;
+}
+
+/** Bytes of a message, both ways (design, section 12). */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  // Which calls may be repeated is decided here by their name, not by a service config.
+  'grpc.enable_retries': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+};
+
+export function openChannel(options: OpenChannelOptions): Channel {
+  const client = new Client(options.address, channelCredentials(options.tls), CHANNEL_OPTIONS);
+  return {
+    address: options.address,
+    grpc: client,
+    headers: () => bearer(options.credential),
+    random: options.random ?? Math.random,
+    close: () => client.close(),
+  };
+}
+
+function channelCredentials(tls: ChannelTls | undefined): ChannelCredentials {
+  return tls ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null) : credentials.createInsecure();
+}
+
+function bearer(credential: () => string): Metadata {
+  const metadata = new Metadata();
+  let token: string;
+  try {
+    token = credential();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CallError(
+      CODE.unauthenticated,
+      `the credential cannot be read: ${why}`,
+      { reason: 'CREDENTIAL_UNREADABLE' },
+      { cause },
+    );
+  }
+  if (token !== '') metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+}

@@ -1,0 +1,49 @@
+import { Fault } from '@lastcall/kernel';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+
+/*
+ * Real servers for tests, when there are some. Whoever uses them takes a prefix of his own (`randomId('test')`) and takes away
+ * afterwards what he made.
+ */
+
+/** `nats://…` of a server for tests, or undefined. */
+export function natsUrl(): string | undefined {
+  return process.env['LASTCALL_TEST_NATS_URL'] || undefined;
+}
+
+/** `mongodb://…` of a server for tests, or undefined. */
+export function mongodbUrl(): string | undefined {
+  return process.env['LASTCALL_TEST_MONGODB_URL'] || undefined;
+}
+
+/** `describe` when the backend is there, else a skipped suite that names what is missing. */
+export function describeWith(backend: 'nats' | 'mongodb', name: string, suite: () => void): void {
+  const [url, variable] =
+    backend === 'nats' ? [natsUrl(), 'LASTCALL_TEST_NATS_URL'] : [mongodbUrl(), 'LASTCALL_TEST_MONGODB_URL'];
+  if (url === undefined) describe.skip(`${name} (needs ${variable})`, suite);
+  else describe(name, suite);
+}
+
+/**
+ * Deletes the stream of a bus. Speaks the protocol itself, because the client library belongs to the bus: connect, one
+ * request, one answer.
+ */
+export async function dropNatsStream(url: string, prefix: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port || 4222), hostname);
+  const lines = createInterface({ input: socket });
+  try {
+    socket.write(`CONNECT {"verbose":false}\r\nSUB _INBOX.testkit.${prefix} 1\r\n`);
+    socket.write(`PUB $JS.API.STREAM.DELETE.${prefix}-events _INBOX.testkit.${prefix} 0\r\n\r\n`);
+    for await (const line of lines) {
+      if (line.startsWith('PING')) socket.write('PONG\r\n');
+      if (line.startsWith('-ERR')) throw new Fault(`nats-server said ${line}`);
+      // `MSG` is the header of the answer, the next line is the answer.
+      if (line.startsWith('{"type":"io.nats.jetstream.api.v1.stream_delete')) return;
+    }
+  } finally {
+    lines.close();
+    socket.destroy();
+  }
+}

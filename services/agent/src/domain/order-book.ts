@@ -1,0 +1,248 @@
+import { assertNever, failure, reject, type Decider, type Failure, type Rejected } from '@lastcall/kernel';
+import { planOf, type Evidence, type Order, type OrderResult, type Step, type StepEvidence } from './order.js';
+
+/*
+ * The orders of one host. Owns the rules: one order at a time, in order of arrival; a repeat changes nothing; an order with a lower
+ * fence than the highest seen is refused, when it arrives and again when its turn comes; past its deadline an
+ * order is not begun; an order that was begun goes through its steps in their order and ends once. What happened is in the journal
+ * before anything else happens, so this state is what a restarted agent continues from.
+ */
+
+export type OrderState =
+  | { readonly phase: 'waiting'; readonly order: Order; readonly acceptedAt: number }
+  | {
+      readonly phase: 'running';
+      readonly order: Order;
+      /** Version that was installed when it was begun: the one that a failed install goes back to. Empty for none. */
+      readonly fromVersion: string;
+      /** The step that has begun and not ended. */
+      readonly step?: Step;
+      readonly done: readonly StepEvidence[];
+      readonly dataChanged: boolean;
+      readonly evidence?: Evidence;
+    }
+  | { readonly phase: 'finished'; readonly order: Order; readonly result: OrderResult; readonly stored: boolean };
+
+export type RunningOrder = Extract<OrderState, { phase: 'running' }>;
+
+export interface OrderBook {
+  /** Highest fence of an order that was accepted. */
+  readonly fence: number;
+  /** In order of arrival. */
+  readonly orders: ReadonlyMap<string, OrderState>;
+}
+
+/** Whose orders these are. */
+export interface HostName {
+  readonly installation: string;
+  readonly host: string;
+  readonly product: string;
+}
+
+export type OrderCommand =
+  | { readonly type: 'receive'; readonly order: Order; readonly at: number; readonly installedVersion: string }
+  | { readonly type: 'begin'; readonly order: string; readonly at: number; readonly installedVersion: string }
+  | { readonly type: 'begin-step'; readonly order: string; readonly step: Step; readonly at: number }
+  | {
+      readonly type: 'end-step';
+      readonly order: string;
+      readonly step: Step;
+      readonly durationMs: number;
+      readonly dataChanged?: boolean;
+      readonly evidence?: Evidence;
+    }
+  | {
+      readonly type: 'finish';
+      readonly order: string;
+      readonly at: number;
+      readonly installedVersion: string;
+      readonly failure?: Failure;
+    }
+  | { readonly type: 'confirm'; readonly order: string };
+
+export type OrderEvent =
+  | { readonly type: 'accepted'; readonly order: Order; readonly at: number }
+  | { readonly type: 'refused'; readonly order: Order; readonly result: OrderResult }
+  | { readonly type: 'begun'; readonly order: string; readonly at: number; readonly fromVersion: string }
+  | { readonly type: 'step-begun'; readonly order: string; readonly step: Step; readonly at: number }
+  | {
+      readonly type: 'step-ended';
+      readonly order: string;
+      readonly step: Step;
+      readonly durationMs: number;
+      readonly dataChanged: boolean;
+      readonly evidence?: Evidence;
+    }
+  | { readonly type: 'finished'; readonly order: string; readonly result: OrderResult }
+  | { readonly type: 'stored'; readonly order: string };
+
+type Decision = readonly OrderEvent[] | Rejected;
+
+/** Where an order stands in its plan: the step to do next, undefined when all are done. */
+export function nextStep(state: RunningOrder): Step | undefined {
+  return planOf(state.order.action)[state.done.length];
+}
+
+/** The order whose turn it is: the one that runs, else the first that waits. */
+export function nextOrder(book: OrderBook): Exclude<OrderState, { phase: 'finished' }> | undefined {
+  let first: Extract<OrderState, { phase: 'waiting' }> | undefined;
+  for (const state of book.orders.values()) {
+    if (state.phase === 'running') return state;
+    if (state.phase === 'waiting') first ??= state;
+  }
+  return first;
+}
+
+export function createOrderBook(host: HostName): Decider<OrderBook, OrderCommand, OrderEvent> {
+  return {
+    initial: { fence: 0, orders: new Map() },
+    decide: (book, command) => decide(host, book, command),
+    evolve,
+  };
+}
+
+function decide(host: HostName, book: OrderBook, command: OrderCommand): Decision {
+  if (command.type === 'receive') return receive(host, book, command);
+  const state = book.orders.get(command.order);
+  if (!state) return misused(`order ${command.order} is not known`);
+  switch (command.type) {
+    case 'begin':
+      return begin(host, book, state, command);
+    case 'begin-step':
+      if (state.phase !== 'running' || nextStep(state) !== command.step) return misused(`${command.step} is not next`);
+      return [{ type: 'step-begun', order: command.order, step: command.step, at: command.at }];
+    case 'end-step':
+      if (state.phase !== 'running' || state.step !== command.step) return misused(`${command.step} has not begun`);
+      return [{ dataChanged: false, ...command, type: 'step-ended' }];
+    case 'finish':
+      return finish(state, command);
+    case 'confirm':
+      return state.phase === 'finished' && !state.stored ? [{ type: 'stored', order: command.order }] : [];
+    default:
+      return assertNever(command);
+  }
+}
+
+type Receive = Extract<OrderCommand, { type: 'receive' }>;
+
+function receive(host: HostName, book: OrderBook, { order, at, installedVersion }: Receive): Decision {
+  if (book.orders.has(order.order)) return [];
+  const refusal = misdirected(host, order) ?? fencedOff(host, book, order);
+  if (!refusal) return [{ type: 'accepted', order, at }];
+  return [{ type: 'refused', order, result: { failure: refusal, installedVersion, finishedAt: at } }];
+}
+
+function begin(
+  host: HostName,
+  book: OrderBook,
+  state: OrderState,
+  { order, at, installedVersion }: Extract<OrderCommand, { type: 'begin' }>,
+): Decision {
+  if (state.phase !== 'waiting') return [];
+  if (nextOrder(book) !== state) return misused(`it is not the turn of ${order}`);
+  const refusal = fencedOff(host, book, state.order) ?? tooLate(host, state.order, at);
+  if (!refusal) return [{ type: 'begun', order, at, fromVersion: installedVersion }];
+  return [{ type: 'finished', order, result: { failure: refusal, installedVersion, finishedAt: at } }];
+}
+
+function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finish' }>): Decision {
+  if (state.phase === 'finished') return [];
+  if (state.phase === 'waiting') return misused(`${command.order} was not begun`);
+  if (!command.failure && nextStep(state) !== undefined) return misused(`${command.order} has steps left`);
+  const evidence = evidenceOf(state);
+  const result: OrderResult = {
+    ...(command.failure && { failure: command.failure }),
+    installedVersion: command.installedVersion,
+    finishedAt: command.at,
+    ...(evidence && { evidence }),
+  };
+  return [{ type: 'finished', order: command.order, result }];
+}
+
+/** Steps are evidence of an install or a rollback even when it failed: they say how far it came. */
+function evidenceOf({ order, done, dataChanged, evidence }: RunningOrder): Evidence | undefined {
+  const { kind } = order.action;
+  if (kind !== 'install-release' && kind !== 'roll-back-release' && kind !== 'restore-backup') return evidence;
+  return { kind: 'install', steps: done, dataChanged };
+}
+
+function misdirected(host: HostName, order: Order): Failure | undefined {
+  const { action } = order;
+  if (order.installation !== host.installation || order.host !== host.host) {
+    const message = `the order is for ${order.installation}/${order.host}, this host is ${host.installation}/${host.host}`;
+    return failure('WRONG_HOST', message, host.host);
+  }
+  if (action.kind === 'unusable') return failure(action.reason, action.message, host.host);
+  if (action.product !== host.product) {
+    return failure('WRONG_PRODUCT', `the order is about ${action.product}, this host runs ${host.product}`, host.host);
+  }
+  return undefined;
+}
+
+function fencedOff(host: HostName, book: OrderBook, order: Order): Failure | undefined {
+  if (order.fence === 0 || order.fence >= book.fence) return undefined;
+  const message = `the order has fence ${order.fence} and this host has seen ${book.fence}: a later run has taken over`;
+  return failure('FENCE_TOO_LOW', message, host.host, { fence: String(order.fence), highest: String(book.fence) });
+}
+
+function tooLate(host: HostName, order: Order, at: number): Failure | undefined {
+  if (order.deadlineAt === 0 || at <= order.deadlineAt) return undefined;
+  const deadline = new Date(order.deadlineAt).toISOString();
+  return failure('DEADLINE_PASSED', `the order had to be begun before ${deadline}; nothing was done`, host.host, {
+    deadline,
+  });
+}
+
+function misused(why: string): Rejected {
+  return reject('refused', 'ORDER_OUT_OF_TURN', why);
+}
+
+function evolve(book: OrderBook, event: OrderEvent): OrderBook {
+  switch (event.type) {
+    case 'accepted': {
+      const { order, at: acceptedAt } = event;
+      const fence = Math.max(book.fence, order.fence);
+      return { fence, orders: withOrder(book, order.order, { phase: 'waiting', order, acceptedAt }) };
+    }
+    case 'refused': {
+      const { order, result } = event;
+      return { ...book, orders: withOrder(book, order.order, { phase: 'finished', order, result, stored: false }) };
+    }
+    default: {
+      const state = book.orders.get(event.order);
+      return state ? { ...book, orders: withOrder(book, event.order, evolveOrder(state, event)) } : book;
+    }
+  }
+}
+
+function evolveOrder(state: OrderState, event: Exclude<OrderEvent, { type: 'accepted' | 'refused' }>): OrderState {
+  const { order } = state;
+  switch (event.type) {
+    case 'begun':
+      return { phase: 'running', order, fromVersion: event.fromVersion, done: [], dataChanged: false };
+    case 'step-begun':
+      return state.phase === 'running' ? { ...state, step: event.step } : state;
+    case 'step-ended':
+      return state.phase === 'running' ? afterStep(state, event) : state;
+    case 'finished':
+      return { phase: 'finished', order, result: event.result, stored: false };
+    case 'stored':
+      return state.phase === 'finished' ? { ...state, stored: true } : state;
+    default:
+      return assertNever(event);
+  }
+}
+
+function afterStep(state: RunningOrder, event: Extract<OrderEvent, { type: 'step-ended' }>): RunningOrder {
+  const { step: _, ...rest } = state;
+  return {
+    ...rest,
+    done: [...state.done, { step: event.step, durationMs: event.durationMs }],
+    dataChanged: state.dataChanged || event.dataChanged,
+    ...(event.evidence && { evidence: event.evidence }),
+  };
+}
+
+function withOrder(book: OrderBook, id: string, state: OrderState): ReadonlyMap<string, OrderState> {
+  return new Map(book.orders).set(id, state);
+}

@@ -1,0 +1,138 @@
+import type { Failure } from '@lastcall/kernel';
+
+/*
+ * Orders and their answers as plain values. They survive JSON, so the journal holds them as they are.
+ */
+
+export type OrderAction =
+  | { readonly kind: 'collect-facts'; readonly product: string; readonly version: string }
+  | { readonly kind: 'stage-release'; readonly product: string; readonly version: string }
+  | { readonly kind: 'take-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'install-release'; readonly product: string; readonly version: string }
+  /** `restorePoint` is empty when the data stays as it is. */
+  | {
+      readonly kind: 'roll-back-release';
+      readonly product: string;
+      readonly version: string;
+      readonly restorePoint: string;
+    }
+  | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
+  | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
+  /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
+  | { readonly kind: 'unusable'; readonly reason: string; readonly message: string };
+
+export type ActionKind = OrderAction['kind'];
+
+export interface Order {
+  readonly order: string;
+  readonly installation: string;
+  readonly host: string;
+  readonly run: string;
+  /** 0: it changes nothing, or was given on the host itself; no fence applies. */
+  readonly fence: number;
+  /** Milliseconds since the epoch; 0: none. */
+  readonly deadlineAt: number;
+  readonly action: OrderAction;
+}
+
+export interface OrderResult {
+  readonly failure?: Failure;
+  /** Empty for none. */
+  readonly installedVersion: string;
+  readonly finishedAt: number;
+  readonly evidence?: Evidence;
+}
+
+export interface StepEvidence {
+  readonly step: Step;
+  readonly durationMs: number;
+}
+
+export type Evidence =
+  | { readonly kind: 'facts'; readonly facts: HostFacts }
+  | { readonly kind: 'backup'; readonly backup: BackupEvidence }
+  | { readonly kind: 'stage'; readonly downloadedBytes: number; readonly reusedBytes: number; readonly fileCount: number }
+  | { readonly kind: 'install'; readonly steps: readonly StepEvidence[]; readonly dataChanged: boolean };
+
+export interface BackupEvidence {
+  readonly restorePoint: string;
+  readonly takenAt: number;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly verified: boolean;
+  readonly version: string;
+}
+
+export interface AntivirusException {
+  readonly kind: 'folder' | 'file' | 'process';
+  readonly value: string;
+  readonly present: boolean;
+}
+
+export interface AntivirusFacts {
+  readonly product: string;
+  readonly exceptions: readonly AntivirusException[];
+  readonly source: string;
+}
+
+/** What could not be found out is absent here and named in `unknown`, by its name in the contract. */
+export interface HostFacts {
+  readonly os: string;
+  readonly osVersion: string;
+  readonly architecture: string;
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  readonly stageFreeBytes?: number;
+  readonly backupFreeBytes?: number;
+  readonly dataBytes?: number;
+  readonly agentVersion: string;
+  readonly installedVersion: string;
+  readonly clockAt: number;
+  readonly antivirus?: AntivirusFacts;
+  readonly lastBackup?: BackupEvidence;
+  readonly ports: readonly { readonly port: number; readonly usable: boolean }[];
+  readonly unknown: Readonly<Record<string, string>>;
+  readonly staged: boolean;
+  readonly canBackUp: boolean;
+}
+
+export type Step =
+  | 'facts'
+  | 'metadata'
+  | 'download'
+  | 'build'
+  | 'backup'
+  | 'prove'
+  | 'seal'
+  | 'verify'
+  | 'stop'
+  | 'swap'
+  | 'migrate'
+  | 'restore'
+  | 'start'
+  | 'health'
+  | 'first-start';
+
+/** The steps of an action, in order. Each can be repeated: that is how a crash is survived. */
+export function planOf(action: OrderAction): readonly Step[] {
+  switch (action.kind) {
+    case 'collect-facts':
+      return ['facts'];
+    case 'stage-release':
+      return ['metadata', 'download', 'build'];
+    case 'take-backup':
+      return ['backup', 'prove', 'seal'];
+    case 'install-release':
+      return ['verify', 'stop', 'swap', 'migrate', 'start', 'health'];
+    case 'roll-back-release':
+      return action.restorePoint === ''
+        ? ['stop', 'swap', 'start', 'health']
+        : ['stop', 'swap', 'restore', 'start', 'health'];
+    case 'start-client-once':
+      return ['first-start'];
+    case 'restore-backup':
+      return ['stop', 'restore', 'migrate', 'start', 'health'];
+    case 'unusable':
+      return [];
+  }
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { open, opendir, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/*
+ * What makes writes last: a file is whole or not there, and a name is on the disk before anything depends on it.
+ */
+
+/** Replaces a file; afterwards it is the old one or the new one, whatever happens meanwhile. */
+export function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o644): void {
+  const next = `${path}.next`;
+  const fd = openSync(next, 'w', mode);
+  try {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    for (let written = 0; written < bytes.byteLength; ) written += writeSync(fd, bytes, written);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(next, path);
+  syncFolder(dirname(path));
+}
+
+/** Names in a folder are on the disk only after this. */
+export function syncFolder(dir: string): void {
+  // Windows has no handle for a folder and keeps names by itself.
+  if (process.platform === 'win32') return;
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Every folder below and including this one, the deepest first. */
+export async function syncFolders(dir: string): Promise<void> {
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    if (entry.isDirectory()) await syncFolders(join(dir, entry.name));
+  }
+  syncFolder(dir);
+}
+
+export interface HashedFile {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export async function hashFile(path: string, signal?: AbortSignal): Promise<HashedFile> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const handle = await open(path, 'r');
+  try {
+    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, signal })) {
+      hash.update(chunk as Buffer);
+      bytes += (chunk as Buffer).byteLength;
+    }
+  } finally {
+    await handle.close();
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+/** Paths of all files below a folder, relative, with `/`, sorted by code units. What is no file and no folder comes with them. */
+export async function listFiles(dir: string): Promise<string[]> {
+  const files: string[] = [];
+  const walk = async (below: string): Promise<void> => {
+    for await (const entry of await opendir(join(dir, below))) {
+      const path = below === '' ? entry.name : `${below}/${entry.name}`;
+      if (entry.isDirectory()) await walk(path);
+      else files.push(path);
+    }
+  };
+  await walk('');
+  return files.toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+/** Bytes of all files below a folder. A file that goes away meanwhile does not count. */
+export async function folderBytes(dir: string): Promise<number> {
+  let bytes = 0;
+  for (const path of await listFiles(dir)) {
+    bytes += await stat(join(dir, path)).then(
+      (s) => s.size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Runs the work over all items, a few at once; the first failure stops the rest and is thrown. */
+export async function forEachAtOnce<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.next(); !next.done && !failed; next = queue.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: width }, worker));
+  const failure = results.find((r) => r.status === 'rejected');
+  if (failure) throw failure.reason;
+}

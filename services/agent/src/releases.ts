@@ -1,0 +1,149 @@
+import { parseTree, type ReleaseManifest, type Tree } from '@lastcall/contracts';
+import { parseManifest } from '@lastcall/contracts/manifest';
+import { isRejected, sha256Hex } from '@lastcall/kernel';
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { exists, hashFile, listFiles, syncFolder, writeFileDurably } from './files.js';
+import type { Layout } from './layout.js';
+import { StepFailure } from './step-failure.js';
+import type { SignedRelease } from './tuf/release-source.js';
+
+/*
+ * The releases on this host. Owns three things: the signed texts of a release (`releases/<version>`), which version is the current
+ * one, and the swap: one rename of a symbolic link, so that there is no moment without a current version and none with half of one.
+ */
+
+/** A release as its signed texts describe it. */
+export interface Release {
+  readonly version: string;
+  readonly manifest: ReleaseManifest;
+  readonly tree: Tree;
+  readonly treeSha256: string;
+}
+
+/** Reads the signed texts strictly. Throws a StepFailure when they are not what they should be. */
+export function parseRelease(texts: SignedRelease, product: string, version: string): Release {
+  const manifest = parseReleaseManifest(texts.manifest, product, version);
+  const tree = parseTree(texts.tree);
+  if (isRejected(tree)) throw unusable(product, version, `its tree is refused: ${tree.message}`);
+  return { version, manifest, tree, treeSha256: sha256Hex(texts.tree) };
+}
+
+export function parseReleaseManifest(text: Uint8Array, product: string, version: string): ReleaseManifest {
+  const parsed = parseManifest(Buffer.from(text).toString('utf8'));
+  if (!parsed.ok) {
+    const first = parsed.problems[0];
+    throw unusable(product, version, `its manifest is wrong in line ${first?.line}: ${first?.path} ${first?.rule}`);
+  }
+  const { manifest } = parsed;
+  if (manifest.product === product && manifest.version === version) return manifest;
+  throw unusable(product, version, `its manifest is that of ${manifest.product} ${manifest.version}`);
+}
+
+function unusable(product: string, version: string, why: string): StepFailure {
+  const message = `${product} ${version} cannot be used: ${why}`;
+  return new StepFailure('RELEASE_NOT_USABLE', message, { product, version });
+}
+
+export interface Releases {
+  /** Empty for none. */
+  installedVersion(): Promise<string>;
+  /** The version that was current before the last swap; empty for none. */
+  previousVersion(): Promise<string>;
+  isStaged(version: string): Promise<boolean>;
+  /** Throws a StepFailure when the release is not staged on this host. */
+  load(version: string): Promise<Release>;
+  /** The same while its tree is still being staged. */
+  loadTexts(version: string): Promise<Release>;
+  keepTexts(version: string, texts: SignedRelease): Promise<void>;
+  /** Makes a staged version the current one. */
+  swapTo(version: string): Promise<void>;
+  /** What is not as signed, at most a few. `exact`: files that were not signed count too. */
+  findChanges(release: Release, exact: boolean, signal: AbortSignal): Promise<string[]>;
+  treeOf(version: string): string;
+  /** Removes all versions but these, and texts without a version. */
+  keepOnly(versions: ReadonlySet<string>): Promise<void>;
+}
+
+export function createReleases(layout: Layout, product: string): Releases {
+  const treeOf = (version: string): string => join(layout.versions, version);
+  const textsOf = (version: string): string => join(layout.releases, version);
+  const releases: Releases = {
+    treeOf,
+    installedVersion: () => linkedVersion(layout.current),
+    previousVersion: () => linkedVersion(layout.previous),
+    isStaged: async (version) => (await exists(treeOf(version))) && (await exists(textsOf(version))),
+    load: async (version) => {
+      if (!(await releases.isStaged(version))) throw notStaged(version);
+      return releases.loadTexts(version);
+    },
+    loadTexts: async (version) => {
+      if (!(await exists(textsOf(version)))) throw notStaged(version);
+      const read = (name: string): Promise<Buffer> => readFile(join(textsOf(version), name));
+      return parseRelease({ manifest: await read('lastcall.yaml'), tree: await read('tree.json') }, product, version);
+    },
+    keepTexts: async (version, texts) => {
+      await mkdir(textsOf(version), { recursive: true });
+      writeFileDurably(join(textsOf(version), 'lastcall.yaml'), texts.manifest);
+      writeFileDurably(join(textsOf(version), 'tree.json'), texts.tree);
+      syncFolder(layout.releases);
+    },
+    swapTo: async (version) => {
+      if (!(await releases.isStaged(version))) throw notStaged(version);
+      const before = await releases.installedVersion();
+      if (before === version) return;
+      if (before !== '') await pointTo(layout.previous, before);
+      await pointTo(layout.current, version);
+    },
+    findChanges: (release, exact, signal) => findChanges(treeOf(release.version), release.tree, exact, signal),
+    keepOnly: async (versions) => {
+      for (const dir of [layout.versions, layout.releases]) {
+        for (const name of await readdir(dir)) {
+          if (!versions.has(name)) await rm(join(dir, name), { recursive: true, force: true });
+        }
+      }
+    },
+  };
+  return releases;
+}
+
+async function linkedVersion(link: string): Promise<string> {
+  return readlink(link).then(
+    (target) => basename(target),
+    () => '',
+  );
+}
+
+/** Replaces a symbolic link: the rename is the moment. */
+async function pointTo(link: string, version: string): Promise<void> {
+  const next = `${link}.next`;
+  await rm(next, { force: true });
+  await symlink(join('versions', version), next, 'dir');
+  await rename(next, link);
+  syncFolder(join(link, '..'));
+}
+
+function notStaged(version: string): StepFailure {
+  return new StepFailure('NOT_STAGED', `version ${version} is not staged on this host`, { version });
+}
+
+const MAX_CHANGES = 5;
+
+async function findChanges(dir: string, tree: Tree, exact: boolean, signal: AbortSignal): Promise<string[]> {
+  const changes: string[] = [];
+  for (const entry of tree.files) {
+    if (changes.length >= MAX_CHANGES) return changes;
+    const path = join(dir, entry.path);
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isFile()) changes.push(`${entry.path} is missing`);
+    else if (found.size !== entry.size || (await hashFile(path, signal)).sha256 !== entry.sha256) {
+      changes.push(`${entry.path} has other bytes than were signed`);
+    } else if (process.platform !== 'win32' && (found.mode & 0o777) !== entry.mode) {
+      changes.push(`${entry.path} has the mode ${(found.mode & 0o777).toString(8)}, signed was ${entry.mode.toString(8)}`);
+    }
+  }
+  if (!exact) return changes;
+  const signed = new Set(tree.files.map((f) => f.path));
+  const foreign = (await listFiles(dir)).filter((path) => !signed.has(path));
+  return [...changes, ...foreign.map((path) => `${path} was not signed`)].slice(0, MAX_CHANGES);
+}

@@ -1,0 +1,124 @@
+import { atToDate, checkVersion, failureToWire, hostOrderV1 } from '@lastcall/contracts';
+import { checkId, collect, type Violation } from '@lastcall/kernel';
+import type { BackupEvidence, Evidence, HostFacts, Order, OrderAction, OrderResult } from './domain/order.js';
+
+/*
+ * Orders from the wire, results to it. An order that cannot be read is a value too: it has to be answered.
+ */
+
+const RESTORE_POINT = /^[a-z0-9][a-z0-9.-]{0,127}$/;
+
+export function orderFromWire(wire: hostOrderV1.HostOrder): Order {
+  return {
+    order: wire.order,
+    installation: wire.installation,
+    host: wire.host,
+    run: wire.run,
+    fence: wire.fence,
+    deadlineAt: wire.deadline?.getTime() ?? 0,
+    action: actionFromWire(wire.action),
+  };
+}
+
+function actionFromWire(wire: hostOrderV1.HostOrder['action']): OrderAction {
+  const action = wire && usableAction(wire);
+  if (!action) {
+    const message = 'this agent does not know what the order asks for; update the agent';
+    return { kind: 'unusable', reason: 'UNKNOWN_ACTION', message };
+  }
+  const problems = checkAction(action);
+  if (problems.length === 0) return action;
+  const message = problems.map((p) => `${p.field} ${p.description}`).join('; ');
+  return { kind: 'unusable', reason: 'INVALID_ORDER', message };
+}
+
+function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): OrderAction | undefined {
+  switch (wire.$case) {
+    case 'collectFacts':
+      return { kind: 'collect-facts', ...wire.value };
+    case 'stageRelease':
+      return { kind: 'stage-release', ...wire.value };
+    case 'takeBackup':
+      return { kind: 'take-backup', ...wire.value };
+    case 'installRelease':
+      return { kind: 'install-release', ...wire.value };
+    case 'rollBackRelease':
+      return { kind: 'roll-back-release', ...wire.value };
+    case 'startClientOnce':
+      return { kind: 'start-client-once', ...wire.value };
+    case 'restoreBackup':
+      return { kind: 'restore-backup', ...wire.value };
+    default:
+      return undefined;
+  }
+}
+
+/** Versions and restore points become names of folders: nothing else may pass. */
+function checkAction(action: OrderAction): Violation[] {
+  if (action.kind === 'unusable') return [];
+  const version = 'version' in action ? action.version : undefined;
+  const restorePoint = 'restorePoint' in action ? action.restorePoint : undefined;
+  const versionOptional = action.kind === 'collect-facts' && version === '';
+  const restoreOptional = action.kind === 'roll-back-release' && restorePoint === '';
+  return collect(
+    checkId('product', action.product),
+    version === undefined || versionOptional ? undefined : checkVersion('version', version),
+    restorePoint === undefined || restoreOptional || RESTORE_POINT.test(restorePoint)
+      ? undefined
+      : { field: 'restore_point', description: 'is no name of a restore point' },
+  );
+}
+
+export function resultToWire(result: OrderResult): hostOrderV1.OrderResult {
+  return {
+    failure: result.failure && failureToWire(result.failure),
+    installedVersion: result.installedVersion,
+    finishedAt: atToDate(result.finishedAt),
+    evidence: result.evidence && evidenceToWire(result.evidence),
+  };
+}
+
+function evidenceToWire(evidence: Evidence): hostOrderV1.OrderResult['evidence'] {
+  switch (evidence.kind) {
+    case 'facts':
+      return { $case: 'facts', value: factsToWire(evidence.facts) };
+    case 'backup':
+      return { $case: 'backup', value: backupToWire(evidence.backup) };
+    case 'stage': {
+      const { downloadedBytes, reusedBytes, fileCount } = evidence;
+      return {
+        $case: 'stage',
+        value: { downloadedBytes: BigInt(downloadedBytes), reusedBytes: BigInt(reusedBytes), fileCount },
+      };
+    }
+    case 'install':
+      return { $case: 'install', value: { steps: [...evidence.steps], dataChanged: evidence.dataChanged } };
+  }
+}
+
+function backupToWire(backup: BackupEvidence): hostOrderV1.BackupEvidence {
+  return {
+    restorePoint: backup.restorePoint,
+    takenAt: atToDate(backup.takenAt),
+    sizeBytes: BigInt(backup.sizeBytes),
+    sha256: backup.sha256,
+    verified: backup.verified,
+    version: backup.version,
+  };
+}
+
+function factsToWire(facts: HostFacts): hostOrderV1.HostFacts {
+  const { os, osVersion, architecture, cpuCount, agentVersion, installedVersion, staged, canBackUp } = facts;
+  return {
+    ...{ os, osVersion, architecture, cpuCount, agentVersion, installedVersion, staged, canBackUp },
+    memoryBytes: BigInt(facts.memoryBytes),
+    stageFreeBytes: BigInt(facts.stageFreeBytes ?? 0),
+    backupFreeBytes: BigInt(facts.backupFreeBytes ?? 0),
+    dataBytes: BigInt(facts.dataBytes ?? 0),
+    clock: atToDate(facts.clockAt),
+    antivirus: facts.antivirus && { ...facts.antivirus, exceptions: [...facts.antivirus.exceptions] },
+    lastBackup: facts.lastBackup && backupToWire(facts.lastBackup),
+    ports: [...facts.ports],
+    unknown: { ...facts.unknown },
+  };
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { checkUpdate, checkVersion, obstacle, type Candidate } from './update-check.js';
+import { isNewer } from './version.js';
+
+const release = (version: string, more: Partial<Candidate> = {}): Candidate => ({
+  version,
+  channels: ['stable'],
+  updatesFrom: '',
+  requiredVersions: [],
+  ...more,
+});
+const stable = (head: string): { name: string; head: string } => ({ name: 'stable', head });
+
+describe('checkVersion', () => {
+  it.each<[string, string, string, Candidate[], string | undefined, string]>([
+    ['published and newer', '1.0.0', '1.1.0', [release('1.1.0')], '1.1.0', ''],
+    ['of any channel', '1.0.0', '1.1.0', [release('1.1.0', { channels: [] })], '1.1.0', ''],
+    ['unknown or withdrawn', '1.0.0', '1.2.0', [release('1.1.0')], undefined, 'not a published release'],
+    ['installed', '1.1.0', '1.1.0', [release('1.1.0')], undefined, 'not newer'],
+    ['older', '1.2.0', '1.1.0', [release('1.1.0')], undefined, 'not newer'],
+    ['too far', '1.0.0', '3.0.0', [release('3.0.0', { updatesFrom: '2.0.0' })], undefined, 'updates from 2.0.0'],
+    ['nothing installed', '', '1.1.0', [release('1.1.0')], '1.1.0', ''],
+  ])('%s', (_, installed, wanted, releases, version, reason) => {
+    expect(checkVersion(installed, wanted, releases)).toEqual({ version, reason: expect.stringContaining(reason) });
+  });
+});
+
+describe('checkUpdate', () => {
+  it.each<[string, string, string, Candidate[], string | undefined, string]>([
+    ['nothing published', '1.0.0', '', [], undefined, 'has no release'],
+    ['the newest', '1.0.0', '1.2.0', [release('1.1.0'), release('1.2.0')], '1.2.0', ''],
+    ['numbers, not letters', '9.0.0', '10.0.0', [release('10.0.0')], '10.0.0', ''],
+    ['up to date', '1.2.0', '1.2.0', [release('1.2.0')], undefined, '1.2.0 is the newest release'],
+    ['ahead of the channel', '2.0.0', '1.2.0', [release('1.2.0')], undefined, 'not older than 1.2.0'],
+    ['nothing beyond the head', '1.0.0', '1.1.0', [release('1.1.0'), release('1.2.0')], '1.1.0', ''],
+    ['of this channel only', '1.0.0', '1.2.0', [release('1.2.0', { channels: ['preview'] })], undefined, 'no release'],
+    ['a withdrawn head falls to what is left', '1.0.0', '1.2.0', [release('1.1.0')], '1.1.0', ''],
+    ['nothing installed', '', '1.2.0', [release('1.2.0', { updatesFrom: '1.1.0' })], '1.2.0', ''],
+    ['too old', '1.0.0', '2.0.0', [release('2.0.0', { updatesFrom: '1.5.0' })], undefined, 'updates from 1.5.0'],
+    ['old enough', '1.5.0', '2.0.0', [release('2.0.0', { updatesFrom: '1.5.0' })], '2.0.0', ''],
+    [
+      'a step in between',
+      '1.0.0',
+      '3.0.0',
+      [release('3.0.0', { requiredVersions: ['2.5.0', '2.0.0'] }), release('2.0.0')],
+      '2.0.0',
+      '3.0.0 needs 2.0.0 to be installed first',
+    ],
+    ['that was taken', '2.0.0', '3.0.0', [release('3.0.0', { requiredVersions: ['2.0.0'] })], '3.0.0', ''],
+    [
+      'that is gone',
+      '1.0.0',
+      '3.0.0',
+      [release('3.0.0', { requiredVersions: ['2.0.0'] })],
+      undefined,
+      '3.0.0 needs 2.0.0',
+    ],
+    ['a prerelease is older', '1.0.0-rc.1', '1.0.0', [release('1.0.0')], '1.0.0', ''],
+  ])('%s', (_, installed, head, releases, version, reason) => {
+    const check = checkUpdate(installed, stable(head), releases);
+    expect(check.version).toBe(version);
+    if (reason === '') expect(check.reason).toBe('');
+    else expect(check.reason).toContain(reason);
+  });
+
+  it('never offers what may not be taken, and says why whenever it is not the newest', () => {
+    const version = fc.tuple(fc.nat(3), fc.nat(3)).map(([a, b]) => `${a}.${b}.0`);
+    const candidate = fc.record({
+      version,
+      channels: fc.subarray(['stable', 'preview']),
+      updatesFrom: fc.oneof(fc.constant(''), version),
+      requiredVersions: fc.array(version, { maxLength: 2 }),
+    });
+    fc.assert(
+      fc.property(version, version, fc.array(candidate, { maxLength: 8 }), (installed, head, releases) => {
+        const answer = checkUpdate(installed, stable(head), releases);
+        if (answer.version === undefined) return expect(answer.reason).not.toBe('');
+        const taken = releases.filter((r) => r.version === answer.version && r.channels.includes('stable'));
+        expect(taken.some((r) => obstacle(installed, r) === undefined)).toBe(true);
+        expect(isNewer(answer.version, installed) && !isNewer(answer.version, head)).toBe(true);
+      }),
+    );
+  });
+});

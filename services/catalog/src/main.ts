@@ -1,0 +1,4 @@
+import { main } from '@lastcall/runtime';
+import { catalogModule } from './service.js';
+
+void main(catalogModule);

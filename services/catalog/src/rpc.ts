@@ -1,0 +1,32 @@
+import { catalogV1, identityV1 } from '@lastcall/contracts';
+import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
+import type { BlobStore } from './blobs.js';
+import type { Documents } from './documents.js';
+import type { Publishing } from './publishing.js';
+import { installationHandlers } from './rpc/installations.js';
+import { productHandlers } from './rpc/products.js';
+import { releaseHandlers } from './rpc/releases.js';
+import { tokenHandlers } from './rpc/tokens.js';
+
+/*
+ * The two gRPC services of the catalog. Each handler: the request as a value, every wrong field at once; then one decision.
+ */
+
+export interface RpcParts {
+  readonly documents: Documents;
+  readonly blobs: BlobStore;
+  readonly publishing: Publishing;
+  readonly issuer: TokenIssuer;
+  readonly now: () => Promise<number>;
+}
+
+export function createRpc(parts: RpcParts): readonly RpcBinding[] {
+  return [
+    bindRpc(catalogV1.CatalogServiceService, {
+      ...productHandlers(parts.documents),
+      ...releaseHandlers(parts),
+      ...installationHandlers(parts.documents),
+    }),
+    bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),
+  ];
+}

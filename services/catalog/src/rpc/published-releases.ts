@@ -1,0 +1,25 @@
+import type { Documents } from '../documents.js';
+import type { Candidate } from '../domain/update-check.js';
+
+const PAGE = 1_000;
+
+/** All published releases of a product, as the question for an update needs them. */
+export async function publishedReleases(documents: Documents, product: string): Promise<readonly Candidate[]> {
+  const found: Candidate[] = [];
+  let pageToken: string | undefined;
+  do {
+    const page = await documents.releases.query({
+      index: 'by_state',
+      where: { product, state: 'published' },
+      limit: PAGE,
+      ...(pageToken === undefined ? {} : { pageToken }),
+    });
+    for (const { data } of page.items) {
+      if (data.state !== 'published') continue;
+      const { version, updatesFrom, requiredVersions } = data.content;
+      found.push({ version, updatesFrom, requiredVersions, channels: data.channels });
+    }
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+  return found;
+}

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { DAY_MS } from '@lastcall/kernel';
+import { createTokenIssuer, type ServiceContext, type ServiceModule, type ServiceParts } from '@lastcall/runtime';
+import { openBlobs } from './blobs.js';
+import { openDocuments, type Documents } from './documents.js';
+import { createConsumers } from './events.js';
+import { createRoutes } from './http.js';
+import { createPublishing, readTargets } from './publishing.js';
+import { createRpc } from './rpc.js';
+import { catalogSettings, type CatalogSettings } from './settings.js';
+import { importTokens } from './tokens.js';
+import { DEFAULT_LIFETIMES, openRepository } from './tuf/repository.js';
+
+/*
+ * The catalog: versions, installations and what is installed on them, credentials. Owns the bytes of releases and their signatures.
+ * Replicas share the store and one data folder; what they write there is written once or under names of its own.
+ */
+
+export const catalogModule: ServiceModule<CatalogSettings> = {
+  name: 'catalog',
+  settings: catalogSettings,
+  create: createCatalog,
+};
+
+async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<ServiceParts> {
+  const { store, settings, dataDir, identityDir } = context;
+  const now = (): Promise<number> => store.now();
+  const documents = await openDocuments(store);
+  const blobs = await openBlobs({ dir: join(dataDir, 'blobs') });
+  const targets = (): ReturnType<typeof readTargets> => readTargets(documents);
+  const repository = await openRepository({
+    dir: join(dataDir, 'tuf'),
+    documents: documents.repository,
+    targets,
+    now,
+    lifetimes: { ...DEFAULT_LIFETIMES, timestampMs: settings.timestampValidDays * DAY_MS },
+  });
+  const issuer = await createTokenIssuer(join(identityDir, 'signing-key.pem'));
+  const publishing = createPublishing({ documents, blobs, repository });
+  await importTokens(documents, identityDir);
+  // Signatures may have run out while nothing was running; the first client must not meet them.
+  await repository.publish();
+  return {
+    rpc: createRpc({ documents, blobs, publishing, issuer, now }),
+    http: createRoutes({ blobs, repository }),
+    consumers: createConsumers(documents, context.log),
+    duties: [publishing.keeper],
+    agentKey: (installation, host) => agentKey(documents, installation, host),
+  };
+}
+
+async function agentKey(documents: Documents, installation: string, host: string): Promise<Uint8Array | undefined> {
+  const state = (await documents.installations.get(installation))?.data;
+  const key = state?.state === 'present' ? state.hosts[host]?.publicKey : undefined;
+  return key === undefined ? undefined : Buffer.from(key, 'base64');
+}

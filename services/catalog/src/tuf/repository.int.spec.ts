@@ -1,0 +1,331 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createManualClock, DAY_MS, sha256Hex, type ManualClock } from '@lastcall/kernel';
+import { openStore, type Store } from '@lastcall/store';
+import { Updater } from 'tuf-js';
+import { openDocuments } from '../documents.js';
+import { DEFAULT_POLICY } from './keys.js';
+import type { Target } from './metadata.js';
+import {
+  DEFAULT_LIFETIMES,
+  openRepository,
+  type PassStep,
+  type Repository,
+  type RepositoryOptions,
+} from './repository.js';
+
+let dir: string;
+let store: Store;
+let clock: ManualClock;
+let server: Server;
+let url: string;
+let served: Repository;
+let releases: Map<string, Target[]>;
+
+const tree = (product: string, version: string): { target: Target; text: string } => {
+  const text = `{"files":[],"of":"${product} ${version}"}`;
+  const path = `${product}/${version}/server-any.tree.json`;
+  const custom = { product, version, role: 'server', platform: 'any' };
+  return { target: { path, bytes: text.length, sha256: sha256Hex(text), custom }, text };
+};
+
+function release(product: string, version: string): void {
+  releases.set(product, [...(releases.get(product) ?? []), tree(product, version).target]);
+}
+
+function open(more: Partial<RepositoryOptions> = {}): Promise<Repository> {
+  return openDocuments(store).then((documents) =>
+    openRepository({
+      dir: join(dir, 'tuf'),
+      documents: documents.repository,
+      targets: async () => structuredClone(releases),
+      now: async () => clock.now(),
+      ...more,
+    }),
+  );
+}
+
+/** Serves what the repository at hand has, as the catalog's edge does. */
+async function serve(path: string): Promise<Buffer | undefined> {
+  if (!path.startsWith('targets/')) return served.metadata(path);
+  const [product = '', version = '', name = ''] = path.slice('targets/'.length).split('/');
+  const [sha256, ...file] = name.split('.');
+  const signed = await served.target(`${product}/${version}/${file.join('.')}`);
+  return signed === sha256 ? Buffer.from(tree(product, version).text) : undefined;
+}
+
+interface Client {
+  readonly dir: string;
+  /** What a client can have now: the text of a target, undefined when it is not signed. */
+  get(path: string): Promise<string | undefined>;
+}
+
+/** A client that pinned the root that is the newest now. */
+async function client(): Promise<Client> {
+  const home = await mkdtemp(join(dir, 'client-'));
+  await writeFile(join(home, 'root.json'), (await served.metadata('root.json')) ?? '');
+  await mkdir(join(home, 'targets'));
+  return {
+    dir: home,
+    get: async (path) => {
+      const updater = new Updater({
+        metadataDir: home,
+        metadataBaseUrl: url,
+        targetDir: join(home, 'targets'),
+        targetBaseUrl: `${url}/targets`,
+        config: { fetchRetries: 0 },
+      });
+      const info = await updater.getTargetInfo(path);
+      return info && readFile(await updater.downloadTarget(info), 'utf8');
+    },
+  };
+}
+
+const has = (product: string, version: string): [string, string] => {
+  const { target, text } = tree(product, version);
+  return [target.path, text];
+};
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tuf-'));
+  store = await openStore({ url: '', file: join(dir, 'catalog.db'), service: 'catalog', database: 'catalog' });
+  // tuf-js compares with the present.
+  clock = createManualClock(Date.now());
+  releases = new Map();
+  server = createServer((request, response) => {
+    void serve((request.url ?? '').slice(1)).then((bytes) => response.writeHead(bytes ? 200 : 404).end(bytes));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await store.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('the signed repository', () => {
+  it('serves a real client through publications and a withdrawal', async () => {
+    served = await open();
+    await served.publish();
+    const host = await client();
+    const [path, text] = has('encore', '11.0.0');
+    expect(await host.get(path)).toBeUndefined();
+
+    release('encore', '11.0.0');
+    await served.publish();
+    expect(await host.get(path)).toBe(text);
+
+    release('encore', '11.1.0');
+    release('other', '1.0.0');
+    await served.publish();
+    for (const [p, t] of [has('encore', '11.1.0'), has('other', '1.0.0'), has('encore', '11.0.0')]) {
+      expect(await host.get(p)).toBe(t);
+    }
+
+    // The last release of a product goes: its role stays in the snapshot, or clients would refuse it.
+    releases.delete('other');
+    await served.publish();
+    expect(await host.get(has('other', '1.0.0')[0])).toBeUndefined();
+    expect(await served.target(has('other', '1.0.0')[0])).toBeUndefined();
+    expect(await host.get(path)).toBe(text);
+  });
+
+  it('changes nothing when nothing changed', async () => {
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const before = await served.metadata('timestamp.json');
+    await served.publish();
+    served = await open();
+    await served.publish();
+    expect(await served.metadata('timestamp.json')).toEqual(before);
+  });
+
+  it('keeps its keys to itself', async () => {
+    served = await open();
+    const keys = join(dir, 'tuf', 'keys');
+    const names = (await readdir(keys)).toSorted();
+    expect(names).toEqual(['releases-1.pem', 'root-1.pem', 'snapshot-1.pem', 'targets-1.pem', 'timestamp-1.pem']);
+    for (const name of names) expect((await stat(join(keys, name))).mode & 0o777).toBe(0o600);
+  });
+
+  it('answers nothing that is no metadata', async () => {
+    served = await open();
+    await served.publish();
+    for (const name of ['../keys/root-1.pem', '2.root.json', 'x.json', '', '1.ROOT.json', '1.root.json/']) {
+      expect(await served.metadata(name)).toBeUndefined();
+    }
+  });
+
+  it('is refused by a client when a file was changed on the way', async () => {
+    served = await open();
+    await served.publish();
+    const host = await client();
+    release('encore', '11.0.0');
+    await served.publish();
+    const honest = served;
+    served = {
+      ...honest,
+      metadata: async (name) => {
+        const bytes = await honest.metadata(name);
+        return name.includes('product-encore') ? Buffer.from(`${bytes?.toString()} `) : bytes;
+      },
+    };
+    await expect(host.get(has('encore', '11.0.0')[0])).rejects.toThrow(/length/);
+  });
+});
+
+describe('a crash', () => {
+  const steps: PassStep[] = ['begun', 'role-written', 'snapshot-written', 'published'];
+
+  /** Ends the pass at the n-th step, as a kill would. */
+  function dieAt(step: PassStep, nth: number): (reached: PassStep) => void {
+    let left = nth;
+    return (reached) => {
+      if (reached === step && --left === 0) throw new Error('killed');
+    };
+  }
+
+  it.each(steps.flatMap((step) => (step === 'role-written' ? [1, 2] : [1]).map((nth) => [step, nth] as const)))(
+    'at %s (%d) leaves what was there, and the next start finishes',
+    async (step, nth) => {
+      served = await open();
+      release('encore', '11.0.0');
+      await served.publish();
+      const host = await client();
+      const [before, beforeText] = has('encore', '11.0.0');
+      const [after, afterText] = has('new', '1.0.0');
+      expect(await host.get(before)).toBe(beforeText);
+
+      release('new', '1.0.0');
+      const dying = await open({ onStep: dieAt(step, nth) });
+      await expect(dying.publish()).rejects.toThrow('killed');
+      served = await open();
+      // Whole: either all of the old or all of the new.
+      expect(await host.get(before)).toBe(beforeText);
+      expect(await host.get(after)).toBe(step === 'published' ? afterText : undefined);
+
+      await served.publish();
+      expect(await host.get(after)).toBe(afterText);
+      expect(await host.get(before)).toBe(beforeText);
+    },
+  );
+
+  it('that took the metadata folder is healed by signing again', async () => {
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const host = await client();
+    for (const name of await readdir(join(dir, 'tuf', 'metadata'))) {
+      if (!name.endsWith('root.json')) await rm(join(dir, 'tuf', 'metadata', name));
+    }
+    served = await open();
+    await served.publish();
+    const [path, text] = has('encore', '11.0.0');
+    expect(await host.get(path)).toBe(text);
+  });
+
+  it('that took the store does not send clients back in time', async () => {
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const host = await client();
+    const [path, text] = has('encore', '11.0.0');
+    expect(await host.get(path)).toBe(text);
+    const { repository } = await openDocuments(store);
+    await repository.remove('main');
+    served = await open();
+    await served.publish();
+    expect(await host.get(path)).toBe(text);
+  });
+});
+
+describe('time', () => {
+  it('renews signatures long before they end, also the root', async () => {
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const first = JSON.parse((await served.metadata('timestamp.json'))?.toString() ?? '') as {
+      signed: { expires: string };
+    };
+    expect(Date.parse(first.signed.expires)).toBeGreaterThan(clock.now() + DEFAULT_LIFETIMES.timestampMs - 2_000);
+    const rootBefore = await served.metadata('root.json');
+    for (let day = 0; day < 400; day++) {
+      clock.set(Math.max(clock.now(), await served.renewalAt()));
+      await served.publish();
+      if (clock.now() > Date.now() + 400 * DAY_MS) break;
+      for (const name of ['timestamp.json', 'root.json']) {
+        const { signed } = JSON.parse((await served.metadata(name))?.toString() ?? '') as {
+          signed: { expires: string };
+        };
+        expect(Date.parse(signed.expires) - clock.now()).toBeGreaterThan(3 * DAY_MS);
+      }
+    }
+    expect(await served.metadata('root.json')).not.toEqual(rootBefore);
+    expect(await served.metadata('2.root.json')).toBeDefined();
+  });
+
+  it('is met by a client that was away for a year', async () => {
+    clock.set(Date.now() - 400 * DAY_MS);
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const host = await client();
+    clock.set(Date.now());
+    served = await open();
+    await served.publish();
+    const [path, text] = has('encore', '11.0.0');
+    expect(await host.get(path)).toBe(text);
+  });
+});
+
+describe('keys', () => {
+  it('may become more, and clients follow', async () => {
+    served = await open();
+    release('encore', '11.0.0');
+    await served.publish();
+    const host = await client();
+    const [path, text] = has('encore', '11.0.0');
+    expect(await host.get(path)).toBe(text);
+
+    const two = { keys: 3, threshold: 2 };
+    const policy = { ...DEFAULT_POLICY, root: two, targets: two, releases: two };
+    served = await open({ policy });
+    await served.publish();
+    expect(await host.get(path)).toBe(text);
+    const root = JSON.parse((await served.metadata('root.json'))?.toString() ?? '') as {
+      signed: { version: number; roles: { root: { threshold: number; keyids: string[] } } };
+    };
+    expect(root.signed).toMatchObject({ version: 2, roles: { root: { threshold: 2 } } });
+    expect(root.signed.roles.root.keyids).toHaveLength(3);
+  });
+});
+
+describe('two processes on one folder', () => {
+  it('publish side by side without losing a release or going back', async () => {
+    const [a, b] = await Promise.all([open(), open()]);
+    served = a;
+    await a.publish();
+    const host = await client();
+    const versions = Array.from({ length: 8 }, (_, i) => `1.${i}.0`);
+    await Promise.all(
+      versions.map(async (version, i) => {
+        release(i % 2 === 0 ? 'even' : 'odd', version);
+        await (i % 3 === 0 ? a : b).publish();
+        await host.get(has('even', '1.0.0')[0]).catch((error: unknown) => {
+          // A client that read the timestamp a moment ago finds its files all the same.
+          throw new Error(`the client was sent back: ${String(error)}`, { cause: error });
+        });
+      }),
+    );
+    for (const [i, version] of versions.entries()) {
+      const [path, text] = has(i % 2 === 0 ? 'even' : 'odd', version);
+      expect(await host.get(path)).toBe(text);
+    }
+  });
+});

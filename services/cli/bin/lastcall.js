@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+'use strict';
+/*
+ * The launcher: runs on any Node that can read this file, hands over to the pinned Node 24 where this one is older, and
+ * says so where there is none.
+ */
+const { existsSync } = require('node:fs');
+const path = require('node:path');
+
+const OLDEST = 24;
+const HANDED_OVER = 'LASTCALL_LAUNCHED';
+
+function pinnedNode() {
+  for (let dir = __dirname; ; dir = path.dirname(dir)) {
+    const candidate = path.join(dir, 'node_modules', '.bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    if (existsSync(candidate)) return candidate;
+    if (dir === path.dirname(dir)) return undefined;
+  }
+}
+
+/** Runs the same command on another Node, signals and exit code included. */
+function handOver(node) {
+  const { spawn } = require('node:child_process');
+  const env = Object.assign({}, process.env, { [HANDED_OVER]: '1' });
+  const child = spawn(node, [__filename].concat(process.argv.slice(2)), { stdio: 'inherit', env });
+  const forward = (signal) => child.kill(signal);
+  ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => forward(signal)));
+  child.on('error', tooOld);
+  child.on('exit', (code) => process.exit(code === null ? 1 : code));
+}
+
+function tooOld() {
+  process.stderr.write(`lastcall needs Node ${OLDEST} or later; this is ${process.version}.\n`);
+  process.exit(2);
+}
+
+/** node:sqlite is complete for what Lastcall uses of it; the warning says nothing that a user can act on. */
+function silenceExperimentalWarnings() {
+  const emit = process.emitWarning;
+  process.emitWarning = function (warning, ...rest) {
+    const type = typeof rest[0] === 'object' && rest[0] !== null ? rest[0].type : rest[0];
+    if (type !== 'ExperimentalWarning') emit.call(process, warning, ...rest);
+  };
+}
+
+if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
+  delete process.env[HANDED_OVER];
+  silenceExperimentalWarnings();
+  const main = path.join(__dirname, '..', 'dist', 'main.js');
+  if (existsSync(main)) {
+    require(main);
+  } else {
+    process.stderr.write('lastcall is not built yet; run "npm run build" first.\n');
+    process.exit(2);
+  }
+} else {
+  const node = pinnedNode();
+  if (node === undefined || process.env[HANDED_OVER]) tooOld();
+  else handOver(node);
+}

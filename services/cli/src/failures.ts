@@ -1,0 +1,86 @@
+import { EXIT, exitCodeForGrpc, REJECTION_STATUS } from '@lastcall/contracts';
+import { RejectedError, type Violation } from '@lastcall/kernel';
+import { CallError, CODE } from '@lastcall/sdk';
+import { oneLine, safe } from './render/text.js';
+
+/*
+ * What did not work, for people (stderr: what was refused, why, what to do) and for programs (the exit code). Nothing else
+ * in this package decides an exit code of a failure.
+ */
+
+/** The command line itself is wrong: a value, or a combination of options. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Files are wrong; each line says where and which rule. */
+export class FileProblems extends Error {
+  override readonly name = 'FileProblems';
+  constructor(readonly problems: readonly { readonly file: string; readonly line?: number; readonly rule: string }[]) {
+    super(`${problems.length} problems in files`);
+  }
+}
+
+/** What was asked for was tried, and did not succeed. */
+export class OperationFailed extends Error {
+  override readonly name = 'OperationFailed';
+}
+
+export interface Told {
+  readonly exitCode: number;
+  /** For stderr, ends in a line break. */
+  readonly text: string;
+}
+
+/** `what` is the command: `lastcall job create`. */
+export function tell(error: unknown, what: string): Told {
+  if (error instanceof UsageError) return told(EXIT.usage, what, error.message, [`See "${what} --help".`]);
+  if (error instanceof FileProblems) return { exitCode: EXIT.usage, text: fileLines(error) };
+  if (error instanceof OperationFailed) return told(EXIT.failed, what, error.message);
+  if (error instanceof CallError) return tellCall(error, what);
+  if (error instanceof RejectedError) {
+    const { code, reason, message, violations } = error.rejected;
+    const exitCode = reason === 'NO_ADDRESS' ? EXIT.notReachable : REJECTION_STATUS[code].exit;
+    return told(exitCode, what, ...withViolations(message, violations));
+  }
+  const text = error instanceof Error ? (process.env['LASTCALL_DEBUG'] ? error.stack : error.message) : String(error);
+  return told(EXIT.failed, what, text ?? 'failed');
+}
+
+function tellCall(error: CallError, what: string): Told {
+  const [message, lines] = withViolations(error.message, error.violations);
+  return told(exitCodeForGrpc(error.code), what, message, [...lines, ...remedies(error)]);
+}
+
+/** Every wrong field on a line of its own; once. */
+function withViolations(message: string, violations: readonly Violation[]): [string, string[]] {
+  const lines = violations.map(({ field, description }) => `${field}: ${description}`);
+  if (lines.length === 0) return [message, []];
+  const saysThemAll = violations.every((v) => message.includes(v.description));
+  return [saysThemAll ? 'the request is refused:' : message, lines];
+}
+
+function remedies(error: CallError): string[] {
+  if (error.reason === 'CONFIRMATION_REQUIRED') {
+    const options = error.violations.map((v) => `--confirm ${v.field}`).join(' ');
+    return [`To go ahead all the same, add: ${options}`];
+  }
+  switch (error.code) {
+    case CODE.unavailable:
+      return ['Is Lastcall running ("lastcall up"), and is LASTCALL_ADDR right?'];
+    case CODE.unauthenticated:
+      return ['The credential was not accepted. LASTCALL_TOKEN_FILE names the file that it is read from.'];
+    case CODE.deadlineExceeded:
+      return ['It may have happened all the same: look before you repeat it.'];
+    default:
+      return [];
+  }
+}
+
+function told(exitCode: number, what: string, message: string, lines: readonly string[] = []): Told {
+  return { exitCode, text: [`${what}: ${safe(message)}`, ...lines.map((l) => `  ${oneLine(l)}`), ''].join('\n') };
+}
+
+function fileLines({ problems }: FileProblems): string {
+  return problems.map(({ file, line, rule }) => `${safe(file)}${line ? `:${line}` : ''}: ${oneLine(rule)}\n`).join('');
+}

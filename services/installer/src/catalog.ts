@@ -1,0 +1,63 @@
+import { catalogV1, formatName } from '@lastcall/contracts';
+import { Fault, reject, type Rejected } from '@lastcall/kernel';
+import type { ServiceContext } from '@lastcall/runtime';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/*
+ * What the installer asks the catalog: the product of an installation, and the root of trust that a new host pins.
+ */
+
+export interface Catalog {
+  productOf(installation: string): Promise<string | Rejected>;
+  /** TUF root metadata, JSON bytes. */
+  trustedRoot(): Promise<Buffer>;
+}
+
+const GRPC_NOT_FOUND = 5;
+const FETCH_TIMEOUT_MS = 5_000;
+const MAX_ROOT_BYTES = 512 * 1024;
+
+export function createCatalog(context: ServiceContext<object>): Catalog {
+  const { catalogUrl, identityDir } = context;
+  const catalog = context.client(catalogV1.CatalogServiceService);
+  // Version 1 never changes; an agent follows the chain of roots from there by itself.
+  let root: Buffer | undefined;
+  return {
+    productOf: async (installation) => {
+      const name = formatName('installation', { installation });
+      try {
+        const found = await catalog.getInstallation({ name });
+        return found.installation?.product ?? noInstallation(name);
+      } catch (cause) {
+        if (cause instanceof Error && 'code' in cause && cause.code === GRPC_NOT_FOUND) return noInstallation(name);
+        throw new Fault('the catalog does not say what is installed', { cause });
+      }
+    },
+    trustedRoot: async () => {
+      root ??= await fetchRoot(catalogUrl, identityDir);
+      return root;
+    },
+  };
+}
+
+function noInstallation(name: string): Rejected {
+  return reject('not-found', 'INSTALLATION_NOT_FOUND', `there is no ${name}; add it: lastcall installation add`, {
+    facts: { name },
+  });
+}
+
+async function fetchRoot(catalogUrl: string, identityDir: string): Promise<Buffer> {
+  const url = `${catalogUrl.replace(/\/+$/, '')}/tuf/1.root.json`;
+  try {
+    const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
+    const headers = { authorization: `Bearer ${credential}` };
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    if (bytes.length > MAX_ROOT_BYTES) throw new Error(`${bytes.length} bytes are too many for root metadata`);
+    return bytes;
+  } catch (cause) {
+    throw new Fault(`the catalog does not give its root of trust (${url})`, { cause });
+  }
+}

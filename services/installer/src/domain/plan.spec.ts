@@ -1,0 +1,222 @@
+import { failure, isRejected, type RunSpec } from '@lastcall/kernel';
+import { plan } from './plan.js';
+import { hostsIn, orderOf, type PlanCommand, type PlanEvent, type PlanState } from './plan-state.js';
+
+const AT = 1_000;
+
+function runOf(more: Partial<RunSpec> = {}): RunSpec {
+  return {
+    run: 'r-1',
+    installation: 'berlin',
+    job: 'job',
+    type: 'software-update',
+    kind: 'multi-user',
+    product: 'encore',
+    fromVersion: '11.0.0',
+    toVersion: '11.1.0',
+    hosts: [
+      { host: 'srv', role: 'server', mayFollowLater: false },
+      { host: 'ts', role: 'terminal-server', mayFollowLater: false },
+      { host: 'ws', role: 'workstation', mayFollowLater: true },
+    ],
+    reactionTimeMs: 0,
+    message: '',
+    backupMode: 'take',
+    backupMaxAgeMs: 0,
+    fence: 7,
+    nominalAt: 0,
+    startedAt: 0,
+    deadlineAt: 1_000_000,
+    requestedBy: 'operator',
+    timeZone: 'UTC',
+    holdsAllowed: false,
+    ...more,
+  };
+}
+
+const begin = (more: Partial<RunSpec> = {}, absentHosts: string[] = []): PlanCommand => ({
+  type: 'begin',
+  run: runOf(more),
+  absentHosts,
+  at: AT,
+});
+
+/** Finishes whatever order the host is at. */
+type Script = PlanCommand | { finish: string; version?: string; fails?: string; restored?: boolean };
+
+function given(...script: Script[]): { state: PlanState; last: readonly PlanEvent[] } {
+  let state = plan.initial;
+  let last: readonly PlanEvent[] = [];
+  for (const step of script) {
+    const decided = plan.decide(state, 'finish' in step ? finish(state, step) : step);
+    if (isRejected(decided)) throw new Error(decided.message);
+    last = decided;
+    state = decided.reduce((s, e) => plan.evolve(s, e), state);
+  }
+  return { state, last };
+}
+
+function finish(state: PlanState, step: Exclude<Script, PlanCommand>): PlanCommand {
+  const task = state.phase === 'none' ? undefined : state.tasks[step.finish];
+  return {
+    type: 'finish-order',
+    host: step.finish,
+    order: orderOf(task) ?? 'none',
+    installedVersion: step.version ?? '11.1.0',
+    dataChanged: step.restored ?? false,
+    at: AT,
+    ...(step.fails !== undefined && { failure: failure(step.fails, 'it failed', step.finish) }),
+  };
+}
+
+const types = (events: readonly PlanEvent[]): string[] => events.map((e) => e.type);
+const ordersIn = (events: readonly PlanEvent[]): string[] =>
+  events.flatMap((e) => (e.type === 'ordered' ? [e.order] : []));
+
+const staged: Script[] = [begin(), { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }];
+const backup: PlanCommand = { type: 'note-backup', restorePoint: 'rp-1', at: AT };
+const drained: PlanCommand = { type: 'confirm-drain', at: AT };
+const cancel: PlanCommand = { type: 'cancel', run: runOf(), requestedBy: 'anna', reason: 'not today', expired: false };
+const installing: Script[] = [...staged, backup, drained];
+const all: Script[] = [...installing, { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }];
+const failed: Script[] = [...installing, { finish: 'srv' }, { finish: 'ts', fails: 'HEALTH_FAILED' }];
+
+describe('staging', () => {
+  it('orders every host that is there', () =>
+    expect(ordersIn(given(begin({}, ['ws'])).last)).toEqual(['r-1.srv.stage-1', 'r-1.ts.stage-1']));
+  it('is complete when every host has it, and says so once', () => {
+    expect(types(given(...staged).last)).toEqual(['host-staged', 'staged']);
+    expect(given(...staged, { finish: 'ws' }).last).toEqual([]);
+  });
+  it('fails with the first host that cannot', () =>
+    expect(given(begin(), { finish: 'ts', fails: 'DISK_FULL' }).last).toMatchObject([
+      { type: 'staging-failed', failure: { reason: 'DISK_FULL', host: 'ts' } },
+    ]));
+  it('leaves out a workstation that was switched off since the checks, and no other host', () => {
+    const left = given(begin(), { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws', fails: 'TIMED_OUT' });
+    expect(types(left.last)).toEqual(['host-left-out', 'staged']);
+    expect(types(given(begin(), { finish: 'ts', fails: 'TIMED_OUT' }).last)).toEqual(['staging-failed']);
+  });
+  it('does not begin twice', () => expect(given(begin(), begin()).last).toEqual([]));
+  it.each([
+    ['NOTHING_TO_ROLL_BACK_TO', begin({ fromVersion: '' })],
+    ['HOST_ABSENT', begin({}, ['srv'])],
+    ['HOST_ABSENT', begin({}, ['ts'])],
+    ['NO_HOST', begin({ hosts: [] })],
+  ])('refuses a plan that cannot end well: %s', (reason, command) =>
+    expect(given(command).last).toMatchObject([{ type: 'planned' }, { type: 'staging-failed', failure: { reason } }]),
+  );
+  it('ends by its own deadline', () => {
+    const expired = given(begin(), { finish: 'srv' }, { type: 'expire', at: AT });
+    expect(expired.state).toMatchObject({ phase: 'cancelled', failure: { reason: 'TIMED_OUT', host: 'ts' } });
+  });
+});
+
+describe('the start of the install', () => {
+  it('waits for backup and drain, in either order', () => {
+    for (const conditions of [
+      [backup, drained],
+      [drained, backup],
+    ]) {
+      const { state, last } = given(...staged, ...conditions);
+      expect(types(last).slice(-2)).toEqual(['install-started', 'ordered']);
+      expect(state).toMatchObject({ phase: 'installing', restorePoint: 'rp-1' });
+      expect(ordersIn(last)).toEqual(['r-1.srv.install-1']);
+    }
+    expect(given(...staged, drained).state.phase).toBe('staged');
+  });
+  it('waits for the backup alone where there is no gate', () =>
+    expect(
+      given(begin({ kind: 'single-user' }), { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }, backup).state,
+    ).toMatchObject({ phase: 'installing' }));
+  it('comes at once when the last host stages after both', () =>
+    expect(types(given(begin(), { finish: 'srv' }, { finish: 'ts' }, drained, backup, { finish: 'ws' }).last)).toEqual([
+      'host-staged',
+      'staged',
+      'install-started',
+      'ordered',
+    ]));
+  it('begins with the only host where there is no server', () => {
+    const hosts = [{ host: 'desk', role: 'workstation', mayFollowLater: true }] as const;
+    const { last } = given(begin({ kind: 'single-user', hosts }), { finish: 'desk' }, backup);
+    expect(ordersIn(last)).toEqual(['r-1.desk.install-1']);
+  });
+  it('does not come after a failed backup or drain', () => {
+    const why = failure('DRAIN_FAILED', 'somebody is inside');
+    const { state, last } = given(...staged, { type: 'abandon', failure: why }, backup, drained);
+    expect(state).toMatchObject({ phase: 'cancelled', failure: why });
+    expect(last).toEqual([]);
+  });
+});
+
+describe('a request to cancel', () => {
+  it('is granted before the install and remembered', () => {
+    for (const before of [[], [begin()], staged]) {
+      const granted = given(...before, cancel);
+      expect(types(granted.last)).toEqual(['cancelled']);
+      expect(given(...before, cancel, cancel, begin(), backup, drained).last).toEqual([]);
+    }
+  });
+  it('is answered once for a plan that had failed already', () => {
+    const broken: Script[] = [begin(), { finish: 'ts', fails: 'DISK_FULL' }];
+    expect(types(given(...broken, cancel).last)).toEqual(['cancelled']);
+    expect(given(...broken, cancel, cancel).last).toEqual([]);
+  });
+  it('comes too late once the install has started', () => {
+    for (const after of [installing, all, failed]) expect(given(...after, cancel).last).toEqual([]);
+  });
+});
+
+describe('installing', () => {
+  it('does the others together when the server is done', () => {
+    const { last } = given(...installing, { finish: 'srv' });
+    expect(types(last)).toEqual(['host-updated', 'ordered', 'ordered']);
+    expect(ordersIn(last)).toEqual(['r-1.ts.install-1', 'r-1.ws.install-1']);
+  });
+  it('ends updated when all are', () => expect(types(given(...all).last)).toEqual(['host-updated', 'updated']));
+  it('does not believe a host that names another version', () =>
+    expect(given(...installing, { finish: 'srv', version: '11.0.0' }).state).toMatchObject({
+      phase: 'rolling-back',
+      failure: { reason: 'WRONG_VERSION', host: 'srv' },
+    }));
+});
+
+describe('rolling back', () => {
+  it('brings back every host that was given an install order, those still at it included', () =>
+    expect(ordersIn(given(...failed).last)).toEqual([
+      'r-1.srv.roll-back-1',
+      'r-1.ts.roll-back-1',
+      'r-1.ws.roll-back-1',
+    ]));
+  it('leaves alone whom it never touched', () =>
+    expect(ordersIn(given(...installing, { finish: 'srv', fails: 'MIGRATE_FAILED' }).last)).toEqual([
+      'r-1.srv.roll-back-1',
+    ]));
+  it('ends rolled back when all are', () => {
+    const back = (finish: string, restored = false): Script => ({ finish, version: '11.0.0', restored });
+    const { state, last } = given(...failed, back('ws'), back('srv', true), back('ts'));
+    expect(types(last)).toEqual(['host-rolled-back', 'rolled-back']);
+    expect(state).toMatchObject({ failure: { reason: 'HEALTH_FAILED', host: 'ts' } });
+  });
+  it('tries once more, then quarantines, and waits for the others', () => {
+    const again = given(...failed, { finish: 'ts', fails: 'SWAP_FAILED' });
+    expect(ordersIn(again.last)).toEqual(['r-1.ts.roll-back-2']);
+    const lost: Script[] = [...failed, { finish: 'ts', fails: 'SWAP_FAILED' }, { finish: 'ts', fails: 'SWAP_FAILED' }];
+    expect(types(given(...lost).last)).toEqual(['host-quarantined']);
+    const ended = given(...lost, { finish: 'srv', version: '11.0.0' }, { finish: 'ws', version: '11.0.0' });
+    expect(types(ended.last)).toEqual(['host-rolled-back', 'quarantined']);
+  });
+  it('is forced to an end by its own deadline', () => {
+    const expire: PlanCommand = { type: 'expire', at: AT };
+    const { state } = given(...installing, expire, expire, expire);
+    expect(state).toMatchObject({ phase: 'quarantined', failure: { reason: 'TIMED_OUT', host: 'srv' } });
+    expect(state.phase !== 'none' && hostsIn(state.tasks, 'quarantined')).toEqual(['srv']);
+  });
+  it('takes no notice of the install that was overtaken', () => {
+    const late: PlanCommand = {
+      ...{ type: 'finish-order', host: 'ws', order: 'r-1.ws.install-1', installedVersion: '11.1.0' },
+      ...{ dataChanged: false, at: AT },
+    };
+    expect(given(...failed, late).last).toEqual([]);
+  });
+});

@@ -1,0 +1,4 @@
+import { main } from '@lastcall/runtime';
+import { installerModule } from './service.js';
+
+void main(installerModule);

@@ -1,0 +1,113 @@
+import { hostEdgeV1, installerV1, parseName, type NameKind, type NameParts } from '@lastcall/contracts';
+import { checkRange, invalid, isRejected, LIMITS, reject, type Rejected } from '@lastcall/kernel';
+import { bindRpc, type RpcBinding, type ServiceContext } from '@lastcall/runtime';
+import type { Collection, Document, Page } from '@lastcall/store';
+import { BY_INSTALLATION, hostIdOf, type Documents, type PlanDocument, type QueueDocument } from './documents.js';
+import type { HostEdge } from './host-edge.js';
+import type { Joining } from './joining.js';
+import { hostsAtWork, hostToWire, planToWire } from './wire.js';
+
+/*
+ * Both edges: operators ask and make join tokens, agents join and connect.
+ */
+
+export interface RpcParts {
+  readonly context: ServiceContext<object>;
+  readonly documents: Documents;
+  readonly joining: Joining;
+  readonly edge: HostEdge;
+}
+
+export function createRpc(parts: RpcParts): readonly RpcBinding[] {
+  const { joining, edge } = parts;
+  return [
+    bindRpc(installerV1.InstallerServiceService, {
+      createJoinToken: (request) => joining.createToken(request),
+      getHost: ({ name }) => getHost(parts, name),
+      listHosts: (request) => listHosts(parts, request),
+      getPlan: ({ name }) => getPlan(parts, name),
+      listPlans: async (request) => {
+        const page = await listOf(parts.documents.plans, request, 'descending');
+        if (isRejected(page)) return page;
+        const plans = page.items.map((d) => planToWire(d.id, d.data));
+        return { plans, nextPageToken: page.nextPageToken ?? '' };
+      },
+    }),
+    bindRpc(hostEdgeV1.HostEdgeServiceService, {
+      join: (request) => joining.join(request),
+      connect: (stream, context) => edge.connect(stream, context),
+    }),
+  ];
+}
+
+function nameOf<K extends NameKind>(kind: K, name: string, field = 'name'): NameParts<K> | Rejected {
+  const parsed = parseName(kind, field, name);
+  return parsed.ok ? parsed.parts : invalid([parsed.violation]);
+}
+
+async function listOf<T extends object>(
+  collection: Collection<T>,
+  request: { readonly parent: string; readonly pageSize: number; readonly pageToken: string },
+  order: 'ascending' | 'descending',
+): Promise<Page<Document<T>> | Rejected> {
+  const parent = nameOf('installation', request.parent, 'parent');
+  if (isRejected(parent)) return parent;
+  const wrong = checkRange('page_size', request.pageSize, 0, LIMITS.pageSize, 'entries (0: 100)');
+  if (wrong) return invalid([wrong]);
+  return collection.query({
+    index: BY_INSTALLATION,
+    where: { installation: parent.installation },
+    order,
+    limit: request.pageSize || LIMITS.defaultPageSize,
+    ...(request.pageToken === '' ? {} : { pageToken: request.pageToken }),
+  });
+}
+
+async function getHost(
+  { context, documents }: RpcParts,
+  name: string,
+): Promise<installerV1.GetHostResponse | Rejected> {
+  const id = nameOf('host', name);
+  if (isRejected(id)) return id;
+  const key = hostIdOf(id.installation, id.host);
+  const [found, queue, now] = await Promise.all([
+    documents.hosts.get(key),
+    documents.queues.get(key),
+    context.store.now(),
+  ]);
+  return found ? { host: hostToWire(found.data, queue?.data, now) } : unknownHost(name);
+}
+function unknownHost(name: string): Rejected {
+  return reject('not-found', 'NOT_FOUND', `there is no host ${name}; hosts are listed by: lastcall host list`, {
+    facts: { name },
+  });
+}
+
+async function listHosts(
+  { context, documents }: RpcParts,
+  request: installerV1.ListHostsRequest,
+): Promise<installerV1.ListHostsResponse | Rejected> {
+  const page = await listOf(documents.hosts, request, 'ascending');
+  if (isRejected(page)) return page;
+  const now = await context.store.now();
+  const queues = await Promise.all(page.items.map(({ id }) => documents.queues.get(id)));
+  const hosts = page.items.map(({ data }, i) => hostToWire(data, queues[i]?.data, now));
+  return { hosts, nextPageToken: page.nextPageToken ?? '' };
+}
+
+async function getPlan({ documents }: RpcParts, name: string): Promise<installerV1.GetPlanResponse | Rejected> {
+  const id = nameOf('plan', name);
+  if (isRejected(id)) return id;
+  const found = await documents.plans.get(id.run);
+  if (found?.data.installation !== id.installation) {
+    const message = `there is no plan ${name}; a plan begins when the checks of its run have passed`;
+    return reject('not-found', 'NOT_FOUND', message, { facts: { name } });
+  }
+  return { plan: planToWire(id.run, found.data, await queuesOf(documents, found.data)) };
+}
+
+async function queuesOf({ queues }: Documents, plan: PlanDocument): Promise<ReadonlyMap<string, QueueDocument>> {
+  const hosts = hostsAtWork(plan);
+  const found = await Promise.all(hosts.map((host) => queues.get(hostIdOf(plan.installation, host))));
+  return new Map(found.flatMap((document) => (document ? [[document.data.host, document.data]] : [])));
+}

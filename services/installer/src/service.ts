@@ -1,0 +1,57 @@
+import type { ServiceModule } from '@lastcall/runtime';
+import { createCatalog } from './catalog.js';
+import { hostIdOf, openDocuments } from './documents.js';
+import { createDuties, type Duties } from './duties.js';
+import { createHandlers } from './events.js';
+import { createHostEdge, type HostEdge } from './host-edge.js';
+import { createJoining } from './joining.js';
+import { createOrders } from './orders.js';
+import { createPlans } from './plans.js';
+import { createPresence } from './presence.js';
+import { createRpc } from './rpc.js';
+import { installerSettings, type InstallerSettings } from './settings.js';
+
+/** Plans, orders to hosts and their outcomes. After an install has begun there is an outcome. */
+export const installerModule: ServiceModule<InstallerSettings> = {
+  name: 'installer',
+  settings: installerSettings,
+  create: async (context) => {
+    const { store, settings } = context;
+    const documents = await openDocuments(store);
+    const { queues, hosts } = documents;
+    // The edge sends what is queued and the duties watch over it; both are made of what they look after.
+    const late: { edge?: HostEdge; duties?: Duties } = {};
+    const orders = createOrders({
+      queues,
+      resultGraceMs: settings.resultGraceMs,
+      onQueued: (host) => late.edge?.announceOrders(host),
+      onDue: (at) => late.duties?.orders.dueAt(at),
+    });
+    const plans = createPlans({ plans: documents.plans, settings, onDue: (at) => late.duties?.plans.dueAt(at) });
+    const presence = createPresence(hosts, settings.hostSilenceMs);
+    const edge = createHostEdge({
+      ...{ context, orders, presence },
+      onConnected: async ({ installation, host }) => {
+        const queue = (await queues.get(hostIdOf(installation, host)))?.data.queue;
+        if (!queue) return;
+        await plans.hostReturned({ installation, host, version: queue.installedVersion, fence: queue.fence });
+      },
+    });
+    const duties = createDuties({ store, documents, orders, plans });
+    late.edge = edge;
+    late.duties = duties;
+    await edge.start();
+    const catalog = createCatalog(context);
+    const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
+    return {
+      rpc: createRpc({ context, documents, joining, edge }),
+      consumers: createHandlers(plans, orders),
+      duties: [duties.orders, duties.plans, duties.tokens],
+      agentKey: async (installation, host) => {
+        const found = await hosts.get(hostIdOf(installation, host));
+        return found && Buffer.from(found.data.publicKey, 'base64');
+      },
+      stop: () => edge.stop(),
+    };
+  },
+};

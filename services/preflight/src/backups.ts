@@ -1,0 +1,141 @@
+import { failureToWire, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
+import { failure, HOUR_MS, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import type { Change, StepContext } from '@lastcall/store';
+import { newestProven, orderId, reportIdOf, restorePointOf, type BackupDocument, type Documents } from './documents.js';
+import { backup, type BackupCommand, type BackupEvent } from './domain/backup.js';
+import { newestBackup, serverOf, type BackupBasis, type BackupFacts } from './domain/facts.js';
+import type { PreflightSettings } from './settings.js';
+import { backupToWire, orderToWire } from './wire.js';
+
+/*
+ * Restore points: begins the backup of a run or one on demand, and says what came of it, in one write each.
+ */
+
+/** After the deadline of the order the installer says TIMED_OUT; only when even that does not come, preflight gives up by itself. */
+const PATIENCE_MS = 30_000;
+
+const NOTHING: BackupFacts = { restorePoint: '', takenAt: 0, sizeBytes: 0, sha256: '', verified: true, version: '' };
+
+export interface Demand {
+  readonly installation: string;
+  readonly product: string;
+  readonly host: string;
+}
+
+export interface Backups {
+  /** Nobody is inside (or nobody ever is): the backup of this run. */
+  beginForRun(run: RunSpec, envelope?: EventEnvelope): Promise<void>;
+  beginOnDemand(restorePoint: string, demand: Demand): Promise<BackupDocument>;
+  apply(restorePoint: string, command: (at: number) => BackupCommand, envelope?: EventEnvelope): Promise<void>;
+  abandon(run: RunSpec, envelope: EventEnvelope): Promise<void>;
+}
+
+type Step<R> = (current: BackupDocument | undefined, context: StepContext) => Change<BackupDocument, R>;
+
+export function createBackups(documents: Documents, settings: PreflightSettings): Backups {
+  const { backups } = documents;
+  const write = async (id: string, envelope: EventEnvelope | undefined, step: Step<undefined>): Promise<void> => {
+    if (envelope) await backups.take(id, envelope, step);
+    else await backups.change(id, step);
+  };
+  return {
+    beginForRun: async (run, envelope) => {
+      const basis = await basisOf(documents, run);
+      await write(restorePointOf(run), envelope, (current, { now }) => {
+        const document = current ?? freshForRun(run, now);
+        return applied(restorePointOf(run), document, firstCommand(run, basis, now), settings);
+      });
+    },
+    beginOnDemand: (restorePoint, { installation, product, host }) =>
+      backups.change(restorePoint, (current, { now }) => {
+        const fresh: BackupDocument = { installation, product, state: backup.initial, createdAt: now };
+        const change = applied(restorePoint, current ?? fresh, { type: 'take', host, at: now }, settings);
+        return 'write' in change ? { ...change, result: change.write } : { keep: current ?? fresh };
+      }),
+    apply: (restorePoint, command, envelope) =>
+      write(restorePoint, envelope, (current, { now }) =>
+        current ? applied(restorePoint, current, command(now), settings) : { keep: undefined },
+      ),
+    abandon: (run, envelope) =>
+      write(restorePointOf(run), envelope, (current, { now }) =>
+        applied(restorePointOf(run), current ?? freshForRun(run, now), { type: 'abandon', at: now }, settings),
+      ),
+  };
+}
+
+function freshForRun(run: RunSpec, now: number): BackupDocument {
+  return { installation: run.installation, product: run.product, run, state: backup.initial, createdAt: now };
+}
+
+/** What the checks of this run found about backups, with what has been taken since. */
+async function basisOf(documents: Documents, run: RunSpec): Promise<BackupBasis> {
+  const report = await documents.reports.get(reportIdOf(run.run));
+  const state = report?.data.state;
+  const checked = state?.phase === 'decided' ? state.backup : { needless: false, newest: undefined };
+  const newest = newestBackup([checked.newest, await newestProven(documents, run.installation)]);
+  return { needless: checked.needless, newest };
+}
+
+function firstCommand(run: RunSpec, basis: BackupBasis, at: number): BackupCommand {
+  const holder = serverOf(run.hosts) ?? run.hosts[0];
+  if (run.backupMode === 'made-elsewhere') return elsewhere(run, basis, at);
+  if (basis.needless) return { type: 'accept', host: '', backup: NOTHING };
+  if (holder) return { type: 'take', host: holder.host, at };
+  return { type: 'refuse', host: '', failure: failure('NO_HOST', 'the installation has no host that holds data'), at };
+}
+
+function elsewhere(run: RunSpec, { newest }: BackupBasis, at: number): BackupCommand {
+  if (newest && at - newest.takenAt <= run.backupMaxAgeMs) return { type: 'accept', host: '', backup: newest };
+  const hours = Math.round(run.backupMaxAgeMs / HOUR_MS);
+  const found = newest ? `the newest is of ${new Date(newest.takenAt).toISOString()}` : 'none is known';
+  const message = `no proven backup is at most ${hours} hours old (${found}); take one with: lastcall backup take`;
+  return { type: 'refuse', host: '', failure: failure('BACKUP_TOO_OLD', message), at };
+}
+
+function applied(
+  restorePoint: string,
+  current: BackupDocument,
+  command: BackupCommand,
+  settings: PreflightSettings,
+): Change<BackupDocument, undefined> {
+  const decision = runDecider(backup, current.state, command);
+  if (isRejected(decision) || decision.events.length === 0) return { keep: undefined };
+  const { dueAt: _, ...rest } = current;
+  const { state } = decision;
+  const next: BackupDocument =
+    state.phase === 'taking'
+      ? { ...rest, state, dueAt: orderDeadline(current, state.begunAt, settings) + PATIENCE_MS }
+      : { ...rest, state };
+  const events = decision.events.flatMap((event) => eventsFor(restorePoint, next, event, settings));
+  return { write: next, events, result: undefined };
+}
+
+function orderDeadline({ run }: BackupDocument, begunAt: number, settings: PreflightSettings): number {
+  const own = begunAt + settings.backupTimeoutMs;
+  return run ? Math.min(own, run.deadlineAt) : own;
+}
+
+function eventsFor(
+  restorePoint: string,
+  document: BackupDocument,
+  event: BackupEvent,
+  settings: PreflightSettings,
+): OutgoingEvent[] {
+  const { installation, product, run } = document;
+  if (event.type === 'begun') {
+    const order = orderToWire({
+      order: orderId(restorePoint, event.host),
+      installation,
+      host: event.host,
+      ...(run ? { run: run.run, fence: run.fence } : {}),
+      deadlineAt: orderDeadline(document, event.at, settings),
+      action: { $case: 'takeBackup', value: { product, restorePoint } },
+    });
+    return [outgoing('HostOrderIssued', installation, { order })];
+  }
+  if (!run || event.type === 'abandoned') return [];
+  const wire = runSpecToWire(run);
+  return event.type === 'taken'
+    ? [outgoing('BackupTaken', installation, { run: wire, backup: backupToWire(restorePoint, document) })]
+    : [outgoing('BackupFailed', installation, { run: wire, failure: failureToWire(event.failure) })];
+}

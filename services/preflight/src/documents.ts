@@ -1,0 +1,126 @@
+import { derivedId, type Failure, type RunSpec } from '@lastcall/kernel';
+import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { BackupState } from './domain/backup.js';
+import type { BackupFacts } from './domain/facts.js';
+import type { ReadinessState } from './domain/readiness.js';
+
+/*
+ * What preflight keeps: reports, restore points and restores on demand. The document of a run is found by an id that is
+ * derived from the run, so that an event that arrives twice, or before another, meets the same document.
+ */
+
+export interface ReportDocument {
+  readonly installation: string;
+  readonly product: string;
+  /** Empty for none. */
+  readonly version: string;
+  /** Absent for a report on demand. */
+  readonly run?: RunSpec;
+  readonly state: ReadinessState;
+  readonly createdAt: number;
+  /** When something has to be done although no event came. */
+  readonly dueAt?: number;
+}
+
+export interface BackupDocument {
+  readonly installation: string;
+  readonly product: string;
+  readonly run?: RunSpec;
+  readonly state: BackupState;
+  readonly createdAt: number;
+  readonly dueAt?: number;
+}
+
+export interface RestoreDocument {
+  readonly installation: string;
+  readonly restorePoint: string;
+  readonly host: string;
+  readonly state: 'pending' | 'done' | 'failed';
+  readonly failure?: Failure;
+  readonly createdAt: number;
+  readonly dueAt?: number;
+}
+
+/** Index of what is due, the same in each collection. */
+export const DUE = 'due';
+export const BY_INSTALLATION = 'by_installation';
+/** Backups that hold data, not those that only name an older one. */
+export const PROVEN = 'proven';
+
+const reports: CollectionSpec<ReportDocument> = {
+  name: 'reports',
+  fields: (d) => ({ installation: d.installation, created_at: d.createdAt, due_at: d.dueAt }),
+  indexes: [
+    { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: DUE, fields: ['due_at'] },
+  ],
+};
+
+function isOwn({ state }: BackupDocument): boolean {
+  return state.phase === 'taking' || state.phase === 'failed' || (state.phase === 'taken' && state.host !== '');
+}
+
+const backups: CollectionSpec<BackupDocument> = {
+  name: 'backups',
+  fields: (d) => ({
+    installation: d.installation,
+    created_at: isOwn(d) ? d.createdAt : undefined,
+    taken_at: isOwn(d) && d.state.phase === 'taken' ? d.state.backup.takenAt : undefined,
+    due_at: d.dueAt,
+  }),
+  indexes: [
+    { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: PROVEN, fields: ['installation', 'taken_at'] },
+    { name: DUE, fields: ['due_at'] },
+  ],
+};
+
+const restores: CollectionSpec<RestoreDocument> = {
+  name: 'restores',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+
+export interface Documents {
+  readonly reports: Collection<ReportDocument>;
+  readonly backups: Collection<BackupDocument>;
+  readonly restores: Collection<RestoreDocument>;
+}
+
+export async function openDocuments(store: Store): Promise<Documents> {
+  return {
+    reports: await store.collection(reports),
+    backups: await store.collection(backups),
+    restores: await store.collection(restores),
+  };
+}
+
+export function reportIdOf(run: string): string {
+  return derivedId('p', run);
+}
+
+/** Name of a restore point: when, in UTC, and what makes it one of its kind. `20261128-220000-k3j5x7ab`. */
+export function restorePointName(at: number, unique: string): string {
+  const stamp = new Date(at).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  return `${stamp}-${derivedId('b', unique).slice(2, 10)}`;
+}
+
+export function restorePointOf(run: RunSpec): string {
+  return restorePointName(run.startedAt, run.run);
+}
+
+/** An order carries the document that waits for it in its id: `{document}.{host}`. */
+export function orderId(document: string, host: string): string {
+  return `${document}.${host}`;
+}
+
+export function documentOfOrder(order: string): string {
+  return order.split('.')[0] ?? '';
+}
+
+/** The newest backup that this service has seen proven. */
+export async function newestProven(documents: Documents, installation: string): Promise<BackupFacts | undefined> {
+  const query = { index: PROVEN, where: { installation }, order: 'descending', limit: 1 } as const;
+  const state = (await documents.backups.query(query)).items[0]?.data.state;
+  return state?.phase === 'taken' ? state.backup : undefined;
+}

@@ -1,0 +1,116 @@
+import type { Failure, RunHost } from '@lastcall/kernel';
+
+/*
+ * What hosts answered and what a release demands, as the checks need it. Undefined means that nobody could find out,
+ * which is never the same as "no".
+ */
+
+export interface HostFacts {
+  readonly os: string | undefined;
+  readonly osVersion: string | undefined;
+  readonly cpuCount: number | undefined;
+  readonly memoryBytes: number | undefined;
+  readonly stageFreeBytes: number | undefined;
+  readonly backupFreeBytes: number | undefined;
+  readonly dataBytes: number | undefined;
+  readonly agentVersion: string | undefined;
+  /** Empty for none. */
+  readonly installedVersion: string | undefined;
+  /** The host's clock when it answered. */
+  readonly clockAt: number | undefined;
+  readonly antivirus: AntivirusFacts | undefined;
+  readonly lastBackup: BackupFacts | undefined;
+  readonly ports: readonly { readonly port: number; readonly usable: boolean }[] | undefined;
+  readonly staged: boolean;
+  readonly canBackUp: boolean | undefined;
+  /** Why a question could not be answered, by the field's name in the contract. */
+  readonly unknown: Readonly<Record<string, string>>;
+}
+
+export interface AntivirusFacts {
+  readonly product: string;
+  readonly source: string;
+  readonly exceptions: readonly { readonly kind: string; readonly value: string; readonly present: boolean }[];
+}
+
+export interface BackupFacts {
+  readonly restorePoint: string;
+  readonly takenAt: number;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly verified: boolean;
+  readonly version: string;
+}
+
+/** 0 or empty: no demand. */
+export interface Requirements {
+  readonly version: string;
+  readonly os: readonly { readonly os: string; readonly version: string }[];
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  readonly stageFreeBytes: number;
+  readonly backupFreeBytes: number;
+  readonly ports: readonly number[];
+  readonly agentVersion: string;
+  readonly dataVersion: string;
+  readonly antivirusFolders: readonly string[];
+  readonly antivirusFiles: readonly string[];
+  readonly antivirusProcesses: readonly string[];
+  readonly treeBytes: number;
+  readonly changesData: boolean;
+}
+
+/** What came back from one host. */
+export type HostAnswer =
+  | { readonly kind: 'facts'; readonly facts: HostFacts; readonly at: number }
+  | { readonly kind: 'failure'; readonly failure: Failure; readonly at: number };
+
+/** What a report is about. */
+export interface Occasion {
+  readonly installation: string;
+  readonly product: string;
+  /** Empty when unknown. */
+  readonly fromVersion: string;
+  /** Undefined: no release is going to be installed, only readiness for a backup is asked for. */
+  readonly requirements: Requirements | undefined;
+  readonly hosts: readonly RunHost[];
+  readonly backupMode: 'take' | 'made-elsewhere';
+  readonly backupMaxAgeMs: number;
+  /** Newest proven backup that this service knows of. */
+  readonly knownBackup: BackupFacts | undefined;
+}
+
+export type Verdict = 'passed' | 'failed' | 'unknown' | 'skipped';
+
+/** One question with its evidence. */
+export interface Check {
+  readonly check: string;
+  /** Empty for the installation as a whole. */
+  readonly host: string;
+  readonly verdict: Verdict;
+  readonly asked: string;
+  readonly found: string;
+  /** Empty when nothing has to be done. */
+  readonly remedy: string;
+  readonly answeredAt: number;
+}
+
+/** The host that has the data. */
+export function serverOf(hosts: readonly RunHost[]): RunHost | undefined {
+  return hosts.find((h) => h.role === 'server');
+}
+
+/** What the backup of a run starts from. */
+export interface BackupBasis {
+  /** There is nothing to back up. */
+  readonly needless: boolean;
+  /** The newest proven one, whether this service or the server knew of it. */
+  readonly newest: BackupFacts | undefined;
+}
+
+export function newestBackup(backups: readonly (BackupFacts | undefined)[]): BackupFacts | undefined {
+  return backups
+    .filter((b) => b !== undefined)
+    .filter((b) => b.verified && b.restorePoint !== '')
+    .sort((a, b) => b.takenAt - a.takenAt)[0];
+}

@@ -1,0 +1,99 @@
+import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import { passesGate, type RunSpec } from '@lastcall/kernel';
+import type { EventHandlers } from '@lastcall/runtime';
+import type { Backups } from './backups.js';
+import { documentOfOrder, newestProven, reportIdOf, type Documents } from './documents.js';
+import type { Occasion } from './domain/facts.js';
+import type { Reports } from './reports.js';
+import type { Restores } from './restores.js';
+import { orderAnswer, requirementsFromWire } from './wire.js';
+
+/*
+ * What preflight takes in. Each handler leads to one write on one document and may be called again with the same event.
+ */
+
+export interface Parts {
+  readonly documents: Documents;
+  readonly reports: Reports;
+  readonly backups: Backups;
+  readonly restores: Restores;
+  /** A report may have been decided: looks after what follows from it now. */
+  wakeReports(): void;
+}
+
+export function createHandlers(parts: Parts): EventHandlers {
+  const { reports, backups } = parts;
+  return {
+    RunStarted: async (message, envelope) => {
+      const run = parseRunSpec(message.run);
+      if (run.type !== 'software-update' && run.type !== 'data-backup') return;
+      const occasion = await occasionOf(parts.documents, run, message);
+      await reports.begin(reportIdOf(run.run), { run, version: run.toVersion, occasion }, envelope);
+      parts.wakeReports();
+    },
+    RunCancelled: async (message, envelope) => {
+      const run = parseRunSpec(message.run);
+      await reports.abandon(reportIdOf(run.run), run, envelope);
+      await backups.abandon(run, envelope);
+    },
+    SessionsDrained: (message, envelope) => backups.beginForRun(parseRunSpec(message.run), envelope),
+    StagingCompleted: async (message, envelope) => {
+      const run = parseRunSpec(message.run);
+      if (!passesGate(run)) await backups.beginForRun(run, envelope);
+    },
+    HostOrderCompleted: (message, envelope) => orderCompleted(parts, message, envelope),
+  };
+}
+
+async function occasionOf(
+  documents: Documents,
+  run: RunSpec,
+  { requirements }: EventMessage<'RunStarted'>,
+): Promise<Occasion> {
+  if (run.type === 'software-update' && !requirements) throw new Poison('RunStarted of an update has no requirements');
+  return {
+    installation: run.installation,
+    product: run.product,
+    fromVersion: run.fromVersion,
+    requirements: run.type === 'software-update' && requirements ? requirementsFromWire(requirements) : undefined,
+    hosts: run.hosts,
+    backupMode: run.backupMode,
+    backupMaxAgeMs: run.backupMaxAgeMs,
+    knownBackup: await newestProven(documents, run.installation),
+  };
+}
+
+async function orderCompleted(
+  parts: Parts,
+  { order, result }: EventMessage<'HostOrderCompleted'>,
+  envelope: EventEnvelope,
+): Promise<void> {
+  if (order?.issuedBy !== 'preflight') return;
+  const document = documentOfOrder(order.order);
+  const answer = orderAnswer(order, result);
+  const failed = answer.kind === 'failure' ? answer.failure : undefined;
+  switch (order.action?.$case) {
+    case 'collectFacts':
+      if (answer.kind !== 'facts' && answer.kind !== 'failure') return;
+      await parts.reports.apply(
+        document,
+        (at) => ({ type: 'answer', host: order.host, answer: { ...answer, at } }),
+        envelope,
+      );
+      parts.wakeReports();
+      return;
+    case 'takeBackup':
+      if (answer.kind === 'backup') {
+        await parts.backups.apply(document, () => ({ type: 'finish', backup: answer.backup }), envelope);
+      } else if (failed) {
+        await parts.backups.apply(document, (at) => ({ type: 'fail', failure: failed, at }), envelope);
+      }
+      return;
+    case 'restoreBackup':
+      await parts.restores.finish(document, failed, envelope);
+      return;
+    default:
+      // An action of a newer version of this service; its own document is not here.
+      return;
+  }
+}

@@ -1,0 +1,4 @@
+import { main } from '@lastcall/runtime';
+import { preflightModule } from './service.js';
+
+void main(preflightModule);

@@ -1,0 +1,213 @@
+import {
+  catalogV1,
+  failureToWire,
+  formatName,
+  hostRole,
+  parseName,
+  preflightV1,
+  schedulerV1,
+  sessionV1,
+  type NameKind,
+  type NameParts,
+} from '@lastcall/contracts';
+import { checkRange, HOUR_MS, invalid, isRejected, LIMITS, randomId, reject, type Rejected } from '@lastcall/kernel';
+import { bindRpc, type RpcBinding, type ServiceContext } from '@lastcall/runtime';
+import type { Collection, Page, Document } from '@lastcall/store';
+import { BY_INSTALLATION, newestProven, restorePointName, type BackupDocument } from './documents.js';
+import { serverOf, type Occasion, type Requirements } from './domain/facts.js';
+import type { Parts } from './events.js';
+import type { PreflightSettings } from './settings.js';
+import { backupToWire, hostsOf, reportToWire, requirementsFromWire } from './wire.js';
+
+/*
+ * Operators' edge of preflight: reports and backups on demand, and what there is.
+ */
+
+const DEFAULT_BACKUP_AGE_MS = 48 * HOUR_MS;
+
+type Context = ServiceContext<PreflightSettings>;
+
+export function createRpc(context: Context, parts: Parts): RpcBinding {
+  const { reports, backups, restores } = parts.documents;
+  return bindRpc(preflightV1.PreflightServiceService, {
+    createReport: (request) => createReport(context, parts, request),
+    getReport: async ({ name }) => {
+      const id = nameOf('report', name);
+      if (isRejected(id)) return id;
+      const found = await reports.get(id.report);
+      if (found?.data.installation !== id.installation) return notFound('report', name);
+      return { report: reportToWire(id.report, found.data) };
+    },
+    listReports: async (request) => {
+      const page = await listOf(reports, request);
+      if (isRejected(page)) return page;
+      const items = page.items.map((d) => reportToWire(d.id, d.data));
+      return { reports: items, nextPageToken: page.nextPageToken ?? '' };
+    },
+    createBackup: (request) => createBackup(context, parts, request),
+    getBackup: async ({ name }) => {
+      const found = await backupNamed(backups, name);
+      return isRejected(found) ? found : { backup: backupToWire(found.id, found.data) };
+    },
+    listBackups: async (request) => {
+      const page = await listOf(backups, request);
+      if (isRejected(page)) return page;
+      const items = page.items.map((d) => backupToWire(d.id, d.data));
+      return { backups: items, nextPageToken: page.nextPageToken ?? '' };
+    },
+    restoreBackup: (request) => restoreBackup(context, parts, request),
+    getRestore: async ({ name }) => {
+      const id = nameOf('restore', name);
+      if (isRejected(id)) return id;
+      const found = await restores.get(id.restore);
+      if (found?.data.installation !== id.installation) return notFound('restore', name);
+      const { state, failure } = found.data;
+      return { pending: state === 'pending', failure: failure && failureToWire(failure) };
+    },
+  });
+}
+
+function nameOf<K extends NameKind>(kind: K, name: string, field = 'name'): NameParts<K> | Rejected {
+  const parsed = parseName(kind, field, name);
+  return parsed.ok ? parsed.parts : invalid([parsed.violation]);
+}
+
+function notFound(what: string, name: string): Rejected {
+  return reject('not-found', 'NOT_FOUND', `there is no ${what} ${name}`, { facts: { name } });
+}
+
+async function listOf<T extends object>(
+  collection: Collection<T>,
+  request: { readonly parent: string; readonly pageSize: number; readonly pageToken: string },
+): Promise<Page<Document<T>> | Rejected> {
+  const parent = nameOf('installation', request.parent, 'parent');
+  if (isRejected(parent)) return parent;
+  const wrong = checkRange('page_size', request.pageSize, 0, LIMITS.pageSize, 'entries (0: 100)');
+  if (wrong) return invalid([wrong]);
+  return collection.query({
+    index: BY_INSTALLATION,
+    where: { installation: parent.installation },
+    order: 'descending',
+    limit: request.pageSize || LIMITS.defaultPageSize,
+    ...(request.pageToken === '' ? {} : { pageToken: request.pageToken }),
+  });
+}
+
+async function backupNamed(
+  backups: Collection<BackupDocument>,
+  name: string,
+): Promise<Document<BackupDocument> | Rejected> {
+  const id = nameOf('backup', name);
+  if (isRejected(id)) return id;
+  const found = await backups.get(id.restore_point);
+  return found?.data.installation === id.installation ? found : notFound('backup', name);
+}
+
+async function installationNamed(context: Context, parent: string): Promise<catalogV1.Installation | Rejected> {
+  const id = nameOf('installation', parent, 'parent');
+  if (isRejected(id)) return id;
+  const catalog = context.client(catalogV1.CatalogServiceService);
+  const { installation } = await catalog.getInstallation({ name: parent });
+  return installation ?? notFound('installation', parent);
+}
+
+async function createReport(
+  context: Context,
+  parts: Parts,
+  request: preflightV1.CreateReportRequest,
+): Promise<preflightV1.CreateReportResponse | Rejected> {
+  const installation = await installationNamed(context, request.parent);
+  if (isRejected(installation)) return installation;
+  const requirements = await requirementsFor(context, installation, request.version);
+  const report = randomId('p');
+  const id = nameOf('installation', installation.name);
+  if (isRejected(id)) return id;
+  const occasion: Occasion = {
+    installation: id.installation,
+    product: installation.product,
+    fromVersion: installation.installedVersion,
+    requirements,
+    hosts: hostsOf(installation, hostRole.fromWire),
+    backupMode: 'take',
+    backupMaxAgeMs: DEFAULT_BACKUP_AGE_MS,
+    knownBackup: await newestProven(parts.documents, id.installation),
+  };
+  await parts.reports.begin(report, { version: requirements?.version ?? '', occasion });
+  parts.wakeReports();
+  const stored = await parts.documents.reports.get(report);
+  return { report: stored && reportToWire(report, stored.data) };
+}
+
+/** The demands of the named release, or of the newest that the installation may take; undefined when there is none. */
+async function requirementsFor(
+  context: Context,
+  installation: catalogV1.Installation,
+  version: string,
+): Promise<Requirements | undefined> {
+  const catalog = context.client(catalogV1.CatalogServiceService);
+  if (version === '') {
+    const { release } = await catalog.checkUpdate({ name: installation.name, version: '' });
+    return release?.requirements && requirementsFromWire(release.requirements);
+  }
+  const name = formatName('release', { product: installation.product, version });
+  const { release } = await catalog.getRelease({ name });
+  return release?.requirements && requirementsFromWire(release.requirements);
+}
+
+async function createBackup(
+  context: Context,
+  parts: Parts,
+  request: preflightV1.CreateBackupRequest,
+): Promise<preflightV1.CreateBackupResponse | Rejected> {
+  const installation = await installationNamed(context, request.parent);
+  if (isRejected(installation)) return installation;
+  const id = nameOf('installation', request.parent, 'parent');
+  if (isRejected(id)) return id;
+  const server = serverOf(hostsOf(installation, hostRole.fromWire));
+  if (!server) {
+    const message = `${installation.name} has no host with the role server; join one: lastcall host join-token --role server`;
+    return reject('refused', 'NO_SERVER', message);
+  }
+  const restorePoint = restorePointName(await context.store.now(), randomId('b'));
+  const demand = { installation: id.installation, product: installation.product, host: server.host };
+  return { backup: backupToWire(restorePoint, await parts.backups.beginOnDemand(restorePoint, demand)) };
+}
+
+async function restoreBackup(
+  context: Context,
+  parts: Parts,
+  request: preflightV1.RestoreBackupRequest,
+): Promise<preflightV1.RestoreBackupResponse | Rejected> {
+  const found = await backupNamed(parts.documents.backups, request.name);
+  if (isRejected(found)) return found;
+  const { state, installation, product } = found.data;
+  if (request.confirm !== found.id) {
+    const description = `must repeat the restore point ${found.id}: everything entered since then is lost`;
+    return invalid([{ field: 'confirm', description }]);
+  }
+  if (state.phase !== 'taken' || state.host === '') {
+    return reject(
+      'refused',
+      'NOT_RESTORABLE',
+      `${request.name} holds no proven data; choose one of: lastcall backup list`,
+    );
+  }
+  const busy = await whyBusy(context, installation);
+  if (busy) return busy;
+  const restore = randomId('rs');
+  await parts.restores.begin(restore, { installation, product, restorePoint: found.id, host: state.host });
+  return { name: formatName('restore', { installation, restore }) };
+}
+
+/** Data must not be replaced under the hands of users, or of a run. */
+async function whyBusy(context: Context, installation: string): Promise<Rejected | undefined> {
+  const parent = formatName('installation', { installation });
+  const scheduler = context.client(schedulerV1.SchedulerServiceService);
+  const { runs } = await scheduler.listRuns({ parent, pageSize: 1, pageToken: '', job: '' });
+  const active = runs.find((r) => r.finishTime === undefined);
+  if (active) return reject('refused', 'RUN_ACTIVE', `${active.name} is active; wait until it has ended`);
+  const { count } = await context.client(sessionV1.SessionServiceService).countSessions({ parent });
+  if (count === 0) return undefined;
+  const message = `${count} users are logged in; log them off first: lastcall gate close`;
+  return reject('refused', 'USERS_LOGGED_IN', message, { facts: { sessions: String(count) } });
+}

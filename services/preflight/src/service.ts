@@ -1,0 +1,32 @@
+import type { ServiceModule } from '@lastcall/runtime';
+import { createBackups } from './backups.js';
+import { openDocuments } from './documents.js';
+import { createDuties } from './duties.js';
+import { createHandlers } from './events.js';
+import { createReports } from './reports.js';
+import { createRestores } from './restores.js';
+import { createRpc } from './rpc.js';
+import { preflightSettings, type PreflightSettings } from './settings.js';
+
+/** Readiness and backups. Unknown is not ready. */
+export const preflightModule: ServiceModule<PreflightSettings> = {
+  name: 'preflight',
+  settings: preflightSettings,
+  create: async (context) => {
+    const { store, settings } = context;
+    const documents = await openDocuments(store);
+    const owners = {
+      documents,
+      reports: createReports(documents, settings),
+      backups: createBackups(documents, settings),
+      restores: createRestores(documents, settings),
+    };
+    const duties = createDuties(store, owners);
+    const parts = { ...owners, wakeReports: () => duties.reports.wake?.() };
+    return {
+      rpc: [createRpc(context, parts)],
+      consumers: createHandlers(parts),
+      duties: [duties.reports, ...duties.others],
+    };
+  },
+};

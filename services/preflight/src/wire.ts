@@ -1,0 +1,174 @@
+import {
+  atToDate,
+  catalogV1,
+  dateToAt,
+  failureFromWire,
+  failureToWire,
+  formatName,
+  hostOrderV1,
+  preflightV1,
+} from '@lastcall/contracts';
+import type { Failure, RunHost } from '@lastcall/kernel';
+import type { BackupDocument, ReportDocument } from './documents.js';
+import type { BackupFacts, Check, HostFacts, Requirements, Verdict } from './domain/facts.js';
+
+/*
+ * Between the wire and the domain: one place where "absent", "0" and "named in unknown" become undefined.
+ */
+
+export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
+  const unknown = wire.unknown;
+  const known = <V>(name: string, value: V, absent: V): V | undefined =>
+    Object.hasOwn(unknown, name) || value === absent ? undefined : value;
+  const said = <V>(name: string, value: V): V | undefined => (Object.hasOwn(unknown, name) ? undefined : value);
+  return {
+    os: known('os', wire.os, ''),
+    osVersion: known('os_version', wire.osVersion, ''),
+    cpuCount: known('cpu_count', wire.cpuCount, 0),
+    memoryBytes: known('memory_bytes', Number(wire.memoryBytes), 0),
+    stageFreeBytes: said('stage_free_bytes', Number(wire.stageFreeBytes)),
+    backupFreeBytes: said('backup_free_bytes', Number(wire.backupFreeBytes)),
+    dataBytes: said('data_bytes', Number(wire.dataBytes)),
+    agentVersion: known('agent_version', wire.agentVersion, ''),
+    installedVersion: said('installed_version', wire.installedVersion),
+    clockAt: dateToAt(wire.clock),
+    antivirus: wire.antivirus && said('antivirus', wire.antivirus),
+    lastBackup: wire.lastBackup && backupFromWire(wire.lastBackup),
+    ports: said('ports', wire.ports),
+    staged: wire.staged,
+    canBackUp: said('can_back_up', wire.canBackUp),
+    unknown,
+  };
+}
+
+export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
+  return {
+    restorePoint: wire.restorePoint,
+    takenAt: dateToAt(wire.takenAt) ?? 0,
+    sizeBytes: Number(wire.sizeBytes),
+    sha256: wire.sha256,
+    verified: wire.verified,
+    version: wire.version,
+  };
+}
+
+export function requirementsFromWire(wire: catalogV1.ReleaseRequirements): Requirements {
+  return {
+    version: wire.version,
+    os: wire.os,
+    cpuCount: wire.cpuCount,
+    memoryBytes: Number(wire.memoryBytes),
+    stageFreeBytes: Number(wire.stageFreeBytes),
+    backupFreeBytes: Number(wire.backupFreeBytes),
+    ports: wire.ports,
+    agentVersion: wire.agentVersion,
+    dataVersion: wire.dataVersion,
+    antivirusFolders: wire.antivirus?.folders ?? [],
+    antivirusFiles: wire.antivirus?.files ?? [],
+    antivirusProcesses: wire.antivirus?.processes ?? [],
+    treeBytes: Number(wire.treeBytes),
+    changesData: wire.changesData,
+  };
+}
+
+const VERDICTS: Readonly<Record<Verdict, preflightV1.Verdict>> = {
+  passed: preflightV1.Verdict.PASSED,
+  failed: preflightV1.Verdict.FAILED,
+  unknown: preflightV1.Verdict.UNKNOWN,
+  skipped: preflightV1.Verdict.SKIPPED,
+};
+
+export function checkToWire(check: Check): preflightV1.Check {
+  return { ...check, verdict: VERDICTS[check.verdict], answeredAt: atToDate(check.answeredAt) };
+}
+
+export function reportToWire(
+  report: string,
+  { installation, product, version, run, state, createdAt }: ReportDocument,
+) {
+  const decided = state.phase === 'decided' ? state : undefined;
+  const wire: preflightV1.Report = {
+    name: formatName('report', { installation, report }),
+    run: run?.run ?? '',
+    product,
+    version,
+    verdict: decided ? VERDICTS[decided.verdict] : preflightV1.Verdict.UNSPECIFIED,
+    checks: decided?.checks.map(checkToWire) ?? [],
+    createTime: atToDate(createdAt),
+    finishTime: decided && atToDate(decided.decidedAt),
+  };
+  return wire;
+}
+
+const NO_BACKUP: BackupFacts = { restorePoint: '', takenAt: 0, sizeBytes: 0, sha256: '', verified: false, version: '' };
+
+function failureOf(state: BackupDocument['state']): Failure | undefined {
+  if (state.phase === 'failed') return state.failure;
+  if (state.phase !== 'abandoned') return undefined;
+  return { reason: 'ABANDONED', message: 'the run was cancelled before the backup was taken', host: '', facts: {} };
+}
+
+/** `id` is the restore point that the document stands for; the backup may be an older one that was accepted. */
+export function backupToWire(id: string, { installation, product, run, state }: BackupDocument): preflightV1.Backup {
+  const facts = state.phase === 'taken' ? state.backup : { ...NO_BACKUP, restorePoint: id };
+  const failure = failureOf(state);
+  return {
+    name: facts.restorePoint === '' ? '' : formatName('backup', { installation, restore_point: facts.restorePoint }),
+    restorePoint: facts.restorePoint,
+    host: 'host' in state ? state.host : '',
+    run: run?.run ?? '',
+    product,
+    version: facts.version,
+    takenAt: facts.takenAt > 0 ? atToDate(facts.takenAt) : undefined,
+    sizeBytes: BigInt(facts.sizeBytes),
+    sha256: facts.sha256,
+    verified: facts.verified,
+    failure: failure && failureToWire(failure),
+    pending: state.phase === 'taking',
+  };
+}
+
+/** What an order of the kind asked for came back with. */
+export type OrderAnswer =
+  | { readonly kind: 'facts'; readonly facts: HostFacts }
+  | { readonly kind: 'backup'; readonly backup: BackupFacts }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failure'; readonly failure: Failure };
+
+export function orderAnswer(order: hostOrderV1.HostOrder, result: hostOrderV1.OrderResult | undefined): OrderAnswer {
+  if (result?.failure) return { kind: 'failure', failure: failureFromWire(result.failure) };
+  const evidence = result?.evidence;
+  if (evidence?.$case === 'facts') return { kind: 'facts', facts: factsFromWire(evidence.value) };
+  if (evidence?.$case === 'backup') return { kind: 'backup', backup: backupFromWire(evidence.value) };
+  if (order.action?.$case === 'restoreBackup') return { kind: 'done' };
+  const message = `host ${order.host} finished the order without saying what came of it; update its agent`;
+  return { kind: 'failure', failure: { reason: 'NO_EVIDENCE', message, host: order.host, facts: {} } };
+}
+
+export function orderToWire(order: {
+  order: string;
+  installation: string;
+  host: string;
+  run?: string;
+  fence?: number;
+  deadlineAt: number;
+  action: NonNullable<hostOrderV1.HostOrder['action']>;
+}): hostOrderV1.HostOrder {
+  return {
+    order: order.order,
+    installation: order.installation,
+    host: order.host,
+    run: order.run ?? '',
+    fence: order.fence ?? 0,
+    deadline: atToDate(order.deadlineAt),
+    issuedBy: 'preflight',
+    action: order.action,
+  };
+}
+
+export function hostsOf(installation: catalogV1.Installation, role: (wire: number) => RunHost['role'] | undefined) {
+  return installation.hosts.flatMap((h): RunHost[] => {
+    const known = role(h.role);
+    return known ? [{ host: h.host, role: known, mayFollowLater: h.mayFollowLater }] : [];
+  });
+}

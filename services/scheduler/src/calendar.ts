@@ -1,0 +1,98 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
+import { Cron } from 'croner';
+import type { LocalTime } from './domain/business-hours.js';
+
+/*
+ * Between local times of a zone and instants. A local time that daylight saving leaves out means the first instant
+ * after the gap; one that happens twice means the first. Both are told, so that whoever saves a job knows.
+ */
+
+export interface ResolvedTime {
+  readonly at: number;
+  /** What is odd about it, for people; none for an ordinary time. */
+  readonly notes: readonly string[];
+}
+
+const LOCAL = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?$/;
+
+/** `YYYY-MM-DDTHH:MM` or with `:SS` → with seconds; undefined when it is no date and time of the calendar. */
+export function normalizeLocalTime(text: string): string | undefined {
+  const match = LOCAL.exec(text);
+  if (!match) return undefined;
+  const full = match[6] === undefined ? `${text}:00` : text;
+  const utc = new Date(`${full}Z`);
+  // A date such as 31 February is rolled over by Date; then it does not come back the same.
+  return Number.isNaN(utc.getTime()) || utc.toISOString().slice(0, 19) !== full ? undefined : full;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    hourCycle: 'h23',
+    weekday: 'short',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
+  formats.set(timeZone, format);
+  return format;
+}
+
+function partsOf(at: number, timeZone: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    formatOf(timeZone)
+      .formatToParts(at)
+      .map((p) => [p.type, p.value]),
+  );
+}
+
+/** The instant as local date and time, `YYYY-MM-DDTHH:MM:SS`. */
+export function localTimeOf(at: number, timeZone: string): string {
+  const p = partsOf(at, timeZone);
+  return `${p['year']}-${p['month']}-${p['day']}T${p['hour']}:${p['minute']}:${p['second']}`;
+}
+
+/** The instant as weekday, date and time of day, for business hours. */
+export function localDayOf(at: number, timeZone: string): LocalTime {
+  const p = partsOf(at, timeZone);
+  return {
+    weekday: (p['weekday'] ?? '').toLowerCase().slice(0, 3),
+    date: `${p['year']}-${p['month']}-${p['day']}`,
+    time: `${p['hour']}:${p['minute']}`,
+  };
+}
+
+/** When a normalized local time happens in a zone. */
+export function resolveLocalTime(localTime: string, timeZone: string): ResolvedTime {
+  const next = new Cron(localTime, { timezone: timeZone }).nextRun(new Date(Date.parse(`${localTime}Z`) - 2 * DAY_MS));
+  const at = next?.getTime() ?? Date.parse(`${localTime}Z`);
+  if (localTimeOf(at, timeZone) !== localTime) {
+    const after = firstAfterGap(localTime, timeZone, at);
+    const text = `${localTime} does not exist in ${timeZone} (the clocks go forward); it means ${localTimeOf(after, timeZone)}`;
+    return { at: after, notes: [text] };
+  }
+  const twins = [-2, -1, -0.5, 0.5, 1, 2].map((hours) => at + hours * HOUR_MS);
+  const others = twins.filter((twin) => localTimeOf(twin, timeZone) === localTime);
+  if (others.length === 0) return { at, notes: [] };
+  const text = `${localTime} happens twice in ${timeZone} (the clocks go back); it means the first`;
+  return { at: Math.min(at, ...others), notes: [text] };
+}
+
+/** The first instant whose local time is past the one that does not exist: gaps begin and end on whole minutes. */
+function firstAfterGap(localTime: string, timeZone: string, near: number): number {
+  let before = Math.floor((near - DAY_MS) / MINUTE_MS);
+  let after = Math.ceil((near + DAY_MS) / MINUTE_MS);
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (localTimeOf(middle * MINUTE_MS, timeZone) < localTime) before = middle;
+    else after = middle;
+  }
+  return after * MINUTE_MS;
+}

@@ -1,0 +1,137 @@
+import { derivedId, type RunSpec } from '@lastcall/kernel';
+import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { JobState } from './domain/job.js';
+import type { RunState } from './domain/run.js';
+
+/*
+ * What the scheduler keeps. Jobs say when; a firing is the decision about one due time; a lane lets one run of an
+ * installation pass at a time and numbers them; runs are what happened.
+ */
+
+export interface JobDocument {
+  readonly installation: string;
+  readonly job: string;
+  readonly product: string;
+  readonly state: JobState;
+  readonly createdAt: number;
+  readonly confirmedCautions: readonly string[];
+}
+
+export type Fate = 'pending' | 'fired' | 'skipped' | 'missed';
+
+export interface FiringDocument {
+  readonly installation: string;
+  readonly job: string;
+  readonly nominalAt: number;
+  readonly fate: Fate;
+  /** Empty unless fired. */
+  readonly run: string;
+  /** Why it was skipped or missed. */
+  readonly reason: string;
+  /** In whose name. */
+  readonly by: string;
+  /** How late it may be resolved. */
+  readonly lateWithinMs: number;
+}
+
+export interface LaneDocument {
+  /** Empty when no run is active. */
+  readonly active: string;
+  /** Fence of the newest run. */
+  readonly fence: number;
+}
+
+export interface RunDocument {
+  readonly installation: string;
+  readonly job: string;
+  readonly state: RunState;
+  readonly createdAt: number;
+  readonly dueAt?: number;
+  readonly confirmedCautions: readonly string[];
+}
+
+export const DUE = 'due';
+export const BY_INSTALLATION = 'by_installation';
+export const BY_JOB = 'by_job';
+export const PLANNED = 'planned';
+
+const jobs: CollectionSpec<JobDocument> = {
+  name: 'jobs',
+  fields: (d) => ({
+    installation: d.installation,
+    job: d.job,
+    due_at: d.state.phase === 'enabled' ? d.state.dueAt : undefined,
+    product: d.product,
+    planned_version:
+      d.state.phase === 'enabled' && d.state.definition.version !== '' ? d.state.definition.version : undefined,
+  }),
+  indexes: [
+    { name: BY_INSTALLATION, fields: ['installation', 'job'], unique: true },
+    { name: DUE, fields: ['due_at'] },
+    { name: PLANNED, fields: ['product', 'planned_version'] },
+  ],
+};
+
+const firings: CollectionSpec<FiringDocument> = {
+  name: 'firings',
+  fields: (d) => ({
+    job_id: jobDocumentId(d.installation, d.job),
+    nominal_at: d.nominalAt,
+    due_at: d.fate === 'pending' ? d.nominalAt : undefined,
+  }),
+  indexes: [
+    { name: BY_JOB, fields: ['job_id', 'nominal_at'] },
+    { name: DUE, fields: ['due_at'] },
+  ],
+};
+
+const lanes: CollectionSpec<LaneDocument> = { name: 'lanes', fields: () => ({}), indexes: [] };
+
+const runs: CollectionSpec<RunDocument> = {
+  name: 'runs',
+  fields: (d) => ({
+    installation: d.installation,
+    job_id: jobDocumentId(d.installation, d.job),
+    created_at: d.createdAt,
+    due_at: d.dueAt,
+  }),
+  indexes: [
+    { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: BY_JOB, fields: ['job_id', 'created_at'] },
+    { name: DUE, fields: ['due_at'] },
+  ],
+};
+
+export interface Documents {
+  readonly jobs: Collection<JobDocument>;
+  readonly firings: Collection<FiringDocument>;
+  readonly lanes: Collection<LaneDocument>;
+  readonly runs: Collection<RunDocument>;
+}
+
+export async function openDocuments(store: Store): Promise<Documents> {
+  return {
+    jobs: await store.collection(jobs),
+    firings: await store.collection(firings),
+    lanes: await store.collection(lanes),
+    runs: await store.collection(runs),
+  };
+}
+
+export function jobDocumentId(installation: string, job: string): string {
+  return `${installation}/${job}`;
+}
+
+/** One due time of one revision of a job: whoever decides it meets the same document. */
+export function firingId(installation: string, job: string, cause: string): string {
+  return `${installation}/${job}/${cause}`;
+}
+
+/** A firing leads to this run and to no other. */
+export function runIdOf(firing: string): string {
+  return derivedId('r', firing);
+}
+
+export function specOf(state: RunState): RunSpec | undefined {
+  return state.phase === 'none' ? undefined : state.spec;
+}

@@ -1,0 +1,93 @@
+import { isRejected, run } from '@lastcall/kernel';
+import fc from 'fast-check';
+import { job, type JobCommand, type JobDefinition, type JobState } from './job.js';
+
+const DEFINITION: JobDefinition = {
+  title: 'Encore 11.1',
+  type: 'software-update',
+  start: { kind: 'time', localTime: '2026-11-28T22:00:00' },
+  version: '',
+  serviceHost: '',
+  maxRunTimeMs: 1,
+  followUpJob: '',
+  remarks: '',
+  reactionTimeMs: undefined,
+  message: '',
+  backupMode: 'take',
+  runIfLateWithinMs: 1,
+  holdsAllowed: false,
+};
+const create: JobCommand = { type: 'create', definition: DEFINITION };
+const enable: JobCommand = { type: 'enable', dueAt: 100, now: 50, by: 'anna' };
+const disable: JobCommand = { type: 'disable' };
+const advance: JobCommand = { type: 'advance', nominalAt: 100 };
+const edit = (change: Partial<JobDefinition>): JobCommand => ({
+  type: 'edit',
+  definition: { ...DEFINITION, ...change },
+});
+
+function given(...commands: readonly JobCommand[]) {
+  let state: JobState = job.initial;
+  const refused: string[] = [];
+  for (const command of commands) {
+    const decision = run(job, state, command);
+    if (isRejected(decision)) refused.push(decision.reason);
+    else ({ state } = decision);
+  }
+  return { state, refused };
+}
+
+describe('job', () => {
+  it('is created disabled', () => expect(given(create).state).toMatchObject({ phase: 'disabled', revision: 1 }));
+  it('is created once', () => expect(given(create, create).refused).toEqual(['ALREADY_EXISTS']));
+  it('fires once at its time', () => {
+    expect(given(create, enable).state).toMatchObject({ phase: 'enabled', dueAt: 100, enabledBy: 'anna' });
+    expect(given(create, enable, advance, advance).state.phase).toBe('done');
+  });
+  it('does not fire at another time', () => {
+    expect(given(create, enable, { type: 'advance', nominalAt: 99 }).state.phase).toBe('enabled');
+  });
+  it('cannot be enabled for a time in the past', () => {
+    expect(given(create, { ...enable, dueAt: 50 } as JobCommand).refused).toEqual(['TIME_IN_THE_PAST']);
+  });
+  it('may be immediate now', () => {
+    const immediate = edit({ start: { kind: 'immediate' } });
+    expect(given(create, immediate, { ...enable, dueAt: 50 } as JobCommand).state.phase).toBe('enabled');
+  });
+  it('has another revision when it is enabled again, so the same time is another firing', () => {
+    expect(given(create, enable, disable, enable).state).toMatchObject({ phase: 'enabled', revision: 2 });
+  });
+  it('stays enabled after a harmless edit and is disabled by any other', () => {
+    expect(given(create, enable, edit({ title: 'x', remarks: 'y' })).state.phase).toBe('enabled');
+    expect(given(create, enable, edit({ version: '11.1.0' })).state).toMatchObject({ phase: 'disabled', revision: 2 });
+  });
+  it('does not exist before it is created', () => {
+    expect(given(enable, disable, edit({})).refused).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND']);
+  });
+
+  it('never fires while disabled and never fires one revision and time twice', () => {
+    const command = fc.oneof(
+      fc.constantFrom(create, disable, advance),
+      fc.nat(200).map((dueAt): JobCommand => ({ type: 'enable', dueAt, now: 50, by: 'a' })),
+      fc.constantFrom('a', 'b').map((title) => edit({ title })),
+      fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+        let state: JobState = job.initial;
+        const fired = new Set<string>();
+        for (const c of commands) {
+          const decision = run(job, state, c);
+          if (isRejected(decision)) continue;
+          if (decision.events.some((e) => e.type === 'finished')) {
+            expect(state.phase).toBe('enabled');
+            const key = state.phase === 'enabled' ? `${state.revision}/${state.dueAt}` : '';
+            expect(fired.has(key)).toBe(false);
+            fired.add(key);
+          }
+          ({ state } = decision);
+        }
+      }),
+    );
+  });
+});

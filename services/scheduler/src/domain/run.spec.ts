@@ -1,0 +1,186 @@
+import { failure, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import fc from 'fast-check';
+import type { Heard } from './heard.js';
+import { run, type RunCommand, type RunEvent, type RunState } from './run.js';
+import { TIMELINE_MAX } from './timeline.js';
+
+const SPEC: RunSpec = {
+  run: 'r-1',
+  installation: 'berlin',
+  job: 'nightly',
+  type: 'software-update',
+  kind: 'multi-user',
+  product: 'encore',
+  fromVersion: '11.0.0',
+  toVersion: '11.1.0',
+  hosts: [{ host: 'server', role: 'server', mayFollowLater: false }],
+  reactionTimeMs: 1_000,
+  message: '',
+  backupMode: 'take',
+  backupMaxAgeMs: 1,
+  fence: 1,
+  nominalAt: 0,
+  startedAt: 0,
+  deadlineAt: 100,
+  requestedBy: 'anna',
+  timeZone: 'Europe/Berlin',
+  holdsAllowed: false,
+};
+const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
+const BACKUP: RunSpec = { ...SPEC, type: 'data-backup', toVersion: '' };
+const broken = failure('BROKEN', 'it broke');
+
+const HEARD: readonly Heard[] = [
+  { event: 'PreflightPassed', report: 'p-1', absentHosts: ['desk'] },
+  { event: 'PreflightFailed', report: 'p-1', failure: broken },
+  { event: 'StagingCompleted', absentHosts: ['desk'] },
+  { event: 'StagingFailed', failure: broken },
+  { event: 'GateClosed', epoch: 1 },
+  { event: 'NoticeSent', deadlineAt: 5, sessions: 40 },
+  { event: 'SessionsDrained', drain: { told: 40, acknowledged: 39, left: 20, ended: 20, lost: 0 } },
+  { event: 'DrainFailed', failure: broken },
+  {
+    event: 'BackupTaken',
+    backup: { restorePoint: 'rp', host: 'server', version: '11.0.0', takenAt: 6, sizeBytes: 1, sha256: 'x' },
+  },
+  { event: 'BackupFailed', failure: broken },
+  { event: 'DrainConfirmed' },
+  { event: 'InstallStarted', restorePoint: 'rp' },
+  { event: 'HostUpdated', host: 'server', from: '11.0.0', to: '11.1.0' },
+  { event: 'InstallationUpdated', absentHosts: [] },
+  { event: 'InstallationRolledBack', failure: broken, dataRestored: true },
+  { event: 'InstallationQuarantined', failure: broken, rollbackFailures: [broken] },
+  { event: 'FirstStartProven', host: 'ts', version: '11.1.0' },
+  { event: 'RunCancelled', by: 'anna', reason: 'not tonight', expired: false },
+  { event: 'RunCancelled', by: 'scheduler', reason: 'too long', expired: true },
+  { event: 'GateReopened', outcome: undefined, failure: undefined, shutHosts: {}, closedAt: undefined },
+  { event: 'GateReopened', outcome: 'succeeded', failure: undefined, shutHosts: {}, closedAt: 4 },
+  { event: 'GateReopened', outcome: 'quarantined', failure: broken, shutHosts: { server: 'broken' }, closedAt: 4 },
+  { event: 'HostOrderProgressed', host: 'server', step: 'migrate' },
+];
+
+const named = (event: Heard['event'], nth = 0): Heard => HEARD.filter((h) => h.event === event)[nth] as Heard;
+const hear = (event: Heard['event'], nth = 0): RunCommand => ({ type: 'hear', heard: named(event, nth), at: 10 });
+const open = (spec = SPEC): RunCommand => ({ type: 'open', spec });
+const cancel: RunCommand = { type: 'cancel', by: 'anna', reason: 'not tonight', at: 9 };
+const expire: RunCommand = { type: 'expire', at: 101 };
+const endHard: RunCommand = { type: 'end-hard', at: 999 };
+
+function given(...commands: readonly RunCommand[]) {
+  const events: RunEvent[] = [];
+  const refused: string[] = [];
+  let state: RunState = run.initial;
+  for (const command of commands) {
+    const decision = runDecider(run, state, command);
+    if (isRejected(decision)) refused.push(decision.reason);
+    else {
+      state = decision.state;
+      events.push(...decision.events);
+    }
+  }
+  return { state, events, refused };
+}
+
+describe('a run that passes the gate', () => {
+  it('goes through its phases and ends when the gate is open', () => {
+    const phases = [
+      ['PreflightPassed', 'staging'],
+      ['StagingCompleted', 'draining'],
+      ['SessionsDrained', 'backing-up'],
+      ['BackupTaken', 'confirming'],
+      ['DrainConfirmed', 'installing'],
+      ['InstallationUpdated', 'reopening'],
+    ] as const;
+    const commands = [open()];
+    for (const [event, phase] of phases) {
+      commands.push(hear(event));
+      expect(given(...commands).state.phase).toBe(phase);
+    }
+    const { state } = given(...commands, hear('GateReopened', 1));
+    expect(state).toMatchObject({ phase: 'ended', ending: { outcome: 'succeeded' }, alarm: false, finishedAt: 10 });
+  });
+
+  it('does not end before the gate is open, whatever failed', () => {
+    const { state } = given(open(), hear('StagingFailed'));
+    expect(state).toMatchObject({ phase: 'preflight', ending: { outcome: 'failed', failure: broken } });
+    expect(given(open(), hear('StagingFailed'), hear('GateReopened')).state).toMatchObject({
+      phase: 'ended',
+      ending: { outcome: 'failed', failure: broken },
+    });
+  });
+
+  it('ends with an alarm when hosts stay shut', () => {
+    const { state } = given(open(), hear('InstallationQuarantined'), hear('GateReopened', 2));
+    expect(state).toMatchObject({ phase: 'ended', ending: { outcome: 'quarantined' }, alarm: true });
+  });
+
+  it('never goes back a phase', () => {
+    expect(given(open(), hear('DrainConfirmed'), hear('PreflightPassed')).state.phase).toBe('installing');
+  });
+
+  it('can be cancelled once, until the install has begun, and not after the end', () => {
+    expect(given(open(), cancel, cancel).events.filter((e) => e.type === 'cancel-requested')).toHaveLength(1);
+    expect(given(open(), hear('InstallStarted'), cancel).refused).toEqual(['INSTALL_STARTED']);
+    expect(given(open(), hear('GateReopened'), cancel).refused).toEqual(['RUN_ENDED']);
+  });
+
+  it('asks for its end when its time is up, and is ended hard when nobody answers', () => {
+    expect(given(open(), expire, expire).events.filter((e) => e.type === 'cancel-requested')).toMatchObject([
+      { expired: true, by: 'scheduler' },
+    ]);
+    expect(given(open(), expire, endHard).state).toMatchObject({ ending: { outcome: 'expired' }, alarm: true });
+    expect(given(open(), hear('InstallStarted'), endHard).state).toMatchObject({ ending: { outcome: 'quarantined' } });
+  });
+
+  it('forgets the versions of hosts that were brought back', () => {
+    const { state } = given(open(), hear('HostUpdated'), hear('InstallationRolledBack'));
+    expect(state).toMatchObject({ findings: { versionsAfter: {} } });
+  });
+
+  it('bounds its timeline', () => {
+    const many = Array.from({ length: TIMELINE_MAX + 10 }, () => hear('HostOrderProgressed'));
+    const { state } = given(open(), ...many);
+    expect(state.phase !== 'none' && state.timeline.length).toBe(TIMELINE_MAX);
+  });
+});
+
+describe('a run without a gate', () => {
+  it.each([
+    [SINGLE, 'InstallationUpdated', 'succeeded', false],
+    [SINGLE, 'InstallationRolledBack', 'rolled-back', false],
+    [SINGLE, 'InstallationQuarantined', 'quarantined', true],
+    [SINGLE, 'StagingFailed', 'failed', false],
+    [SINGLE, 'RunCancelled', 'cancelled', false],
+    [BACKUP, 'BackupTaken', 'succeeded', false],
+    [BACKUP, 'BackupFailed', 'failed', false],
+    [BACKUP, 'PreflightFailed', 'failed', false],
+  ] as const)('%# ends with %s', (spec, event, outcome, alarm) => {
+    expect(given(open(spec), hear(event)).state).toMatchObject({ phase: 'ended', ending: { outcome }, alarm });
+  });
+  it('goes on after the backup of an update', () => {
+    expect(given(open(SINGLE), hear('BackupTaken')).state.phase).toBe('confirming');
+  });
+});
+
+it('ends exactly once, keeps its outcome and folds to the same state, whatever comes in whatever order', () => {
+  const command = fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(...HEARD).map((heard): RunCommand => ({ type: 'hear', heard, at: 10 })) },
+    { weight: 1, arbitrary: fc.constantFrom(cancel, expire, endHard, open()) },
+  );
+  const spec = fc.constantFrom(SPEC, SINGLE, BACKUP);
+  fc.assert(
+    fc.property(spec, fc.array(command, { maxLength: 40 }), (s, commands) => {
+      const { state, events } = given(open(s), ...commands);
+      const ended = events.filter((e) => e.type === 'ended');
+      expect(ended.length).toBeLessThanOrEqual(1);
+      expect(state.phase === 'ended').toBe(ended.length === 1);
+      expect(events.filter((e) => e.type === 'opened')).toHaveLength(1);
+      if (state.phase === 'ended') {
+        expect(state.ending).toEqual(ended[0]?.ending);
+        if (state.ending.outcome === 'quarantined') expect(state.alarm).toBe(true);
+        if (state.ending.outcome !== 'succeeded' && s === BACKUP) expect(state.ending.failure).toBeDefined();
+      }
+      expect(events.reduce((folded, e) => run.evolve(folded, e), run.initial)).toEqual(state);
+    }),
+  );
+});

@@ -1,0 +1,74 @@
+import { assertNever } from '@lastcall/kernel';
+import type { Heard } from './heard.js';
+
+/** One thing that happened in a run, for people. */
+export interface TimelineEntry {
+  readonly at: number;
+  readonly event: string;
+  /** Empty when it is not about one host. */
+  readonly host: string;
+  readonly text: string;
+}
+
+export const TIMELINE_MAX = 1_000;
+
+const plural = (n: number, one: string) => `${n} ${one}${n === 1 ? '' : 's'}`;
+const later = (hosts: readonly string[]) => (hosts.length > 0 ? `; ${hosts.join(', ')} follow later` : '');
+
+/** The sentence for an event. */
+export function sentence(heard: Heard): string {
+  switch (heard.event) {
+    case 'PreflightPassed':
+      return `every check is green${later(heard.absentHosts)}`;
+    case 'StagingCompleted':
+      return `the release is verified on every host${later(heard.absentHosts)}`;
+    case 'GateClosed':
+      return 'nobody can log in any more';
+    case 'NoticeSent':
+      return `${plural(heard.sessions, 'session')} told`;
+    case 'SessionsDrained': {
+      const { told, acknowledged, left, ended, lost } = heard.drain;
+      return `nobody is inside: ${told} told, ${acknowledged} acknowledged, ${left} left, ${ended} ended, ${lost} lost`;
+    }
+    case 'BackupTaken':
+      return heard.backup.restorePoint === ''
+        ? 'there is no data to back up'
+        : `restore point ${heard.backup.restorePoint}`;
+    case 'DrainConfirmed':
+      return 'still nobody inside';
+    case 'InstallStarted':
+      return 'hosts are being changed';
+    case 'HostUpdated':
+      return `${heard.from || 'nothing'} → ${heard.to}`;
+    case 'InstallationUpdated':
+      return `every host is on the new version${later(heard.absentHosts)}`;
+    case 'InstallationRolledBack':
+      return `back on the old version${heard.dataRestored ? ', data restored' : ''}: ${heard.failure.message}`;
+    case 'FirstStartProven':
+      return `the client was started on ${heard.version}`;
+    case 'RunCancelled':
+      return heard.expired ? 'its time was up before the install' : `cancelled by ${heard.by}: ${heard.reason}`;
+    case 'GateReopened':
+      return reopened(heard.shutHosts, heard.closedAt);
+    case 'HostOrderProgressed':
+      return heard.step;
+    case 'PreflightFailed':
+    case 'StagingFailed':
+    case 'DrainFailed':
+    case 'BackupFailed':
+    case 'InstallationQuarantined':
+      return heard.failure.message;
+    default:
+      return assertNever(heard);
+  }
+}
+
+function reopened(shutHosts: Readonly<Record<string, string>>, closedAt: number | undefined): string {
+  const shut = Object.entries(shutHosts).map(([host, why]) => `${host} stays shut: ${why}`);
+  if (shut.length > 0) return shut.join('; ');
+  return closedAt === undefined ? 'the gate had not been shut' : 'users may log in';
+}
+
+export function entryFor(heard: Heard, at: number): TimelineEntry {
+  return { at, event: heard.event, host: 'host' in heard ? heard.host : '', text: sentence(heard) };
+}

@@ -1,0 +1,188 @@
+import { Fault, isRejected, randomId, reject, RejectedError, run as runDecider, type Rejected } from '@lastcall/kernel';
+import type { Document, Store } from '@lastcall/store';
+import type { catalogV1 } from '@lastcall/contracts';
+import {
+  firingId,
+  jobDocumentId,
+  runIdOf,
+  type Documents,
+  type Fate,
+  type FiringDocument,
+  type JobDocument,
+} from './documents.js';
+import { job as jobMachine, type JobDefinition } from './domain/job.js';
+import type { Runs } from './runs.js';
+import { specFor, type Catalog, type Place } from './spec.js';
+
+/*
+ * From a due time to a run. Every step can be repeated after a crash, by any replica, and leads to the same documents:
+ *
+ *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time
+ *   3. the lane is taken, with a new fence              4. the run is opened, with RunStarted
+ *   5. the firing has its fate
+ *
+ * A lane that is taken for this very run is kept: from then on the run is opened, whatever the time.
+ */
+
+export interface Firings {
+  /** Step 1 and 2 for a job that is due. */
+  claim(document: Document<JobDocument>): Promise<void>;
+  /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
+  start(job: JobDocument, cause: string, by: string): Promise<string>;
+  /** Steps 3 to 5. */
+  resolve(firing: string): Promise<FiringDocument | undefined>;
+}
+
+export interface FiringParts {
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly runs: Runs;
+  readonly catalog: Catalog;
+}
+
+/** A start by hand is now or never. */
+const BY_HAND_MS = 60_000;
+
+type Pending = Document<FiringDocument>;
+/** What a run of the job is about, or why there is none. */
+type Plan =
+  | {
+      readonly place: Place;
+      readonly toVersion: string;
+      readonly requirements: catalogV1.ReleaseRequirements | undefined;
+    }
+  | { readonly skip: string };
+
+export function createFirings(parts: FiringParts): Firings {
+  const { documents, store } = parts;
+  const insert = async (id: string, firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Promise<void> => {
+    await documents.firings.insertMany([{ id, data: { ...firing, fate: 'pending', run: '', reason: '' } }]);
+  };
+  return {
+    claim: async ({ id, data: { installation, job, state } }) => {
+      if (state.phase !== 'enabled') return;
+      const { dueAt, revision, definition, enabledBy } = state;
+      const lateWithinMs = definition.runIfLateWithinMs;
+      const firing = firingId(installation, job, `${revision}/${dueAt}`);
+      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs });
+      await advance(documents, id, dueAt);
+    },
+    start: async ({ installation, job }, cause, by) => {
+      const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
+      await insert(firing, { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS });
+      return firing;
+    },
+    resolve: async (firing) => {
+      const found = await documents.firings.get(firing);
+      if (found?.data.fate === 'pending') await resolvePending(parts, found);
+      return (await documents.firings.get(firing))?.data;
+    },
+  };
+}
+
+async function advance({ jobs }: Documents, id: string, nominalAt: number): Promise<void> {
+  await jobs.change(id, (current) => {
+    if (!current) return { keep: undefined };
+    const decision = runDecider(jobMachine, current.state, { type: 'advance', nominalAt });
+    if (isRejected(decision) || decision.events.length === 0) return { keep: undefined };
+    return { write: { ...current, state: decision.state }, result: undefined };
+  });
+}
+
+async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
+  const { documents, store } = parts;
+  const { installation, job, nominalAt, lateWithinMs } = pending.data;
+  const run = runIdOf(pending.id);
+  const lane = await documents.lanes.get(installation);
+  const late = (await store.now()) - nominalAt > lateWithinMs;
+  if (late && lane?.data.active !== run) {
+    const minutes = Math.round(lateWithinMs / 60_000);
+    return decideFate(documents, pending.id, 'missed', `nothing could run it within ${minutes} min of its time`);
+  }
+  const saved = await documents.jobs.get(jobDocumentId(installation, job));
+  const state = saved?.data.state;
+  const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
+  if ('skip' in plan) return skip(documents, pending, run, plan.skip);
+  const fence = await takeLane(documents, installation, run);
+  if (fence === undefined) return skip(documents, pending, run, 'another run of the installation was active');
+  if (!state || state.phase === 'none' || !saved) return;
+  await openRun(parts, pending, {
+    run,
+    fence,
+    plan,
+    definition: state.definition,
+    cautions: saved.data.confirmedCautions,
+  });
+  await decideFate(documents, pending.id, 'fired', '', run);
+}
+
+const GONE: Plan = { skip: 'the job was deleted' };
+
+interface Opening {
+  readonly run: string;
+  readonly fence: number;
+  readonly plan: Extract<Plan, { place: Place }>;
+  readonly definition: JobDefinition;
+  readonly cautions: readonly string[];
+}
+
+async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
+  const { run, fence, plan, definition, cautions } = opening;
+  const { job, nominalAt, by } = data;
+  const { place, toVersion, requirements } = plan;
+  const startedAt = await store.now();
+  await runs.open(
+    specFor({ run, job, definition, place, toVersion, fence, nominalAt, startedAt, by }),
+    requirements,
+    cautions,
+  );
+}
+
+/** A catalog that cannot be reached is a Fault: the firing stays pending and is looked at again. */
+async function planFor(catalog: Catalog, installation: string, definition: JobDefinition): Promise<Plan> {
+  const place = await orReason(() => catalog.place(installation));
+  if (isRejected(place)) return { skip: place.message };
+  if (place.hosts.length === 0) return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
+  if (definition.type !== 'software-update') return { place, toVersion: '', requirements: undefined };
+  const release = await orReason(() => catalog.release(installation, definition.version));
+  if (isRejected(release)) return { skip: release.message };
+  if ('reason' in release) return { skip: release.reason };
+  return { place, toVersion: release.version, requirements: release.requirements };
+}
+
+async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (cause instanceof RejectedError) return cause.rejected;
+    const { code, message } = cause as { code?: unknown; message?: unknown };
+    // NOT_FOUND and FAILED_PRECONDITION are answers; anything else is somebody who cannot answer now.
+    if (code === 5 || code === 9) return reject('refused', 'CATALOG_REFUSED', String(message));
+    throw new Fault('the catalog did not answer', { cause });
+  }
+}
+
+/** The fence of this run, or undefined while another one is active. */
+async function takeLane({ lanes }: Documents, installation: string, run: string): Promise<number | undefined> {
+  return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }) => {
+    if (lane.active === run) return { keep: lane.fence };
+    if (lane.active !== '') return { keep: undefined };
+    return { write: { active: run, fence: lane.fence + 1 }, result: lane.fence + 1 };
+  });
+}
+
+/** A lane that was taken before a crash, for a run that is not going to be opened, is given back. */
+async function skip(documents: Documents, pending: Pending, run: string, reason: string): Promise<void> {
+  const opened = await documents.runs.get(run);
+  if (opened) return decideFate(documents, pending.id, 'fired', '', run);
+  await documents.lanes.change(pending.data.installation, (lane) =>
+    lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
+  );
+  return decideFate(documents, pending.id, 'skipped', reason);
+}
+
+async function decideFate({ firings }: Documents, id: string, fate: Fate, reason: string, run = ''): Promise<void> {
+  await firings.change(id, (current) =>
+    current?.fate === 'pending' ? { write: { ...current, fate, reason, run }, result: undefined } : { keep: undefined },
+  );
+}

@@ -1,0 +1,112 @@
+import { formatName, sessionV1 } from '@lastcall/contracts';
+import { isRejected, reject, run as runDecider, type Rejected } from '@lastcall/kernel';
+import type { ServiceContext } from '@lastcall/runtime';
+import type { Change, Document } from '@lastcall/store';
+import { cautionsFor, type Caution, type Situation } from './advice.js';
+import { resolveLocalTime } from './calendar.js';
+import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
+import { job as machine, type JobCommand, type JobDefinition } from './domain/job.js';
+import type { SchedulerSettings } from './settings.js';
+import type { Catalog, Place } from './spec.js';
+import { etagOf } from './wire.js';
+
+/*
+ * Saving and enabling jobs: what can be known about the time is looked up, told, and has to be confirmed.
+ */
+
+export interface Outlook {
+  readonly place: Place;
+  readonly situation: Situation;
+  readonly dueAt: number;
+  readonly cautions: readonly Caution[];
+  readonly notes: readonly string[];
+}
+
+export interface Jobs {
+  outlook(installation: string, definition: JobDefinition): Promise<Outlook>;
+  /** One command on one job, with the caller's etag (empty: any). */
+  apply(
+    id: JobId,
+    command: JobCommand,
+    etag: string,
+    more?: Partial<JobDocument>,
+  ): Promise<Document<JobDocument> | Rejected>;
+  get(id: JobId): Promise<Document<JobDocument> | undefined>;
+}
+
+export interface JobId {
+  readonly installation: string;
+  readonly job: string;
+}
+
+export function createJobs(context: ServiceContext<SchedulerSettings>, documents: Documents, catalog: Catalog): Jobs {
+  const { jobs } = documents;
+  const get: Jobs['get'] = ({ installation, job }) => jobs.get(jobDocumentId(installation, job));
+  return {
+    get,
+    outlook: async (installation, definition) => {
+      const place = await catalog.place(installation);
+      const situation: Situation = {
+        multiUser: place.kind === 'multi-user',
+        timeZone: place.timeZone,
+        businessHours: place.businessHours,
+        sessions: await sessionsOf(context, place, definition),
+        now: await context.store.now(),
+      };
+      const { at, notes } =
+        definition.start.kind === 'time'
+          ? resolveLocalTime(definition.start.localTime, place.timeZone)
+          : { at: situation.now, notes: [] };
+      return { place, situation, dueAt: at, cautions: cautionsFor(definition, at, situation), notes };
+    },
+    apply: async (id, command, etag, more = {}) => {
+      const rejected = await jobs.change(jobDocumentId(id.installation, id.job), (current, { now, version }) =>
+        applied(id, current, command, { now, more, stale: etag !== '' && etag !== etagOf(version) }),
+      );
+      return rejected ?? (await get(id)) ?? reject('not-found', 'NOT_FOUND', 'there is no such job');
+    },
+  };
+}
+
+interface Circumstances {
+  readonly now: number;
+  readonly stale: boolean;
+  readonly more: Partial<JobDocument>;
+}
+
+function applied(
+  { installation, job }: JobId,
+  current: JobDocument | undefined,
+  command: JobCommand,
+  { now, stale, more }: Circumstances,
+): Change<JobDocument, Rejected | undefined> {
+  if (stale) {
+    return { keep: reject('conflict', 'ETAG_MISMATCH', 'somebody else has changed the job; read it again and repeat') };
+  }
+  const decision = runDecider(machine, current?.state ?? machine.initial, command);
+  if (isRejected(decision)) return { keep: decision };
+  if (decision.events.length === 0) return { keep: undefined };
+  const base = current ?? { installation, job, product: '', createdAt: now, confirmedCautions: [] };
+  return { write: { ...base, ...more, state: decision.state }, result: undefined };
+}
+
+/** Asked only where the answer matters. */
+async function sessionsOf(
+  context: ServiceContext<SchedulerSettings>,
+  { installation, kind }: Place,
+  { type, start }: JobDefinition,
+): Promise<number> {
+  if (kind !== 'multi-user' || type !== 'software-update' || start.kind !== 'immediate') return 0;
+  const parent = formatName('installation', { installation });
+  return (await context.client(sessionV1.SessionServiceService).countSessions({ parent })).count;
+}
+
+/** Refused unless every caution is named. */
+export function unconfirmed(cautions: readonly Caution[], confirmed: readonly string[]): Rejected | undefined {
+  const open = cautions.filter((c) => !confirmed.includes(c.caution));
+  if (open.length === 0) return undefined;
+  const names = open.map((c) => c.caution).join(', ');
+  const message = `${open.map((c) => c.text).join('; ')}. Confirm with ${names}, or choose another time`;
+  const violations = open.map((c) => ({ field: c.caution, description: c.text }));
+  return reject('confirmation-required', 'CONFIRMATION_REQUIRED', message, { violations });
+}

@@ -1,0 +1,4 @@
+import { main } from '@lastcall/runtime';
+import { schedulerModule } from './service.js';
+
+void main(schedulerModule);

@@ -1,0 +1,112 @@
+import { backupMode, checkVersion, durationToMs, jobType, schedulerV1 } from '@lastcall/contracts';
+import {
+  checkId,
+  checkRange,
+  checkText,
+  collect,
+  DAY_MS,
+  HOUR_MS,
+  invalid,
+  LIMITS,
+  MINUTE_MS,
+  type JobType,
+  type Rejected,
+  type Violation,
+} from '@lastcall/kernel';
+import { normalizeLocalTime } from './calendar.js';
+import type { JobDefinition, Start } from './domain/job.js';
+
+/*
+ * A job from the wire to the domain, once, with every wrong field named at once.
+ */
+
+const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup'];
+
+const DEFAULTS = { maxRunTimeMs: 2 * HOUR_MS, runIfLateWithinMs: 15 * MINUTE_MS } as const;
+
+/** Fields that UpdateJob can change, as they stand in its mask. */
+export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
+  title: 'title',
+  start: 'start',
+  version: 'version',
+  service_host: 'serviceHost',
+  max_run_time: 'maxRunTimeMs',
+  follow_up_job: 'followUpJob',
+  remarks: 'remarks',
+  reaction_time: 'reactionTimeMs',
+  message: 'message',
+  backup_mode: 'backupMode',
+  run_if_late_within: 'runIfLateWithinMs',
+  holds_allowed: 'holdsAllowed',
+};
+
+export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
+  if (!wire) return invalid([{ field: 'job', description: 'is missing' }]);
+  const type = jobType.fromWire(wire.type);
+  const start = parseStart(wire.start);
+  const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? DEFAULTS.maxRunTimeMs;
+  const runIfLateWithinMs = durationToMs(wire.runIfLateWithin) ?? DEFAULTS.runIfLateWithinMs;
+  const reactionTimeMs = durationToMs(wire.reactionTime);
+  const wrong = collect(
+    ...texts(wire, jobId),
+    typeViolation(type),
+    'field' in start ? start : undefined,
+    wire.version === '' ? undefined : checkVersion('job.version', wire.version),
+    checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
+    checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
+    reactionTimeMs === undefined
+      ? undefined
+      : checkRange('job.reaction_time', reactionTimeMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
+  );
+  if (wrong.length > 0 || type === undefined || 'field' in start) return invalid(wrong);
+  return {
+    title: wire.title,
+    type,
+    start,
+    version: wire.version,
+    serviceHost: wire.serviceHost,
+    maxRunTimeMs,
+    followUpJob: wire.followUpJob,
+    remarks: wire.remarks,
+    reactionTimeMs,
+    message: wire.message,
+    backupMode: backupMode.fromWire(wire.backupMode) ?? 'take',
+    runIfLateWithinMs,
+    holdsAllowed: wire.holdsAllowed,
+  };
+}
+
+function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {
+  const self: Violation = { field: 'job.follow_up_job', description: 'is the job itself; choose another one' };
+  return [
+    checkText('job.title', wire.title, { min: 1, max: LIMITS.titleChars, lines: false }),
+    checkText('job.remarks', wire.remarks, { max: LIMITS.textChars }),
+    checkText('job.message', wire.message, { max: LIMITS.textChars }),
+    wire.serviceHost === '' ? undefined : checkId('job.service_host', wire.serviceHost),
+    wire.followUpJob === '' ? undefined : checkId('job.follow_up_job', wire.followUpJob),
+    wire.followUpJob !== '' && wire.followUpJob === jobId ? self : undefined,
+  ];
+}
+
+function typeViolation(type: JobType | undefined): Violation | undefined {
+  if (type !== undefined && RUNNABLE.includes(type)) return undefined;
+  return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
+}
+
+function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Violation {
+  const condition = wire?.condition;
+  if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate and time' };
+  switch (condition.$case) {
+    case 'immediate':
+      return { kind: 'immediate' };
+    case 'time': {
+      const localTime = normalizeLocalTime(condition.value.localTime);
+      if (localTime !== undefined) return { kind: 'time', localTime };
+      const found = JSON.stringify(condition.value.localTime.slice(0, 80));
+      const description = `is ${found}; a date and time of the calendar is needed, such as 2026-11-28T22:00`;
+      return { field: 'job.start.time.local_time', description };
+    }
+    default:
+      return { field: 'job.start', description: `is ${condition.$case}; allowed are immediate and time` };
+  }
+}

@@ -1,0 +1,252 @@
+import { atToDate, schedulerV1 } from '@lastcall/contracts';
+import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
+import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
+import type { Document } from '@lastcall/store';
+import { suggestTimes } from './advice.js';
+import { localTimeOf } from './calendar.js';
+import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
+import type { JobDefinition } from './domain/job.js';
+import type { Firings } from './firings.js';
+import { unconfirmed, type JobId, type Jobs } from './jobs.js';
+import { EDITABLE, parseJob } from './parse-job.js';
+import { nameOf, notFound, pageOf } from './requests.js';
+import type { Catalog } from './spec.js';
+import { etagOf, firingToWire, jobToWire } from './wire.js';
+
+/*
+ * Operators' edge: jobs.
+ */
+
+export interface JobParts {
+  readonly documents: Documents;
+  readonly jobs: Jobs;
+  readonly firings: Firings;
+  readonly catalog: Catalog;
+  /** A job was enabled: its due time may be now. */
+  wakeJobs(): void;
+}
+
+type Handlers = RpcHandlers<schedulerV1.SchedulerServiceService>;
+type JobHandlers = Pick<
+  Handlers,
+  | 'createJob'
+  | 'getJob'
+  | 'listJobs'
+  | 'updateJob'
+  | 'deleteJob'
+  | 'enableJob'
+  | 'disableJob'
+  | 'startJob'
+  | 'adviseJob'
+  | 'listFirings'
+>;
+
+export function jobHandlers(parts: JobParts): JobHandlers {
+  const { jobs, documents } = parts;
+  return {
+    createJob: (request) => createJob(parts, request),
+    getJob: async ({ name }) => {
+      const found = await jobNamed(parts, name);
+      if (isRejected(found)) return found;
+      return { job: jobToWire(found.data, found.version), explanation: await explanation(parts, found.data) };
+    },
+    listJobs: async (request) => {
+      const parent = nameOf('installation', request.parent, 'parent');
+      const page = pageOf(request);
+      if (isRejected(parent)) return parent;
+      if (isRejected(page)) return page;
+      const where = { installation: parent.installation };
+      const { items, nextPageToken } = await documents.jobs.query({ index: BY_INSTALLATION, where, ...page });
+      const list = items.map((d) => jobToWire(d.data, d.version)).filter((j) => j !== undefined);
+      return { jobs: list, nextPageToken: nextPageToken ?? '' };
+    },
+    updateJob: (request) => updateJob(parts, request),
+    deleteJob: (request) => deleteJob(parts, request),
+    enableJob: (request, context) => enableJob(parts, request, context),
+    disableJob: async ({ name }) => {
+      const id = nameOf('job', name);
+      if (isRejected(id)) return id;
+      const changed = await jobs.apply(id, { type: 'disable' }, '');
+      return isRejected(changed) ? changed : { job: jobToWire(changed.data, changed.version) };
+    },
+    startJob: (request, context) => startJob(parts, request, context),
+    adviseJob: (request) => adviseJob(parts, request),
+    listFirings: async (request) => {
+      const id = nameOf('job', request.parent, 'parent');
+      const page = pageOf(request);
+      if (isRejected(id)) return id;
+      if (isRejected(page)) return page;
+      const where = { job_id: jobDocumentId(id.installation, id.job) };
+      const query = { index: BY_JOB, where, order: 'descending', ...page } as const;
+      const { items, nextPageToken } = await documents.firings.query(query);
+      return { firings: items.map((d) => firingToWire(d.data)), nextPageToken: nextPageToken ?? '' };
+    },
+  };
+}
+
+async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
+  const id = nameOf('job', name);
+  if (isRejected(id)) return id;
+  return (await jobs.get(id)) ?? notFound('job', name);
+}
+
+/** What the definition names must be there. */
+async function dangling(parts: JobParts, { installation }: JobId, definition: JobDefinition, hosts: readonly string[]) {
+  const { serviceHost, followUpJob } = definition;
+  const followUp = followUpJob === '' || (await parts.jobs.get({ installation, job: followUpJob }));
+  const wrong = [
+    ...(serviceHost === '' || hosts.includes(serviceHost)
+      ? []
+      : [
+          {
+            field: 'job.service_host',
+            description: `${serviceHost} is no host of the installation (${hosts.join(', ')})`,
+          },
+        ]),
+    ...(followUp ? [] : [{ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` }]),
+  ];
+  return wrong.length > 0 ? invalid(wrong) : undefined;
+}
+
+async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
+  const parent = nameOf('installation', request.parent, 'parent');
+  const wrongId = checkId('job_id', request.jobId);
+  const definition = parseJob(request.job, request.jobId);
+  const violations = [
+    ...(isRejected(parent) ? parent.violations : []),
+    ...(wrongId ? [wrongId] : []),
+    ...(isRejected(definition) ? definition.violations : []),
+  ];
+  if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
+  const id = { installation: parent.installation, job: request.jobId };
+  const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
+  const refusal =
+    (await dangling(
+      parts,
+      id,
+      definition,
+      place.hosts.map((h) => h.host),
+    )) ?? unconfirmed(cautions, request.confirmedCautions);
+  if (refusal) return refusal;
+  const more = { product: place.product, confirmedCautions: cautions.map((c) => c.caution) };
+  const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
+  if (isRejected(saved)) return saved;
+  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+}
+
+async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
+  const found = await jobNamed(parts, request.job?.name ?? '');
+  if (isRejected(found)) return found;
+  const { installation, job, state } = found.data;
+  const unknown = request.updateMask.filter((field) => !Object.hasOwn(EDITABLE, field));
+  if (unknown.length > 0 || request.updateMask.length === 0 || state.phase === 'none') {
+    const allowed = Object.keys(EDITABLE).join(', ');
+    const what = unknown.length > 0 ? `names ${unknown.join(', ')}` : 'is empty';
+    return invalid([{ field: 'update_mask', description: `${what}; allowed are ${allowed}` }]);
+  }
+  const current = jobToWire(found.data, found.version);
+  const merged = parseJob({ ...current, ...editedFields(request) } as schedulerV1.Job, job);
+  if (isRejected(merged)) return merged;
+  const { place, cautions, notes } = await parts.jobs.outlook(installation, merged);
+  const refusal =
+    (await dangling(
+      parts,
+      { installation, job },
+      merged,
+      place.hosts.map((h) => h.host),
+    )) ?? unconfirmed(cautions, request.confirmedCautions);
+  if (refusal) return refusal;
+  const etag = request.job?.etag ?? '';
+  const more = { confirmedCautions: cautions.map((c) => c.caution) };
+  const saved = await parts.jobs.apply({ installation, job }, { type: 'edit', definition: merged }, etag, more);
+  if (isRejected(saved)) return saved;
+  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+}
+
+/** The fields that the mask names, by their names in the generated code. */
+function editedFields({ job, updateMask }: schedulerV1.UpdateJobRequest): Partial<schedulerV1.Job> {
+  const camel = (field: string) => field.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const wanted = new Set(updateMask.map(camel));
+  return Object.fromEntries(Object.entries(job ?? {}).filter(([field]) => wanted.has(field)));
+}
+
+async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobRequest) {
+  const found = await jobNamed(parts, name);
+  if (isRejected(found)) return found;
+  const version = etag === '' ? found.version : Number(etag);
+  const removed =
+    etag !== '' && etag !== etagOf(found.version) ? false : await parts.documents.jobs.remove(found.id, version);
+  if (removed) return {};
+  return reject('conflict', 'ETAG_MISMATCH', 'somebody else has changed the job; read it again and repeat');
+}
+
+async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
+  const found = await jobNamed(parts, request.name);
+  if (isRejected(found)) return found;
+  const { installation, job, state, confirmedCautions } = found.data;
+  if (state.phase === 'none') return notFound('job', request.name);
+  const { definition } = state;
+  const { dueAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const confirmed = [...confirmedCautions, ...request.confirmedCautions];
+  const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
+  if (refusal) return refusal;
+  const command = { type: 'enable', dueAt, now: situation.now, by: principal?.subject ?? '' } as const;
+  const more = { confirmedCautions: cautions.map((c) => c.caution) };
+  const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
+  if (isRejected(saved)) return saved;
+  parts.wakeJobs();
+  return { job: jobToWire(saved.data, saved.version) };
+}
+
+/** A fixed version that the installation may not take will not be there at night either. */
+async function noRelease(parts: JobParts, installation: string, { type, version }: JobDefinition) {
+  if (type !== 'software-update' || version === '') return undefined;
+  const release = await parts.catalog.release(installation, version);
+  if (!('reason' in release)) return undefined;
+  return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
+}
+
+async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
+  const found = await jobNamed(parts, request.name);
+  if (isRejected(found)) return found;
+  const wrong = request.requestId === '' ? undefined : checkId('request_id', request.requestId);
+  if (wrong) return invalid([wrong]);
+  const { state, installation } = found.data;
+  if (state.phase === 'none') return notFound('job', request.name);
+  const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
+  const { cautions } = await parts.jobs.outlook(installation, now);
+  const refusal = unconfirmed(cautions, request.confirmedCautions);
+  if (refusal) return refusal;
+  const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
+  const firing = await parts.firings.start(found.data, cause, principal?.subject ?? '');
+  const fate = await parts.firings.resolve(firing);
+  if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
+  return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
+}
+
+async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest) {
+  const parent = nameOf('installation', request.parent, 'parent');
+  if (isRejected(parent)) return parent;
+  const definition = parseJob(request.job, '');
+  if (isRejected(definition)) return definition;
+  const { cautions, notes, dueAt, situation } = await parts.jobs.outlook(parent.installation, definition);
+  return {
+    advice: [...cautions],
+    notes: [...notes],
+    dueTime: atToDate(dueAt),
+    suggestedTimes: [...suggestTimes(situation)],
+  };
+}
+
+async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
+  if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
+  if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
+  const { place } = await parts.jobs.outlook(installation, state.definition);
+  const when = `Runs at ${localTimeOf(state.dueAt, place.timeZone).replace('T', ' ')} (${place.timeZone})`;
+  if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
+  if (state.definition.type !== 'software-update') return `${when}.`;
+  const release = await parts.catalog.release(installation, state.definition.version);
+  return 'reason' in release
+    ? `${when}, and would be skipped today: ${release.reason}.`
+    : `${when} and would install ${release.version} today.`;
+}

@@ -1,0 +1,40 @@
+import { schedulerV1 } from '@lastcall/contracts';
+import { bindRpc, type ServiceModule } from '@lastcall/runtime';
+import { openDocuments } from './documents.js';
+import { createDuties } from './duties.js';
+import { createHandlers } from './events.js';
+import { createFirings } from './firings.js';
+import { createJobs } from './jobs.js';
+import { jobHandlers } from './rpc-jobs.js';
+import { runHandlers } from './rpc-runs.js';
+import { createRunChanges } from './run-changes.js';
+import { createRuns } from './runs.js';
+import { schedulerSettings, type SchedulerSettings } from './settings.js';
+import { createCatalog } from './spec.js';
+
+/** Jobs, firings, runs, run reports. */
+export const schedulerModule: ServiceModule<SchedulerSettings> = {
+  name: 'scheduler',
+  settings: schedulerSettings,
+  create: async (context) => {
+    const { store, bus, settings, log } = context;
+    const documents = await openDocuments(store);
+    const changes = await createRunChanges(bus, (err) => log.warn({ err }, 'watchers of a run were not told'));
+    const runs = createRuns(documents, settings, changes.say);
+    const catalog = createCatalog(context);
+    const firings = createFirings({ store, documents, runs, catalog });
+    const jobs = createJobs(context, documents, catalog);
+    const duties = createDuties(store, documents, firings, runs);
+    const wakeJobs = () => duties.jobs.wake?.();
+    const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
+      ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
+      ...runHandlers({ context, documents, runs, changes }),
+    });
+    return {
+      rpc: [rpc],
+      consumers: createHandlers({ documents, runs, firings, wakeFirings: () => duties.firings.wake?.() }),
+      duties: [duties.jobs, duties.firings, duties.runs],
+      stop: () => changes.stop(),
+    };
+  },
+};

@@ -1,0 +1,118 @@
+import { catalogV1, durationToMs, formatName, hostRole, installationKind } from '@lastcall/contracts';
+import { HOUR_MS, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
+import type { ServiceContext } from '@lastcall/runtime';
+import type { BusinessHours } from './domain/business-hours.js';
+import type { JobDefinition } from './domain/job.js';
+import type { SchedulerSettings } from './settings.js';
+
+/*
+ * What the scheduler asks the catalog: the installation as it stands, and what a run of a job would be about.
+ */
+
+const BACKUP_MAX_AGE_MS = 48 * HOUR_MS;
+const DEFAULT_REACTION_MS = 5 * 60_000;
+
+export interface Place {
+  readonly installation: string;
+  readonly product: string;
+  readonly kind: InstallationKind;
+  readonly timeZone: string;
+  readonly businessHours: BusinessHours;
+  readonly reactionTimeMs: number;
+  readonly installedVersion: string;
+  readonly hosts: readonly RunHost[];
+}
+
+export function placeOf(installation: string, wire: catalogV1.Installation): Place {
+  return {
+    installation,
+    product: wire.product,
+    kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
+    timeZone: wire.timeZone,
+    businessHours: { spans: wire.businessHours, holidays: wire.holidays },
+    reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
+    installedVersion: wire.installedVersion,
+    hosts: wire.hosts.flatMap((h) => {
+      const role = hostRole.fromWire(h.role);
+      return role ? [{ host: h.host, role, mayFollowLater: h.mayFollowLater }] : [];
+    }),
+  };
+}
+
+export interface Catalog {
+  place(installation: string): Promise<Place>;
+  /** The release that the installation may take: the named one, or the newest of its channel; or why there is none. */
+  release(installation: string, version: string): Promise<catalogV1.Release | { readonly reason: string }>;
+}
+
+export function createCatalog(context: ServiceContext<SchedulerSettings>): Catalog {
+  const client = context.client(catalogV1.CatalogServiceService);
+  return {
+    place: async (installation) => {
+      const { installation: wire } = await client.getInstallation({
+        name: formatName('installation', { installation }),
+      });
+      return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
+    },
+    release: async (installation, version) => {
+      const { release, reason } = await client.checkUpdate({
+        name: formatName('installation', { installation }),
+        version,
+      });
+      return release ?? { reason };
+    },
+  };
+}
+
+export interface SpecInput {
+  readonly run: string;
+  readonly job: string;
+  readonly definition: JobDefinition;
+  readonly place: Place;
+  readonly toVersion: string;
+  readonly fence: number;
+  readonly nominalAt: number;
+  readonly startedAt: number;
+  readonly by: string;
+}
+
+export function specFor({
+  run,
+  job,
+  definition,
+  place,
+  toVersion,
+  fence,
+  nominalAt,
+  startedAt,
+  by,
+}: SpecInput): RunSpec {
+  return {
+    run,
+    installation: place.installation,
+    job,
+    type: definition.type,
+    kind: place.kind,
+    product: place.product,
+    fromVersion: place.installedVersion,
+    toVersion,
+    hosts: hostsFor(definition, place),
+    reactionTimeMs: definition.reactionTimeMs ?? place.reactionTimeMs,
+    message: definition.message,
+    backupMode: definition.backupMode,
+    backupMaxAgeMs: BACKUP_MAX_AGE_MS,
+    fence,
+    nominalAt,
+    startedAt,
+    deadlineAt: startedAt + definition.maxRunTimeMs,
+    requestedBy: by,
+    timeZone: place.timeZone,
+    holdsAllowed: definition.holdsAllowed,
+  };
+}
+
+/** A backup concerns the host that has the data; an update all of them. */
+function hostsFor({ type, serviceHost }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+  if (type !== 'data-backup') return hosts;
+  return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
+}

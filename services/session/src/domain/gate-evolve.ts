@@ -1,0 +1,162 @@
+import { assertNever } from '@lastcall/kernel';
+import type { FirstStart, GateEvent, GateIn, GateState, ShutGate, Standing } from './gate-state.js';
+
+/* The state of the gate after an event. */
+
+/** Runs that are remembered as over. At most one is active, so the last few would do. */
+export const OVER_KEPT = 32;
+
+type Event<T extends GateEvent['type']> = Extract<GateEvent, { type: T }>;
+
+export function evolveGate(gate: GateState, event: GateEvent): GateState {
+  switch (event.type) {
+    case 'shut':
+      return shut(gate, event);
+    case 'hand-marked':
+      return { ...gate, hand: event.mark };
+    case 'told':
+      return gate.phase === 'shutting' ? told(gate, event) : gate;
+    case 'hold-granted':
+      return inClosing(gate, (g) => ({
+        ...g,
+        holds: [...g.holds.filter((hold) => hold.session !== event.hold.session), event.hold],
+      }));
+    case 'hold-released':
+      return inClosing(gate, (g) => ({ ...g, holds: g.holds.filter((hold) => hold.id !== event.hold) }));
+    case 'deadline-moved':
+      return inClosing(gate, (g) => ({ ...g, notice: event.notice, ...logoffAt(event.notice.deadlineAt) }));
+    case 'ending-begun':
+      return gate.phase === 'closing' ? endingBegun(gate, event) : gate;
+    case 'drained':
+      return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'drained', logoffAt: event.at };
+    case 'backup-noted':
+      return gate.phase === 'drained' ? { ...gate, phase: 'confirming', giveUpAt: event.giveUpAt } : gate;
+    case 'confirmed':
+      return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'confirmed', overdue: false };
+    case 'alarm-raised':
+      return gate.phase === 'confirmed' ? { ...gate, overdue: true } : gate;
+    case 'drain-failed':
+      return gate;
+    case 'first-starts-asked':
+      return firstStartsAsked(gate, event);
+    case 'first-start-proven':
+      return withStart(gate, event.host, (start) => ({ ...start, state: 'proven', reason: '' }));
+    case 'first-start-given-up':
+      return withStart(gate, event.host, (start) => ({ ...start, state: 'given-up', reason: event.reason }));
+    case 'first-start-settling':
+      return withStart(gate, event.host, (start) => ({ ...start, giveUpAt: event.giveUpAt }));
+    case 'reopened':
+      return reopened(gate, event);
+    case 'quarantined':
+      return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'quarantined', failure: event.failure };
+    case 'opened-by-hand':
+      return openedByHand(gate);
+    case 'version-set':
+    case 'catalog-heard':
+    case 'answered':
+    case 'message-sent':
+      return { ...gate, ...standingAfter(gate, event) };
+    default:
+      return assertNever(event);
+  }
+}
+
+type StandingEvent = Event<'version-set' | 'catalog-heard' | 'answered' | 'message-sent'>;
+
+/** What changes and is there in every state. */
+function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing> & { superseded?: string } {
+  switch (event.type) {
+    case 'version-set':
+      return { version: event.version, superseded: event.superseded } as Partial<Standing>;
+    case 'catalog-heard': {
+      const heard = { catalogVersion: event.version };
+      return event.isNews ? ({ ...heard, version: event.version, superseded: undefined } as Partial<Standing>) : heard;
+    }
+    case 'answered': {
+      const { run, fence } = event.answer.run;
+      return { over: [...gate.over, run].slice(-OVER_KEPT), fence: Math.max(gate.fence, fence) };
+    }
+    case 'message-sent':
+      return { message: event.notice };
+    default:
+      return assertNever(event);
+  }
+}
+
+function standing(gate: GateState): Standing {
+  const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
+  const { message, withdrawn, lastShutMs } = gate;
+  return {
+    epoch,
+    version,
+    catalogVersion,
+    firstStarts,
+    over,
+    fence,
+    ...(superseded !== undefined && { superseded }),
+    ...(hand && { hand }),
+    ...(message && { message }),
+    ...(withdrawn && { withdrawn }),
+    ...(lastShutMs !== undefined && { lastShutMs }),
+  };
+}
+
+function shutPart(gate: ShutGate): Standing & Pick<ShutGate, 'cause' | 'closedAt' | 'logoffAt'> {
+  const { cause, closedAt } = gate;
+  return { ...standing(gate), cause, closedAt, ...logoffAt(gate.logoffAt) };
+}
+
+function logoffAt(at: number | undefined): { logoffAt?: number } {
+  return at === undefined ? {} : { logoffAt: at };
+}
+
+function shut(gate: GateState, { cause, epoch, reactionTimeMs, text, at }: Event<'shut'>): GateState {
+  return { ...withdraw(gate, ''), epoch, phase: 'shutting', cause, closedAt: at, reactionTimeMs, text };
+}
+
+function told(gate: GateIn<'shutting'>, { notice, sessions }: Event<'told'>): GateState {
+  const baseDeadlineAt = notice.deadlineAt ?? notice.sentAt;
+  const part = { ...shutPart(gate), logoffAt: baseDeadlineAt };
+  return { ...part, phase: 'closing', notice, baseDeadlineAt, told: sessions, holds: [] };
+}
+
+function inClosing(gate: GateState, change: (gate: GateIn<'closing'>) => GateState): GateState {
+  return gate.phase === 'closing' ? change(gate) : gate;
+}
+
+function endingBegun(gate: GateIn<'closing'>, { giveUpAt, at }: Event<'ending-begun'>): GateState {
+  return { ...shutPart(gate), phase: 'draining', told: gate.told, giveUpAt, logoffAt: at };
+}
+
+function firstStartsAsked(gate: GateState, { starts }: Event<'first-starts-asked'>): GateState {
+  if (gate.phase === 'open') return { ...gate, firstStarts: starts };
+  return { ...shutPart(gate), firstStarts: starts, phase: 'reopening' };
+}
+
+function withStart(gate: GateState, host: string, change: (start: FirstStart) => FirstStart): GateState {
+  const start = gate.firstStarts[host];
+  return start ? { ...gate, firstStarts: { ...gate.firstStarts, [host]: change(start) } } : gate;
+}
+
+/** What stays when the phase goes; a notice that stood is noted as withdrawn. */
+function withdraw(gate: GateState, text: string): Standing {
+  const rest = standing(gate);
+  return gate.phase === 'closing' ? { ...rest, withdrawn: { notice: gate.notice.id, text } } : rest;
+}
+
+function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
+  const rest = withdraw(gate, text);
+  const begun = gate.phase === 'reopening' || gate.phase === 'confirmed' ? gate.logoffAt : undefined;
+  const lasting = begun === undefined ? rest : { ...rest, lastShutMs: Math.max(0, at - begun) };
+  const { hand } = rest;
+  if (!hand) return { ...lasting, phase: 'open' };
+  const cause = { by: 'hand', who: hand.who, reason: hand.reason } as const;
+  // Those who are still inside are told in the name of whoever wants it shut.
+  const { reason: said, closedAt } = hand;
+  return { ...lasting, epoch: lasting.epoch + 1, phase: 'shutting', cause, closedAt, reactionTimeMs: 0, text: said };
+}
+
+function openedByHand(gate: GateState): GateState {
+  const { hand: _, ...rest } = withdraw(gate, 'The gate was opened again; you can go on working.');
+  return { ...rest, firstStarts: {}, phase: 'open' };
+}

@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  check,
+  dataIs,
+  everyHostHas,
+  firstStartCameFirst,
+  nobodyInsideMeanwhile,
+  readData,
+  usersWereTreatedWell,
+  type Check,
+} from './evidence.js';
+import { addHost, databaseFile, HOSTS, INSTALLATION, type Site } from './site.js';
+import type { Stage } from './stage.js';
+import { createUsers, type User } from './users.js';
+
+/*
+ * The acts of the demo for an installation with many users.
+ */
+
+const REACTION_S = 4;
+const ZONE = 'Europe/Berlin';
+
+export interface Play {
+  readonly stage: Stage;
+  readonly site: Site;
+  readonly releases: Readonly<Record<'11.0.0' | '11.1.0' | '11.2.0', string>>;
+}
+
+export async function openSite({ stage, site, releases }: Play): Promise<readonly User[]> {
+  stage.act('A product, an installation, four hosts');
+  await stage.type('lastcall', ['release', 'publish', releases['11.0.0']]);
+  const settings = ['--product', 'encore', '--kind', 'multi-user', '--zone', ZONE, '--reaction-time', `${REACTION_S}s`];
+  await stage.type('lastcall', ['installation', 'add', INSTALLATION, ...settings, '--title', 'Encore, Berlin']);
+  const token = await stage.run('lastcall', [
+    ...['token', 'create', 'encore-clients', '--role', 'client', '--installation', INSTALLATION],
+    ...['--out', site.clientTokenFile],
+  ]);
+  void token;
+  const [server, ...others] = HOSTS;
+  if (server) await addHost(stage, site, server, INSTALLATION, true);
+  for (const host of others) await addHost(stage, site, host, INSTALLATION, true);
+  await stage.type('lastcall', ['host', 'list', INSTALLATION]);
+
+  stage.act('40 users log in and work');
+  const users = createUsers(stage, site);
+  await Promise.all(users.map((user) => user.sees(/ logged in$/)));
+  await work(users, 'premiere');
+  await stage.type('lastcall', ['session', 'list', INSTALLATION, '--page-size', '5']);
+  return users;
+}
+
+/** Every user books a seat and leaves a draft open. */
+async function work(users: readonly User[], event: string): Promise<void> {
+  for (const user of users) user.mark();
+  users.forEach((user, i) => {
+    user.type(`book ${event} ${i + 1}-1 ${user.name}`);
+    user.type(`draft half a booking for ${event}`);
+  });
+  await Promise.all(users.map((user) => user.sees(/ booked /)));
+}
+
+/** A job for a few seconds ahead, as a person makes it, and the run to its end. */
+async function updateTo(play: Play, job: string, version: string, users: readonly User[], exit: number): Promise<number> {
+  const { stage } = play;
+  const at = new Date(Date.now() + 4_000);
+  const localTime = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, dateStyle: 'short', timeStyle: 'medium' }).format(at).replace(' ', 'T');
+  const begun = Date.now();
+  for (const user of users) user.mark();
+  const fields = ['--title', `Encore ${version}`, '--type', 'software-update', '--time', localTime, '--to', version];
+  await stage.type('lastcall', ['job', 'create', INSTALLATION, job, ...fields]);
+  await stage.type('lastcall', ['job', 'enable', INSTALLATION, job]);
+  await Promise.all(users.slice(0, 10).map((user) => user.sees(/message: /).then(() => user.type('ok'))));
+  const { lines } = await stage.run('lastcall', ['run', 'list', INSTALLATION, '--job', job, '-o', 'json']);
+  const { runs } = JSON.parse(lines.join('\n')) as { runs: { name: string }[] };
+  const run = runs[0]?.name.split('/').pop() ?? '';
+  await stage.type('lastcall', ['run', 'watch', INSTALLATION, run], { expect: [exit] });
+  return begun;
+}
+
+export async function goodUpdate(play: Play, users: readonly User[]): Promise<Check[]> {
+  const { stage, releases } = play;
+  stage.act('A new release is published, and a job is saved for it');
+  await stage.type('lastcall', ['release', 'publish', releases['11.1.0']]);
+  await stage.type('lastcall', ['update', 'check', INSTALLATION]);
+  await stage.type('lastcall', ['preflight', 'check', INSTALLATION]);
+  const before = readData(stage).bookings;
+  const begun = await updateTo(play, 'to-11-1-0', '11.1.0', users, 0);
+  await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
+  const data = readData(stage);
+  return [
+    ...usersWereTreatedWell(users, begun, REACTION_S * 1_000, '11.1.0'),
+    nobodyInsideMeanwhile(stage, users, begun),
+    everyHostHas(stage, '11.1.0', releases['11.1.0']),
+    firstStartCameFirst(stage, users, begun, '11.1.0'),
+    ...dataIs(2, before, data),
+    check('open work was saved', users.every((u) => data.drafts.has(u.name)), `${data.drafts.size} drafts`),
+  ];
+}
+
+export async function brokenUpdate(play: Play, users: readonly User[]): Promise<Check[]> {
+  const { stage, releases } = play;
+  stage.act('The next release migrates the data, and then fails its health check');
+  await work(users, 'matinee');
+  await stage.type('lastcall', ['release', 'publish', releases['11.2.0']]);
+  const before = readData(stage).bookings;
+  const begun = await updateTo(play, 'to-11-2-0', '11.2.0', users, 1);
+  await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
+  for (const user of users) user.mark();
+  users[0]?.type('book gala 1-1 after-the-rollback');
+  await users[0]?.sees(/ booked gala/);
+  const data = readData(stage);
+  return [
+    ...usersWereTreatedWell(users, begun, REACTION_S * 1_000, '11.1.0'),
+    everyHostHas(stage, '11.1.0', releases['11.1.0']),
+    ...dataIs(2, before, data),
+    check('the application works', data.bookings.has('gala 1-1'), 'a seat was booked after the rollback'),
+    check('nothing of the broken release is left in the data', !data.tables.includes('customers'), databaseFile(stage)),
+  ];
+}
+
+/** Until Ctrl-C. */
+export async function keepOpen(stage: Stage, signal: AbortSignal): Promise<void> {
+  stage.say(`\nEverything goes on in ${stage.dir}. Ctrl-C ends it.`);
+  await delay(2 ** 31 - 1, undefined, { signal, ref: true }).catch(() => undefined);
+}

@@ -1,0 +1,83 @@
+import { buildReleases } from '@lastcall/sample-app';
+import { findFreePorts } from '@lastcall/testkit';
+import { mkdirSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { brokenUpdate, goodUpdate, keepOpen, openSite, type Play } from './acts.js';
+import type { Check } from './evidence.js';
+import { printChecks } from './report.js';
+import { singleSeat } from './single-user.js';
+import { createStage, type Stage } from './stage.js';
+import { startDistributed, startEmbedded, type Backends } from './start-site.js';
+
+/*
+ * npm run demo [-- --keep] [--distributed [--nats URL --mongodb URL]] [--single-user]
+ */
+
+const { values: options } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    distributed: { type: 'boolean', default: false },
+    'single-user': { type: 'boolean', default: false },
+    nats: { type: 'string', default: process.env['LASTCALL_TEST_NATS_URL'] ?? '' },
+    mongodb: { type: 'string', default: process.env['LASTCALL_TEST_MONGODB_URL'] ?? '' },
+  },
+});
+
+async function main(signal: AbortSignal): Promise<boolean> {
+  const [encorePort = 0] = await findFreePorts(1);
+  const stage = createStage({
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`,
+    LASTCALL_DATA_DIR: '',
+    FORCE_COLOR: '0',
+  });
+  const interrupted = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('interrupted')), { once: true }),
+  );
+  try {
+    return await Promise.race([play(stage, encorePort, signal), interrupted]);
+  } finally {
+    await stage.clear(false);
+  }
+}
+
+async function play(stage: Stage, encorePort: number, signal: AbortSignal): Promise<boolean> {
+  stage.act('Lastcall starts');
+  const releases = await buildReleases(join(stage.dir, 'releases'));
+  const dataDir = join(stage.dir, 'lastcall-data');
+  mkdirSync(dataDir);
+  const endpoints = options.distributed
+    ? await startDistributed(stage, dataDir, backends())
+    : await startEmbedded(stage, dataDir);
+  const clientTokenFile = join(stage.dir, 'client.token');
+  const scene: Play = { stage, releases, site: { endpoints, encorePort, clientTokenFile } };
+  const tables: [string, Check[]][] = [];
+  if (options['single-user']) {
+    tables.push(['A single seat was updated', await singleSeat(scene)]);
+  } else {
+    const users = await openSite(scene);
+    tables.push(['The update to 11.1.0', await goodUpdate(scene, users)]);
+    tables.push(['The broken 11.2.0, rolled back', await brokenUpdate(scene, users)]);
+  }
+  stage.act('What is on disk, in the database and in the logs of the clients');
+  const good = tables.map(([title, checks]) => printChecks(title, checks)).every(Boolean);
+  console.log(good ? '\nAll checks hold.' : '\nNot all checks hold.');
+  if (options.keep) await keepOpen(stage, signal);
+  return good;
+}
+
+function backends(): Backends {
+  if (options.nats !== '' && options.mongodb !== '') return { nats: options.nats, mongodb: options.mongodb };
+  console.error('--distributed needs NATS and MongoDB: --nats nats://host:4222 --mongodb mongodb://host:27017');
+  process.exit(2);
+}
+
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort());
+main(interrupt.signal).then(
+  (good) => process.exit(good ? 0 : 1),
+  (error: unknown) => {
+    if (!interrupt.signal.aborted) console.error(error instanceof Error ? error.message : error);
+    process.exit(interrupt.signal.aborted ? 130 : 1);
+  },
+);

@@ -1,0 +1,60 @@
+import { findFreePorts, startEdge } from '@lastcall/testkit';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Endpoints, readEndpoints } from './site.js';
+import type { Stage } from './stage.js';
+
+/*
+ * Lastcall itself: one process with everything, or five services on NATS and MongoDB behind one address.
+ */
+
+const SERVICES = ['catalog', 'scheduler', 'preflight', 'session', 'installer'] as const;
+const ROOT = resolve(__dirname, '../../..');
+
+export interface Backends {
+  readonly nats: string;
+  readonly mongodb: string;
+}
+
+export async function startEmbedded(stage: Stage, dataDir: string): Promise<Endpoints> {
+  const args = ['up', '--data', dataDir, '--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
+  stage.say('$ lastcall up');
+  const up = stage.start('lastcall', args);
+  await up.until(/ready/i, 30_000);
+  return readEndpoints(dataDir);
+}
+
+/** Keys and credentials are made once and given to all five, as a cluster's secret would be. */
+export async function startDistributed(stage: Stage, dataDir: string, { nats, mongodb }: Backends): Promise<Endpoints> {
+  await stage.type('lastcall', ['up', '--data', dataDir, '--prepare']);
+  const ports = await findFreePorts(SERVICES.length * 2);
+  const addresses = SERVICES.map((_, i) => `127.0.0.1:${ports[i]}`);
+  const http = SERVICES.map((_, i) => `127.0.0.1:${ports[SERVICES.length + i]}`);
+  const shared = {
+    LASTCALL_BUS: nats,
+    LASTCALL_STORE: mongodb,
+    LASTCALL_PREFIX: `demo-${process.pid}`,
+    LASTCALL_IDENTITY_DIR: join(dataDir, 'identity'),
+    LASTCALL_CATALOG_URL: `http://${http[0]}`,
+    ...Object.fromEntries(SERVICES.map((name, i) => [`LASTCALL_${name.toUpperCase()}_ADDRESS`, addresses[i] ?? ''])),
+  };
+  const started = SERVICES.map((name, i) => {
+    const own = join(dataDir, name);
+    mkdirSync(own, { recursive: true });
+    const env = {
+      ...shared,
+      LASTCALL_DATA_DIR: own,
+      LASTCALL_GRPC_ADDRESS: addresses[i] ?? '',
+      LASTCALL_HTTP_ADDRESS: http[i] ?? '',
+    };
+    stage.say(`$ node services/${name}/dist/main.js`);
+    return stage.startNode(join(ROOT, 'services', name, 'dist/main.js'), [], env, stage.dir);
+  });
+  await Promise.all(started.map((service) => service.until(/"ready"/, 60_000)));
+  const routes = Object.fromEntries(SERVICES.map((name, i) => [`lastcall.${name}.`, addresses[i] ?? '']));
+  const edge = await startEdge({ routes: { ...routes, 'lastcall.identity.': addresses[0] ?? '' } });
+  stage.onClear(() => edge.stop());
+  const endpoints = { grpc: edge.address, http: `http://${http[0]}` };
+  writeFileSync(join(dataDir, 'endpoints.json'), JSON.stringify(endpoints));
+  return endpoints;
+}
