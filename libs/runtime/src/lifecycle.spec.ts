@@ -22,9 +22,9 @@ describe('a lifecycle', () => {
     const said: string[] = [];
     const lifecycle = createLifecycle(log, limits);
     await lifecycle.start(part('a', said));
-    await expect(lifecycle.start(part('b', said, { start: () => Promise.reject(new Error('port taken')) }))).rejects.toThrow(
-      'port taken',
-    );
+    await expect(
+      lifecycle.start(part('b', said, { start: () => Promise.reject(new Error('port taken')) })),
+    ).rejects.toThrow('port taken');
     await lifecycle.stop();
     expect(said).toEqual(['+a', '-b', '-a']);
   });

@@ -3,6 +3,7 @@ import { Defect, Fault } from '@lastcall/kernel';
 import { createClient, openChannel, type Channel, type ChannelTls, type UnaryClient } from '@lastcall/sdk';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { asCalledService } from './called-service.js';
 import type { CommonSettings } from './settings/index.js';
 import type { Telemetry } from './telemetry/telemetry.js';
 
@@ -52,10 +53,8 @@ export function createServiceClients(options: ServiceClientsOptions): ServiceCli
   return {
     client: (definition) => {
       const service = servedBy(definition);
-      return createClient(
-        definition,
-        lateChannel(() => channelTo(service), options.telemetry),
-      );
+      const channel = lateChannel(() => channelTo(service), options.telemetry);
+      return asCalledService(createClient(definition, channel));
     },
     close: () => channels.forEach((channel) => channel.close()),
   };

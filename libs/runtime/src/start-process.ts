@@ -74,7 +74,11 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
 
   const http = createHttpEdge({ settings: common, tls, health, log, telemetry });
   let httpUrl = '';
-  await lifecycle.start({ name: 'HTTP', start: async () => void (httpUrl = await http.start()), stop: () => http.stop() });
+  await lifecycle.start({
+    name: 'HTTP',
+    start: async () => void (httpUrl = await http.start()),
+    stop: () => http.stop(),
+  });
   httpUrl = reachable(httpUrl);
 
   const bus = options.bus ?? (await startBus(common, log, lifecycle));

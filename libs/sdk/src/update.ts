@@ -1,6 +1,7 @@
 import { catalogV1, commonV1, formatName, msToDuration, schedulerV1 } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
 import type { Channel } from './channel.js';
+import { CallError, CODE } from './call-error.js';
 import { createClient } from './client.js';
 
 /* Is there something newer, and: take it. */
@@ -74,12 +75,20 @@ export async function updateNow(channel: Channel, options: UpdateOptions): Promi
   );
   const name = formatName('job', { installation, job: jobId });
   const saved = job ?? schedulerV1.Job.fromPartial({ name });
-  if (localTime === undefined) {
-    const { run } = await scheduler.startJob({ name, confirmedCautions, requestId: jobId });
-    return { job: saved, run, notes };
+  try {
+    if (localTime === undefined) {
+      const { run } = await scheduler.startJob({ name, confirmedCautions, requestId: jobId });
+      return { job: saved, run, notes };
+    }
+    const enabled = await scheduler.enableJob({ name, etag: '', confirmedCautions });
+    return { job: enabled.job ?? saved, run: undefined, notes };
+  } catch (error) {
+    // Somebody logged in between the two calls, for example. The job goes, so that the same call can be made again.
+    if (error instanceof CallError && error.code === CODE.failedPrecondition) {
+      await scheduler.deleteJob({ name, etag: '' }).catch(() => {});
+    }
+    throw error;
   }
-  const enabled = await scheduler.enableJob({ name, etag: '', confirmedCautions });
-  return { job: enabled.job ?? saved, run: undefined, notes };
 }
 
 /** The job that `updateNow` saves; also to ask for advice before. */

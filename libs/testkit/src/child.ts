@@ -17,6 +17,8 @@ export interface Child {
   readonly lines: readonly string[];
   /** The first line that fits, of those that came already too. Rejects when the program ends before, or when none came in time. */
   until(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  /** Hands over every line from now on, as it comes. */
+  onLine(listener: (line: string) => void): void;
   write(text: string): void;
   kill(signal?: NodeJS.Signals): void;
   /** Resolves when it has ended by itself or by a signal. */
@@ -41,9 +43,13 @@ export function startChild(
   const child = spawn(command, [...args], { ...options, env: { ...process.env, ...env }, stdio: 'pipe' });
   running.add(child);
   const lines = createRecorder<string>();
+  const listeners: ((line: string) => void)[] = [];
   const name = `${command} ${args.join(' ')}`;
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => lines.add(line));
+    createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
+      lines.add(line);
+      for (const listener of listeners) listener(line);
+    });
   }
   // A program that is gone does not read any more; whoever waits for it hears that from `exited`.
   child.stdin.on('error', () => undefined);
@@ -62,10 +68,12 @@ export function startChild(
     pid: child.pid ?? 0,
     lines: lines.items,
     until: async (pattern, timeoutMs = 15_000) => {
-      const tail = (): string => `line of ${name} like ${pattern}; its last lines:\n${lines.items.slice(-20).join('\n')}`;
+      const tail = (): string =>
+        `line of ${name} like ${pattern}; its last lines:\n${lines.items.slice(-20).join('\n')}`;
       const line = await lines.until((text) => pattern.test(text), timeoutMs, tail);
       return matchOf(pattern, line);
     },
+    onLine: (listener) => void listeners.push(listener),
     write: (text) => void child.stdin.write(text),
     kill: (signal = 'SIGKILL') => void child.kill(signal),
     exited,

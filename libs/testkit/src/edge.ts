@@ -127,7 +127,12 @@ function forwarded(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 /** An answer of gRPC without a body. */
 function refuse(stream: ServerHttp2Stream, status: string, message: string): void {
   if (stream.destroyed || stream.headersSent) return;
-  const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': message };
+  const headers = {
+    ':status': 200,
+    'content-type': 'application/grpc',
+    'grpc-status': status,
+    'grpc-message': message,
+  };
   stream.respond(headers, { endStream: true });
   stream.close();
 }

@@ -1,57 +1,14 @@
-import { catalogV1, eventsV1, healthV1, identityV1, operationsV1, type EventType } from '@lastcall/contracts';
-import { Fault, reject } from '@lastcall/kernel';
-import { bindRpc, z, type AnyServiceModule, type EventHandlers } from '@lastcall/runtime';
-import { CODE } from '@lastcall/sdk';
+import { catalogV1, eventsV1, healthV1, identityV1, operationsV1 } from '@lastcall/contracts';
+import { CODE, createClient, type CallError } from '@lastcall/sdk';
+import { createSmallCatalog } from './small-catalog.js';
 import { startStack, type Stack } from './stack.js';
-
-/** A catalog that says only what these tests need; the runtime does everything else. */
-function smallCatalog(taken: string[] = []): AnyServiceModule {
-  return {
-    name: 'catalog',
-    settings: z.object({ greeting: z.string().default('hello') }),
-    create: async ({ store }) => {
-      const notes = await store.collection<{ text: string }>({ name: 'notes', fields: () => ({}), indexes: [] });
-      const take = async (type: EventType, host: string): Promise<void> => {
-        if (host === 'broken') throw new Fault('the disk is away');
-        taken.push(`${type} ${host}`);
-      };
-      const handlers: EventHandlers = {
-        HostJoined: ({ host }) => take('HostJoined', host),
-        HostUpdated: ({ host }) => take('HostUpdated', host),
-        InstallationUpdated: () => take('InstallationUpdated', ''),
-        InstallationRolledBack: () => take('InstallationRolledBack', ''),
-      };
-      return {
-        rpc: [
-          bindRpc(catalogV1.CatalogServiceService, {
-            getProduct: async ({ name }) => reject('not-found', 'NO_SUCH_PRODUCT', `There is no ${name}.`),
-          }),
-          bindRpc(identityV1.TokenServiceService, {
-            revokeToken: async ({ name }) => {
-              const message = eventsV1.TokenRevoked.create({ token: name.slice(7), expiresAt: new Date(Date.now() + 9e6) });
-              const data = Buffer.from(eventsV1.TokenRevoked.encode(message).finish());
-              await notes.change(name.slice(7), () => ({
-                write: { text: 'revoked' },
-                events: [{ type: 'TokenRevoked', installation: '', data }],
-                result: undefined,
-              }));
-              return identityV1.RevokeTokenResponse.create({});
-            },
-          }),
-        ],
-        consumers: handlers,
-        duties: [],
-      };
-    },
-  };
-}
 
 describe('a stack', () => {
   let stack: Stack;
   afterEach(() => stack.stop());
 
   it('serves over real ports, with credentials, and refuses with all details', async () => {
-    stack = await startStack({ modules: [smallCatalog()] });
+    stack = await startStack({ modules: [createSmallCatalog()] });
     const catalog = stack.client(catalogV1.CatalogServiceService, 'viewer');
     const refused = catalog.getProduct({ name: 'products/encore' });
     await expect(refused).rejects.toMatchObject({ code: CODE.notFound, reason: 'NO_SUCH_PRODUCT' });
@@ -62,7 +19,7 @@ describe('a stack', () => {
 
   it('hands events to the module, and shows what is said', async () => {
     const taken: string[] = [];
-    stack = await startStack({ modules: [smallCatalog(taken)] });
+    stack = await startStack({ modules: [createSmallCatalog({ taken })] });
     const message = eventsV1.HostJoined.create({ installation: 'a', host: 'srv' });
     await stack.publish('HostJoined', 'a', message, 'installer/hosts/a-srv');
     const { envelope } = await stack.seen('HostJoined', ({ host }) => host === 'srv');
@@ -72,23 +29,56 @@ describe('a stack', () => {
   });
 
   it('ends a revoked credential within moments', async () => {
-    stack = await startStack({ modules: [smallCatalog()] });
+    stack = await startStack({ modules: [createSmallCatalog()] });
     const victim = stack.token('operator');
     const { jti } = JSON.parse(Buffer.from(victim.split('.')[1] ?? '', 'base64url').toString()) as { jti: string };
     await stack.client(identityV1.TokenServiceService).revokeToken({ name: `tokens/${jti}` });
     await stack.seen('TokenRevoked');
-    const { createClient } = await import('@lastcall/sdk');
     const catalog = createClient(catalogV1.CatalogServiceService, stack.channelWith(victim));
-    await expect(catalog.getProduct({ name: 'products/p' })).rejects.toMatchObject({ reason: 'CREDENTIAL_REVOKED' });
+    const reason = () => catalog.getProduct({ name: 'products/p' }).catch((error: CallError) => error.reason);
+    // The event reaches the catalog itself by the bus; asked again until it has.
+    while ((await reason()) !== 'CREDENTIAL_REVOKED')
+      expect(await reason()).toMatch(/NO_SUCH_PRODUCT|CREDENTIAL_REVOKED/);
+    const other = stack.client(catalogV1.CatalogServiceService, 'operator');
+    await expect(other.getProduct({ name: 'products/p' })).rejects.toMatchObject({ reason: 'NO_SUCH_PRODUCT' });
+  });
+
+  it('keeps an event that cannot be taken in, and hands it over again when somebody asks', async () => {
+    const taken: string[] = [];
+    let broken = true;
+    const catalog = createSmallCatalog({ taken, isBroken: () => broken });
+    stack = await startStack({ modules: [catalog], busTuning: { retryDelaysMs: [1, 1, 1, 1], faultPatienceMs: 1 } });
+    await stack.publish('HostJoined', 'a', eventsV1.HostJoined.create({ installation: 'a', host: 'srv' }));
+    const operations = stack.client(operationsV1.OperationsServiceService);
+    const list = async () => (await operations.listDeadLetters({ pageSize: 0, pageToken: '' })).deadLetters;
+    let [letter] = await list();
+    while (!letter) [letter] = await list();
+    expect(letter).toMatchObject({ consumer: 'catalog', event: 'HostJoined', installation: 'a' });
+    expect(letter.reason).toContain('no room');
+    await expect(operations.redriveDeadLetter({ name: letter.name })).rejects.toMatchObject({
+      reason: 'STILL_NOT_TAKEN_IN',
+    });
+    expect(await list()).toHaveLength(1);
+    broken = false;
+    await operations.redriveDeadLetter({ name: letter.name });
+    expect(taken).toEqual(['HostJoined srv']);
+    expect(await list()).toEqual([]);
+    await expect(operations.redriveDeadLetter({ name: letter.name })).rejects.toMatchObject({ code: CODE.notFound });
   });
 
   it('keeps audit records in a chain', async () => {
-    stack = await startStack({ modules: [smallCatalog()] });
+    stack = await startStack({ modules: [createSmallCatalog()] });
     const tokens = stack.client(identityV1.TokenServiceService);
     await tokens.revokeToken({ name: 'tokens/a' });
     await tokens.revokeToken({ name: 'tokens/b' });
     const operations = stack.client(operationsV1.OperationsServiceService);
-    const { auditRecords } = await operations.listAuditRecords({ pageSize: 1, pageToken: '' });
-    expect(auditRecords).toMatchObject([{ resource: 'tokens/b', actor: 'admin' }]);
+    const newest = await operations.listAuditRecords({ pageSize: 1, pageToken: '' });
+    expect(newest.auditRecords).toMatchObject([{ resource: 'tokens/b', actor: 'admin' }]);
+    const older = await operations.listAuditRecords({ pageSize: 1, pageToken: newest.nextPageToken });
+    expect(older).toMatchObject({ auditRecords: [{ resource: 'tokens/a' }], nextPageToken: '' });
+    const chains = [...newest.auditRecords, ...older.auditRecords].map((record) => record.chain);
+    expect(new Set(chains).size).toBe(2);
+    const badPage = operations.listAuditRecords({ pageSize: 5_000, pageToken: 'x' });
+    await expect(badPage).rejects.toMatchObject({ violations: [{ field: 'page_size' }, { field: 'page_token' }] });
   });
 });

@@ -1,4 +1,4 @@
-import { openBus, type Bus } from '@lastcall/bus';
+import { openBus, type Bus, type BusTuning } from '@lastcall/bus';
 import type { RoleName, ServiceDefinition, ServiceName } from '@lastcall/contracts';
 import { orThrow, randomId } from '@lastcall/kernel';
 import {
@@ -32,6 +32,8 @@ export interface StackOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Default: a temporary one that is removed at the end. A given one stays, so that a test can start twice on it. */
   readonly dataDir?: string;
+  /** Delays of the bus, for tests of what happens when all deliveries failed. */
+  readonly busTuning?: Partial<BusTuning>;
   /** Default: a random one. Must be given for a second start on the same servers. */
   readonly prefix?: string;
 }
@@ -63,7 +65,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const identityDir = join(dataDir, 'identity');
   await ensureIdentity(identityDir);
   const urls = backendUrls(options);
-  const bus = await openBus({ url: urls.bus, file: join(dataDir, 'bus.db'), prefix });
+  const bus = await openBus({ url: urls.bus, file: join(dataDir, 'bus.db'), prefix, tuning: options.busTuning ?? {} });
   // Before anything is said.
   const tap = await tapEvents(bus);
   const running = await start(options, { dataDir, prefix, ...urls }, bus);
@@ -86,7 +88,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     identityDir,
     prefix,
     store: (service) => storeOf(running, service),
-    client: (definition, role = 'admin', installation) => createClient(definition, channelWith(token(role, installation))),
+    client: (definition, role = 'admin', installation) =>
+      createClient(definition, channelWith(token(role, installation))),
     channel: (role = 'admin', installation, subject) => channelWith(token(role, installation, subject)),
     channelWith,
     token,
@@ -127,7 +130,13 @@ async function start(
     readSettings({
       modules: options.modules,
       env: {},
-      options: { ...common, grpcAddress: '127.0.0.1:0', httpAddress: '127.0.0.1:0', stopTimeoutMs: 5_000, ...options.settings },
+      options: {
+        ...common,
+        grpcAddress: '127.0.0.1:0',
+        httpAddress: '127.0.0.1:0',
+        stopTimeoutMs: 5_000,
+        ...options.settings,
+      },
     }),
   );
   return startProcess({ modules: options.modules, settings, bus, log: createLogger(level) });

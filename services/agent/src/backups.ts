@@ -28,7 +28,10 @@ export interface Backups {
   begin(restorePoint: string): Promise<string>;
   /** The same folder for what follows. */
   beingTaken(restorePoint: string): string;
-  seal(restorePoint: string, evidence: { verified: boolean; version: string; takenAt: number }): Promise<BackupEvidence>;
+  seal(
+    restorePoint: string,
+    evidence: { verified: boolean; version: string; takenAt: number },
+  ): Promise<BackupEvidence>;
   /** Folder of the files, after their hashes were compared. Throws a StepFailure. */
   open(restorePoint: string, signal: AbortSignal): Promise<{ filesDir: string; evidence: BackupEvidence }>;
   /** Newest that was proven. */

@@ -13,7 +13,7 @@ export function writeFileDurably(path: string, data: string | Uint8Array, mode =
   const fd = openSync(next, 'w', mode);
   try {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-    for (let written = 0; written < bytes.byteLength; ) written += writeSync(fd, bytes, written);
+    for (let written = 0; written < bytes.byteLength;) written += writeSync(fd, bytes, written);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
@@ -105,7 +105,11 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /** Runs the work over all items, a few at once; the first failure stops the rest and is thrown. */
-export async function forEachAtOnce<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachAtOnce<T>(
+  items: Iterable<T>,
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items[Symbol.iterator]();
   let failed = false;
   const worker = async (): Promise<void> => {

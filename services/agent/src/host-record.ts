@@ -1,4 +1,4 @@
-import { isRejected, reject, RejectedError, type HostRole } from '@lastcall/kernel';
+import { reject, RejectedError, type HostRole } from '@lastcall/kernel';
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFileDurably } from './files.js';
 import type { Layout } from './layout.js';
@@ -51,9 +51,4 @@ export function parseEnvironment(pairs: readonly string[]): Readonly<Record<stri
 function badPair(pair: string) {
   const message = `--env ${JSON.stringify(pair.slice(0, 80))} is not of the form KEY=VALUE (KEY: letters, digits and _).`;
   return reject('invalid', 'BAD_VARIABLE', message);
-}
-
-/** The rejection inside an error, if there is one. */
-export function rejectionOf(error: unknown) {
-  return error instanceof RejectedError && isRejected(error.rejected) ? error.rejected : undefined;
 }

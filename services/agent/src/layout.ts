@@ -23,6 +23,7 @@ export interface Layout {
   readonly backups: string;
   readonly logs: string;
   readonly scratch: string;
+  readonly reserve: string;
 }
 
 export function layoutOf(dataDir: string): Layout {
@@ -43,6 +44,7 @@ export function layoutOf(dataDir: string): Layout {
     backups: join(root, 'backups'),
     logs: join(root, 'logs'),
     scratch: join(root, 'scratch'),
+    reserve: join(root, 'reserve'),
   };
 }
 

@@ -17,7 +17,9 @@ export function createLog(write: (line: string) => void = (line) => process.stde
   const say =
     (level: string) =>
     (event: string, fields: LogFields = {}): void =>
-      write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }).replace(JWT, '[redacted]')}\n`);
+      write(
+        `${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }).replace(JWT, '[redacted]')}\n`,
+      );
   return { info: say('info'), warn: say('warn'), error: say('error') };
 }
 

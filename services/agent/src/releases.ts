@@ -139,7 +139,9 @@ async function findChanges(dir: string, tree: Tree, exact: boolean, signal: Abor
     else if (found.size !== entry.size || (await hashFile(path, signal)).sha256 !== entry.sha256) {
       changes.push(`${entry.path} has other bytes than were signed`);
     } else if (process.platform !== 'win32' && (found.mode & 0o777) !== entry.mode) {
-      changes.push(`${entry.path} has the mode ${(found.mode & 0o777).toString(8)}, signed was ${entry.mode.toString(8)}`);
+      changes.push(
+        `${entry.path} has the mode ${(found.mode & 0o777).toString(8)}, signed was ${entry.mode.toString(8)}`,
+      );
     }
   }
   if (!exact) return changes;

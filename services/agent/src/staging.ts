@@ -23,6 +23,8 @@ export interface StagingParts {
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly freeBytes: FreeBytes;
+  /** How often a download may break off without a new byte. */
+  readonly attempts?: number;
 }
 
 export interface Staging {
@@ -91,8 +93,9 @@ async function downloadFiles(
     downloadedBytes += Math.max(bytes, 0);
     onProgress(arrived, lackingBytes);
   };
-  const { catalogUrl, credential } = parts;
-  await downloadBlobs(lacking, { blobs, catalogUrl: catalogUrl(), credential, signal, onBytes });
+  const { catalogUrl, credential, attempts } = parts;
+  const from = { catalogUrl: catalogUrl(), credential, ...(attempts && { attempts }) };
+  await downloadBlobs(lacking, { blobs, ...from, signal, onBytes });
   return { kind: 'stage', downloadedBytes, reusedBytes: total - lackingBytes, fileCount };
 }
 

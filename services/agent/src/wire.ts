@@ -1,4 +1,5 @@
-import { atToDate, checkVersion, failureToWire, hostOrderV1 } from '@lastcall/contracts';
+import type { hostOrderV1 } from '@lastcall/contracts';
+import { atToDate, checkVersion, failureToWire } from '@lastcall/contracts';
 import { checkId, collect, type Violation } from '@lastcall/kernel';
 import type { BackupEvidence, Evidence, HostFacts, Order, OrderAction, OrderResult } from './domain/order.js';
 

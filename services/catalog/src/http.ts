@@ -12,7 +12,7 @@ import type { Repository } from './tuf/repository.js';
  * `root.json` has a name that never stands for anything else. What is not there is 404; a client of TUF looks for the next root that way.
  */
 
-export interface HttpParts {
+export interface TufParts {
   readonly blobs: BlobStore;
   readonly repository: Repository;
 }
@@ -21,19 +21,28 @@ const FOR_GOOD = 'private, max-age=31536000, immutable';
 const ALWAYS_ASK = 'no-cache';
 const INSUFFICIENT_STORAGE = 507;
 
-export function createRoutes(parts: HttpParts): readonly HttpRoute[] {
+export function blobRoutes(blobs: BlobStore): readonly HttpRoute[] {
   return [
     {
       method: 'GET',
       path: '/blobs/*',
-      handle: (request, response, { rest }) => getBlob(parts, request, response, rest),
+      handle: (request, response, { rest }) => getBlob(blobs, request, response, rest),
     },
     {
       method: 'PUT',
       path: '/blobs/*',
-      handle: (request, response, { rest }) => putBlob(parts, request, response, rest),
+      handle: (request, response, { rest }) => putBlob(blobs, request, response, rest),
     },
-    { method: 'GET', path: '/tuf/*', handle: (request, response, { rest }) => getTuf(parts, request, response, rest) },
+  ];
+}
+
+export function tufRoutes(parts: TufParts): readonly HttpRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/tuf/*',
+      handle: (request, response, { rest }) => getTuf(parts, request, response, rest),
+    },
   ];
 }
 
@@ -42,7 +51,7 @@ function notFound(what: string): RejectedError {
 }
 
 async function getBlob(
-  { blobs }: HttpParts,
+  blobs: BlobStore,
   request: IncomingMessage,
   response: ServerResponse,
   sha256: string,
@@ -101,7 +110,7 @@ async function send(
 }
 
 async function putBlob(
-  { blobs }: HttpParts,
+  blobs: BlobStore,
   request: IncomingMessage,
   response: ServerResponse,
   sha256: string,
@@ -132,7 +141,7 @@ function answer(response: ServerResponse, status: number, body: object): void {
 }
 
 async function getTuf(
-  parts: HttpParts,
+  parts: TufParts,
   request: IncomingMessage,
   response: ServerResponse,
   rest: string,
@@ -152,7 +161,7 @@ async function getTuf(
 
 /** `{product}/{version}/{sha256}.{file}`: only what is signed now. */
 async function getTarget(
-  { blobs, repository }: HttpParts,
+  { blobs, repository }: TufParts,
   request: IncomingMessage,
   response: ServerResponse,
   path: string,

@@ -204,7 +204,9 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     const stale = { name, version: '5.0.0', etag: '1' };
     await expect(catalog.updateChannel({ channel: stale })).rejects.toMatchObject({ reason: 'ETAG_MISMATCH' });
     const preview = { name: 'products/encore/channels/preview', version: '5.0.0', etag: '' };
-    await expect(catalog.updateChannel({ channel: preview })).rejects.toMatchObject({ reason: 'RELEASE_NOT_IN_CHANNEL' });
+    await expect(catalog.updateChannel({ channel: preview })).rejects.toMatchObject({
+      reason: 'RELEASE_NOT_IN_CHANNEL',
+    });
     await catalog.publishRelease({ name: nameOf('5.0.0'), channel: 'preview' });
     const { channels } = await catalog.listChannels({ parent: 'products/encore' });
     expect(channels.map((c) => c.version)).toEqual(['5.0.0', '3.0.5']);
@@ -291,7 +293,11 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     it('are for those who may', async () => {
       const anonymous = await fetch(url(`/blobs/${sha256}`));
       expect(anonymous.status).toBe(401);
-      const viewer = await fetch(url(`/blobs/${sha256}`), { method: 'PUT', body: 'x', headers: authorization('viewer') });
+      const viewer = await fetch(url(`/blobs/${sha256}`), {
+        method: 'PUT',
+        body: 'x',
+        headers: authorization('viewer'),
+      });
       expect(viewer.status).toBe(403);
       expect((await fetch(url('/tuf/timestamp.json'))).status).toBe(401);
       expect((await get('/tuf/99.root.json')).status).toBe(404);

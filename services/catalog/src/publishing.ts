@@ -47,9 +47,11 @@ export function createPublishing(parts: Parts): Publishing {
           where: { state: 'publishing' },
           limit: PAGE,
         });
-        for (const { id } of items) await finish(parts, id);
-        // Also without a new release: signatures are renewed long before they end.
+        // First, and also without a new release: signatures are renewed long before they end.
         await parts.repository.publish();
+        const ends = await Promise.allSettled(items.map(({ id }) => finish(parts, id)));
+        const failed = ends.find((end) => end.status === 'rejected');
+        if (failed) throw failed.reason;
         return parts.repository.renewalAt();
       },
     },

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { catalogV1, commonV1, formatTree } from '@lastcall/contracts';
+import type { catalogV1 } from '@lastcall/contracts';
+import { commonV1, formatTree } from '@lastcall/contracts';
 import { isRejected, sha256Hex, type Rejected } from '@lastcall/kernel';
 import { openBlobs, type BlobStore } from './blobs.js';
 import { missingBlobs, readDraft, type Draft } from './releases.js';

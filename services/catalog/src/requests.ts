@@ -186,7 +186,7 @@ function parseFields(
   wire: catalogV1.Installation,
   fields: readonly Field[],
 ): Partial<ChangeableSettings> {
-  return Object.fromEntries(fields.map((field) => [field, PARSERS[field](wrong, wire)])) as Partial<ChangeableSettings>;
+  return Object.fromEntries(fields.map((field) => [field, PARSERS[field](wrong, wire)]));
 }
 
 /** Settings of a new installation. An empty channel is `stable`. */

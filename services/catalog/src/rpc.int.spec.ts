@@ -105,7 +105,10 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     it('are created with defaults, and said', async () => {
       const id = await newInstallation();
       expect(await get(id)).toMatchObject({ channel: 'stable', reactionTime: { seconds: 300n }, installedVersion: '' });
-      const { message } = await stack.seen('InstallationChanged', (m) => m.installation?.name === `installations/${id}`);
+      const { message } = await stack.seen(
+        'InstallationChanged',
+        (m) => m.installation?.name === `installations/${id}`,
+      );
       expect(message).toMatchObject({ deleted: false, installation: { timeZone: 'Europe/Berlin' } });
     });
 
@@ -154,7 +157,9 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       const id = await newInstallation();
       const before = await get(id);
       const edits = await Promise.allSettled(
-        ['one', 'two'].map((title) => catalog.updateInstallation({ installation: { ...before, title }, updateMask: [] })),
+        ['one', 'two'].map((title) =>
+          catalog.updateInstallation({ installation: { ...before, title }, updateMask: [] }),
+        ),
       );
       expect(edits.map((edit) => edit.status).toSorted()).toEqual(['fulfilled', 'rejected']);
     });
@@ -246,7 +251,10 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       ).envelope;
       await stack.publish('InstallationRolledBack', id, rollback);
       await stack.seen('InstalledReleaseChanged', (m, e) => m.installation === id && e.sequence > sequence);
-      expect(await get(id)).toMatchObject({ installedVersion: '1.1.0', hosts: [{ version: '1.1.0' }, { version: '1.0.0' }] });
+      expect(await get(id)).toMatchObject({
+        installedVersion: '1.1.0',
+        hosts: [{ version: '1.1.0' }, { version: '1.0.0' }],
+      });
     });
 
     it('an unreadable host is a dead letter, and the next one is taken in', async () => {

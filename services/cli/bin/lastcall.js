@@ -22,7 +22,7 @@ function pinnedNode() {
 function handOver(node) {
   const { spawn } = require('node:child_process');
   const env = Object.assign({}, process.env, { [HANDED_OVER]: '1' });
-  const child = spawn(node, [__filename].concat(process.argv.slice(2)), { stdio: 'inherit', env });
+  const child = spawn(node, [process.argv[1]].concat(process.argv.slice(2)), { stdio: 'inherit', env });
   const forward = (signal) => child.kill(signal);
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => forward(signal)));
   child.on('error', tooOld);

@@ -40,6 +40,9 @@ export function createCli(io: Io): Cli {
   const program = new Command('lastcall')
     .description('Updates business applications that many people are logged in to.')
     .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(text) })
+    .version('0.1.0', '-V, --version', 'show the version')
+    // A command may have an option --version of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(add --help for what is possible)');
   const cli: Cli = {

@@ -57,7 +57,7 @@ function withViolations(message: string, violations: readonly Violation[]): [str
   const lines = violations.map(({ field, description }) => `${field}: ${description}`);
   if (lines.length === 0) return [message, []];
   const saysThemAll = violations.every((v) => message.includes(v.description));
-  return [saysThemAll ? 'the request is refused:' : message, lines];
+  return [saysThemAll ? 'this is refused:' : message, lines];
 }
 
 function remedies(error: CallError): string[] {

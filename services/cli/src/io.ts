@@ -10,6 +10,8 @@ export interface Io {
   readonly isTerminal: boolean;
   /** Characters of a line. */
   readonly columns: () => number;
+  /** Resolves when a command that runs until it is told to stop is told so. */
+  readonly stopped: () => Promise<void>;
 }
 
 export function systemIo(): Io {
@@ -19,5 +21,20 @@ export function systemIo(): Io {
     err: process.stderr,
     isTerminal: process.stdout.isTTY === true && process.stdin.isTTY === true,
     columns: () => process.stdout.columns || 80,
+    stopped: stopSignal,
   };
+}
+
+/** The first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false;
+    const stop = (): void => {
+      if (told) process.exit(1);
+      told = true;
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
 }

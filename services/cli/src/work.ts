@@ -1,6 +1,7 @@
 import type { catalogV1 } from '@lastcall/contracts';
 import { Services } from './connect.js';
 import type { Io } from './io.js';
+import { protoJson } from './render/proto-json.js';
 
 /** What one command works with: the services, its output, and the installation that it is about. */
 export class Work {
@@ -23,7 +24,7 @@ export class Work {
 
   /** The result: proto JSON with `-o json`, else what `human` makes of it. */
   print(json: unknown, human: () => string): void {
-    this.io.out.write(this.json ? `${JSON.stringify(json, null, 2)}\n` : human());
+    this.io.out.write(this.json ? `${JSON.stringify(protoJson(json), null, 2)}\n` : human());
   }
 
   /** One thing that happened on the way; never between the lines of a JSON result. */

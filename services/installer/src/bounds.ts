@@ -47,20 +47,27 @@ export interface BoundedResult {
 export function boundResult(result: hostOrderV1.OrderResult | undefined, host: string): BoundedResult {
   if (!result) return failedResult(failure('NO_RESULT', `${host} finished the order without a result`, host));
   const installedVersion = boundVersion(result.installedVersion);
-  if (hostOrderV1.OrderResult.encode(result).finish().length > MAX_RESULT_BYTES && !result.failure) {
-    const message = `${host} answered with more than ${MAX_RESULT_BYTES} bytes; update its agent`;
-    return failedResult(failure('RESULT_TOO_LARGE', message, host), installedVersion);
+  const isLarge = hostOrderV1.OrderResult.encode({ ...result, failure: undefined }).finish().length > MAX_RESULT_BYTES;
+  if (result.failure) {
+    const { evidence, finishedAt } = result;
+    const more = { ...(evidence && !isLarge && { evidence }), ...(finishedAt && { finishedAt }) };
+    return failedResult(boundFailure(result.failure, host), installedVersion, more);
   }
-  if (!result.failure) return { installedVersion, wire: { ...result, installedVersion } };
-  return failedResult(boundFailure(result.failure, host), installedVersion, result.finishedAt);
+  if (!isLarge) return { installedVersion, wire: { ...result, installedVersion } };
+  const message = `${host} answered with more than ${MAX_RESULT_BYTES} bytes; update its agent`;
+  return failedResult(failure('RESULT_TOO_LARGE', message, host), installedVersion);
 }
 
-function failedResult(why: Failure, installedVersion?: string, finishedAt?: Date): BoundedResult {
+function failedResult(
+  why: Failure,
+  installedVersion?: string,
+  more: Partial<hostOrderV1.OrderResult> = {},
+): BoundedResult {
   const version = installedVersion === undefined ? {} : { installedVersion };
   const wire = hostOrderV1.OrderResult.fromPartial({
     failure: { ...why, facts: { ...why.facts } },
     ...version,
-    ...(finishedAt && { finishedAt }),
+    ...more,
   });
   return { failure: why, ...version, wire };
 }

@@ -1,5 +1,5 @@
 import { catalogV1, formatName } from '@lastcall/contracts';
-import { Fault, reject, type Rejected } from '@lastcall/kernel';
+import { Fault, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,6 @@ export interface Catalog {
   trustedRoot(): Promise<Buffer>;
 }
 
-const GRPC_NOT_FOUND = 5;
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_ROOT_BYTES = 512 * 1024;
 
@@ -26,13 +25,11 @@ export function createCatalog(context: ServiceContext<object>): Catalog {
   return {
     productOf: async (installation) => {
       const name = formatName('installation', { installation });
-      try {
-        const found = await catalog.getInstallation({ name });
-        return found.installation?.product ?? noInstallation(name);
-      } catch (cause) {
-        if (cause instanceof Error && 'code' in cause && cause.code === GRPC_NOT_FOUND) return noInstallation(name);
-        throw new Fault('the catalog does not say what is installed', { cause });
-      }
+      const found = await catalog.getInstallation({ name }).catch((cause: unknown) => {
+        if (cause instanceof RejectedError && cause.rejected.code === 'not-found') return undefined;
+        throw cause;
+      });
+      return found?.installation?.product ?? noInstallation(name);
     },
     trustedRoot: async () => {
       root ??= await fetchRoot(catalogUrl, identityDir);

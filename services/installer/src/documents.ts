@@ -21,6 +21,8 @@ export interface HostDocument {
   readonly publicKey: string;
   /** Id of the join token that it came with. */
   readonly token: string;
+  /** Whether HostJoined has named a version; the first one that the host has is told then, runs tell the later ones. */
+  readonly versionTold: boolean;
   /** 0: never connected. */
   readonly lastSeenAt: number;
   /** The stream that counts; absent when none does. */

@@ -1,6 +1,7 @@
 import type { Duty } from '@lastcall/runtime';
 import type { Collection, Document, Store } from '@lastcall/store';
 import { DUE, hostIdOf, isConnected, type Documents, type PlanDocument } from './documents.js';
+import { isRunning } from './domain/plan-state.js';
 import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 
@@ -94,7 +95,7 @@ async function lookAfterPlan(
   { id, data }: Document<PlanDocument>,
   now: number,
 ): Promise<void> {
-  if (data.state.phase !== 'updated') return plans.expire(id);
+  if (isRunning(data.state)) return plans.expire(id);
   const { installation } = data;
   for (const host of plans.lateHostsOf(data)) {
     const key = hostIdOf(installation, host);

@@ -1,6 +1,7 @@
 import type { hostEdgeV1 } from '@lastcall/contracts';
 import { checkId, isRejected, reject, RejectedError } from '@lastcall/kernel';
 import type { RpcContext, ServiceContext } from '@lastcall/runtime';
+import { setTimeout as delay } from 'node:timers/promises';
 import { hostIdOf } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
 import { createHostLink, replaced, type HostLink, type HostStream } from './host-link.js';
@@ -37,7 +38,7 @@ const STREAMS_TOPIC = 'installer-host-streams';
 export function createHostEdge(options: HostEdgeOptions): HostEdge {
   const { context, presence } = options;
   const { bus, log } = context;
-  const links = new Map<string, HostLink>();
+  const links: Links = { byHost: new Map(), served: new Set() };
   const subscriptions: { stop(): Promise<void> }[] = [];
   const say = (topic: string, host: HostKey): Promise<void> =>
     bus
@@ -46,7 +47,7 @@ export function createHostEdge(options: HostEdgeOptions): HostEdge {
         log.warn({ err, ...host }, 'other replicas were not told; they will see it in the store'),
       );
   const onTopic = (react: (link: HostLink) => Promise<void>) => (data: Uint8Array) => {
-    const link = links.get(Buffer.from(data).toString());
+    const link = links.byHost.get(Buffer.from(data).toString());
     if (!link) return;
     react(link).catch((err: unknown) => log.warn({ err, ...link.host }, 'a stream was not looked after; it will be'));
   };
@@ -63,14 +64,22 @@ export function createHostEdge(options: HostEdgeOptions): HostEdge {
     },
     stop: async () => {
       await Promise.all(subscriptions.map((s) => s.stop()));
-      await Promise.all([...links.values()].map((link) => close(options, links, link)));
+      for (const link of links.byHost.values()) link.end();
+      await Promise.allSettled(links.served);
     },
   };
 }
 
+interface Links {
+  /** The stream of each host. */
+  readonly byHost: Map<string, HostLink>;
+  /** Streams that have not been closed in the store yet. */
+  readonly served: Set<Promise<void>>;
+}
+
 async function connect(
   options: HostEdgeOptions,
-  links: Map<string, HostLink>,
+  links: Links,
   stream: HostStream,
   { principal, signal }: RpcContext,
   announce: (host: HostKey) => Promise<void>,
@@ -79,23 +88,43 @@ async function connect(
   const { log } = context;
   const host = hostOf(principal?.subject ?? '');
   const messages = stream[Symbol.asyncIterator]();
-  const hello = await readHello(messages);
+  const hello = await readHello(messages, context.settings.hostSilenceMs);
   const refused = refuseAgentVersion(hello.agentVersion, context.settings.minimumAgentVersion);
   if (refused) throw new RejectedError(refused);
   const link = createHostLink({ host, stream, orders, presence, silenceMs: context.settings.hostSilenceMs, log });
   signal.addEventListener('abort', () => link.end(), { once: true });
   if (signal.aborted) link.end();
-  register(links, link);
+  const serving = serve(options, links, { link, hello, messages, announce });
+  links.served.add(serving);
+  await serving.finally(() => links.served.delete(serving));
+}
+
+interface Served {
+  readonly link: HostLink;
+  readonly hello: hostEdgeV1.AgentHello;
+  readonly messages: AsyncIterator<hostEdgeV1.ConnectRequest>;
+  readonly announce: (host: HostKey) => Promise<void>;
+}
+
+async function serve(
+  options: HostEdgeOptions,
+  links: Links,
+  { link, hello, messages, announce }: Served,
+): Promise<void> {
+  const { context, orders, presence } = options;
+  const { log, catalogUrl } = context;
+  const { host } = link;
+  register(links.byHost, link);
   try {
     await presence.opened(host, link.id, hello);
     await Promise.all([orders.hello(host, hello.installedVersion, hello.fence), announce(host)]);
-    link.welcome(context.catalogUrl);
+    link.welcome(catalogUrl);
     await link.push();
     options.onConnected(host).catch((err: unknown) => log.warn({ err, ...host }, 'catching up was not looked after'));
     const why = await Promise.race([link.read(messages), link.ended]);
     if (isRejected(why)) throw new RejectedError(why);
   } finally {
-    await close(options, links, link);
+    await close(options, links.byHost, link);
   }
 }
 
@@ -108,10 +137,15 @@ function hostOf(subject: string): HostKey {
   return { installation, host };
 }
 
-/** The transport's keepalive and the agent's own deadline bound the wait for it. */
-async function readHello(messages: AsyncIterator<hostEdgeV1.ConnectRequest>): Promise<hostEdgeV1.AgentHello> {
-  const first = await messages.next();
-  const message = first.done ? undefined : first.value.message;
+async function readHello(
+  messages: AsyncIterator<hostEdgeV1.ConnectRequest>,
+  waitMs: number,
+): Promise<hostEdgeV1.AgentHello> {
+  const over = new AbortController();
+  const tooLate = delay(waitMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
+  const first = await Promise.race([messages.next(), tooLate]);
+  over.abort();
+  const message = first && !first.done ? first.value.message : undefined;
   if (message?.$case === 'hello') return message.value;
   throw new RejectedError(reject('invalid', 'HELLO_EXPECTED', 'the first message of a stream must be its hello'));
 }

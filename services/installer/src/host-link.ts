@@ -1,9 +1,9 @@
 import { atToDate, type hostEdgeV1 } from '@lastcall/contracts';
 import { assertNever, randomId, reject, systemClock, type Rejected } from '@lastcall/kernel';
 import type { Logger, ServerStream } from '@lastcall/runtime';
+import { createOrderWords, type OrderWord, type OrderWords } from './order-words.js';
 import { orderFromBody, type HostKey, type Orders } from './orders.js';
 import type { Presence } from './presence.js';
-import { createProgressThrottle, type ProgressThrottle } from './progress-throttle.js';
 
 /*
  * One stream of one agent, after its hello. Messages are taken in one after the other; a result is confirmed only when it is
@@ -39,7 +39,8 @@ export interface HostLink {
 /** An order that was not accepted is sent again. */
 const REPEAT_MS = 5_000;
 const RENEW_MS = 10_000;
-const PROGRESS_EVERY_MS = 500;
+const FIRST_WORD_MS = 150;
+const NEXT_WORD_MS = 1_000;
 /** An agent that does not read is cut; it comes back and is sent what is open. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 
@@ -50,23 +51,23 @@ export function createHostLink(options: HostLinkOptions): HostLink {
   const ended = new Promise<Rejected | undefined>((settle) => (resolve = settle));
   const link = { open: true };
   const silence = setTimeout(() => end(silent(silenceMs)), silenceMs).unref();
-  const throttle = createProgressThrottle(
-    PROGRESS_EVERY_MS,
-    (progress) => orders.progress(host, progress),
-    (err) => log.warn({ err, ...host }, 'progress of an order was not stored'),
-  );
+  const words = createOrderWords({
+    ...{ firstMs: FIRST_WORD_MS, everyMs: NEXT_WORD_MS },
+    write: ({ order, progress }) => (progress ? orders.progress(host, order, progress) : orders.accept(host, order)),
+    onError: (err) => log.warn({ err, ...host }, 'progress of an order was not stored'),
+  });
   const write = (message: hostEdgeV1.ConnectResponse['message']): void => {
     if (!link.open) return;
     const isRead = stream.write({ serverTime: atToDate(systemClock.now()), message });
     if (!isRead && stream.queuedBytes > MAX_QUEUED_BYTES) end(tooSlow());
   };
   const push = coalesced(createPush(options, link, write));
-  const hear = createHearing({ ...options, id, throttle, write, push, end });
+  const hear = createHearing({ ...options, id, words, write, push, end });
 
   function end(why?: Rejected): void {
     link.open = false;
     clearTimeout(silence);
-    throttle.stop();
+    words.stop();
     resolve(why);
   }
 
@@ -128,14 +129,14 @@ function coalesced(work: () => Promise<void>): () => Promise<void> {
 
 interface HearingOptions extends HostLinkOptions {
   readonly id: string;
-  readonly throttle: ProgressThrottle;
+  readonly words: OrderWords;
   readonly write: Write;
   readonly push: () => Promise<void>;
   readonly end: (why?: Rejected) => void;
 }
 
 function createHearing(options: HearingOptions) {
-  const { host, orders, throttle, write, push } = options;
+  const { host, orders, words, write, push } = options;
   const renew = createRenewal(options);
   return async (message: hostEdgeV1.ConnectRequest['message']): Promise<void> => {
     // A message of a newer agent is survived.
@@ -144,11 +145,11 @@ function createHearing(options: HearingOptions) {
       case 'hello':
         return;
       case 'accepted':
-        return orders.accept(host, message.value.order);
+        return words.offer({ order: message.value.order });
       case 'progress':
-        return throttle.offer(message.value);
+        return words.offer(progressWord(message.value));
       case 'result':
-        throttle.drop(message.value.order);
+        words.drop(message.value.order);
         await orders.finish(host, message.value);
         return write({ $case: 'resultStored', value: { order: message.value.order } });
       case 'heartbeat':
@@ -162,6 +163,10 @@ function createHearing(options: HearingOptions) {
   };
 }
 
+function progressWord({ order, progress }: hostEdgeV1.AgentProgress): OrderWord {
+  return { order, ...(progress && { progress }) };
+}
+
 function createRenewal({ host, presence, id, end }: HearingOptions): () => Promise<void> {
   let renewedAt = systemClock.now();
   return async () => {
@@ -173,7 +178,8 @@ function createRenewal({ host, presence, id, end }: HearingOptions): () => Promi
 }
 
 export function replaced(): Rejected {
-  const message = 'another stream of this host was opened later; only one counts: look whether two agents run on it';
+  const message =
+    'a stream of this host was opened later, or it has joined with another key; look whether two agents run on it';
   return reject('refused', 'STREAM_REPLACED', message);
 }
 

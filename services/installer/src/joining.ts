@@ -1,12 +1,4 @@
-import {
-  atToDate,
-  checkVersion,
-  hostRole,
-  outgoing,
-  parseName,
-  type hostEdgeV1,
-  type installerV1,
-} from '@lastcall/contracts';
+import { atToDate, checkVersion, hostRole, parseName, type hostEdgeV1, type installerV1 } from '@lastcall/contracts';
 import {
   checkId,
   checkRange,
@@ -26,6 +18,7 @@ import { refuseAgentVersion } from './domain/agent-version.js';
 import { redeem, type JoinToken } from './domain/join-token.js';
 import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
+import { hostJoined } from './host-joined.js';
 
 /*
  * How a host becomes known: an operator makes a token, its agent redeems it once with its own key. Token and host are two
@@ -135,15 +128,19 @@ async function registerHost(
 ): Promise<void> {
   const { platform, agentVersion, installedVersion } = request;
   const publicKey = Buffer.from(request.publicKey).toString('base64');
-  const fresh = { installation, host, role, platform, agentVersion, publicKey, token: tokenId, lastSeenAt: 0 };
-  const joined = outgoing('HostJoined', installation, {
-    ...{ installation, host, installedVersion, platform, role: hostRole.toWire(role) },
-    publicKey: request.publicKey,
-  });
+  const versionTold = installedVersion !== '';
+  const fresh: HostDocument = {
+    ...{ installation, host, role, platform, agentVersion, publicKey, versionTold },
+    ...{ token: tokenId, lastSeenAt: 0 },
+  };
+  const joined = hostJoined(fresh, installedVersion);
   const isNewKey = await documents.hosts.change<boolean>(hostIdOf(installation, host), (current) => {
     if (current && current.token === tokenId && current.publicKey === publicKey) return { keep: false };
-    const write: HostDocument = { ...fresh, lastSeenAt: current?.lastSeenAt ?? 0 };
-    return { write, events: [joined], result: current !== undefined };
+    return {
+      write: { ...fresh, lastSeenAt: current?.lastSeenAt ?? 0 },
+      events: [joined],
+      result: current !== undefined,
+    };
   });
   if (isNewKey) await onNewKey({ installation, host });
 }

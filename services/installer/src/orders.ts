@@ -36,7 +36,7 @@ export interface HostKey {
 export interface Orders {
   issue(order: hostOrderV1.HostOrder | undefined, envelope: EventEnvelope): Promise<void>;
   accept(host: HostKey, order: string): Promise<void>;
-  progress(host: HostKey, progress: hostEdgeV1.AgentProgress): Promise<void>;
+  progress(host: HostKey, order: string, progress: hostOrderV1.OrderProgress): Promise<void>;
   /** Resolves when the result is durable. */
   finish(host: HostKey, result: hostEdgeV1.AgentResult): Promise<void>;
   hello(host: HostKey, installedVersion: string, fence: number): Promise<void>;
@@ -83,9 +83,9 @@ export function createOrders({ queues, resultGraceMs, onQueued, onDue }: OrdersO
     accept: async (host, order) => {
       await change(host, () => ({ type: 'accept', order }));
     },
-    progress: async (host, { order, progress }) => {
-      const name = (progress?.step ?? '').slice(0, MAX_STEP_CHARS);
-      const counted = { done: Number(progress?.done ?? 0n), total: Number(progress?.total ?? 0n) };
+    progress: async (host, order, { step: said, done, total }) => {
+      const name = said.slice(0, MAX_STEP_CHARS);
+      const counted = { done: Number(done), total: Number(total) };
       const telling = { progress: { order, step: name, ...counted } };
       await change(host, () => ({ type: 'progress', order, step: name }), telling);
     },

@@ -31,7 +31,7 @@ export interface Plans {
   expire(run: string): Promise<void>;
   /** A host is connected and has this version; it catches up if its installation was updated without it. */
   hostReturned(host: ReturnedHost): Promise<void>;
-  /** Hosts that were switched off when the installation was updated and have not caught up. */
+  /** Hosts that may have to catch up, now that this plan has ended. */
   lateHostsOf(plan: PlanDocument): readonly string[];
   /** All hosts that are connected have been looked after. */
   lookedAfter(run: string): Promise<void>;
@@ -46,7 +46,7 @@ export interface ReturnedHost {
 }
 
 /** Plans that are looked through for the one that a host has to catch up with. */
-const RECENT = 50;
+const RECENT = 10;
 
 export interface PlansOptions {
   readonly plans: Collection<PlanDocument>;
@@ -80,11 +80,10 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
         current ? returnedTo(current, returned, settings, now) : KEEP,
       );
     },
-    lateHostsOf: ({ catchUps }) =>
-      Object.entries(catchUps ?? {}).flatMap(([host, state]) => (state.phase === 'waiting' ? [host] : [])),
+    lateHostsOf: lateHosts,
     lookedAfter: (run) =>
       write(run, undefined, (current) => {
-        if (!current || current.state.phase !== 'updated' || current.dueAt === undefined) return KEEP;
+        if (!current || isRunning(current.state) || current.dueAt === undefined) return KEEP;
         const { dueAt: _, ...rest } = current;
         return { write: rest, result: undefined };
       }),
@@ -92,6 +91,12 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
 }
 
 const KEEP = { keep: undefined } as const;
+
+/** A run that changed nothing may have stood in the way of a host that was late for the one before. */
+function lateHosts({ state, catchUps }: PlanDocument): readonly string[] {
+  if (state.phase !== 'none' && isSettledWithoutChange(state)) return state.run.hosts.map((h) => h.host);
+  return Object.entries(catchUps ?? {}).flatMap(([host, late]) => (late.phase === 'waiting' ? [host] : []));
+}
 
 function isOverdue({ dueAt }: PlanDocument, now: number): boolean {
   return dueAt !== undefined && dueAt <= now;
@@ -112,10 +117,11 @@ function applied(
   return { write: next, events, result: next.dueAt };
 }
 
-/** Due when its orders should long have been answered; once updated without somebody, at once, to look who is there. */
+/** Due when its orders should long have been answered; at once when it has ended and somebody may have to catch up. */
 function scheduled(document: PlanDocument, settings: InstallerSettings, now: number): PlanDocument {
   const { state } = document;
   if (isRunning(state)) return { ...document, dueAt: phaseDeadline(state, settings) + settings.planPatienceMs };
+  if (isSettledWithoutChange(state)) return { ...document, dueAt: now };
   const late = state.phase === 'updated' ? hostsIn(state.tasks, 'absent') : [];
   if (late.length === 0) return document;
   const catchUps = Object.fromEntries(late.map((host): [string, CatchUpState] => [host, catchUp.initial]));

@@ -2,6 +2,7 @@ import type { hostEdgeV1 } from '@lastcall/contracts';
 import type { Collection } from '@lastcall/store';
 import { boundVersion } from './bounds.js';
 import { hostIdOf, type HostDocument } from './documents.js';
+import { hostJoined } from './host-joined.js';
 import type { HostKey } from './orders.js';
 
 /*
@@ -12,10 +13,10 @@ import type { HostKey } from './orders.js';
 export interface Presence {
   /** The stream counts from now on. */
   opened(host: HostKey, stream: string, hello: hostEdgeV1.AgentHello): Promise<void>;
-  /** A sign of life. False when another stream counts. */
+  /** A sign of life. False when the stream does not count any more. */
   renew(host: HostKey, stream: string): Promise<boolean>;
   closed(host: HostKey, stream: string): Promise<void>;
-  /** Whether this stream still counts; true when none does. */
+  /** Whether this stream still counts: none was opened later, and the host has not joined with another key. */
   counts(host: HostKey, stream: string): Promise<boolean>;
 }
 
@@ -24,17 +25,25 @@ const MAX_PLATFORM_CHARS = 64;
 export function createPresence(hosts: Collection<HostDocument>, leaseMs: number): Presence {
   const idOf = ({ installation, host }: HostKey): string => hostIdOf(installation, host);
   return {
-    opened: (host, stream, { agentVersion, platform }) =>
+    opened: (host, stream, hello) =>
       hosts.change(idOf(host), (current, { now }) => {
         if (!current) return { keep: undefined };
-        const seen = { agentVersion: boundVersion(agentVersion), platform: platform.slice(0, MAX_PLATFORM_CHARS) };
-        const write = { ...current, ...seen, stream, lastSeenAt: now, leaseUntilAt: now + leaseMs };
-        return { write, result: undefined };
+        const seen = {
+          agentVersion: boundVersion(hello.agentVersion),
+          platform: hello.platform.slice(0, MAX_PLATFORM_CHARS),
+        };
+        const found = current.versionTold ? '' : boundVersion(hello.installedVersion);
+        const versionTold = current.versionTold || found !== '';
+        const write: HostDocument = {
+          ...{ ...current, ...seen, stream, versionTold },
+          ...{ lastSeenAt: now, leaseUntilAt: now + leaseMs },
+        };
+        return { write, events: found === '' ? [] : [hostJoined(write, found)], result: undefined };
       }),
     renew: (host, stream) =>
       hosts.change(idOf(host), (current, { now }) => {
-        if (!current || (current.stream !== undefined && current.stream !== stream)) return { keep: false };
-        return { write: { ...current, stream, lastSeenAt: now, leaseUntilAt: now + leaseMs }, result: true };
+        if (current?.stream !== stream) return { keep: false };
+        return { write: { ...current, lastSeenAt: now, leaseUntilAt: now + leaseMs }, result: true };
       }),
     closed: (host, stream) =>
       hosts.change(idOf(host), (current, { now }) => {
@@ -42,9 +51,6 @@ export function createPresence(hosts: Collection<HostDocument>, leaseMs: number)
         const { stream: _, leaseUntilAt: __, ...rest } = current;
         return { write: { ...rest, lastSeenAt: now }, result: undefined };
       }),
-    counts: async (host, stream) => {
-      const found = await hosts.get(idOf(host));
-      return found !== undefined && (found.data.stream ?? stream) === stream;
-    },
+    counts: async (host, stream) => (await hosts.get(idOf(host)))?.data.stream === stream,
   };
 }

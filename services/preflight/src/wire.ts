@@ -1,13 +1,5 @@
-import {
-  atToDate,
-  catalogV1,
-  dateToAt,
-  failureFromWire,
-  failureToWire,
-  formatName,
-  hostOrderV1,
-  preflightV1,
-} from '@lastcall/contracts';
+import type { catalogV1, hostOrderV1 } from '@lastcall/contracts';
+import { atToDate, dateToAt, failureFromWire, failureToWire, formatName, preflightV1 } from '@lastcall/contracts';
 import type { Failure, RunHost } from '@lastcall/kernel';
 import type { BackupDocument, ReportDocument } from './documents.js';
 import type { BackupFacts, Check, HostFacts, Requirements, Verdict } from './domain/facts.js';

@@ -1,4 +1,4 @@
-import { Fault, isRejected, randomId, reject, RejectedError, run as runDecider, type Rejected } from '@lastcall/kernel';
+import { isRejected, randomId, RejectedError, run as runDecider, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import {
@@ -155,10 +155,7 @@ async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
     return await ask();
   } catch (cause) {
     if (cause instanceof RejectedError) return cause.rejected;
-    const { code, message } = cause as { code?: unknown; message?: unknown };
-    // NOT_FOUND and FAILED_PRECONDITION are answers; anything else is somebody who cannot answer now.
-    if (code === 5 || code === 9) return reject('refused', 'CATALOG_REFUSED', String(message));
-    throw new Fault('the catalog did not answer', { cause });
+    throw cause;
   }
 }
 

@@ -1,4 +1,5 @@
-import { backupMode, checkVersion, durationToMs, jobType, schedulerV1 } from '@lastcall/contracts';
+import type { schedulerV1 } from '@lastcall/contracts';
+import { backupMode, checkVersion, durationToMs, jobType } from '@lastcall/contracts';
 import {
   checkId,
   checkRange,

@@ -1,4 +1,5 @@
-import { atToDate, schedulerV1 } from '@lastcall/contracts';
+import type { schedulerV1 } from '@lastcall/contracts';
+import { atToDate } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
 import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';

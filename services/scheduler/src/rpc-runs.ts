@@ -1,4 +1,5 @@
-import { formatName, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import type { schedulerV1 } from '@lastcall/contracts';
+import { formatName, preflightV1 } from '@lastcall/contracts';
 import { checkText, invalid, isRejected, LIMITS, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { RpcContext, RpcHandlers, ServiceContext } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';

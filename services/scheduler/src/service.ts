@@ -20,7 +20,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const { store, bus, settings, log } = context;
     const documents = await openDocuments(store);
     const changes = await createRunChanges(bus, (err) => log.warn({ err }, 'watchers of a run were not told'));
-    const runs = createRuns(documents, settings, changes.say);
+    const runs = createRuns(documents, settings, (run) => changes.say(run));
     const catalog = createCatalog(context);
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);

@@ -1,1 +1,2 @@
-export {};
+export { sessionModule } from './service.js';
+export type { SessionSettings } from './settings.js';

@@ -31,21 +31,20 @@ export async function openSite({ stage, site, releases }: Play): Promise<readonl
   await stage.type('lastcall', ['release', 'publish', releases['11.0.0']]);
   const settings = ['--product', 'encore', '--kind', 'multi-user', '--zone', ZONE, '--reaction-time', `${REACTION_S}s`];
   await stage.type('lastcall', ['installation', 'add', INSTALLATION, ...settings, '--title', 'Encore, Berlin']);
-  const token = await stage.run('lastcall', [
+  await stage.type('lastcall', [
     ...['token', 'create', 'encore-clients', '--role', 'client', '--installation', INSTALLATION],
     ...['--out', site.clientTokenFile],
   ]);
-  void token;
   const [server, ...others] = HOSTS;
   if (server) await addHost(stage, site, server, INSTALLATION, true);
   for (const host of others) await addHost(stage, site, host, INSTALLATION, true);
-  await stage.type('lastcall', ['host', 'list', INSTALLATION]);
+  await stage.type('lastcall', ['host', 'list']);
 
   stage.act('40 users log in and work');
   const users = createUsers(stage, site);
   await Promise.all(users.map((user) => user.sees(/ logged in$/)));
   await work(users, 'premiere');
-  await stage.type('lastcall', ['session', 'list', INSTALLATION, '--page-size', '5']);
+  await stage.type('lastcall', ['session', 'list', '--host', 'desk1']);
   return users;
 }
 
@@ -60,20 +59,28 @@ async function work(users: readonly User[], event: string): Promise<void> {
 }
 
 /** A job for a few seconds ahead, as a person makes it, and the run to its end. */
-async function updateTo(play: Play, job: string, version: string, users: readonly User[], exit: number): Promise<number> {
+async function updateTo(
+  play: Play,
+  job: string,
+  version: string,
+  users: readonly User[],
+  exit: number,
+): Promise<number> {
   const { stage } = play;
   const at = new Date(Date.now() + 4_000);
-  const localTime = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, dateStyle: 'short', timeStyle: 'medium' }).format(at).replace(' ', 'T');
+  const localTime = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, dateStyle: 'short', timeStyle: 'medium' })
+    .format(at)
+    .replace(' ', 'T');
   const begun = Date.now();
   for (const user of users) user.mark();
-  const fields = ['--title', `Encore ${version}`, '--type', 'software-update', '--time', localTime, '--to', version];
-  await stage.type('lastcall', ['job', 'create', INSTALLATION, job, ...fields]);
-  await stage.type('lastcall', ['job', 'enable', INSTALLATION, job]);
+  const fields = ['--title', `Encore ${version}`, '--type', 'software-update', '--at', localTime, '--version', version];
+  await stage.type('lastcall', ['job', 'create', job, ...fields]);
+  await stage.type('lastcall', ['job', 'enable', job]);
   await Promise.all(users.slice(0, 10).map((user) => user.sees(/message: /).then(() => user.type('ok'))));
-  const { lines } = await stage.run('lastcall', ['run', 'list', INSTALLATION, '--job', job, '-o', 'json']);
+  const { lines } = await stage.run('lastcall', ['run', 'list', '--job', job, '-o', 'json']);
   const { runs } = JSON.parse(lines.join('\n')) as { runs: { name: string }[] };
   const run = runs[0]?.name.split('/').pop() ?? '';
-  await stage.type('lastcall', ['run', 'watch', INSTALLATION, run], { expect: [exit] });
+  await stage.type('lastcall', ['run', 'watch', run], { expect: [exit] });
   return begun;
 }
 
@@ -81,8 +88,8 @@ export async function goodUpdate(play: Play, users: readonly User[]): Promise<Ch
   const { stage, releases } = play;
   stage.act('A new release is published, and a job is saved for it');
   await stage.type('lastcall', ['release', 'publish', releases['11.1.0']]);
-  await stage.type('lastcall', ['update', 'check', INSTALLATION]);
-  await stage.type('lastcall', ['preflight', 'check', INSTALLATION]);
+  await stage.type('lastcall', ['update', 'check']);
+  await stage.type('lastcall', ['preflight', 'check']);
   const before = readData(stage).bookings;
   const begun = await updateTo(play, 'to-11-1-0', '11.1.0', users, 0);
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
@@ -93,7 +100,11 @@ export async function goodUpdate(play: Play, users: readonly User[]): Promise<Ch
     everyHostHas(stage, '11.1.0', releases['11.1.0']),
     firstStartCameFirst(stage, users, begun, '11.1.0'),
     ...dataIs(2, before, data),
-    check('open work was saved', users.every((u) => data.drafts.has(u.name)), `${data.drafts.size} drafts`),
+    check(
+      'open work was saved',
+      users.every((u) => data.drafts.has(u.name)),
+      `${data.drafts.size} drafts`,
+    ),
   ];
 }
 

@@ -46,7 +46,8 @@ export function everyHostHas(stage: Stage, version: string, release: string): Ch
     const there = join(hostDir(stage, id), 'current');
     return currentVersion(stage, id).version !== version || digest(there) !== digest(built);
   });
-  const found = wrong.length === 0 ? `${HOSTS.length} hosts, byte for byte` : `not on ${wrong.map((h) => h.id).join(', ')}`;
+  const found =
+    wrong.length === 0 ? `${HOSTS.length} hosts, byte for byte` : `not on ${wrong.map((h) => h.id).join(', ')}`;
   return check(`every host has ${version}`, wrong.length === 0, found);
 }
 
@@ -60,7 +61,11 @@ export interface DataState {
 export function readData(stage: Stage): DataState {
   const database = new DatabaseSync(databaseFile(stage), { readOnly: true });
   try {
-    const column = (sql: string, name: string) => database.prepare(sql).all().map((row) => String(row[name]));
+    const column = (sql: string, name: string) =>
+      database
+        .prepare(sql)
+        .all()
+        .map((row) => String(row[name]));
     return {
       schema: Number(database.prepare('PRAGMA user_version').get()?.['user_version']),
       bookings: new Set(column("SELECT event || ' ' || seat AS booking FROM bookings", 'booking')),
@@ -76,7 +81,11 @@ export function dataIs(schema: number, wanted: ReadonlySet<string>, data: DataSt
   const lost = [...wanted].filter((booking) => !data.bookings.has(booking));
   const strange = data.tables.includes('customers') && schema < 3;
   return [
-    check(`the data is of schema ${schema}`, data.schema === schema && !strange, `schema ${data.schema}: ${data.tables.join(', ')}`),
+    check(
+      `the data is of schema ${schema}`,
+      data.schema === schema && !strange,
+      `schema ${data.schema}: ${data.tables.join(', ')}`,
+    ),
     check('every booking is there', lost.length === 0, `${data.bookings.size} bookings, ${lost.length} lost`),
   ];
 }
@@ -94,7 +103,13 @@ function first(user: User, at: number, pattern: RegExp): number | undefined {
 
 function count(users: readonly User[], name: string, holds: (user: User) => boolean): Check {
   const fails = users.filter((user) => !holds(user));
-  const found = fails.length === 0 ? `${users.length} of ${users.length}` : `not ${fails.slice(0, 5).map((u) => u.name).join(', ')}`;
+  const found =
+    fails.length === 0
+      ? `${users.length} of ${users.length}`
+      : `not ${fails
+          .slice(0, 5)
+          .map((u) => u.name)
+          .join(', ')}`;
   return check(name, fails.length === 0, found);
 }
 
@@ -102,10 +117,17 @@ function count(users: readonly User[], name: string, holds: (user: User) => bool
 export function usersWereTreatedWell(users: readonly User[], at: number, reactionMs: number, version: string): Check[] {
   const told = (u: User) => first(u, at, /message: /);
   const off = (u: User) => first(u, at, /logged off \((deadline|ready)\)/);
-  const back = (u: User) => since(u, at).find((l) => l.at > (off(u) ?? 0) && l.text.includes(`[Encore ${version}]`) && / logged in$/.test(l.text))?.at;
+  const back = (u: User) =>
+    since(u, at).find(
+      (l) => l.at > (off(u) ?? 0) && l.text.includes(`[Encore ${version}]`) && / logged in$/.test(l.text),
+    )?.at;
   return [
     count(users, 'every user was told', (u) => told(u) !== undefined),
-    count(users, 'nobody was logged off before the reaction time', (u) => (off(u) ?? 0) - (told(u) ?? Infinity) >= reactionMs - 500),
+    count(
+      users,
+      'nobody was logged off before the reaction time',
+      (u) => (off(u) ?? 0) - (told(u) ?? Infinity) >= reactionMs - 500,
+    ),
     count(users, 'every user was logged off', (u) => off(u) !== undefined),
     count(users, `every user is back in on ${version}`, (u) => back(u) !== undefined),
   ];
@@ -117,7 +139,11 @@ export function nobodyInsideMeanwhile(stage: Stage, users: readonly User[], at: 
   const offs = users.flatMap((u) => since(u, at).filter((l) => /logged off/.test(l.text)));
   const lastOff = Math.max(...offs.map((l) => l.at));
   const inside = users.filter((u) => since(u, lastOff).some((l) => l.at < lastSwap && / logged in$/.test(l.text)));
-  return check('nobody was inside while hosts were changed', inside.length === 0 && lastOff < lastSwap, `${((lastSwap - lastOff) / 1000).toFixed(1)} s between the last logoff and the last swap`);
+  return check(
+    'nobody was inside while hosts were changed',
+    inside.length === 0 && lastOff < lastSwap,
+    `${((lastSwap - lastOff) / 1000).toFixed(1)} s between the last logoff and the last swap`,
+  );
 }
 
 export function firstStartCameFirst(stage: Stage, users: readonly User[], at: number, version: string): Check {
@@ -125,7 +151,15 @@ export function firstStartCameFirst(stage: Stage, users: readonly User[], at: nu
   if (!existsSync(file)) return check('the terminal server was started first', false, 'its client was never started');
   const startedAt = lstatSync(file).mtimeMs;
   const there = readFileSync(file, 'utf8').trim();
-  const logins = users.filter((u) => u.host.id === 'ts1').map((u) => since(u, at).find((l) => l.text.includes(`[Encore ${version}]`) && / logged in$/.test(l.text))?.at ?? 0);
+  const logins = users
+    .filter((u) => u.host.id === 'ts1')
+    .map(
+      (u) => since(u, at).find((l) => l.text.includes(`[Encore ${version}]`) && / logged in$/.test(l.text))?.at ?? 0,
+    );
   const ok = there === version && startedAt > at && Math.min(...logins) >= startedAt - 50;
-  return check('the terminal server was started first', ok, `${Math.min(...logins) - Math.round(startedAt)} ms before its first user`);
+  return check(
+    'the terminal server was started first',
+    ok,
+    `${Math.min(...logins) - Math.round(startedAt)} ms before its first user`,
+  );
 }

@@ -13,7 +13,16 @@ const SEAT = 'home-office';
 export async function singleSeat({ stage, site, releases }: Play): Promise<Check[]> {
   stage.act('One seat');
   await stage.type('lastcall', ['release', 'publish', releases['11.0.0']]);
-  const settings = ['--product', 'encore', '--kind', 'single-user', '--zone', 'Europe/Berlin', '--title', 'Home office'];
+  const settings = [
+    '--product',
+    'encore',
+    '--kind',
+    'single-user',
+    '--zone',
+    'Europe/Berlin',
+    '--title',
+    'Home office',
+  ];
   await stage.type('lastcall', ['installation', 'add', SEAT, ...settings]);
   await addHost(stage, site, { id: 'srv1', role: 'server', users: 0 }, SEAT, true);
   const api = `http://127.0.0.1:${site.encorePort}`;
@@ -22,8 +31,8 @@ export async function singleSeat({ stage, site, releases }: Play): Promise<Check
 
   stage.act('Update now');
   await stage.type('lastcall', ['release', 'publish', releases['11.1.0']]);
-  await stage.type('lastcall', ['update', 'check', SEAT]);
-  await stage.type('lastcall', ['update', 'now', SEAT, '--yes']);
+  await stage.type('lastcall', ['update', 'check']);
+  await stage.type('lastcall', ['update', 'now', '--yes']);
   const { version } = currentVersion(stage, 'srv1');
   const data = readData(stage);
   const backups = readdirSync(join(hostDir(stage, 'srv1'), 'backups'));

@@ -49,11 +49,17 @@ export function readEndpoints(dataDir: string): Endpoints {
 }
 
 /** A token for the host, the agent joins with it, installs the first version and goes on running. */
-export async function addHost(stage: Stage, site: Site, host: SiteHost, installation: string, show: boolean): Promise<Child> {
-  const speak = show ? stage.type : stage.run;
+export async function addHost(
+  stage: Stage,
+  site: Site,
+  host: SiteHost,
+  installation: string,
+  show: boolean,
+): Promise<Child> {
+  const speak: Stage['run'] = (...command) => (show ? stage.type(...command) : stage.run(...command));
   const dir = hostDir(stage, host.id);
   mkdirSync(dir, { recursive: true });
-  const args = ['host', 'join-token', installation, host.id, '--role', host.role, '-o', 'json'];
+  const args = ['host', 'join-token', host.id, '--role', host.role, '-i', installation, '-o', 'json'];
   const { lines } = await speak('lastcall', args, { quiet: true });
   const { token } = JSON.parse(lines.join('\n')) as { token: string };
   const join = [
@@ -72,6 +78,6 @@ export async function addHost(stage: Stage, site: Site, host: SiteHost, installa
   await stage.run('lastcall-agent', join);
   await stage.run('lastcall-agent', ['install', '--data', dir, '--version', '11.0.0']);
   const agent = stage.start('lastcall-agent', ['run', '--data', dir]);
-  await agent.until(/connected/i);
+  await agent.until(/connected/i, 30_000);
   return agent;
 }

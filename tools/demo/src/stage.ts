@@ -54,7 +54,12 @@ export function createStage(env: Environment): Stage {
   const began = Date.now();
   const node = process.execPath;
   const start = (file: string, args: readonly string[], more: Environment, cwd: string): Child => {
-    const child = startChild(node, ['--disable-warning=ExperimentalWarning', file, ...args], { ...env, ...more }, { cwd });
+    const child = startChild(
+      node,
+      ['--disable-warning=ExperimentalWarning', file, ...args],
+      { ...env, ...more },
+      { cwd },
+    );
     children.push(child);
     return child;
   };

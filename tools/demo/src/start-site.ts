@@ -17,10 +17,10 @@ export interface Backends {
 }
 
 export async function startEmbedded(stage: Stage, dataDir: string): Promise<Endpoints> {
-  const args = ['up', '--data', dataDir, '--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
+  const args = ['up', '--data', dataDir, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'];
   stage.say('$ lastcall up');
   const up = stage.start('lastcall', args);
-  await up.until(/ready/i, 30_000);
+  await up.until(/is running/, 30_000);
   return readEndpoints(dataDir);
 }
 

@@ -29,7 +29,9 @@ const NAMES = ['ada', 'ben', 'cem', 'dora', 'emil', 'fay', 'gita', 'hugo', 'ines
 export function createUsers(stage: Stage, site: Site): readonly User[] {
   mkdirSync(join(stage.dir, 'logs'), { recursive: true });
   const hosts = HOSTS.flatMap((host) => Array.from({ length: host.users }, () => host));
-  return hosts.map((host, i) => createUser(stage, site, `${NAMES[i % NAMES.length]}-${Math.floor(i / NAMES.length) + 1}`, host));
+  return hosts.map((host, i) =>
+    createUser(stage, site, `${NAMES[i % NAMES.length]}-${Math.floor(i / NAMES.length) + 1}`, host),
+  );
 }
 
 function createUser(stage: Stage, site: Site, name: string, host: SiteHost): User {
@@ -102,7 +104,11 @@ function sees(
     };
     const timer = setTimeout(() => {
       watchers.delete(look);
-      reject(new Error(`${name} did not see ${pattern} within ${timeoutMs} ms; last lines:\n${lines().slice(-5).join('\n')}`));
+      reject(
+        new Error(
+          `${name} did not see ${pattern} within ${timeoutMs} ms; last lines:\n${lines().slice(-5).join('\n')}`,
+        ),
+      );
     }, timeoutMs);
     watchers.add(look);
     look();

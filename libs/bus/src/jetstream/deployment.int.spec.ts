@@ -1,18 +1,27 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { openBus } from '../open-bus.js';
-import { createNatsServer, freePorts } from './nats-server.js';
+import { createNatsServer, freePorts, type NatsServer } from './nats-server.js';
 
 const found = spawnSync('nats-server', ['--version']).status === 0;
 const withServer = found ? describe : describe.skip;
 const folder = join(__dirname, '../../../../deploy/nats');
 
 withServer('deploy/nats (nats-server on the PATH)', () => {
+  let server: NatsServer;
+  afterEach(() => server.cleanUp());
+
   it.each(['server.conf', 'cluster.conf'])(
     '%s starts a server that syncs always and demands the password',
     async (file) => {
-      const [port = 0, monitor = 0] = await freePorts(2);
-      const server = createNatsServer({ port, monitor, name: 'deployed', configuration: join(folder, file) });
+      const [port = 0, monitor = 0, route = 0] = await freePorts(3);
+      const cluster = `nats://127.0.0.1:${route}`;
+      server = createNatsServer({
+        port,
+        name: 'deployed',
+        configuration: join(folder, file),
+        args: ['-m', String(monitor), ...(file === 'cluster.conf' ? ['--cluster', cluster, '--routes', cluster] : [])],
+      });
       await server.start();
       const open = (login: string) =>
         openBus({
@@ -25,7 +34,6 @@ withServer('deploy/nats (nats-server on the PATH)', () => {
       const response = await fetch(`http://127.0.0.1:${monitor}/jsz`);
       expect(await response.json()).toMatchObject({ config: { sync_always: true } });
       if (file === 'server.conf') await (await open(`lastcall:${server.password}`)).close();
-      await server.cleanUp();
     },
   );
 });

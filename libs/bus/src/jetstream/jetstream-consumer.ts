@@ -25,6 +25,8 @@ interface Held {
 const IDLE_HEARTBEAT_MS = 1_000;
 const PULL_EXPIRES_MS = 30_000;
 const PULL_BATCH = 64;
+/** Events done here that are recognised when they come again. */
+const REMEMBERED = 1_000;
 /** What a pull is told when the server has lost the consumer, or is not ready. */
 const LOST = new Set(['no_responders', 'consumer_deleted', 'consumer_not_found', 'stream_not_found']);
 
@@ -37,12 +39,11 @@ const LOST = new Set(['no_responders', 'consumer_deleted', 'consumer_not_found',
 export class JetStreamConsumer {
   private readonly dispatcher: SourceDispatcher;
   private readonly held = new Map<number, Held>();
-  /** Done while the connection was away; acknowledged when it is back. */
-  private unsent: JsMsg[] = [];
+  /** Ids of the last events that were done here, by their place in the stream. */
+  private readonly settled = new Map<number, string>();
   private messages: ConsumerMessages | undefined;
   private loop: Promise<void> | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
-  private forgetReconnect: (() => void) | undefined;
   private readonly stopping = new AbortController();
 
   constructor(
@@ -60,7 +61,6 @@ export class JetStreamConsumer {
     this.messages = await this.pull();
     this.loop = this.run();
     this.heartbeat = setInterval(() => this.extend(), this.options.tuning.ackWaitMs / 3);
-    this.forgetReconnect = this.connection.onReconnect(() => this.sendUnsent());
   }
 
   async stop(): Promise<void> {
@@ -69,7 +69,6 @@ export class JetStreamConsumer {
     this.messages?.stop();
     await Promise.all([idle, this.loop]);
     clearInterval(this.heartbeat);
-    this.forgetReconnect?.();
     if (!this.connection.isConnected) return;
     // Given back at once and in order, so that another process has them before their time is up.
     for (const { message } of this.held.values()) message.nak();
@@ -124,11 +123,8 @@ export class JetStreamConsumer {
     }
   }
 
+  /** While stopping, the dispatcher begins nothing any more: what still comes is given back with the rest, in order. */
   private receive(message: JsMsg): void {
-    if (this.stopping.signal.aborted) {
-      message.nak();
-      return;
-    }
     const known = this.held.get(message.seq);
     if (known !== undefined) {
       known.message = message;
@@ -139,9 +135,14 @@ export class JetStreamConsumer {
       this.passOn(message, envelope);
       return;
     }
+    if (this.settled.get(message.seq) === envelope.id) {
+      // Its acknowledgement was lost, with the connection or with a server that died.
+      message.ack();
+      return;
+    }
     const held: Held = { message };
     this.held.set(message.seq, held);
-    const acknowledge = (): void => this.acknowledge(message.seq, held);
+    const acknowledge = (): void => this.acknowledge(message.seq, envelope.id, held);
     this.dispatcher.offer({ envelope, acknowledge, ...(unreadable === undefined ? {} : { unreadable }) });
   }
 
@@ -162,14 +163,12 @@ export class JetStreamConsumer {
     message.ack();
   }
 
-  private acknowledge(sequence: number, held: Held): void {
+  private acknowledge(sequence: number, id: string, held: Held): void {
     this.held.delete(sequence);
-    if (this.connection.isConnected) held.message.ack();
-    else this.unsent.push(held.message);
-  }
-
-  private sendUnsent(): void {
-    for (const message of this.unsent.splice(0)) message.ack();
+    this.settled.set(sequence, id);
+    const [oldest] = this.settled.keys();
+    if (this.settled.size > REMEMBERED && oldest !== undefined) this.settled.delete(oldest);
+    held.message.ack();
   }
 
   private extend(): void {

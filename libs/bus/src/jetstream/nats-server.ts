@@ -23,8 +23,8 @@ export interface NatsServerOptions {
   readonly more?: string;
   /** A file to be used instead of one of our own. Its ports are overridden. */
   readonly configuration?: string;
-  /** Port for monitoring. */
-  readonly monitor?: number;
+  /** Further arguments. */
+  readonly args?: readonly string[];
 }
 
 export async function freePorts(count: number): Promise<number[]> {
@@ -51,8 +51,7 @@ export function createNatsServer(options: NatsServerOptions): NatsServer {
     NATS_PASSWORD: JSON.stringify(password),
   };
   const args = ['-c', options.configuration ?? ownConfiguration(folder, options), '-a', '127.0.0.1'];
-  args.push('-p', String(options.port));
-  if (options.monitor !== undefined) args.push('-m', String(options.monitor));
+  args.push('-p', String(options.port), ...(options.args ?? []));
   let child: ChildProcess | undefined;
   const kill = async (): Promise<void> => {
     const ending = child;

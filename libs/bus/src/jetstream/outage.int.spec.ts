@@ -1,23 +1,49 @@
 import { spawnSync } from 'node:child_process';
-import { randomId } from '@lastcall/kernel';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { Gate, makeEvent, QUICK, range, Recorder } from '../contract-tools.js';
-import { openBus } from '../open-bus.js';
+import { openBus, type BusOptions } from '../open-bus.js';
 import type { Bus } from '../port.js';
 import { createNatsServer, freePorts, type NatsServer } from './nats-server.js';
+import { streamName } from './settings.js';
 
 const found = spawnSync('nats-server', ['--version']).status === 0;
 const withServer = found ? describe : describe.skip;
+
+/** Publishes as the relay does: until it is durable. */
+async function publish(bus: Bus, source: string, sequence: number): Promise<void> {
+  for (;;) {
+    try {
+      await bus.publish(makeEvent(source, sequence));
+      return;
+    } catch (error) {
+      expect(error).toMatchObject({ name: 'Fault' });
+    }
+  }
+}
+
+/** Resolves when the server knows that everything was taken in. */
+async function settled(url: string): Promise<void> {
+  const nats = await connect({ servers: url });
+  const manager = await jetstreamManager(nats);
+  for (;;) {
+    const { num_pending, num_ack_pending } = await manager.consumers.info(streamName('lastcall'), 'scheduler');
+    if (num_pending + num_ack_pending === 0) break;
+  }
+  await nats.close();
+}
 
 withServer('JetStream bus while its server is away (nats-server on the PATH)', () => {
   let server: NatsServer;
   let bus: Bus;
   let reader: Bus;
+  let options: BusOptions;
 
   beforeEach(async () => {
     const [port = 0] = await freePorts(1);
     server = createNatsServer({ port, name: 'only' });
     await server.start();
-    const options = { url: server.url, file: '', prefix: randomId('test') };
+    options = { url: server.url, file: '', prefix: 'lastcall' };
     bus = await openBus({ ...options, tuning: { ...QUICK, publishTimeoutMs: 500 } });
     reader = await openBus({ ...options, tuning: QUICK });
   });
@@ -27,28 +53,16 @@ withServer('JetStream bus while its server is away (nats-server on the PATH)', (
     await server.cleanUp();
   });
 
-  /** Publishes as the relay does: until it is durable. */
-  const publish = async (source: string, sequence: number): Promise<number> => {
-    for (let faults = 0; ; faults += 1) {
-      try {
-        await bus.publish(makeEvent(source, sequence));
-        return faults;
-      } catch (error) {
-        expect(error).toMatchObject({ name: 'Fault' });
-      }
-    }
-  };
-
   it('loses nothing, keeps the order and goes on when it is back', async () => {
     const recorder = new Recorder();
     await reader.consume(recorder.consumer('scheduler', ['RunStarted']));
-    for (const n of range(1, 10)) await publish('a', n);
+    for (const n of range(1, 10)) await publish(bus, 'a', n);
     await recorder.until(() => recorder.done.length === 10);
     await server.kill();
     await expect(bus.publish(makeEvent('a', 11))).rejects.toMatchObject({ name: 'Fault' });
     expect(bus.isConnected()).toBe(false);
     const publishing = (async () => {
-      for (const n of range(11, 20)) await publish('a', n);
+      for (const n of range(11, 20)) await publish(bus, 'a', n);
     })();
     await server.start();
     await publishing;
@@ -58,30 +72,26 @@ withServer('JetStream bus while its server is away (nats-server on the PATH)', (
     expect(bus.isConnected()).toBe(true);
   });
 
-  it('acknowledges when it is back what was done while it was away', async () => {
+  it('does nothing twice that was done while the server was away', async () => {
     const recorder = new Recorder();
     const [away, back] = [new Gate(), new Gate()];
     const handle = async ({ id }: { id: string }) => {
       if (id === 'a@1') await away.opened;
       if (id === 'b@1') await back.opened;
     };
-    const subscription = await reader.consume(recorder.consumer('scheduler', ['RunStarted'], { handle }));
-    await Promise.all([publish('a', 1), publish('b', 1)]);
+    await reader.consume(recorder.consumer('scheduler', ['RunStarted'], { handle }));
+    await Promise.all([publish(bus, 'a', 1), publish(bus, 'b', 1)]);
     await recorder.until(() => recorder.running === 2);
     await server.kill();
     await expect(bus.publish(makeEvent('c', 1))).rejects.toMatchObject({ name: 'Fault' });
     away.open();
     await recorder.until(() => recorder.done.includes('a@1'));
     await server.start();
-    await publish('c', 1);
+    await publish(bus, 'c', 1);
     await recorder.until(() => recorder.done.includes('c@1'));
     back.open();
-    await recorder.until(() => recorder.done.length === 3);
-    await subscription.stop();
-    await reader.consume(recorder.consumer('scheduler', ['RunStarted']));
-    await publish('d', 1);
-    await recorder.until(() => recorder.done.includes('d@1'));
-    expect(recorder.begun.toSorted()).toEqual(['a@1', 'b@1', 'c@1', 'd@1']);
+    await settled(server.url);
+    expect(recorder.begun.toSorted()).toEqual(['a@1', 'b@1', 'c@1']);
   });
 
   it('still listens to broadcasts afterwards', async () => {
@@ -93,7 +103,7 @@ withServer('JetStream bus while its server is away (nats-server on the PATH)', (
     });
     await server.kill();
     await server.start();
-    await publish('a', 1);
+    await publish(bus, 'a', 1);
     await reader.publish(makeEvent('a', 2));
     await bus.broadcast('notices', Buffer.from('hello'));
     await recorder.until(() => heard === 1);
@@ -101,10 +111,13 @@ withServer('JetStream bus while its server is away (nats-server on the PATH)', (
 });
 
 withServer('JetStream bus on three servers (nats-server on the PATH)', () => {
+  let servers: readonly NatsServer[] = [];
+  afterEach(() => Promise.all(servers.map((server) => server.cleanUp())));
+
   it('keeps three copies, and goes on when one server dies', async () => {
     const ports = await freePorts(6);
     const routes = ports.slice(3).map((port) => `"nats://127.0.0.1:${port}"`);
-    const servers = range(0, 2).map((n) => {
+    servers = range(0, 2).map((n) => {
       const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[n + 3]}", routes: [${routes.join(', ')}] }`;
       return createNatsServer({ port: ports[n] ?? 0, name: `n${n}`, more: cluster });
     });
@@ -113,12 +126,11 @@ withServer('JetStream bus on three servers (nats-server on the PATH)', () => {
     const bus = await openBus({ url, file: '', prefix: 'lastcall', replicas: 3, tuning: QUICK });
     const recorder = new Recorder();
     await bus.consume(recorder.consumer('scheduler', ['RunStarted']));
-    for (const n of range(1, 5)) await bus.publish(makeEvent('a', n));
+    for (const n of range(1, 5)) await publish(bus, 'a', n);
     await servers[0]?.kill();
-    for (const n of range(6, 10)) await bus.publish(makeEvent('a', n));
+    for (const n of range(6, 10)) await publish(bus, 'a', n);
     await recorder.until(() => recorder.done.includes('a@10'));
     expect([...new Set(recorder.begun)]).toEqual(range(1, 10).map((n) => `a@${n}`));
     await bus.close();
-    await Promise.all(servers.map((server) => server.cleanUp()));
-  });
+  }, 60_000);
 });

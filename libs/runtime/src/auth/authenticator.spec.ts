@@ -49,6 +49,8 @@ function token(key: KeyObject, kid: string | undefined, claims: Claims): Promise
   return new SignJWT(payload).setProtectedHeader({ alg: 'EdDSA', ...(kid === undefined ? {} : { kid }) }).sign(key);
 }
 
+const keysIn = (folder: string) =>
+  (JSON.parse(readFileSync(join(folder, 'keys.json'), 'utf8')) as { keys: { kid: string }[] }).keys;
 const agent: Claims = { sub: 'a/srv', role: 'agent', inst: 'a' };
 const check = (credential: string) => authenticator.authenticate(`Bearer ${credential}`);
 async function reasonFor(credential: string): Promise<string> {
@@ -107,7 +109,7 @@ describe('credentials that were issued', () => {
     const newIssuer = await createTokenIssuer(join(fresh, 'signing-key.pem'));
     const { credential } = await newIssuer.issue(request({}));
     expect(await reasonFor(credential)).toBe('BAD_CREDENTIAL');
-    const keys = [dir, fresh].flatMap((d) => JSON.parse(readFileSync(join(d, 'keys.json'), 'utf8')).keys as object[]);
+    const keys = [dir, fresh].flatMap(keysIn);
     writeFileSync(join(dir, 'keys.json'), JSON.stringify({ keys }));
     clock.advance(6_000);
     expect(await reasonFor(credential)).toBe('accepted as operator');
@@ -139,7 +141,7 @@ describe('credentials that an agent signed', () => {
 
   it('are refused with another key, and when they pretend to be issued', async () => {
     expect(await reasonFor(await token(other.privateKey, 'agent', agent))).toBe('BAD_CREDENTIAL');
-    const { kid } = (JSON.parse(readFileSync(join(dir, 'keys.json'), 'utf8')) as { keys: { kid: string }[] }).keys[0]!;
+    const kid = keysIn(dir)[0]?.kid;
     const admin: Claims = { sub: 'x', role: 'admin', jti: 'j' };
     expect(await reasonFor(await token(host.privateKey, kid, admin))).toBe('BAD_CREDENTIAL');
     expect(await reasonFor(await token(host.privateKey, undefined, admin))).toBe('BAD_CREDENTIAL');

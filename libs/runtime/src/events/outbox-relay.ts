@@ -100,12 +100,13 @@ async function relayAll(
 }
 
 async function relayDocument(options: OutboxRelayOptions, events: readonly EventEnvelope[]): Promise<void> {
-  const { store, bus, telemetry, service } = options;
+  const { store, bus, telemetry, service, log } = options;
   for (const event of events) {
     const attributes = { 'lastcall.service': service, 'lastcall.event': event.id };
     await telemetry.span({ name: `publish ${event.type}`, kind: 'producer', parent: event, attributes }, async () => {
       await store.archive(event);
       await bus.publish(event);
+      log.debug({ event: event.id, type: event.type, installation: event.installation }, 'said');
       await store.clearEvent(event);
     });
     telemetry.count('events_published', { service, type: event.type });

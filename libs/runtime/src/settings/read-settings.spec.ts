@@ -83,7 +83,15 @@ describe('readSettings', () => {
   });
 
   it('leaves variables of other programs alone, and takes an empty one as not set', () => {
-    const others = ['ADDR', 'TOKEN_FILE', 'INSTALLATION', 'HOST', 'FIRST_START_CODE', 'REQUIRE_BACKENDS', 'TEST_NATS_URL'];
+    const others = [
+      'ADDR',
+      'TOKEN_FILE',
+      'INSTALLATION',
+      'HOST',
+      'FIRST_START_CODE',
+      'REQUIRE_BACKENDS',
+      'TEST_NATS_URL',
+    ];
     const env = Object.fromEntries(others.map((name) => [`LASTCALL_${name}`, 'x']));
     expect(read({ ...env, PATH: '/bin', LASTCALL_FACTS_TIMEOUT_MS: '' }).byService.preflight).toMatchObject({
       factsTimeoutMs: 15_000,

@@ -81,9 +81,11 @@ function demandValue(option: string, value: string, index: number): string {
 }
 
 export function clamAvFacts(config: ClamdConfig, demanded: DemandedExceptions, source: string): AntivirusFacts {
-  const patterns = config.excludePaths.map((pattern) => ({ regex: posixToRegExp(pattern), slash: pattern.endsWith('/') }));
-  const matches = (path: string): boolean =>
-    patterns.some(({ regex, slash }) => regex.test(slash ? `${path}/` : path));
+  const patterns = config.excludePaths.map((pattern) => ({
+    regex: posixToRegExp(pattern),
+    slash: pattern.endsWith('/'),
+  }));
+  const matches = (path: string): boolean => patterns.some(({ regex, slash }) => regex.test(slash ? `${path}/` : path));
   // A name that no pattern for certain files can have been meant for.
   const folderMatches = (path: string): boolean =>
     matches(path) || (matches(`${path}/lastcall-probe`) && matches(`${path}/lastcall-probe/lastcall-probe`));
@@ -96,7 +98,9 @@ export function clamAvFacts(config: ClamdConfig, demanded: DemandedExceptions, s
     product: 'clamav',
     source,
     exceptions: [
-      ...demanded.folders.map(trimSlash).map((v) => exception('folder', v, (folderMatches(v) || inFolder(v)) && onAccessOk(v))),
+      ...demanded.folders
+        .map(trimSlash)
+        .map((v) => exception('folder', v, (folderMatches(v) || inFolder(v)) && onAccessOk(v))),
       ...demanded.files.map((v) => exception('file', v, (matches(v) || inFolder(v)) && onAccessOk(v))),
       ...demanded.processes.map((v) => exception('process', v, !config.onAccess)),
     ],

@@ -9,7 +9,7 @@ import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { forEachAtOnce, syncFolder } from '../files.js';
 import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
-import { get } from '../tuf/metadata-fetcher.js';
+import { bodyOf, get } from '../tuf/metadata-fetcher.js';
 import type { BlobStore } from './blob-store.js';
 
 /*
@@ -129,7 +129,11 @@ async function append(
   try {
     const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {};
     const url = `${options.catalogUrl}/blobs/${entry.sha256}`;
-    const response = await get(url, { credential: options.credential, signal, attempts: 1, timeoutMs: 3_600_000 }, headers);
+    const response = await get(
+      url,
+      { credential: options.credential, signal, attempts: 1, timeoutMs: 3_600_000 },
+      headers,
+    );
     if (have > 0 && response.status !== 206) {
       await response.body?.cancel();
       await handle.truncate(0);
@@ -137,7 +141,7 @@ async function append(
       throw new Error('the server does not continue downloads; it is begun anew');
     }
     let bytes = have;
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of bodyOf(response)) {
       watch.refresh();
       bytes += chunk.byteLength;
       if (bytes > entry.size) return bytes;

@@ -36,9 +36,7 @@ const GRACE_MS = 5_000;
 const TRIM_EVERY_MS = 100;
 
 type Exit =
-  | { kind: 'exited'; exitCode: number }
-  | { kind: 'killed'; signal: string }
-  | { kind: 'not-started'; why: string };
+  { kind: 'exited'; exitCode: number } | { kind: 'killed'; signal: string } | { kind: 'not-started'; why: string };
 
 /** Resolves when the command has ended. Throws Interrupted when the signal came first; its processes are gone then. */
 export async function runCommand(request: CommandRequest): Promise<CommandOutcome> {

@@ -51,7 +51,12 @@ export interface StepEvidence {
 export type Evidence =
   | { readonly kind: 'facts'; readonly facts: HostFacts }
   | { readonly kind: 'backup'; readonly backup: BackupEvidence }
-  | { readonly kind: 'stage'; readonly downloadedBytes: number; readonly reusedBytes: number; readonly fileCount: number }
+  | {
+      readonly kind: 'stage';
+      readonly downloadedBytes: number;
+      readonly reusedBytes: number;
+      readonly fileCount: number;
+    }
   | { readonly kind: 'install'; readonly steps: readonly StepEvidence[]; readonly dataChanged: boolean };
 
 export interface BackupEvidence {

@@ -35,12 +35,18 @@ export async function get(url: string, options: HttpOptions, headers: Record<str
       const response = await fetch(url, { headers: { ...headers, authorization }, signal, redirect: 'error' });
       if (response.ok) return response;
       await response.body?.cancel();
-      if (last || !mayPass(response.status)) throw new DownloadHTTPError(httpText(url, response.status), response.status);
+      if (last || !mayPass(response.status))
+        throw new DownloadHTTPError(httpText(url, response.status), response.status);
     } catch (error) {
       if (error instanceof DownloadHTTPError || last || options.signal.aborted) throw error;
     }
     await delay(backoffMs(attempt, 0.5 + Math.random() / 2, 250, 4_000), undefined, { signal: options.signal });
   }
+}
+
+/** The chunks of an answer. */
+export function bodyOf(response: Response): AsyncIterable<Uint8Array> {
+  return Readable.from((response.body ?? []) as AsyncIterable<Uint8Array>);
 }
 
 function mayPass(status: number): boolean {
@@ -55,9 +61,7 @@ export class MetadataFetcher implements Fetcher {
   /** Why the catalog could not be reached, when that is what happened last. */
   unreachable: string | undefined;
 
-  constructor(
-    private readonly options: HttpOptions & { readonly scratch: string },
-  ) {}
+  constructor(private readonly options: HttpOptions & { readonly scratch: string }) {}
 
   async downloadBytes(url: string, maxLength: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
@@ -82,7 +86,7 @@ export class MetadataFetcher implements Fetcher {
     let bytes = 0;
     try {
       const response = await get(url, this.options);
-      for await (const chunk of response.body ?? []) {
+      for await (const chunk of bodyOf(response)) {
         bytes += chunk.byteLength;
         if (bytes > maxLength) break;
         yield Buffer.from(chunk);

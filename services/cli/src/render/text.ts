@@ -25,7 +25,12 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .map((cell, i) => cell + ' '.repeat(Math.max(0, (widths[i] ?? 0) - [...cell].length)))
       .join('  ')
       .trimEnd();
-  return [headings.map((h) => h.toUpperCase()), ...cells].map((row) => `${line(row)}\n`).join('');
+  return [headings.map(capitals), ...cells].map((row) => `${line(row)}\n`).join('');
+}
+
+/** All but what stands in brackets: the name of a zone is written as it is. */
+function capitals(heading: string): string {
+  return heading.replace(/^[^(]*/, (text) => text.toUpperCase());
 }
 
 /** One thing: a label and its value a line. Empty values are left out. */

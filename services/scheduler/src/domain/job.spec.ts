@@ -48,11 +48,11 @@ describe('job', () => {
     expect(given(create, enable, { type: 'advance', nominalAt: 99 }).state.phase).toBe('enabled');
   });
   it('cannot be enabled for a time in the past', () => {
-    expect(given(create, { ...enable, dueAt: 50 } as JobCommand).refused).toEqual(['TIME_IN_THE_PAST']);
+    expect(given(create, { ...enable, dueAt: 50 }).refused).toEqual(['TIME_IN_THE_PAST']);
   });
   it('may be immediate now', () => {
     const immediate = edit({ start: { kind: 'immediate' } });
-    expect(given(create, immediate, { ...enable, dueAt: 50 } as JobCommand).state.phase).toBe('enabled');
+    expect(given(create, immediate, { ...enable, dueAt: 50 }).state.phase).toBe('enabled');
   });
   it('has another revision when it is enabled again, so the same time is another firing', () => {
     expect(given(create, enable, disable, enable).state).toMatchObject({ phase: 'enabled', revision: 2 });

@@ -64,13 +64,13 @@ export function evolveGate(gate: GateState, event: GateEvent): GateState {
 type StandingEvent = Event<'version-set' | 'catalog-heard' | 'answered' | 'message-sent'>;
 
 /** What changes and is there in every state. */
-function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing> & { superseded?: string } {
+function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing> {
   switch (event.type) {
     case 'version-set':
-      return { version: event.version, superseded: event.superseded } as Partial<Standing>;
+      return { version: event.version, superseded: event.superseded };
     case 'catalog-heard': {
       const heard = { catalogVersion: event.version };
-      return event.isNews ? ({ ...heard, version: event.version, superseded: undefined } as Partial<Standing>) : heard;
+      return event.isNews ? { ...heard, version: event.version, superseded: undefined } : heard;
     }
     case 'answered': {
       const { run, fence } = event.answer.run;
@@ -125,7 +125,8 @@ function inClosing(gate: GateState, change: (gate: GateIn<'closing'>) => GateSta
 }
 
 function endingBegun(gate: GateIn<'closing'>, { giveUpAt, at }: Event<'ending-begun'>): GateState {
-  return { ...shutPart(gate), phase: 'draining', told: gate.told, giveUpAt, logoffAt: at };
+  const { notice, told: sessions } = gate;
+  return { ...shutPart(gate), phase: 'draining', notice, told: sessions, giveUpAt, logoffAt: at };
 }
 
 function firstStartsAsked(gate: GateState, { starts }: Event<'first-starts-asked'>): GateState {
@@ -141,7 +142,8 @@ function withStart(gate: GateState, host: string, change: (start: FirstStart) =>
 /** What stays when the phase goes; a notice that stood is noted as withdrawn. */
 function withdraw(gate: GateState, text: string): Standing {
   const rest = standing(gate);
-  return gate.phase === 'closing' ? { ...rest, withdrawn: { notice: gate.notice.id, text } } : rest;
+  const stood = gate.phase === 'closing' || gate.phase === 'draining';
+  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text } } : rest;
 }
 
 function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
@@ -151,9 +153,9 @@ function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
   const { hand } = rest;
   if (!hand) return { ...lasting, phase: 'open' };
   const cause = { by: 'hand', who: hand.who, reason: hand.reason } as const;
-  // Those who are still inside are told in the name of whoever wants it shut.
-  const { reason: said, closedAt } = hand;
-  return { ...lasting, epoch: lasting.epoch + 1, phase: 'shutting', cause, closedAt, reactionTimeMs: 0, text: said };
+  // Those who are still inside are told anew, in the name of whoever wants it shut.
+  const { reason: said, closedAt, reactionTimeMs } = hand;
+  return { ...lasting, epoch: lasting.epoch + 1, phase: 'shutting', cause, closedAt, reactionTimeMs, text: said };
 }
 
 function openedByHand(gate: GateState): GateState {

@@ -35,6 +35,7 @@ export interface HandMark {
   readonly who: string;
   readonly reason: string;
   readonly closedAt: number;
+  readonly reactionTimeMs: number;
 }
 
 /** The proof that a terminal server's client runs. Its host is shut while it is not proven. */
@@ -69,7 +70,7 @@ export interface Standing {
   /** What the catalog said last. */
   readonly catalogVersion: string;
   /** Version before an update that the catalog has not told yet: hearing it once more is old news. */
-  readonly superseded?: string;
+  readonly superseded?: string | undefined;
   readonly hand?: HandMark;
   readonly firstStarts: FirstStarts;
   /** The last runs that have been answered. */
@@ -110,7 +111,7 @@ export type Phase =
       readonly holds: readonly Hold[];
     })
   /** The reaction time is over: everybody is being logged off. */
-  | (Shut & Proving & { readonly phase: 'draining'; readonly told: number })
+  | (Shut & Proving & { readonly phase: 'draining'; readonly notice: Notice; readonly told: number })
   /** Nobody inside. A run waits for its backup; a gate shut by hand waits for a person. */
   | (Shut & { readonly phase: 'drained' })
   /** The backup is there: zero is being proven again. */
@@ -223,7 +224,14 @@ export interface Answer {
 }
 
 export type GateEvent =
-  | { readonly type: 'shut'; readonly cause: Cause; readonly epoch: number; readonly reactionTimeMs: number; readonly text: string; readonly at: number }
+  | {
+      readonly type: 'shut';
+      readonly cause: Cause;
+      readonly epoch: number;
+      readonly reactionTimeMs: number;
+      readonly text: string;
+      readonly at: number;
+    }
   | { readonly type: 'hand-marked'; readonly mark: HandMark }
   | { readonly type: 'told'; readonly notice: Notice; readonly sessions: number }
   | { readonly type: 'hold-granted'; readonly hold: Hold }

@@ -1,4 +1,13 @@
-import { assertNever, failure, isRejected, reject, type Decider, type Failure, type Rejected, type RunSpec } from '@lastcall/kernel';
+import {
+  assertNever,
+  failure,
+  isRejected,
+  reject,
+  type Decider,
+  type Failure,
+  type Rejected,
+  type RunSpec,
+} from '@lastcall/kernel';
 import { evolveGate } from './gate-evolve.js';
 import {
   holderOf,
@@ -89,7 +98,7 @@ function shut(gate: GateState, { run, at }: Command<'shut'>): Decision {
 
 function shutByHand(gate: GateState, { who, reason, reactionTimeMs, at }: Command<'shut-by-hand'>): Decision {
   if (gate.hand) return [];
-  const marked: GateEvent = { type: 'hand-marked', mark: { who, reason, closedAt: at } };
+  const marked: GateEvent = { type: 'hand-marked', mark: { who, reason, closedAt: at, reactionTimeMs } };
   if (gate.phase !== 'open') return [marked];
   const cause = { by: 'hand', who, reason } as const;
   return [marked, { type: 'shut', cause, epoch: gate.epoch + 1, reactionTimeMs, text: reason, at }];
@@ -187,9 +196,7 @@ function update(gate: GateState, command: Command<'update'>): Decision {
   if (held.phase === 'reopening') return [];
   const starts = firstStartsOf(command);
   const asked: GateEvent = { type: 'first-starts-asked', run, starts };
-  return Object.keys(starts).length === 0
-    ? [version, asked, ...reopen(held, answer, at)]
-    : [version, asked];
+  return Object.keys(starts).length === 0 ? [version, asked, ...reopen(held, answer, at)] : [version, asked];
 }
 
 /** Id of the order; the same when the step is decided again. */
@@ -270,7 +277,8 @@ function expire(gate: GateState, { at, overdueGraceMs }: Command<'expire'>): Dec
   const run = holderOf(gate);
   if (gate.phase === 'open' || !run || at < run.deadlineAt + overdueGraceMs) return [];
   if (gate.phase === 'confirmed') return gate.overdue ? [] : [{ type: 'alarm-raised' }];
-  const message = 'Nobody said how the run ended, long after its deadline; nothing was installed, so the gate opens again.';
+  const message =
+    'Nobody said how the run ended, long after its deadline; nothing was installed, so the gate opens again.';
   return failDrain(gate, run, 'expired', failure('NO_OUTCOME', message), at);
 }
 
@@ -318,6 +326,11 @@ export const gate: Decider<GateState, GateCommand, GateEvent> = { initial: initi
 
 /** When something has to be done although nobody says anything. Undefined: never. */
 export function gateDueAt(state: GateState, overdueGraceMs: number): number | undefined {
+  const dueAt = nextTime(state, overdueGraceMs);
+  return dueAt === Infinity ? undefined : dueAt;
+}
+
+function nextTime(state: GateState, overdueGraceMs: number): number | undefined {
   const run = holderOf(state);
   const overdueAt = run ? run.deadlineAt + overdueGraceMs : Infinity;
   switch (state.phase) {

@@ -72,7 +72,7 @@ export interface TokenRevoked {
   expiresAt?: Date | undefined;
 }
 
-/** Installer: a host has joined its installation, or joined again with a new key. */
+/** Installer: a host has joined its installation, or joined again with a new key, or has its first version. */
 export interface HostJoined {
   /** Id of the installation. */
   installation: string;

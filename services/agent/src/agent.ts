@@ -1,0 +1,222 @@
+import type { hostEdgeV1 } from '@lastcall/contracts';
+import { openChannel, type Channel } from '@lastcall/sdk';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createClamAvProvider } from './antivirus/clamav.js';
+import { createDefenderProvider } from './antivirus/defender.js';
+import type { AntivirusProvider } from './antivirus/provider.js';
+import { createBackups } from './backups.js';
+import { openBlobStore } from './blobs/blob-store.js';
+import { createReleaseCommands } from './commands/release-commands.js';
+import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
+import { createHostLink, type HostLink } from './host-link.js';
+import { readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
+import { createCredential, readIdentity } from './identity.js';
+import { openJournal, type Journal } from './journal.js';
+import { layoutOf, makeFolders, type Layout } from './layout.js';
+import { lock, type Lock } from './lock.js';
+import type { Log } from './log.js';
+import { trimLogs } from './logs.js';
+import { createOrderRunner, type OrderRunner } from './order-runner.js';
+import { createReleases, type Releases } from './releases.js';
+import { createStaging } from './staging.js';
+import { statFreeBytes, type FreeBytes } from './step-failure.js';
+import { createSteps } from './steps.js';
+import { createReleaseSource, OWN_PLATFORMS } from './tuf/release-source.js';
+import { AGENT_VERSION } from './version.js';
+import { orderFromWire, resultToWire } from './wire.js';
+
+/*
+ * The agent of one host put together: journal, runner, link. Owns the order in which they start and stop, and what goes up the stream.
+ */
+
+export interface AgentOptions {
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly freeBytes?: FreeBytes;
+  readonly antivirus?: readonly AntivirusProvider[];
+  readonly heartbeatMs?: number;
+}
+
+export interface Agent {
+  readonly record: HostRecord;
+  readonly runner: OrderRunner;
+  readonly journal: Journal;
+  readonly releases: Releases;
+  /** Connects and works until it is stopped. */
+  start(): void;
+  stop(): Promise<void>;
+  /** Rejects when the agent cannot go on, because its journal cannot be written for example. */
+  readonly failed: Promise<never>;
+}
+
+const PROGRESS_EVERY_MS = 500;
+
+/** Opens the data folder; nobody else can meanwhile. */
+export async function openAgent(options: AgentOptions): Promise<Agent> {
+  const layout = layoutOf(options.dataDir);
+  const record = readHostRecord(layout);
+  makeFolders(layout);
+  const held = lock(layout);
+  try {
+    return await assemble(options, layout, record, held);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+async function assemble(options: AgentOptions, layout: Layout, record: HostRecord, held: Lock): Promise<Agent> {
+  clearScratch(layout);
+  const { log } = options;
+  const catalog = rememberedCatalog(layout, record);
+  const credential = createCredential(readIdentity(layout.identity), record.installation, record.host);
+  const channel = openHostChannel(record, credential);
+  const journal = openJournal(layout.journal, createOrderBook(record));
+  const releases = createReleases(layout, record.product);
+  const steps = await assembleSteps(options, layout, record, releases, catalog.url, credential);
+  const link: { current?: HostLink } = {};
+  const runner = createOrderRunner({
+    ...{ layout, record, journal, releases, steps, log },
+    onEvent: (event) => report(event, (message) => link.current?.send(message)),
+    onProgress: throttled((message) => link.current?.send(message)),
+  });
+  const { heartbeatMs } = options;
+  link.current = createHostLink({
+    ...{ channel, log, ...(heartbeatMs && { heartbeatMs }) },
+    hello: async () => hello(await releases.installedVersion(), journal.book.fence),
+    onWelcome: () => openOrders(journal).map(answerTo),
+    onPulse: () => {
+      trimLogs(layout.logs);
+      return openOrders(journal)
+        .filter((state) => state.phase === 'finished')
+        .map(answerTo);
+    },
+    onMessage: async (message) => {
+      await onMessage(message, runner, catalog.change);
+      const state = message.$case === 'order' ? journal.book.orders.get(message.value.order) : undefined;
+      if (state) link.current?.send(answerTo(state));
+    },
+  });
+  const { current } = link;
+  return {
+    ...{ record, runner, journal, releases, failed: runner.failed },
+    start: () => begin(runner, current),
+    stop: () => end(runner, current, { channel, journal, held }),
+  };
+}
+
+function begin(runner: OrderRunner, link: HostLink): void {
+  runner.start();
+  link.start();
+}
+
+async function end(
+  runner: OrderRunner,
+  link: HostLink,
+  open: { channel: Channel; journal: Journal; held: Lock },
+): Promise<void> {
+  await Promise.all([runner.stop(), link.stop()]);
+  open.channel.close();
+  open.journal.close();
+  open.held.release();
+}
+
+/** What a killed agent was in the middle of writing. */
+function clearScratch(layout: Layout): void {
+  for (const name of readdirSync(layout.scratch)) rmSync(join(layout.scratch, name), { recursive: true, force: true });
+}
+
+function openHostChannel(record: HostRecord, credential: () => string): Channel {
+  const tls = record.tlsCaFile === '' ? undefined : { ca: readFileSync(record.tlsCaFile) };
+  return openChannel({ address: record.address, credential, tls });
+}
+
+/** The catalog may move; where it was last is known without a connection. */
+function rememberedCatalog(layout: Layout, record: HostRecord) {
+  let url = record.catalogUrl;
+  return {
+    url: () => url,
+    change: (said: string): void => {
+      const next = said.replace(/\/+$/, '');
+      if (next === '' || next === url) return;
+      url = next;
+      writeHostRecord(layout, { ...record, catalogUrl: next });
+    },
+  };
+}
+
+async function assembleSteps(
+  options: AgentOptions,
+  layout: Layout,
+  record: HostRecord,
+  releases: Releases,
+  catalogUrl: () => string,
+  credential: () => string,
+) {
+  const freeBytes = options.freeBytes ?? statFreeBytes;
+  const source = createReleaseSource({ layout, catalogUrl, credential, role: record.role, platforms: OWN_PLATFORMS });
+  const blobs = await openBlobStore(layout.blobs);
+  return createSteps({
+    ...{ layout, record, releases, source, freeBytes },
+    backups: createBackups(layout),
+    antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
+    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, freeBytes }),
+    commands: createReleaseCommands(layout, record, options.log),
+  });
+}
+
+function hello(installedVersion: string, fence: number): hostEdgeV1.AgentHello {
+  return { agentVersion: AGENT_VERSION, platform: `${process.platform}-${process.arch}`, installedVersion, fence };
+}
+
+type Up = NonNullable<hostEdgeV1.ConnectRequest['message']>;
+type Down = NonNullable<hostEdgeV1.ConnectResponse['message']>;
+type Send = (message: Up) => void;
+
+async function onMessage(message: Down, runner: OrderRunner, onCatalog: (url: string) => void): Promise<void> {
+  switch (message.$case) {
+    case 'welcome':
+      return onCatalog(message.value.catalogUrl);
+    case 'order':
+      return runner.receive(orderFromWire(message.value));
+    case 'resultStored':
+      return runner.confirm(message.value.order);
+    case 'heartbeat':
+      return undefined;
+  }
+}
+
+function openOrders({ book }: Journal): OrderState[] {
+  return [...book.orders.values()].filter((state) => state.phase !== 'finished' || !state.stored);
+}
+
+/** An order that is not finished was accepted; one that is has its recorded result, whoever asks again. */
+function answerTo(state: OrderState): Up {
+  const { order } = state.order;
+  if (state.phase !== 'finished') return { $case: 'accepted', value: { order } };
+  return { $case: 'result', value: { order, result: resultToWire(state.result) } };
+}
+
+function report(event: OrderEvent, send: Send): void {
+  if (event.type === 'step-begun') send(progress(event.order, event.step, 0, 0));
+  if (event.type !== 'finished') return;
+  send({ $case: 'result', value: { order: event.order, result: resultToWire(event.result) } });
+}
+
+function progress(order: string, step: string, done: number, total: number): Up {
+  return {
+    $case: 'progress',
+    value: { order, progress: { step, done: BigInt(Math.max(done, 0)), total: BigInt(total) } },
+  };
+}
+
+/** Bytes arrive by the thousands; the last one of a step is always told. */
+function throttled(send: Send) {
+  let last = 0;
+  return (order: string, step: string, done: number, total: number): void => {
+    if (done < total && Date.now() - last < PROGRESS_EVERY_MS) return;
+    last = Date.now();
+    send(progress(order, step, done, total));
+  };
+}

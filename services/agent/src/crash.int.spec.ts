@@ -1,0 +1,138 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { hostOrderV1 } from '@lastcall/contracts';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { createReleases } from './releases.js';
+import { layoutOf } from './layout.js';
+import { startAgentProcess, type AgentProcess } from './testing/agent-process.js';
+import { COMMAND_NAMES, sampleRelease } from './testing/sample-release.js';
+import { startTestHost, type TestHost } from './testing/test-host.js';
+
+/*
+ * The agent is killed (SIGKILL, the real program) in every step of every order, and started again. Each time the order has to come to the same
+ * end as without the kill: never half a version, never a command twice at once.
+ */
+
+type Action = NonNullable<hostOrderV1.HostOrder['action']>;
+
+const release = (version: string) => ({ product: 'encore', version });
+const RESTORE_POINT = 'rp-1';
+const backup: Action = { $case: 'takeBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const stage: Action = { $case: 'stageRelease', value: release('11.1.0') };
+const install: Action = { $case: 'installRelease', value: release('11.1.0') };
+const rollBack: Action = { $case: 'rollBackRelease', value: { ...release('11.0.0'), restorePoint: RESTORE_POINT } };
+const restore: Action = { $case: 'restoreBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const facts: Action = { $case: 'collectFacts', value: release('11.1.0') };
+
+/** Order, what has to come before it, the steps to be killed in, version afterwards. */
+const CASES: readonly (readonly [string, Action, readonly Action[], readonly string[], string])[] = [
+  ['CollectFacts', facts, [], ['facts'], '11.0.0'],
+  ['StageRelease', stage, [], ['metadata', 'download', 'build'], '11.0.0'],
+  ['TakeBackup', backup, [], ['backup', 'prove', 'seal'], '11.0.0'],
+  ['InstallRelease', install, [stage, backup], ['verify', 'stop', 'swap', 'migrate', 'start', 'health'], '11.1.0'],
+  ['RollBackRelease', rollBack, [stage, backup, install], ['stop', 'swap', 'restore', 'start', 'health'], '11.0.0'],
+  ['RestoreBackup', restore, [backup], ['stop', 'restore', 'migrate', 'start', 'health'], '11.0.0'],
+];
+const WALK = CASES.flatMap(([name, action, before, steps, after]) =>
+  steps.map((step) => [name, step, action, before, after] as const),
+);
+
+/** The command that a step runs, where it runs one: made to hang, so that the kill meets it in the middle. */
+const COMMAND_OF_STEP: Readonly<Record<string, string>> = { prove: 'verifyBackup' };
+
+describe('kill -9', () => {
+  let host: TestHost;
+  let agent: AgentProcess | undefined;
+  const started: AgentProcess[] = [];
+  beforeEach(async () => {
+    host = await startTestHost(new Server(), ServerCredentials.createInsecure());
+    host.repository.publish(sampleRelease('11.0.0'), sampleRelease('11.1.0'));
+    await host.join();
+    await host.install('11.0.0');
+  });
+  afterEach(async () => {
+    for (const process of started.splice(0)) await process.kill();
+    await host.close();
+  });
+
+  const start = (): AgentProcess => {
+    agent = startAgentProcess('run', '--data', host.dir);
+    started.push(agent);
+    return agent;
+  };
+  const begun = (order: string, step: string) => (line: string) =>
+    line.includes('"event":"step begun"') && line.includes(order) && line.includes(`"step":"${step}"`);
+
+  it.each(WALK)('%s at %s', async (_name, step, action, before, after) => {
+    const first = start();
+    for (const earlier of before) expect((await host.edge.result(host.edge.order(earlier))).failure).toBeUndefined();
+    const command = COMMAND_OF_STEP[step] ?? step;
+    const hangs = { [`11.0.0 ${command}`]: 'hang', [`11.1.0 ${command}`]: 'hang' };
+    host.behave(COMMAND_NAMES.includes(command) ? hangs : {});
+    const order = host.edge.order(action);
+    await first.until(begun(order, step));
+    await first.kill();
+    host.behave({});
+    const second = start();
+    const result = await host.edge.result(order);
+    expect(result).toMatchObject({ failure: undefined, installedVersion: after });
+    await second.until((line) => line.includes('"event":"order continues"') && line.includes(order));
+    expect(readlinkSync(join(host.dir, 'current'))).toBe(`versions/${after}`);
+    expect([host.data('running.json'), host.data('db.json')]).toEqual([after, { bookings: [], schema: after }]);
+    await everyVersionIsWhole();
+    expect(leftOvers()).toEqual([]);
+  });
+
+  async function everyVersionIsWhole(): Promise<void> {
+    const releases = createReleases(layoutOf(host.dir), 'encore');
+    for (const version of readdirSync(join(host.dir, 'versions'))) {
+      const changes = await releases.findChanges(await releases.load(version), true, AbortSignal.timeout(5_000));
+      expect(changes).toEqual([]);
+    }
+    expect(readdirSync(join(host.dir, 'scratch'))).toEqual([]);
+    expect(readdirSync(join(host.dir, 'backups')).filter((name) => name.startsWith('.'))).toEqual([]);
+  }
+
+  /** Processes of the application's commands that outlived their step. */
+  function leftOvers(): string[] {
+    return readdirSync('/proc').filter((pid) => {
+      const exe = `/proc/${pid}/cwd`;
+      if (!/^\d+$/.test(pid) || !existsSync(exe)) return false;
+      try {
+        return readlinkSync(exe).startsWith(join(host.dir, 'versions'));
+      } catch {
+        return false; // Gone between two looks.
+      }
+    });
+  }
+
+  it('does not begin a second time what was finished', async () => {
+    const first = start();
+    expect((await host.edge.result(host.edge.order(stage))).failure).toBeUndefined();
+    host.edge.confirms = false;
+    const order = host.edge.order(install);
+    await host.edge.result(order);
+    await first.kill();
+    const calls = host.calls();
+    host.edge.confirms = true;
+    const repeats = () => host.edge.received.filter((m) => m.$case === 'result' && m.value.order === order).length;
+    const before = repeats();
+    start();
+    await host.edge.until('result', () => repeats() > before);
+    expect(host.calls()).toEqual(calls);
+  });
+
+  it('ends in good order on SIGTERM, also in the middle of a command, and continues later', async () => {
+    const first = start();
+    expect((await host.edge.result(host.edge.order(stage))).failure).toBeUndefined();
+    host.behave({ '11.1.0 migrate': 'hang' });
+    const order = host.edge.order(install);
+    await first.until(begun(order, 'migrate'));
+    await first.kill('SIGTERM');
+    expect(await first.exited).toBe(0);
+    expect(leftOvers()).toEqual([]);
+    host.behave({});
+    start();
+    expect(await host.edge.result(order)).toMatchObject({ failure: undefined, installedVersion: '11.1.0' });
+  });
+});

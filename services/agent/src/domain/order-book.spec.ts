@@ -1,0 +1,222 @@
+import { isRejected, run } from '@lastcall/kernel';
+import fc from 'fast-check';
+import {
+  createOrderBook,
+  nextOrder,
+  nextStep,
+  type OrderBook,
+  type OrderCommand,
+  type OrderEvent,
+  type OrderState,
+} from './order-book.js';
+import { planOf, type Order, type OrderAction, type Step } from './order.js';
+
+const HOST = { installation: 'berlin', host: 'srv', product: 'encore' };
+const book = createOrderBook(HOST);
+const AT = 1_000;
+
+const stage: OrderAction = { kind: 'stage-release', product: 'encore', version: '11.1.0' };
+const install: OrderAction = { kind: 'install-release', product: 'encore', version: '11.1.0' };
+
+function order(id: string, more: Partial<Order> = {}): Order {
+  const { installation, host } = HOST;
+  return { order: id, installation, host, run: 'r-1', fence: 5, deadlineAt: AT + 100, action: stage, ...more };
+}
+
+const receive = (o: Order, at = AT): OrderCommand => ({ type: 'receive', order: o, at, installedVersion: '11.0.0' });
+const begin = (id: string, at = AT): OrderCommand => ({ type: 'begin', order: id, at, installedVersion: '11.0.0' });
+const steps = (id: string, ...names: Step[]): OrderCommand[] =>
+  names.flatMap((step) => [
+    { type: 'begin-step', order: id, step, at: AT },
+    { type: 'end-step', order: id, step, durationMs: 7, dataChanged: step === 'migrate' },
+  ]);
+const finish = (id: string): OrderCommand => ({ type: 'finish', order: id, at: AT, installedVersion: '11.1.0' });
+
+function given(...commands: OrderCommand[]) {
+  let state: OrderBook = book.initial;
+  for (const command of commands) {
+    const decision = run(book, state, command);
+    if (isRejected(decision)) throw new Error(decision.message);
+    state = decision.state;
+  }
+  return {
+    state,
+    when: (command: OrderCommand) => book.decide(state, command),
+    whenDone: (...more: OrderCommand[]) => given(...commands, ...more).state,
+  };
+}
+
+describe('an order that arrives', () => {
+  it('is accepted', () =>
+    expect(given().when(receive(order('a')))).toEqual([{ type: 'accepted', order: order('a'), at: AT }]));
+  it('changes nothing when it is known, whatever became of it', () => {
+    expect(given(receive(order('a'))).when(receive(order('a')))).toEqual([]);
+    const done = given(receive(order('a')), begin('a'), ...steps('a', 'metadata', 'download', 'build'), finish('a'));
+    expect(done.when(receive(order('a')))).toEqual([]);
+  });
+  it.each([
+    ['FENCE_TOO_LOW', order('b', { fence: 4 })],
+    ['WRONG_HOST', order('b', { host: 'other' })],
+    ['WRONG_HOST', order('b', { installation: 'hamburg' })],
+    ['WRONG_PRODUCT', order('b', { action: { ...stage, product: 'other' } })],
+    ['UNKNOWN_ACTION', order('b', { action: { kind: 'unusable', reason: 'UNKNOWN_ACTION', message: 'new' } })],
+  ])('is refused with %s', (reason, refused) => {
+    const events = given(receive(order('a'))).when(receive(refused)) as OrderEvent[];
+    expect(events).toMatchObject([{ type: 'refused', result: { failure: { reason, host: 'srv' } } }]);
+  });
+  it('is not fenced off with fence 0, which changes nothing', () =>
+    expect(given(receive(order('a'))).when(receive(order('b', { fence: 0 })))).toMatchObject([{ type: 'accepted' }]));
+  it('does not raise the fence when it is refused', () =>
+    expect(given(receive(order('a', { fence: 9, host: 'other' }))).state.fence).toBe(0));
+});
+
+describe('an order whose turn comes', () => {
+  it('is begun and remembers what was installed', () =>
+    expect(given(receive(order('a'))).when(begin('a'))).toMatchObject([{ type: 'begun', fromVersion: '11.0.0' }]));
+  it('is not begun after its deadline', () =>
+    expect(given(receive(order('a'))).when(begin('a', AT + 101))).toMatchObject([
+      { type: 'finished', result: { failure: { reason: 'DEADLINE_PASSED' } } },
+    ]));
+  it('is not begun when a higher fence came meanwhile', () => {
+    const waiting = given(receive(order('a')), receive(order('b', { fence: 6 })));
+    expect(waiting.when(begin('a'))).toMatchObject([
+      { type: 'finished', result: { failure: { reason: 'FENCE_TOO_LOW' } } },
+    ]);
+  });
+  it('waits for the one before it', () => {
+    const two = given(receive(order('a')), receive(order('b')), begin('a'));
+    expect(isRejected(two.when(begin('b')))).toBe(true);
+    expect(nextOrder(two.state)?.order.order).toBe('a');
+  });
+  it('goes through its steps in order', () => {
+    const begun = given(receive(order('a', { action: install })), begin('a'));
+    expect(isRejected(begun.when({ type: 'begin-step', order: 'a', step: 'swap', at: AT }))).toBe(true);
+    const later = begun.whenDone(...steps('a', 'verify', 'stop')).orders.get('a');
+    expect(later?.phase === 'running' && nextStep(later)).toBe('swap');
+  });
+  it('begins a step again after a crash', () => {
+    const crashed = given(receive(order('a')), begin('a'), {
+      type: 'begin-step',
+      order: 'a',
+      step: 'metadata',
+      at: AT,
+    });
+    expect(crashed.when({ type: 'begin-step', order: 'a', step: 'metadata', at: AT })).toMatchObject([
+      { step: 'metadata' },
+    ]);
+  });
+  it('cannot succeed with steps left', () =>
+    expect(isRejected(given(receive(order('a')), begin('a')).when(finish('a')))).toBe(true));
+  it('says what it did, data included', () => {
+    const all = steps('a', 'verify', 'stop', 'swap', 'migrate', 'start', 'health');
+    const done = given(receive(order('a', { action: install })), begin('a'), ...all, finish('a')).state.orders.get('a');
+    expect(done).toMatchObject({ phase: 'finished', stored: false, result: { evidence: { dataChanged: true } } });
+    expect(done).toMatchObject({
+      result: { evidence: { steps: planOf(install).map((step) => ({ step, durationMs: 7 })) } },
+    });
+  });
+  it('says how far it came when it failed', () => {
+    const failure = { reason: 'COMMAND_FAILED', message: '', host: 'srv', facts: {} };
+    const failed = given(receive(order('a', { action: install })), begin('a'), ...steps('a', 'verify', 'stop'), {
+      ...(finish('a') as Extract<OrderCommand, { type: 'finish' }>),
+      failure,
+    }).state.orders.get('a');
+    expect(failed).toMatchObject({ result: { failure, evidence: { steps: [{ step: 'verify' }, { step: 'stop' }] } } });
+  });
+  it('is confirmed once', () => {
+    const done = given(receive(order('a')), begin('a'), ...steps('a', 'metadata', 'download', 'build'), finish('a'));
+    expect(done.when({ type: 'confirm', order: 'a' })).toEqual([{ type: 'stored', order: 'a' }]);
+    expect(given().when({ type: 'confirm', order: 'a' })).toMatchObject({ kind: 'rejected' });
+  });
+});
+
+describe('any orders in any order, with crashes', () => {
+  const actions: OrderAction[] = [
+    stage,
+    install,
+    { kind: 'collect-facts', product: 'encore', version: '' },
+    { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: 'rp' },
+  ];
+  const anyOrder = fc.record({
+    id: fc.integer({ min: 0, max: 4 }),
+    fence: fc.integer({ min: 0, max: 4 }),
+    deadlineAt: fc.integer({ min: 0, max: 60 }),
+  });
+  // What the world does: an order arrives, the runner takes one step (or is killed before it records its end), a result is confirmed.
+  const anything = fc.oneof(
+    { weight: 2, arbitrary: fc.record({ what: fc.constant('receive' as const), order: anyOrder }) },
+    { weight: 5, arbitrary: fc.record({ what: fc.constant('work' as const), killed: fc.boolean(), fails: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('confirm' as const), id: fc.integer({ min: 0, max: 4 }) }) },
+  );
+  type Happening = typeof anything extends fc.Arbitrary<infer T> ? T : never;
+
+  function commandsFor(state: OrderBook, happening: Happening, at: number): OrderCommand[] {
+    if (happening.what === 'confirm') return [{ type: 'confirm', order: `o-${happening.id}` }];
+    if (happening.what === 'receive') {
+      const { id, fence, deadlineAt } = happening.order;
+      return [
+        receive(order(`o-${id}`, { fence, deadlineAt, action: actions[id % actions.length] as OrderAction }), at),
+      ];
+    }
+    const next = nextOrder(state);
+    if (!next) return [];
+    const id = next.order.order;
+    if (next.phase === 'waiting') return [begin(id, at)];
+    const step = nextStep(next);
+    if (step === undefined) return [finish(id)];
+    const failure = { reason: 'COMMAND_FAILED', message: '', host: 'srv', facts: {} };
+    const begun: OrderCommand = { type: 'begin-step', order: id, step, at };
+    if (happening.killed) return [begun];
+    if (happening.fails === 0) return [begun, { ...(finish(id) as object), failure } as OrderCommand];
+    return [begun, { type: 'end-step', order: id, step, durationMs: 1 }];
+  }
+
+  it('keeps the rules', () => {
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 60 }), (happenings) => {
+        let state = book.initial;
+        const finished = new Map<string, OrderState>();
+        happenings.forEach((happening, at) => {
+          for (const command of commandsFor(state, happening, at)) {
+            const decision = run(book, state, command);
+            if (isRejected(decision)) {
+              expect(command.type).toBe('confirm');
+              continue;
+            }
+            checkEvents(state, decision.events, at);
+            expect(decision.state.fence).toBeGreaterThanOrEqual(state.fence);
+            state = decision.state;
+            checkBook(state, finished);
+          }
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  /** No order begins below the fence or after its deadline. */
+  function checkEvents(before: OrderBook, events: readonly OrderEvent[], at: number): void {
+    for (const event of events) {
+      if (event.type !== 'begun') continue;
+      const { order: begun } = before.orders.get(event.order) as OrderState;
+      expect(begun.fence === 0 || begun.fence >= before.fence).toBe(true);
+      expect(begun.deadlineAt === 0 || at <= begun.deadlineAt).toBe(true);
+    }
+  }
+
+  /** One runs at a time; steps are a beginning of the plan; a result never changes. */
+  function checkBook(state: OrderBook, finished: Map<string, OrderState>): void {
+    const all = [...state.orders.values()];
+    expect(all.filter((o) => o.phase === 'running').length).toBeLessThanOrEqual(1);
+    for (const one of all) {
+      if (one.phase === 'running') {
+        expect(planOf(one.order.action).slice(0, one.done.length)).toEqual(one.done.map((d) => d.step));
+      }
+      if (one.phase !== 'finished') continue;
+      const known = finished.get(one.order.order);
+      if (known?.phase === 'finished') expect(one.result).toBe(known.result);
+      else finished.set(one.order.order, one);
+    }
+    for (const id of finished.keys()) expect(state.orders.get(id)?.phase).toBe('finished');
+  }
+});

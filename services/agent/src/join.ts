@@ -1,0 +1,97 @@
+import { hostEdgeV1, hostRole } from '@lastcall/contracts';
+import { backoffMs, Fault, reject, RejectedError } from '@lastcall/kernel';
+import { CODE, createClient, openChannel, toCallError, type UnaryClient } from '@lastcall/sdk';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { writeHostRecord, type HostRecord } from './host-record.js';
+import { ensureIdentity } from './identity.js';
+import { layoutOf, makeFolders } from './layout.js';
+import { lock } from './lock.js';
+import { createReleases } from './releases.js';
+import { pinRoot } from './tuf/release-source.js';
+import { AGENT_VERSION } from './version.js';
+
+/*
+ * Joining: a one-time token against the membership of an installation. Makes the key, tells its public half, pins the root of trust that
+ * comes back. The record is written last: a host with a record has everything else.
+ */
+
+export interface JoinOptions {
+  readonly dataDir: string;
+  /** `host:port`. */
+  readonly address: string;
+  readonly token: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** PEM file; empty: plain text. */
+  readonly tlsCaFile: string;
+}
+
+const ATTEMPTS = 5;
+
+export async function joinInstallation(options: JoinOptions): Promise<HostRecord> {
+  const layout = layoutOf(options.dataDir);
+  makeFolders(layout);
+  const held = lock(layout);
+  try {
+    const { publicKey } = ensureIdentity(layout.identity);
+    const installedVersion = await createReleases(layout, '').installedVersion();
+    const answer = await redeem(options, {
+      token: options.token,
+      publicKey: Buffer.from(publicKey),
+      platform: `${process.platform}-${process.arch}`,
+      agentVersion: AGENT_VERSION,
+      installedVersion,
+    });
+    const record = toRecord(options, answer);
+    pinRoot(layout, answer.trustedRoot);
+    writeHostRecord(layout, record);
+    return record;
+  } finally {
+    held.release();
+  }
+}
+
+async function redeem(options: JoinOptions, request: hostEdgeV1.JoinRequest): Promise<hostEdgeV1.JoinResponse> {
+  const tls = options.tlsCaFile === '' ? undefined : { ca: readFileSync(options.tlsCaFile) };
+  const channel = openChannel({ address: options.address, credential: () => '', tls });
+  try {
+    return await repeated(createClient(hostEdgeV1.HostEdgeServiceService, channel), request);
+  } finally {
+    channel.close();
+  }
+}
+
+/** The same token with the same key may be redeemed again, so a lost answer does no harm. */
+async function repeated(
+  client: UnaryClient<typeof hostEdgeV1.HostEdgeServiceService>,
+  request: hostEdgeV1.JoinRequest,
+): Promise<hostEdgeV1.JoinResponse> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await client.join(request);
+    } catch (error) {
+      if (toCallError(error).code !== CODE.unavailable || attempt >= ATTEMPTS) throw error;
+      await delay(backoffMs(attempt, 0.5 + Math.random() / 2, 200, 2_000));
+    }
+  }
+}
+
+function toRecord(options: JoinOptions, answer: hostEdgeV1.JoinResponse): HostRecord {
+  const role = hostRole.fromWire(answer.role);
+  if (!role) {
+    const message = 'The services gave this host a role that this agent does not know; update the agent.';
+    throw new RejectedError(reject('refused', 'UNKNOWN_ROLE', message));
+  }
+  if (answer.trustedRoot.byteLength === 0)
+    throw new Fault('the services sent no root of trust; nothing could be verified');
+  return {
+    address: options.address,
+    tlsCaFile: options.tlsCaFile,
+    installation: answer.installation,
+    host: answer.host,
+    role,
+    product: answer.product,
+    catalogUrl: answer.catalogUrl.replace(/\/+$/, ''),
+    env: options.env,
+  };
+}

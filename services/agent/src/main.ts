@@ -1,0 +1,155 @@
+import { isRejected, RejectedError, type RejectionCode } from '@lastcall/kernel';
+import { CallError, CODE } from '@lastcall/sdk';
+import { Command, CommanderError, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openAgent } from './agent.js';
+import { parseEnvironment } from './host-record.js';
+import { installHere } from './install.js';
+import { joinInstallation } from './join.js';
+import { createLog, messageOf } from './log.js';
+import { formatStatus, readStatus } from './status.js';
+import { AGENT_VERSION } from './version.js';
+
+/*
+ * The command line of the agent. Exit codes as of `lastcall`: 0 done, 1 the operation failed, 2 usage, 3 refused, 4 not found, 5 not
+ * reachable, 6 not permitted.
+ */
+
+const EXIT_OF_REJECTION: Readonly<Record<RejectionCode, number>> = {
+  invalid: 2,
+  'not-found': 4,
+  'already-exists': 3,
+  conflict: 3,
+  refused: 3,
+  'confirmation-required': 3,
+  unauthenticated: 6,
+  'not-permitted': 6,
+  'too-many': 3,
+};
+
+const EXIT_OF_CALL: ReadonlyMap<number, number> = new Map([
+  [CODE.invalidArgument, 2],
+  [CODE.notFound, 4],
+  [CODE.unavailable, 5],
+  [CODE.deadlineExceeded, 5],
+  [CODE.permissionDenied, 6],
+  [CODE.unauthenticated, 6],
+  [CODE.failedPrecondition, 3],
+  [CODE.alreadyExists, 3],
+]);
+
+interface JoinFlags {
+  data: string;
+  addr: string;
+  token?: string;
+  tokenFile?: string;
+  env: string[];
+  tlsCa?: string;
+  run?: boolean;
+}
+
+export function createProgram(): Command {
+  const program = new Command('lastcall-agent')
+    .description('Carries out what Lastcall orders on one host: stages, backs up, installs, rolls back.')
+    .version(AGENT_VERSION)
+    .enablePositionalOptions()
+    .exitOverride();
+  const data = () => new Option('--data <dir>', 'data folder of the agent').default('./lastcall-agent-data');
+  program
+    .command('join')
+    .description('join an installation with a one-time token (lastcall host join-token)')
+    .addOption(data())
+    .requiredOption('--addr <host:port>', 'address of the services')
+    .option('--token <token>', 'one-time token')
+    .option('--token-file <file>', 'file that holds the token (it is then not seen in the list of processes)')
+    .option('--env <KEY=VALUE...>', "variables for the manifest's commands", [])
+    .option('--tls-ca <file>', "authority of the services' certificate (PEM); without it: plain text")
+    .option('--run', 'go on as "run"')
+    .action(join);
+  program.command('run').description('connect and work').addOption(data()).action(run);
+  program
+    .command('install')
+    .description(
+      'stage a published release and install it here and now (first installation; the agent must not be running)',
+    )
+    .addOption(data())
+    .requiredOption('--version <version>', 'version to install')
+    .action(install);
+  program
+    .command('status')
+    .description('say what this data folder holds')
+    .addOption(data())
+    .addOption(new Option('-o, --output <format>').choices(['text', 'json']).default('text'))
+    .action(status);
+  return program;
+}
+
+async function join(flags: JoinFlags): Promise<void> {
+  const token = flags.tokenFile === undefined ? flags.token : readFileSync(flags.tokenFile, 'utf8').trim();
+  if (!token) throw new UsageError('give --token or --token-file ("lastcall host join-token" makes one)');
+  const record = await joinInstallation({
+    dataDir: flags.data,
+    address: flags.addr.replace(/^https?:\/\//, '').replace(/\/+$/, ''),
+    token,
+    env: parseEnvironment(flags.env),
+    tlsCaFile: flags.tlsCa === undefined ? '' : resolve(flags.tlsCa),
+  });
+  process.stdout.write(`Joined ${record.installation} as ${record.host} (${record.role}, ${record.product}).\n`);
+  if (flags.run) await run(flags);
+}
+
+async function run({ data }: { data: string }): Promise<void> {
+  const log = createLog();
+  const agent = await openAgent({ dataDir: data, log });
+  const { installation, host } = agent.record;
+  log.info('agent started', { installation, host, pid: process.pid, version: AGENT_VERSION });
+  const asked = new Promise<string>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
+    // The launcher that started this process is gone.
+    process.once('disconnect', () => done('disconnect'));
+  });
+  agent.start();
+  try {
+    log.info('agent stops', { because: await Promise.race([asked, agent.failed]) });
+  } finally {
+    await agent.stop();
+  }
+}
+
+async function install({ data, version }: { data: string; version: string }): Promise<void> {
+  const installed = await installHere({ dataDir: data, log: createLog() }, version);
+  if (installed.failure) throw new OperationFailed(`${installed.failure.reason}: ${installed.failure.message}`);
+  process.stdout.write(`Version ${installed.version} is installed and running.\n`);
+}
+
+async function status({ data, output }: { data: string; output: string }): Promise<void> {
+  const found = await readStatus(data);
+  process.stdout.write(`${output === 'json' ? JSON.stringify(found, null, 2) : formatStatus(found)}\n`);
+}
+
+class UsageError extends Error {}
+class OperationFailed extends Error {}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UsageError) return 2;
+  if (error instanceof RejectedError && isRejected(error.rejected)) return EXIT_OF_REJECTION[error.rejected.code];
+  if (error instanceof CallError) return EXIT_OF_CALL.get(error.code) ?? 1;
+  return 1;
+}
+
+/** Runs one command line and answers its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) process.stderr.write(`lastcall-agent: ${messageOf(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+if (require.main === module) {
+  void main(process.argv.slice(2)).then((code) => process.exit(code));
+}

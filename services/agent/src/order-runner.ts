@@ -1,0 +1,176 @@
+import { Defect, failure, type Failure } from '@lastcall/kernel';
+import { endLeftOvers, markOf } from './commands/left-over.js';
+import { nextOrder, nextStep, type OrderEvent, type RunningOrder } from './domain/order-book.js';
+import type { Order, Step } from './domain/order.js';
+import type { HostRecord } from './host-record.js';
+import type { Journal } from './journal.js';
+import type { Layout } from './layout.js';
+import type { Log } from './log.js';
+import type { Releases } from './releases.js';
+import { giveUpReserve, keepReserve } from './reserve.js';
+import { Interrupted, toStepFailure } from './step-failure.js';
+import type { StepContext, StepOutcome, Steps } from './steps.js';
+
+/*
+ * Works off the orders in the journal, one at a time. What is going to happen is recorded before it happens and what has happened right
+ * after, so that another process can go on from any point: a step that had begun is begun again, after the processes that
+ * it left behind were ended. Tells whoever listens what was recorded.
+ */
+
+export interface OrderRunnerParts {
+  readonly layout: Layout;
+  readonly record: HostRecord;
+  readonly journal: Journal;
+  readonly releases: Releases;
+  readonly steps: Steps;
+  readonly log: Log;
+  /** Called after something was recorded. */
+  readonly onEvent: (event: OrderEvent) => void;
+  readonly onProgress: (order: string, step: Step, done: number, total: number) => void;
+}
+
+export interface OrderRunner {
+  /** Records an order and makes sure that it is worked off. A repeat changes nothing. */
+  receive(order: Order): Promise<void>;
+  confirm(order: string): void;
+  start(): void;
+  /** Resolves when nothing runs any more; an order that was not finished is continued by the next start. */
+  stop(): Promise<void>;
+  /** Resolves when no order is left; rejects as `failed` does. */
+  idle(): Promise<void>;
+  /** Rejects when orders cannot be worked off any more: nothing may happen that the journal does not hold. */
+  readonly failed: Promise<never>;
+}
+
+export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
+  const stopping = new AbortController();
+  let working: Promise<void> | undefined;
+  const record: RecordCommands = (...commands) => {
+    const events = parts.journal.record(...commands);
+    for (const event of events) parts.onEvent(event);
+    return events;
+  };
+  let fail: (error: unknown) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Who does not ask must not be ended by it.
+  failed.catch(() => undefined);
+  const work = (): void => {
+    working ??= workOff(parts, record, stopping.signal)
+      .catch((error: unknown) => {
+        if (!(error instanceof Interrupted)) fail(error);
+        stopping.abort();
+      })
+      .finally(() => {
+        working = undefined;
+        // An order may have come between the last look and now.
+        if (!stopping.signal.aborted && nextOrder(parts.journal.book)) work();
+      });
+  };
+  return {
+    receive: async (order) => {
+      const installedVersion = await parts.releases.installedVersion();
+      record({ type: 'receive', order, at: Date.now(), installedVersion });
+      if (!stopping.signal.aborted) work();
+    },
+    confirm: (order) => {
+      if (parts.journal.book.orders.has(order)) record({ type: 'confirm', order });
+    },
+    start: work,
+    stop: async () => {
+      stopping.abort();
+      await working;
+    },
+    idle: async () => {
+      while (working) await Promise.race([working, failed]);
+      if (stopping.signal.aborted) await failed;
+    },
+    failed,
+  };
+}
+
+type RecordCommands = Journal['record'];
+
+async function workOff(parts: OrderRunnerParts, record: RecordCommands, signal: AbortSignal): Promise<void> {
+  for (let next = nextOrder(parts.journal.book); next && !signal.aborted; next = nextOrder(parts.journal.book)) {
+    const id = next.order.order;
+    const installedVersion = await parts.releases.installedVersion();
+    keepReserve(parts.layout);
+    if (next.phase === 'waiting') record({ type: 'begin', order: id, at: Date.now(), installedVersion });
+    else if (next.step) await clearAway(parts, id, next.step);
+    await runOrder(parts, record, id, signal);
+  }
+}
+
+async function clearAway({ log }: OrderRunnerParts, order: string, step: Step): Promise<void> {
+  const ended = await endLeftOvers(markOf(order, step));
+  log.info('order continues', { order, step, endedProcesses: ended });
+}
+
+async function runOrder(
+  parts: OrderRunnerParts,
+  record: RecordCommands,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let state = running(parts, id); state; state = running(parts, id)) {
+    const step = nextStep(state);
+    if (step === undefined) return finish(parts, record, id);
+    if (signal.aborted) throw new Interrupted();
+    const problem = await runStep(parts, record, state, step, signal);
+    if (problem) return finish(parts, record, id, problem);
+  }
+}
+
+/** One step, recorded on both sides. Answers why it failed. */
+async function runStep(
+  parts: OrderRunnerParts,
+  record: RecordCommands,
+  state: RunningOrder,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Failure | undefined> {
+  const { order } = state.order;
+  const begunAt = Date.now();
+  record({ type: 'begin-step', order, step, at: begunAt });
+  parts.log.info('step begun', { order, action: state.order.action.kind, step });
+  const onProgress = (done: number, total: number): void => parts.onProgress(order, step, done, total);
+  try {
+    const outcome = await doStep(parts, { state, step, signal, onProgress });
+    record({ type: 'end-step', order, step, durationMs: Date.now() - begunAt, ...outcome });
+    parts.log.info('step ended', { order, step, durationMs: Date.now() - begunAt });
+    return undefined;
+  } catch (error) {
+    if (error instanceof Interrupted || error instanceof Defect) throw error;
+    const { failure: told } = toStepFailure(error, parts.layout.root);
+    if (told.reason === 'DISK_FULL') giveUpReserve(parts.layout);
+    parts.log.warn('step failed', { order, step, reason: told.reason, message: told.message });
+    return failure(told.reason, told.message, parts.record.host, { ...told.facts, step });
+  }
+}
+
+async function doStep(parts: OrderRunnerParts, context: StepContext): Promise<StepOutcome> {
+  try {
+    return await parts.steps(context);
+  } catch (error) {
+    // Whatever breaks because everything is being stopped is no failure of the order.
+    throw context.signal.aborted ? new Interrupted() : error;
+  }
+}
+
+async function finish(
+  parts: OrderRunnerParts,
+  record: RecordCommands,
+  order: string,
+  problem?: Failure,
+): Promise<void> {
+  const installedVersion = await parts.releases.installedVersion();
+  record({ type: 'finish', order, at: Date.now(), installedVersion, ...(problem && { failure: problem }) });
+  parts.log.info('order ended', { order, installedVersion, ...(problem && { reason: problem.reason }) });
+}
+
+function running(parts: OrderRunnerParts, id: string): RunningOrder | undefined {
+  const state = parts.journal.book.orders.get(id);
+  return state?.phase === 'running' ? state : undefined;
+}

@@ -1,0 +1,104 @@
+import { formatName, hostRole, installerV1 } from '@lastcall/contracts';
+import type { HostRole } from '@lastcall/kernel';
+import { allPages } from '../connect.js';
+import type { Cli } from '../define.js';
+import { choice, spanOption } from '../option-values.js';
+import { bytes, fields, table } from '../render/text.js';
+import { time, timeIn } from '../render/time.js';
+import { lastPart, roleWord } from '../render/words.js';
+import type { Work } from '../work.js';
+
+export function addHost(cli: Cli): void {
+  const noun = cli.noun('host', 'Machines of an installation');
+  cli.define(
+    noun,
+    { use: 'list', does: 'Lists the hosts that have joined', example: 'lastcall host list', installation: true },
+    list,
+  );
+  cli.define(
+    noun,
+    { use: 'show <host>', does: 'Shows one host', example: 'lastcall host show server-1', installation: true },
+    show,
+  );
+  cli.define<{ role: HostRole; valid: string }>(
+    noun,
+    {
+      use: 'join-token <host>',
+      does: 'Makes a one-time token with which the agent of a host joins; it is shown once',
+      example: 'lastcall host join-token server-1 --role server',
+      installation: true,
+      options: (command) =>
+        command
+          .addOption(
+            choice('--role <role>', 'what the host does', [
+              'server',
+              'terminal-server',
+              'workstation',
+            ]).makeOptionMandatory(),
+          ) // prettier-ignore
+          .option('--valid <span>', 'how long it can be used', '1h'),
+    },
+    joinToken,
+  );
+}
+
+async function list(work: Work): Promise<void> {
+  const installation = await work.installation();
+  const zone = installation.timeZone;
+  const hosts = await allPages(async (pageToken) => {
+    const request = installerV1.ListHostsRequest.fromPartial({ parent: installation.name, pageToken });
+    const page = await work.services.installer.listHosts(request);
+    return { items: page.hosts, next: page.nextPageToken };
+  });
+  work.print(installerV1.ListHostsResponse.toJSON({ hosts, nextPageToken: '' }), () =>
+    table(
+      ['host', 'role', 'agent', 'version', 'platform', `last seen (${zone})`],
+      hosts.map((h) => [
+        lastPart(h.name),
+        roleWord(h.role),
+        h.connected ? 'connected' : 'away',
+        h.installedVersion,
+        h.platform,
+        timeIn(h.lastSeenTime, zone),
+      ]),
+      'no hosts; "lastcall host join-token" lets one in',
+    ),
+  );
+}
+
+async function show(work: Work, _: object, id: string): Promise<void> {
+  const installation = await work.installation();
+  const name = formatName('host', { installation: lastPart(installation.name), host: lastPart(id) });
+  const { host } = await work.services.installer.getHost({ name });
+  if (host) work.print(installerV1.Host.toJSON(host), () => hostText(host, installation.timeZone));
+}
+
+function hostText(host: installerV1.Host, zone: string): string {
+  const { progress } = host;
+  const amount = progress && progress.total > 0n ? ` ${bytes(progress.done)} of ${bytes(progress.total)}` : '';
+  return fields([
+    ['Host', lastPart(host.name)],
+    ['Role', roleWord(host.role)],
+    ['Agent', `${host.connected ? 'connected' : 'away'}, version ${host.agentVersion || 'unknown'}`],
+    ['Last seen', time(host.lastSeenTime, zone)],
+    ['Installed', host.installedVersion || 'nothing'],
+    ['Platform', host.platform],
+    ['Order', host.currentOrder && `${host.currentOrder} ${progress?.step ?? ''}${amount}`],
+    ['Key', host.keyFingerprint],
+  ]);
+}
+
+async function joinToken(work: Work, options: { role: HostRole; valid: string }, host: string): Promise<void> {
+  const installation = await work.installation();
+  const validMinutes = Math.max(1, Math.round(spanOption('--valid', options.valid) / 60_000));
+  const role = hostRole.toWire(options.role);
+  const answer = await work.services.installer.createJoinToken({
+    parent: installation.name,
+    hostId: host,
+    role,
+    validMinutes,
+  });
+  // The token alone on stdout, so that a script can take it; what a person wants to know beside it goes to stderr.
+  work.print(installerV1.CreateJoinTokenResponse.toJSON(answer), () => `${answer.token}\n`);
+  if (!work.json) work.io.err.write(`For ${host}, once, until ${time(answer.expiresAt, installation.timeZone)}.\n`);
+}

@@ -1,0 +1,220 @@
+import { formatName, schedulerV1 } from '@lastcall/contracts';
+import { allPages } from '../connect.js';
+import type { Cli } from '../define.js';
+import { withCautions } from '../cautions.js';
+import { UsageError } from '../failures.js';
+import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { choice, repeatable } from '../option-values.js';
+import { fields, oneLine, table } from '../render/text.js';
+import { spanOf, time, timeIn } from '../render/time.js';
+import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
+import type { Work } from '../work.js';
+
+export function addJob(cli: Cli): void {
+  const noun = cli.noun('job', 'What is to happen, and when');
+  addEditing(cli, noun);
+  cli.define(noun, { use: 'list', does: 'Lists jobs', example: 'lastcall job list', installation: true }, list);
+  cli.define(
+    noun,
+    { use: 'show <job>', does: 'Shows one job and what would stop it', example: 'lastcall job show nightly', installation: true }, // prettier-ignore
+    show,
+  );
+  cli.define<{ confirm?: string[] }>(
+    noun,
+    {
+      use: 'enable <job>',
+      does: 'Lets a job fire when it is due',
+      example: 'lastcall job enable update-11-1',
+      installation: true,
+      options: (command) => command.addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times')), // prettier-ignore
+    },
+    enable,
+  );
+  cli.define(
+    noun,
+    { use: 'disable <job>', does: 'Keeps a job from firing; a run that has begun goes on', example: 'lastcall job disable nightly', installation: true }, // prettier-ignore
+    disable,
+  );
+  cli.define(
+    noun,
+    { use: 'delete <job>', does: 'Deletes a job; its runs stay', example: 'lastcall job delete nightly', installation: true }, // prettier-ignore
+    remove,
+  );
+  cli.define<{ confirm?: string[]; requestId?: string }>(
+    noun,
+    {
+      use: 'start <job>',
+      does: 'Starts a run of the job now, whatever its start condition',
+      example: 'lastcall job start nightly',
+      installation: true,
+      options: (command) =>
+        command
+          .addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times'))
+          .option('--request-id <id>', 'makes a repeat of this command harmless'),
+    },
+    start,
+  );
+}
+
+function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
+  cli.define<JobOptions & { enable?: boolean }>(
+    noun,
+    {
+      use: 'create <job>',
+      does: 'Saves a job, disabled; "job enable" lets it fire',
+      example: 'lastcall job create update-11-1 --version 11.1.0 --at 2026-12-24T22:00',
+      installation: true,
+      options: (command) =>
+        jobOptions(command)
+          .addOption(
+            choice('--type <type>', 'what it does', ['software-update', 'data-backup']).default('software-update'),
+          ) // prettier-ignore
+          .option('--enable', 'enable it at once'),
+    },
+    create,
+  );
+  cli.define<JobOptions>(
+    noun,
+    {
+      use: 'edit <job>',
+      does: 'Changes a job; it is disabled afterwards when what it does or when was changed',
+      example: 'lastcall job edit update-11-1 --at 2026-12-27T22:00',
+      installation: true,
+      options: (command) => void jobOptions(command),
+    },
+    edit,
+  );
+}
+
+async function nameOf(work: Work, job: string): Promise<string> {
+  const installation = lastPart((await work.installation()).name);
+  return formatName('job', { installation, job: lastPart(job) });
+}
+
+async function print(work: Work, found: schedulerV1.Job | undefined, notes: readonly string[] = []): Promise<void> {
+  const job = found ?? schedulerV1.Job.create();
+  const { timeZone } = await work.installation();
+  for (const note of notes) work.note(`Note: ${oneLine(note)}`);
+  work.print(schedulerV1.Job.toJSON(job), () => jobText(job, timeZone));
+}
+
+async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const given = givenFields(options, timeZone);
+  if (!given.start) throw new UsageError('says no time: give --at, --in or --now');
+  const job = schedulerV1.Job.fromPartial({ title: id, ...given });
+  const confirm = options.confirm ?? [];
+  const saved = await withCautions(work, confirm, (confirmedCautions) =>
+    work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
+  );
+  if (!options.enable) return print(work, saved.job, saved.notes);
+  const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
+  await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
+}
+
+async function edit(work: Work, options: JobOptions, id: string): Promise<void> {
+  const given = givenFields(options, (await work.installation()).timeZone);
+  const updateMask = Object.keys(given).map((field) => field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
+  if (updateMask.length === 0) throw new UsageError('names nothing to change');
+  const { job: current } = await work.services.scheduler.getJob({ name: await nameOf(work, id) });
+  const job = schedulerV1.Job.fromPartial({ ...current, ...given });
+  const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
+    work.services.scheduler.updateJob({ job, updateMask, confirmedCautions }),
+  );
+  await print(work, saved.job, saved.notes);
+}
+
+async function list(work: Work): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const jobs = await allPages(async (pageToken) => {
+    const page = await work.services.scheduler.listJobs({ parent, pageSize: 1_000, pageToken });
+    return { items: page.jobs, next: page.nextPageToken };
+  });
+  work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '' }), () =>
+    table(
+      ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title'],
+      jobs.map((j) => [
+        lastPart(j.name),
+        jobTypeWord(j.type),
+        jobStateWord(j.state),
+        timeIn(j.nextDueTime, timeZone),
+        j.version || 'newest',
+        j.title,
+      ]),
+      'no jobs',
+    ),
+  );
+}
+
+async function show(work: Work, _: object, id: string): Promise<void> {
+  const { job, explanation } = await work.services.scheduler.getJob({ name: await nameOf(work, id) });
+  if (explanation !== '') work.note(oneLine(explanation));
+  await print(work, job);
+}
+
+async function enabled(work: Work, name: string, confirm: readonly string[]): Promise<schedulerV1.Job | undefined> {
+  const { job } = await withCautions(work, confirm, (confirmedCautions) =>
+    work.services.scheduler.enableJob({ name, etag: '', confirmedCautions }),
+  );
+  return job;
+}
+
+async function enable(work: Work, { confirm = [] }: { confirm?: string[] }, id: string): Promise<void> {
+  await print(work, await enabled(work, await nameOf(work, id), confirm));
+}
+
+async function disable(work: Work, _: object, id: string): Promise<void> {
+  await print(work, (await work.services.scheduler.disableJob({ name: await nameOf(work, id) })).job);
+}
+
+async function remove(work: Work, _: object, id: string): Promise<void> {
+  const name = await nameOf(work, id);
+  await work.services.scheduler.deleteJob({ name, etag: '' });
+  work.print({}, () => `deleted ${lastPart(name)}\n`);
+}
+
+async function start(work: Work, options: { confirm?: string[]; requestId?: string }, id: string): Promise<void> {
+  const { confirm = [], requestId = '' } = options;
+  const name = await nameOf(work, id);
+  const answer = await withCautions(work, confirm, (confirmedCautions) =>
+    work.services.scheduler.startJob({ name, confirmedCautions, requestId }),
+  );
+  work.print(schedulerV1.StartJobResponse.toJSON(answer), () => `${lastPart(answer.run)}\n`);
+}
+
+export function startText(start: schedulerV1.StartCondition | undefined): string {
+  const condition = start?.condition;
+  switch (condition?.$case) {
+    case 'immediate':
+      return 'immediately';
+    case 'time':
+      return condition.value.localTime.replace('T', ' ');
+    case 'series':
+      return `again and again: ${condition.value.cron}`;
+    case 'whenIdle': {
+      const { idleMinutes, windowOpens, windowCloses } = condition.value;
+      return `when nobody has been logged in for ${idleMinutes} min, ${windowOpens} to ${windowCloses}`;
+    }
+    case undefined:
+      return 'unknown';
+  }
+}
+
+export function jobText(job: schedulerV1.Job, zone: string): string {
+  return fields([
+    ['Job', lastPart(job.name)],
+    ['Title', job.title],
+    ['State', jobStateWord(job.state)],
+    ['Does', jobTypeWord(job.type)],
+    ['Start', `${startText(job.start)} (${zone})`],
+    ['Next', time(job.nextDueTime, zone)],
+    ['Version', job.version || 'the newest that may be taken'],
+    ['Backup', backupWord(job.backupMode)],
+    ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
+    ['Message', job.message],
+    ['Service host', job.serviceHost],
+    ['Max run time', spanOf(job.maxRunTime)],
+    ['Follow-up', job.followUpJob],
+    ['Remarks', job.remarks],
+  ]);
+}

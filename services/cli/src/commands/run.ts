@@ -1,0 +1,108 @@
+import { formatName, schedulerV1 } from '@lastcall/contracts';
+import { allPages } from '../connect.js';
+import type { Cli } from '../define.js';
+import { UsageError } from '../failures.js';
+import { reportText } from '../render/run-report.js';
+import { table } from '../render/text.js';
+import { timeIn } from '../render/time.js';
+import { lastPart, outcomeWord } from '../render/words.js';
+import { runSubject, runTitle } from '../watch/run-text.js';
+import { watchRun } from '../watch/watch-run.js';
+import type { Work } from '../work.js';
+
+export function addRun(cli: Cli): void {
+  const noun = cli.noun('run', 'Executions of jobs');
+  cli.define<{ job?: string }>(
+    noun,
+    {
+      use: 'list',
+      does: 'Lists runs, newest first',
+      example: 'lastcall run list --job nightly',
+      installation: true,
+      options: (command) => command.option('--job <job>', 'only runs of this job'),
+    },
+    list,
+  );
+  cli.define(
+    noun,
+    { use: 'show [run]', does: 'Shows a run and what happened in it; without a name the newest', example: 'lastcall run show', installation: true }, // prettier-ignore
+    show,
+  );
+  cli.define(
+    noun,
+    {
+      use: 'watch [run]',
+      does: 'Watches a run to its end; exit code 0 only when it succeeded. Without a name the newest',
+      example: 'lastcall run watch',
+      installation: true,
+    },
+    async (work, _, id?: string) => watchRun(work, await nameOf(work, id), (await work.installation()).timeZone),
+  );
+  cli.define<{ reason: string }>(
+    noun,
+    {
+      use: 'cancel [run]',
+      does: 'Asks for the end of a run; possible until its install has begun',
+      example: 'lastcall run cancel --reason "The trade fair opens an hour earlier."',
+      installation: true,
+      options: (command) => command.requiredOption('--reason <text>', 'why, for users and the record'),
+    },
+    cancel,
+  );
+  cli.define(
+    noun,
+    { use: 'report [run]', does: 'Shows what a run did; without a name the newest', example: 'lastcall run report -o json', installation: true }, // prettier-ignore
+    report,
+  );
+}
+
+async function nameOf(work: Work, id: string | undefined): Promise<string> {
+  const { name: parent } = await work.installation();
+  if (id !== undefined) return formatName('run', { installation: lastPart(parent), run: lastPart(id) });
+  const request = schedulerV1.ListRunsRequest.fromPartial({ parent, pageSize: 1 });
+  const { runs } = await work.services.scheduler.listRuns(request);
+  if (runs[0]) return runs[0].name;
+  throw new UsageError('there is no run yet; "lastcall job enable" or "lastcall job start" lead to one');
+}
+
+async function list(work: Work, { job = '' }: { job?: string }): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const runs = await allPages(async (pageToken) => {
+    const page = await work.services.scheduler.listRuns({ parent, pageSize: 1_000, pageToken, job });
+    return { items: page.runs, next: page.nextPageToken };
+  });
+  work.print(schedulerV1.ListRunsResponse.toJSON({ runs, nextPageToken: '' }), () =>
+    table(
+      ['run', 'job', 'outcome', 'what', `started (${timeZone})`, 'ended'],
+      runs.map((r) => [
+        lastPart(r.name),
+        r.job,
+        outcomeWord(r.outcome) || `(${r.phase})`,
+        runSubject(r),
+        timeIn(r.spec?.startedAt, timeZone),
+        timeIn(r.finishTime, timeZone),
+      ]),
+      'no runs',
+    ),
+  );
+}
+
+async function show(work: Work, _: object, id?: string): Promise<void> {
+  const { run } = await work.services.scheduler.getRun({ name: await nameOf(work, id) });
+  const { timeZone } = await work.installation();
+  if (!run) return;
+  const asReport = schedulerV1.RunReport.fromPartial({ run });
+  work.print(schedulerV1.Run.toJSON(run), () => reportText(asReport, timeZone));
+}
+
+async function cancel(work: Work, { reason }: { reason: string }, id?: string): Promise<void> {
+  const { run } = await work.services.scheduler.cancelRun({ name: await nameOf(work, id), reason });
+  if (run) work.print(schedulerV1.Run.toJSON(run), () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`); // prettier-ignore
+}
+
+async function report(work: Work, _: object, id?: string): Promise<void> {
+  const answer = await work.services.scheduler.getRunReport({ name: await nameOf(work, id) });
+  const { timeZone } = await work.installation();
+  const found = answer.report ?? schedulerV1.RunReport.create();
+  work.print(schedulerV1.RunReport.toJSON(found), () => reportText(found, timeZone));
+}

@@ -1,0 +1,139 @@
+import { commonV1, formatName, schedulerV1 } from '@lastcall/contracts';
+import { checkUpdate } from '@lastcall/sdk';
+import { confirmOr } from '../ask.js';
+import { askUpdateJob, proposeJobId } from '../ask-update-job.js';
+import { withCautions } from '../cautions.js';
+import type { Cli } from '../define.js';
+import { UsageError } from '../failures.js';
+import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { poll } from '../poll.js';
+import { fields } from '../render/text.js';
+import { lastPart } from '../render/words.js';
+import { watchRun } from '../watch/watch-run.js';
+import type { Work } from '../work.js';
+import { jobText } from './job.js';
+
+export interface UpdateNowOptions extends JobOptions {
+  readonly job?: string;
+  readonly yes?: boolean;
+  readonly watch?: boolean;
+}
+
+const UNTIL_DUE_MS = 24 * 3_600_000;
+
+export function addUpdate(cli: Cli): void {
+  const noun = cli.noun('update', 'Newer versions');
+  cli.define(
+    noun,
+    {
+      use: 'check',
+      does: 'Says whether there is something newer, and why not',
+      example: 'lastcall update check',
+      installation: true,
+    },
+    check,
+  );
+  cli.define<UpdateNowOptions>(
+    noun,
+    {
+      use: 'now',
+      does: 'Updates: on one seat at once; with many users it saves a job, asking for what is not given',
+      example: 'lastcall update now --in 30s --message "Version 11.1 comes. Please save your work."',
+      installation: true,
+      options: (command) =>
+        jobOptions(command)
+          .option('--job <id>', 'name of the job (default: a new one)')
+          .option('-y, --yes', 'do not ask before it begins')
+          .option('--watch', 'watch the run, also when it has to be waited for')
+          .option('--no-watch', 'do not watch the run'),
+    },
+    now,
+  );
+}
+
+async function check(work: Work): Promise<void> {
+  const installation = lastPart((await work.installation()).name);
+  const found = await checkUpdate(work.services.channel, installation);
+  work.print(found, () =>
+    fields([
+      ['Installed', found.installedVersion || 'not known yet'],
+      ['Newer', found.release ? `${found.release.version} ${found.release.title}` : 'none'],
+      ['Reason', found.reason],
+      ['Notes', found.release?.notes],
+    ]),
+  );
+}
+
+async function now(work: Work, options: UpdateNowOptions): Promise<number | void> {
+  const installation = await work.installation();
+  const found = await checkUpdate(work.services.channel, lastPart(installation.name));
+  const version = options.version ?? found.release?.version;
+  if (version === undefined) {
+    return work.print(found, () => `Nothing to update: ${found.reason || 'nothing is newer'}\n`);
+  }
+  const isSingle = installation.kind === commonV1.InstallationKind.SINGLE_USER;
+  if (isSingle) await confirmRestart(work, options, version, found.installedVersion);
+  const given = givenFields(isSingle && !options.at && !options.in ? { ...options, now: true } : options, installation.timeZone); // prettier-ignore
+  const asks = !isSingle && work.io.isTerminal && !work.json && !options.yes;
+  if (!asks && !given.start) throw new UsageError('says no time: give --at, --in or --now');
+  const proposal = schedulerV1.Job.fromPartial({
+    title: `Update to ${version}`,
+    version,
+    ...given,
+    type: commonV1.JobType.SOFTWARE_UPDATE,
+  });
+  const wanted = asks
+    ? await askUpdateJob(work, installation, proposal, options)
+    : { id: options.job ?? (await proposeJobId(work, installation, version)), job: proposal };
+  return begin(work, wanted.id, wanted.job, options);
+}
+
+/** One seat: the application is stopped and started again, so whoever sits there is asked. */
+async function confirmRestart(work: Work, options: UpdateNowOptions, version: string, from: string): Promise<void> {
+  if (options.yes) return;
+  const question = `Back up, download ${version} and restart the application (now ${from || 'unknown'})?`;
+  if (!(await confirmOr(work, question, '--yes'))) throw new UsageError('not confirmed; nothing was changed');
+}
+
+async function begin(
+  work: Work,
+  jobId: string,
+  job: schedulerV1.Job,
+  options: UpdateNowOptions,
+): Promise<number | void> {
+  const { name: parent, timeZone } = await work.installation();
+  const { scheduler } = work.services;
+  const name = formatName('job', { installation: lastPart(parent), job: jobId });
+  let confirmed = [...(options.confirm ?? [])];
+  const saved = await withCautions(work, confirmed, (confirmedCautions) => {
+    confirmed = confirmedCautions;
+    return scheduler.createJob({ parent, jobId, job, confirmedCautions });
+  });
+  saved.notes.forEach((note) => work.note(`Note: ${note}`));
+  if (job.start?.condition?.$case === 'immediate') {
+    const started = await withCautions(work, confirmed, (confirmedCautions) =>
+      scheduler.startJob({ name, confirmedCautions, requestId: jobId }),
+    );
+    if (options.watch === false) {
+      return work.print(schedulerV1.StartJobResponse.toJSON(started), () => `${lastPart(started.run)}\n`);
+    }
+    return watchRun(work, started.run, timeZone);
+  }
+  const enabled = await withCautions(work, confirmed, (confirmedCautions) =>
+    scheduler.enableJob({ name, etag: '', confirmedCautions }),
+  );
+  const stored = enabled.job ?? job;
+  if (!options.watch) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
+  work.note(`waiting until the job ${jobId} is due`);
+  return watchRun(work, await firstRun(work, parent, jobId), timeZone);
+}
+
+async function firstRun(work: Work, parent: string, job: string): Promise<string> {
+  const request = schedulerV1.ListRunsRequest.fromPartial({ parent, pageSize: 1, job });
+  const [run] = await poll(
+    async () => (await work.services.scheduler.listRuns(request)).runs,
+    (runs) => runs.length > 0,
+    { everyMs: 500, timeoutMs: UNTIL_DUE_MS, what: `the start of ${job}` },
+  );
+  return run?.name ?? '';
+}

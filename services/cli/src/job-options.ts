@@ -1,0 +1,89 @@
+import type { schedulerV1 } from '@lastcall/contracts';
+import { backupMode, jobType } from '@lastcall/contracts';
+import type { BackupMode, JobType } from '@lastcall/kernel';
+import type { Command } from 'commander';
+import { UsageError } from './failures.js';
+import { choice, durationOption, repeatable, spanOption } from './option-values.js';
+import { localTime } from './render/time.js';
+
+/* The fields of a job as options; `job create`, `job edit` and `update now` share them. */
+
+export interface JobOptions {
+  readonly title?: string;
+  readonly type?: JobType;
+  readonly at?: string;
+  readonly in?: string;
+  readonly now?: boolean;
+  readonly version?: string;
+  readonly serviceHost?: string;
+  readonly maxRunTime?: string;
+  readonly followUp?: string;
+  readonly remarks?: string;
+  readonly reactionTime?: string;
+  readonly message?: string;
+  readonly backup?: BackupMode;
+  readonly late?: string;
+  readonly holds?: boolean;
+  readonly confirm?: string[];
+}
+
+export function startOptions(command: Command): Command {
+  return command
+    .option('--at <local time>', "date and time in the installation's zone, such as 2026-12-24T22:00")
+    .option('--in <span>', 'the time so far from now, such as 30s or 2h')
+    .option('--now', 'immediately')
+    .addOption(repeatable('--confirm <caution>', 'a caution that you have read and accept; several times'));
+}
+
+export function jobOptions(command: Command): Command {
+  return startOptions(command)
+    .option('--title <text>', 'title')
+    .option('--version <version>', 'version to install (default: the newest that may be taken)')
+    .option('--service-host <host>', 'host that executes a backup (default: the server)')
+    .option('--max-run-time <span>', 'when it must have ended, such as 2h')
+    .option('--follow-up <job>', 'job to start when a run of this one does not succeed')
+    .option('--remarks <text>', 'remarks')
+    .option('--reaction-time <span>', "from the notice to the logoff (default: the installation's)")
+    .option('--message <text>', 'text for users')
+    .addOption(choice('--backup <mode>', 'where the backup of an update comes from', ['take', 'made-elsewhere']))
+    .option('--late <span>', 'how late it may still begin (default: 15m)')
+    .option('--holds', 'users may put holds on it');
+}
+
+/** `at`, `in` and `now` as a start condition; undefined when none was given. */
+export function startCondition(options: JobOptions, zone: string): schedulerV1.StartCondition | undefined {
+  const given = [options.at, options.in, options.now].filter((value) => value !== undefined);
+  if (given.length > 1) throw new UsageError('--at, --in and --now exclude each other');
+  if (options.now) return { condition: { $case: 'immediate', value: {} } };
+  const local = options.in === undefined ? options.at : timeFromNow(options.in, zone);
+  return local === undefined
+    ? undefined
+    : { condition: { $case: 'time', value: { localTime: local.replace(' ', 'T') } } };
+}
+
+function timeFromNow(text: string, zone: string): string {
+  return localTime(new Date(Date.now() + spanOption('--in', text)), zone);
+}
+
+/** What was given, by the names of the generated code. */
+export function givenFields(options: JobOptions, zone: string): Partial<schedulerV1.Job> {
+  const start = startCondition(options, zone);
+  const { title, version, serviceHost, followUp, remarks, message, holds } = options;
+  return {
+    ...(start && { start }),
+    ...(title !== undefined && { title }),
+    ...(version !== undefined && { version }),
+    ...(serviceHost !== undefined && { serviceHost }),
+    ...(followUp !== undefined && { followUpJob: followUp }),
+    ...(remarks !== undefined && { remarks }),
+    ...(message !== undefined && { message }),
+    ...(holds !== undefined && { holdsAllowed: holds }),
+    ...(options.type && { type: jobType.toWire(options.type) }),
+    ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
+    ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),
+    ...(options.reactionTime !== undefined && {
+      reactionTime: durationOption('--reaction-time', options.reactionTime),
+    }),
+    ...(options.late !== undefined && { runIfLateWithin: durationOption('--late', options.late) }),
+  };
+}

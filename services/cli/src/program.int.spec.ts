@@ -1,0 +1,175 @@
+import { attachSession, openChannel, readConnection } from '@lastcall/sdk';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import type { Io } from './io.js';
+import { createProgram } from './program.js';
+
+/** What a command wrote, and a way to wait for it. */
+class Screen extends Writable {
+  text = '';
+  private readonly waiting: (() => void)[] = [];
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.text += chunk.toString();
+    this.waiting.splice(0).forEach((wake) => wake());
+    done();
+  }
+  async shows(part: string): Promise<void> {
+    while (!this.text.includes(part)) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+}
+
+describe('lastcall', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lastcall-cli-'));
+  const dataDir = join(dir, 'data');
+  let stop = (): void => {};
+  let up: Promise<number>;
+
+  function io(env: Record<string, string> = {}): Io & { out: Screen; err: Screen } {
+    return {
+      env: { LASTCALL_DATA_DIR: dataDir, LASTCALL_LOG_LEVEL: 'error', ...env },
+      out: new Screen(),
+      err: new Screen(),
+      isTerminal: false,
+      columns: () => 100,
+      stopped: () => new Promise(() => {}),
+    };
+  }
+
+  async function lastcall(...args: string[]) {
+    const world = io();
+    const exitCode = await createProgram(world).run(args);
+    return { exitCode, out: world.out.text, err: world.err.text };
+  }
+
+  async function json(...args: string[]): Promise<Record<string, never>> {
+    const { exitCode, out, err } = await lastcall(...args, '-o', 'json');
+    if (exitCode !== 0) throw new Error(err);
+    return JSON.parse(out) as Record<string, never>;
+  }
+
+  beforeAll(async () => {
+    const world = { ...io(), stopped: () => new Promise<void>((resolve) => (stop = resolve)) };
+    up = createProgram(world).run(['up', '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0']);
+    await Promise.race([world.out.shows('Credential'), up.then(() => Promise.reject(new Error(world.err.text)))]);
+  });
+  afterAll(async () => {
+    stop();
+    expect(await up).toBe(0);
+    rmSync(dir, { recursive: true });
+  });
+
+  it('leaves what other commands need, for its owner only, and refuses a second one', async () => {
+    expect(statSync(join(dataDir, 'operator.token')).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(join(dataDir, 'endpoints.json'), 'utf8'))).toEqual({
+      grpc: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    });
+    const second = await lastcall('up');
+    expect(second.exitCode).toBe(3);
+    expect(second.err).toMatch(/Another Lastcall is running/);
+  });
+
+  it('publishes a folder, again without harm, and takes it back', async () => {
+    const folder = join(dir, 'encore');
+    mkdirSync(join(folder, 'app'), { recursive: true });
+    writeFileSync(join(folder, 'app/serve'), 'x'.repeat(100_000));
+    const manifest = `product: encore\nversion: 1.0.0\ntitle: Encore\nartifacts: [{role: server, directory: app}]\ncommands: {}\n`;
+    writeFileSync(join(folder, 'lastcall.yaml'), manifest);
+    const first = await lastcall('release', 'publish', folder);
+    expect(first).toMatchObject({ exitCode: 0, err: '' });
+    expect(first.out).toMatch(/uploading 1 file \(97\.7 KiB\)[^]*published encore 1\.0\.0 in stable/);
+    expect((await lastcall('release', 'publish', folder)).out).not.toMatch(/uploading/);
+    expect(await json('release', 'list')).toMatchObject({ releases: [{ version: '1.0.0', state: 'RELEASE_STATE_PUBLISHED' }] }); // prettier-ignore
+    writeFileSync(join(folder, 'lastcall.yaml'), manifest.replace('role: server', 'role: servant'));
+    const wrong = await lastcall('release', 'publish', folder);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.err).toMatch(/lastcall\.yaml:4: artifacts\[0\]\.role must be one of/);
+    expect((await lastcall('release', 'show', 'encore', '9.9.9')).exitCode).toBe(4);
+  });
+
+  it('adds an installation, which the other commands then find by themselves', async () => {
+    const added = await lastcall('installation', 'add', 'berlin', '--product', 'encore', '--zone', 'Europe/Berlin', '--hours', 'mon-sun 00:00-23:59', '--reaction-time', '5s'); // prettier-ignore
+    expect(added).toMatchObject({ exitCode: 0, err: '' });
+    expect((await lastcall('installation', 'set', 'berlin', '--title', 'Head office')).exitCode).toBe(0);
+    expect(await json('installation', 'show')).toMatchObject({ title: 'Head office', reactionTime: '5s' });
+    expect((await lastcall('installation', 'add', 'x', '--product', 'encore', '--zone', 'Mars/Olympus')).exitCode).toBe(
+      2,
+    );
+    const token = await lastcall('host', 'join-token', 'server-1', '--role', 'server');
+    expect(token.out).toMatch(/^\S{20,}\n$/);
+    expect(token.err).toMatch(/Europe\/Berlin/);
+    expect((await lastcall('host', 'list')).out).toMatch(/no hosts/);
+  });
+
+  it('says which cautions have to be confirmed, and how', async () => {
+    const refused = await lastcall('job', 'create', 'update', '--in', '1h');
+    expect(refused.exitCode).toBe(3);
+    expect(refused.err).toMatch(/--confirm inside-business-hours/);
+    const saved = await lastcall('job', 'create', 'update', '--in', '1h', '--confirm', 'inside-business-hours');
+    expect(saved).toMatchObject({ exitCode: 0, err: '' });
+    expect(saved.out).toMatch(/State +disabled/);
+    expect((await lastcall('job', 'create', 'update', '--in', '2h', '--confirm', 'inside-business-hours')).exitCode).toBe(3); // prettier-ignore
+    const edited = await lastcall('job', 'edit', 'update', '--title', 'At night', '--confirm', 'inside-business-hours');
+    expect(edited.out).toMatch(/Title +At night/);
+    expect((await lastcall('job', 'enable', 'update')).out).toMatch(/State +enabled/);
+    expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_ENABLED' }] });
+    expect((await lastcall('job', 'disable', 'update')).exitCode).toBe(0);
+    expect((await lastcall('job', 'delete', 'update')).exitCode).toBe(0);
+    expect((await lastcall('job', 'show', 'update')).exitCode).toBe(4);
+  });
+
+  it('shows who is logged in, tells them, and shuts and opens the gate', async () => {
+    const tokenFile = join(dir, 'client.token');
+    expect((await lastcall('token', 'create', 'encore', '--role', 'client', '-i', 'berlin', '--out', tokenFile)).exitCode).toBe(0); // prettier-ignore
+    const { address } = readConnection({ LASTCALL_DATA_DIR: dataDir });
+    const channel = openChannel({ address, credential: () => readFileSync(tokenFile, 'utf8').trim() });
+    const heard: string[] = [];
+    const listeners: (() => void)[] = [];
+    const hear = (what: string): void => {
+      heard.push(what);
+      listeners.splice(0).forEach((wake) => wake());
+    };
+    const until = async (what: string): Promise<void> => {
+      while (!heard.includes(what)) await new Promise<void>((resolve) => listeners.push(resolve));
+    };
+    const session = attachSession({
+      user: 'ada',
+      version: '1.0.0',
+      installation: 'berlin',
+      env: {},
+      channel,
+      onAttached: () => hear('attached'),
+      onNotice: ({ text }) => hear(text),
+      onEnded: (reason) => hear(reason),
+      onReopened: () => hear('reopened'),
+    });
+    await until('attached');
+    expect(await json('session', 'list')).toMatchObject({ sessions: [{ user: 'ada', version: '1.0.0' }] });
+    expect((await lastcall('notice', 'send', 'Coffee is ready.')).out).toBe('sent to 1 user\n');
+    await until('Coffee is ready.');
+    expect((await lastcall('gate', 'close', '--reason', 'We move.', '--reaction-time', '0s')).exitCode).toBe(0);
+    await until('deadline');
+    expect((await lastcall('gate', 'show')).out).toMatch(/Gate +(closing|closed)\nReason +We move\./);
+    expect((await lastcall('gate', 'open', '--reason', 'Moved.')).exitCode).toBe(0);
+    await until('reopened');
+    await session.goodbye();
+    channel.close();
+  });
+
+  it('lists and ends credentials', async () => {
+    const { tokens } = (await json('token', 'list')) as unknown as { tokens: { name: string; role: string }[] };
+    const client = tokens.find((t) => t.role === 'ROLE_CLIENT');
+    expect((await lastcall('token', 'revoke', client?.name ?? '')).out).toMatch(/^revoked tok-/);
+  });
+
+  it('answers for what is not there, not reachable, and not a command', async () => {
+    expect((await lastcall('run', 'show', 'r-none')).exitCode).toBe(4);
+    const unreachable = io({ LASTCALL_ADDR: '127.0.0.1:1' });
+    expect(await createProgram(unreachable).run(['gate', 'show', '-i', 'berlin'])).toBe(5);
+    expect(unreachable.err.text).toMatch(/Is Lastcall running/);
+    expect((await lastcall('gate', 'smash')).exitCode).toBe(2);
+    expect((await lastcall('job', 'create', '--help')).exitCode).toBe(0);
+  });
+});

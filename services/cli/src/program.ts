@@ -1,0 +1,61 @@
+import { EXIT } from '@lastcall/contracts';
+import { CommanderError } from 'commander';
+import { addBackup } from './commands/backup.js';
+import { addComplete } from './commands/complete.js';
+import { addGate } from './commands/gate.js';
+import { addHost } from './commands/host.js';
+import { addInstallation } from './commands/installation.js';
+import { addJob } from './commands/job.js';
+import { addPreflight } from './commands/preflight.js';
+import { addRelease } from './commands/release.js';
+import { addRun } from './commands/run.js';
+import { addSession } from './commands/session.js';
+import { addToken } from './commands/token.js';
+import { addUp } from './commands/up.js';
+import { addUpdate } from './commands/update.js';
+import { createCli } from './define.js';
+import { tell } from './failures.js';
+import type { Io } from './io.js';
+
+/* `lastcall` as a whole: a noun each, one file each. */
+
+export interface Program {
+  /** Answers the exit code; never rejects. */
+  run(args: readonly string[]): Promise<number>;
+}
+
+const NOUNS = [
+  addUp,
+  addRelease,
+  addInstallation,
+  addHost,
+  addJob,
+  addRun,
+  addUpdate,
+  addPreflight,
+  addBackup,
+  addSession,
+  addGate,
+  addToken,
+  // Last: completion knows the commands before it.
+  addComplete,
+];
+
+export function createProgram(io: Io): Program {
+  const cli = createCli(io);
+  for (const add of NOUNS) add(cli);
+  return {
+    run: async (args) => {
+      try {
+        await cli.program.parseAsync(args, { from: 'user' });
+        return cli.exitCode;
+      } catch (error) {
+        // Commander has said what is wrong with the command line, or has shown the help that was asked for.
+        if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+        const { exitCode, text } = tell(error, 'lastcall');
+        io.err.write(text);
+        return exitCode;
+      }
+    },
+  };
+}

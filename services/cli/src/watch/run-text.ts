@@ -1,0 +1,34 @@
+import type { schedulerV1 } from '@lastcall/contracts';
+import { oneLine } from '../render/text.js';
+import { clock } from '../render/time.js';
+import { jobTypeWord, lastPart, outcomeWord } from '../render/words.js';
+
+/* A run in sentences; the same ones on a terminal, in a log and in a report. */
+
+/** `encore 11.0.0 -> 11.1.0 on berlin`. */
+export function runSubject({ spec }: schedulerV1.Run): string {
+  if (!spec) return 'run';
+  const { product, fromVersion, toVersion, installation } = spec;
+  if (toVersion === '') return `${jobTypeWord(spec.type)} of ${product} on ${installation}`;
+  return `${product} ${fromVersion || '(unknown)'} -> ${toVersion} on ${installation}`;
+}
+
+export function entryLine({ time, event, host, text }: schedulerV1.TimelineEntry, zone: string): string {
+  const words = [event, host === '' ? '' : `[${host}]`, text === '' ? '' : `- ${text}`];
+  return oneLine(`${clock(time, zone)}  ${words.filter(Boolean).join(' ')}`);
+}
+
+/** How it ended; undefined while it is active. */
+export function endLine(run: schedulerV1.Run): string | undefined {
+  const outcome = outcomeWord(run.outcome);
+  if (outcome === '') return undefined;
+  const { failure } = run;
+  const why = failure ? `: ${failure.message}${failure.host ? ` (${failure.host})` : ''} [${failure.reason}]` : '';
+  const alarm = run.alarm ? ' - A PERSON IS NEEDED' : '';
+  return oneLine(`${outcome}${why}${alarm}`);
+}
+
+export function runTitle(run: schedulerV1.Run): string {
+  const job = run.job === '' ? '' : `, job ${run.job}`;
+  return oneLine(`${runSubject(run)} (run ${lastPart(run.name)}${job})`);
+}

@@ -1,0 +1,151 @@
+import {
+  durationToMs,
+  failureFromWire,
+  installationKind,
+  installationOf,
+  parseRunSpec,
+  type EventEnvelope,
+  type EventMessage,
+} from '@lastcall/contracts';
+import {
+  failure,
+  isRejected,
+  passesGate,
+  randomSecret,
+  RejectedError,
+  type Failure,
+  type RunSpec,
+} from '@lastcall/kernel';
+import type { EventHandlers } from '@lastcall/runtime';
+import type { EarlyEnd, GateCommand } from './domain/gate-state.js';
+import type { Gates } from './gates.js';
+import type { Keeper } from './keeper.js';
+import type { SessionSettings } from './settings.js';
+
+/*
+ * What the session service takes in. Each handler is one write on one gate, and then takes that gate as far as it goes. Runs that do
+ * not pass the gate concern nobody here.
+ */
+
+export interface EventParts {
+  readonly gates: Gates;
+  readonly keeper: Keeper;
+  readonly settings: SessionSettings;
+}
+
+type RunMessage = { readonly run?: EventMessage<'StagingCompleted'>['run'] };
+type CommandAt = (run: RunSpec, at: number) => GateCommand;
+
+export function createHandlers(parts: EventParts): EventHandlers {
+  const { gates, settings } = parts;
+  const ofRun = async (message: RunMessage, envelope: EventEnvelope, command: CommandAt): Promise<void> => {
+    const run = parseRunSpec(message.run);
+    if (!passesGate(run)) return;
+    await apply(parts, run.installation, (at) => command(run, at), envelope);
+  };
+  const failed = (
+    message: RunMessage,
+    envelope: EventEnvelope,
+    after: 'preflight' | 'staging' | 'backup' | 'cancel',
+    why: Failure,
+    outcome: EarlyEnd = 'failed',
+  ) => ofRun(message, envelope, (run, at) => ({ type: 'fail', run, after, outcome, failure: why, at }));
+
+  return {
+    InstallationChanged: (message, envelope) => installationChanged(gates, message, envelope),
+    InstalledReleaseChanged: ({ installation, version }, envelope) => gates.hear(installation, { version }, envelope),
+    StagingCompleted: (m, envelope) => ofRun(m, envelope, (run, at) => ({ type: 'shut', run, at })),
+    BackupTaken: (m, envelope) =>
+      ofRun(m, envelope, ({ run }, at) => ({ type: 'note-backup', run, at, giveUpAt: at + settings.drainTimeoutMs })),
+    PreflightFailed: (m, envelope) => failed(m, envelope, 'preflight', preflightFailure(m)),
+    StagingFailed: (m, envelope) => failed(m, envelope, 'staging', failureOf(m)),
+    BackupFailed: (m, envelope) => failed(m, envelope, 'backup', failureOf(m)),
+    RunCancelled: (m, envelope) => {
+      const outcome = m.expired ? 'expired' : 'cancelled';
+      const why = failure(outcome.toUpperCase(), m.reason, '', { by: m.requestedBy });
+      return failed(m, envelope, 'cancel', why, outcome);
+    },
+    InstallationUpdated: (m, envelope) => ofRun(m, envelope, (run, at) => updated(settings, run, m.absentHosts, at)),
+    InstallationRolledBack: (m, envelope) =>
+      ofRun(m, envelope, (run, at) => ({ type: 'roll-back', run, failure: failureOf(m), at })),
+    InstallationQuarantined: (m, envelope) =>
+      ofRun(m, envelope, (run, at) => ({ type: 'quarantine', run, failure: failureOf(m), at })),
+    HostOrderCompleted: (m, envelope) => orderCompleted(parts, m, envelope),
+  };
+}
+
+async function apply(
+  { gates, keeper }: EventParts,
+  installation: string,
+  command: (at: number) => GateCommand,
+  envelope: EventEnvelope,
+): Promise<void> {
+  const result = await gates.apply(installation, ({ now }) => command(now), envelope);
+  if (isRejected(result)) throw new RejectedError(result);
+  await keeper.advance(installation);
+}
+
+async function installationChanged(
+  gates: Gates,
+  { installation, deleted }: EventMessage<'InstallationChanged'>,
+  envelope: EventEnvelope,
+): Promise<void> {
+  const id = installation && installationOf(installation.name);
+  if (!id) return;
+  if (deleted) return gates.hear(id, { deleted, version: '' }, envelope);
+  const { kind, timeZone, reactionTime, installedVersion: version } = installation;
+  const reactionTimeMs = durationToMs(reactionTime);
+  const heard = {
+    kind: installationKind.fromWire(kind) ?? 'multi-user',
+    timeZone: timeZone || 'UTC',
+    deleted: false,
+    ...(reactionTimeMs !== undefined && { reactionTimeMs }),
+  };
+  await gates.hear(id, { ...heard, version }, envelope);
+}
+
+function failureOf({
+  failure: wire,
+}: {
+  readonly failure?: Parameters<typeof failureFromWire>[0] | undefined;
+}): Failure {
+  return wire ? failureFromWire(wire) : failure('UNKNOWN', 'No reason was given.');
+}
+
+function preflightFailure({ blocking }: EventMessage<'PreflightFailed'>): Failure {
+  const names = blocking.map(({ check, host }) => (host === '' ? check : `${check} on ${host}`));
+  return failure('PREFLIGHT_FAILED', `Not ready: ${names.join(', ') || 'see the report'}.`);
+}
+
+function updated(
+  { firstStartTimeoutMs }: SessionSettings,
+  run: RunSpec,
+  absentHosts: readonly string[],
+  at: number,
+): GateCommand {
+  const servers = run.hosts.filter(({ role }) => role === 'terminal-server');
+  const codes = Object.fromEntries(servers.map(({ host }) => [host, randomSecret()]));
+  return { type: 'update', run, absentHosts, codes, giveUpAt: at + firstStartTimeoutMs, at };
+}
+
+async function orderCompleted(
+  parts: EventParts,
+  { order, result }: EventMessage<'HostOrderCompleted'>,
+  envelope: EventEnvelope,
+): Promise<void> {
+  if (order?.issuedBy !== 'session' || order.action?.$case !== 'startClientOnce') return;
+  const why = result?.failure && failureFromWire(result.failure);
+  const { firstStartSettleMs: settleMs } = parts.settings;
+  await apply(
+    parts,
+    order.installation,
+    (at) => ({
+      type: 'finish-first-start-order',
+      order: order.order,
+      ...(why && { failure: why }),
+      at,
+      settleMs,
+    }),
+    envelope,
+  );
+}

@@ -1,0 +1,116 @@
+import {
+  atToDate,
+  eventsV1,
+  failureToWire,
+  outgoing,
+  runOutcome,
+  runSpecToWire,
+  type OutgoingEvent,
+} from '@lastcall/contracts';
+import type { RunSpec } from '@lastcall/kernel';
+import { evolveGate } from './domain/gate-evolve.js';
+import {
+  holderOf,
+  shutHostsOf,
+  type DrainCounts,
+  type FirstStart,
+  type GateEvent,
+  type GateState,
+} from './domain/gate-state.js';
+
+/*
+ * What the gate's decisions tell the other services. A gate that a person shut or opened concerns nobody but users; only what is
+ * about a run goes out.
+ */
+
+export function eventsFor(before: GateState, events: readonly GateEvent[]): OutgoingEvent[] {
+  let gate = before;
+  return events.flatMap((event) => {
+    const said = eventFor(gate, event);
+    gate = evolveGate(gate, event);
+    return said;
+  });
+}
+
+function eventFor(gate: GateState, event: GateEvent): OutgoingEvent[] {
+  if (event.type === 'shut') return event.cause.by === 'run' ? [gateClosed(event.cause.run, event.epoch)] : [];
+  if (event.type === 'answered') return [gateReopened(gate, event)];
+  if (event.type === 'first-starts-asked') return firstStartOrders(event.starts);
+  if (event.type === 'first-start-proven') return firstStartProven(gate, event.host);
+  const spec = holderOf(gate);
+  if (!spec) return [];
+  const { installation } = spec;
+  const run = runSpecToWire(spec);
+  const { epoch } = gate;
+  switch (event.type) {
+    case 'told':
+    case 'deadline-moved': {
+      const { notice, sessions } = event;
+      const deadline = atToDate(notice.deadlineAt ?? notice.sentAt);
+      return [outgoing('NoticeSent', installation, { run, notice: notice.id, deadline, sessionCount: sessions })];
+    }
+    case 'drained': {
+      const summary = summaryOf(event.told, event.counts);
+      return [outgoing('SessionsDrained', installation, { run, epoch, summary })];
+    }
+    case 'drain-failed':
+      return [outgoing('DrainFailed', installation, { run, failure: failureToWire(event.failure) })];
+    case 'confirmed':
+      return [outgoing('DrainConfirmed', installation, { run, epoch })];
+    default:
+      return [];
+  }
+}
+
+function gateClosed(run: RunSpec, epoch: number): OutgoingEvent {
+  return outgoing('GateClosed', run.installation, { run: runSpecToWire(run), epoch });
+}
+
+/** Whoever neither left nor was ended had lost the connection and did not come back. */
+function summaryOf(told: number, { acknowledged, left, ended }: DrainCounts): eventsV1.DrainSummary {
+  return { told, acknowledged, left, ended, lost: Math.max(0, told - left - ended) };
+}
+
+function gateReopened(gate: GateState, event: Extract<GateEvent, { type: 'answered' }>): OutgoingEvent {
+  const { answer, epoch, closedAt } = event;
+  const { run, outcome, failure } = answer;
+  const stays = epoch > 0 && outcome === 'quarantined';
+  const message = eventsV1.GateReopened.fromPartial({
+    run: runSpecToWire(run),
+    epoch,
+    outcome: runOutcome.toWire(outcome),
+    version: gate.version,
+    failure: failure && failureToWire(failure),
+    shutHosts: stays ? quarantinedHosts(run, failure?.message ?? '') : { ...shutHostsOf(gate) },
+    closedAt: closedAt === undefined ? undefined : atToDate(closedAt),
+  });
+  return outgoing('GateReopened', run.installation, message);
+}
+
+function quarantinedHosts({ hosts }: RunSpec, why: string): Record<string, string> {
+  return Object.fromEntries(hosts.map(({ host }) => [host, `The gate stays shut until a person opens it: ${why}`]));
+}
+
+function firstStartOrders(starts: Readonly<Record<string, FirstStart>>): OutgoingEvent[] {
+  return Object.entries(starts).map(([host, { order, code, version, run, giveUpAt }]) =>
+    outgoing('HostOrderIssued', run.installation, {
+      order: {
+        order,
+        installation: run.installation,
+        host,
+        run: run.run,
+        fence: run.fence,
+        deadline: atToDate(giveUpAt),
+        issuedBy: 'session',
+        action: { $case: 'startClientOnce', value: { product: run.product, version, code } },
+      },
+    }),
+  );
+}
+
+function firstStartProven(gate: GateState, host: string): OutgoingEvent[] {
+  const start = gate.firstStarts[host];
+  if (!start) return [];
+  const { run, version } = start;
+  return [outgoing('FirstStartProven', run.installation, { run: runSpecToWire(run), host, version })];
+}

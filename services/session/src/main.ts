@@ -1,0 +1,4 @@
+import { main } from '@lastcall/runtime';
+import { sessionModule } from './service.js';
+
+void main(sessionModule);

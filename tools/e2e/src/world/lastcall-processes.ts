@@ -1,0 +1,177 @@
+import type { ServiceName } from '@lastcall/contracts';
+import { randomId } from '@lastcall/kernel';
+import {
+  createRecorder,
+  findFreePorts,
+  mongodbUrl,
+  natsUrl,
+  startChild,
+  startEdge,
+  type Child,
+  type Edge,
+} from '@lastcall/testkit';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/*
+ * Lastcall as it really runs, killed as things really die: one process on SQLite, or five on NATS and MongoDB. Ports stay
+ * the same over a restart, as they do in a real place.
+ */
+
+export type Pair = 'embedded' | 'distributed';
+
+/** An event that a service said, read from its log while it was on its way. */
+export interface Said {
+  readonly type: string;
+  readonly service: ServiceName;
+}
+
+export interface LastcallProcesses {
+  readonly pair: Pair;
+  /** What clients and agents know. */
+  readonly grpcAddress: string;
+  readonly catalogUrl: string;
+  readonly operatorTokenFile: string;
+  /** The next event of this type that is said from now on. */
+  nextSaid(type: string, timeoutMs?: number): Promise<Said>;
+  /** SIGKILL to the process of this service (embedded: to the only one), and a start again when it is gone. */
+  killAndRestart(service: ServiceName): Promise<void>;
+  /** Resident memory of all processes, bytes. */
+  readonly pids: readonly number[];
+  /** Everything that was logged, for a failing test. */
+  tail(): string;
+  stop(): Promise<void>;
+}
+
+export interface ProcessesOptions {
+  readonly pair: Pair;
+  readonly dir: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: those of the tests. */
+  readonly nats?: string;
+  readonly mongodb?: string;
+}
+
+export const ROOT = resolve(__dirname, '../../../..');
+const SERVICES: readonly ServiceName[] = ['catalog', 'scheduler', 'preflight', 'session', 'installer'];
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
+
+export const LASTCALL = join(ROOT, 'services/cli/bin/lastcall.js');
+export const AGENT = join(ROOT, 'services/agent/bin/lastcall-agent.js');
+
+/** A program of ours on this Node. */
+export function startProgram(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
+  return startChild(process.execPath, [...NODE_FLAGS, file, ...args], env);
+}
+
+interface Part {
+  readonly services: readonly ServiceName[];
+  start(): Child;
+}
+
+export async function startLastcall(options: ProcessesOptions): Promise<LastcallProcesses> {
+  const dataDir = join(options.dir, 'lastcall');
+  mkdirSync(dataDir, { recursive: true });
+  const prepared = await startProgram(LASTCALL, ['up', '--data', dataDir, '--prepare']).exited;
+  if (prepared.code !== 0) throw new Error(`lastcall up --prepare ended with ${prepared.code}`);
+  const layout = options.pair === 'embedded' ? await embedded(dataDir, options) : await distributed(dataDir, options);
+  const said = createRecorder<Said>();
+  const running = new Map<Part, Child>();
+  const all: Child[] = [];
+  const start = async (part: Part): Promise<void> => {
+    const child = part.start();
+    child.onLine((line) => {
+      const event = readSaid(line, part);
+      if (event) said.add(event);
+    });
+    running.set(part, child);
+    all.push(child);
+    await child.until(/"ready"/, 60_000);
+  };
+  await Promise.all(layout.parts.map(start));
+  return {
+    pair: options.pair,
+    grpcAddress: layout.grpcAddress,
+    catalogUrl: layout.catalogUrl,
+    operatorTokenFile: join(dataDir, 'operator.token'),
+    nextSaid: (type, timeoutMs = 30_000) => {
+      const from = said.items.length;
+      return said.until(
+        (event) => event.type === type && said.items.indexOf(event) >= from,
+        timeoutMs,
+        () => type,
+      );
+    },
+    killAndRestart: async (service) => {
+      const part = layout.parts.find((p) => p.services.includes(service));
+      const child = part && running.get(part);
+      if (!part || !child) throw new Error(`no process of ${service}`);
+      child.kill('SIGKILL');
+      await child.exited;
+      await start(part);
+    },
+    get pids() {
+      return [...running.values()].map((child) => child.pid);
+    },
+    tail: () => all.map((child) => child.lines.slice(-30).join('\n')).join('\n--\n'),
+    stop: async () => {
+      await Promise.all([...running.values()].map((child) => child.stop()));
+      await layout.edge?.stop();
+    },
+  };
+}
+
+function readSaid(line: string, part: Part): Said | undefined {
+  if (!line.includes('"said"')) return undefined;
+  const { msg, type, service } = JSON.parse(line) as { msg?: string; type?: string; service?: ServiceName };
+  return msg === 'said' && type !== undefined ? { type, service: service ?? part.services[0] ?? 'catalog' } : undefined;
+}
+
+interface Layout {
+  readonly parts: readonly Part[];
+  readonly grpcAddress: string;
+  readonly catalogUrl: string;
+  readonly edge?: Edge;
+}
+
+const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
+
+async function embedded(dataDir: string, { env = {} }: ProcessesOptions): Promise<Layout> {
+  const [grpc = 0, http = 0] = await findFreePorts(2);
+  const grpcAddress = `127.0.0.1:${grpc}`;
+  const args = ['up', '--data', dataDir, '--grpc', grpcAddress, '--http', `127.0.0.1:${http}`];
+  const up: Part = { services: SERVICES, start: () => startProgram(LASTCALL, args, { ...DEBUG, ...env }) };
+  return { parts: [up], grpcAddress, catalogUrl: `http://127.0.0.1:${http}` };
+}
+
+async function distributed(dataDir: string, options: ProcessesOptions): Promise<Layout> {
+  const bus = options.nats ?? natsUrl();
+  const store = options.mongodb ?? mongodbUrl();
+  if (bus === undefined || store === undefined) throw new Error('needs NATS and MongoDB; guard it with describeWith');
+  const ports = await findFreePorts(SERVICES.length * 2);
+  const grpcOf = (i: number): string => `127.0.0.1:${ports[2 * i]}`;
+  const httpOf = (i: number): string => `127.0.0.1:${ports[2 * i + 1]}`;
+  const catalogUrl = `http://${httpOf(0)}`;
+  const shared = {
+    ...DEBUG,
+    LASTCALL_BUS: bus,
+    LASTCALL_STORE: store,
+    LASTCALL_PREFIX: randomId('t').replaceAll('-', '_'),
+    LASTCALL_IDENTITY_DIR: join(dataDir, 'identity'),
+    LASTCALL_CATALOG_URL: catalogUrl,
+    ...Object.fromEntries(SERVICES.map((name, i) => [`LASTCALL_${name.toUpperCase()}_ADDRESS`, grpcOf(i)])),
+    ...options.env,
+  };
+  const parts = SERVICES.map((name, i): Part => {
+    const own = {
+      LASTCALL_DATA_DIR: join(dataDir, name),
+      LASTCALL_GRPC_ADDRESS: grpcOf(i),
+      LASTCALL_HTTP_ADDRESS: httpOf(i),
+    };
+    const file = join(ROOT, 'services', name, 'dist/main.js');
+    return { services: [name], start: () => startProgram(file, [], { ...shared, ...own }) };
+  });
+  const routes = Object.fromEntries(SERVICES.map((name, i) => [`lastcall.${name}.`, grpcOf(i)]));
+  const edge = await startEdge({ routes: { ...routes, 'lastcall.identity.': grpcOf(0) } });
+  return { parts, grpcAddress: edge.address, catalogUrl, edge };
+}
