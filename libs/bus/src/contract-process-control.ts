@@ -1,10 +1,8 @@
 import { buildSync } from 'esbuild';
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContractProcessOrders } from './contract-process.js';
-import type { BusHarness } from './contract.js';
+import type { BusOptions } from './open-bus.js';
 
 /** The other process of a test. */
 export interface ContractProcess {
@@ -18,26 +16,28 @@ let program: string | undefined;
 
 /** Tests run on the sources, so the program is put together once for each suite. */
 function build(): string {
-  if (program !== undefined) return program;
-  program = join(mkdtempSync(join(tmpdir(), 'lastcall-bus-')), 'contract-process.cjs');
-  buildSync({
+  program ??= buildSync({
     entryPoints: [join(__dirname, 'contract-process.ts')],
-    outfile: program,
+    write: false,
     bundle: true,
     platform: 'node',
     conditions: ['@lastcall/source'],
-  });
-  return program;
+  }).outputFiles[0]?.text;
+  return program ?? '';
 }
 
-export function startContractProcess(options: BusHarness['options'], orders: ContractProcessOrders): ContractProcess {
-  const args = ['--disable-warning=ExperimentalWarning', build(), JSON.stringify(options), JSON.stringify(orders)];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+export function startContractProcess(
+  options: Omit<BusOptions, 'log' | 'clock'>,
+  orders: ContractProcessOrders,
+): ContractProcess {
+  const args = ['--disable-warning=ExperimentalWarning', '-', JSON.stringify(options), JSON.stringify(orders)];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit', 'ipc'] });
+  child.stdin?.end(build());
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const lines: string[] = [];
   const looks = new Set<() => void>();
   let rest = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
     lines.push(...parts);

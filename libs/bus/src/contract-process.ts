@@ -1,18 +1,15 @@
-import { makeEvent } from './contract-tools.js';
 import { openBus, type BusOptions } from './open-bus.js';
 import type { Consumer } from './port.js';
 
 /*
  * A process of its own that consumes, for the suites that kill it. It says on standard output what it does; with `hang`
- * its first handler never ends. It ends when its standard input is closed, so that it never outlives its test.
+ * its first handler never ends. It ends when its parent is gone, so that it never outlives its test.
  */
 
 export interface ContractProcessOrders {
   readonly name: string;
   readonly types: Consumer['types'];
   readonly hang?: boolean;
-  /** Publish this many events of this source, one after the other, and say each that is durable. */
-  readonly publish?: { readonly source: string; readonly count: number };
 }
 
 function say(line: string): void {
@@ -20,7 +17,7 @@ function say(line: string): void {
 }
 
 async function main(options: BusOptions, orders: ContractProcessOrders): Promise<void> {
-  process.stdin.resume().on('end', () => process.exit(0));
+  process.on('disconnect', () => process.exit(0));
   const bus = await openBus(options);
   await bus.consume({
     name: orders.name,
@@ -33,11 +30,6 @@ async function main(options: BusOptions, orders: ContractProcessOrders): Promise
     deadLetter: async (event, reason) => say(`dead ${event.id} ${reason}`),
   });
   say('consuming');
-  const { source, count } = orders.publish ?? { source: '', count: 0 };
-  for (let n = 1; n <= count; n += 1) {
-    await bus.publish(makeEvent(source, n));
-    say(`published ${source}@${n}`);
-  }
 }
 
 const [options, orders] = process.argv.slice(2).map((argument) => JSON.parse(argument) as unknown);

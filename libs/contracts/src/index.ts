@@ -25,4 +25,4 @@ export * as healthV1 from './gen/grpc/health/v1/health.js';
 export * as rpcErrorsV1 from './gen/google/rpc/error_details.js';
 
 // The manifest's parser carries YAML and a schema engine: it has a door of its own, `@lastcall/contracts/manifest`.
-export type * from './manifest.js';
+export type * from './manifest-shape.js';

@@ -1,5 +1,5 @@
 import type { HostRole } from '@lastcall/kernel';
-import type { ReleaseManifest, RoleCommands } from './manifest.js';
+import type { ReleaseManifest, RoleCommands } from './manifest-shape.js';
 
 /*
  * Rules of the manifest that a schema cannot say: what has to fit together. Each names the place that has to change.

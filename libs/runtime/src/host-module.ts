@@ -113,14 +113,14 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   await lifecycle.start(clock);
   const revocations = await createRevocations({ store, bus, service: name, log, timers: systemTimers });
   await lifecycle.start(revocations);
-  const parts = await module.create(await contextFor(module, store, options));
+  const parts = await module.create(await contextFor(module, { store, revocations }, options));
   await lifecycle.start(createOutboxRelay({ service: name, store, bus, log, telemetry, timers: systemTimers }));
   return { store, revocations, clock, parts };
 }
 
 async function contextFor(
   module: AnyServiceModule,
-  store: Store,
+  { store, revocations }: Pick<Opened, 'store' | 'revocations'>,
   options: HostOptions,
 ): Promise<ServiceContext<object>> {
   const { settings, lifecycle, telemetry, random } = options;
@@ -146,6 +146,7 @@ async function contextFor(
     identityDir: settings.common.identityDir,
     catalogUrl: options.catalogUrl,
     random,
+    isRevoked: (token) => revocations.isRevoked(token),
   };
 }
 

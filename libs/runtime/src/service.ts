@@ -47,6 +47,8 @@ export interface ServiceContext<S> {
   readonly catalogUrl: string;
   /** Number in [0, 1); injected so that tests can repeat a run. */
   random(): number;
+  /** Whether a credential has been revoked since it was admitted; for streams that outlive the check at their beginning. */
+  isRevoked(token: string): boolean;
 }
 
 export interface ServiceParts {

@@ -55,7 +55,8 @@ export function planQuery<T extends object>(spec: CollectionSpec<T>, query: Omit
 }
 
 export function checkLimit(limit: number, max = MAX_PAGE): void {
-  if (!Number.isInteger(limit) || limit < 1 || limit > max) throw new Defect(`limit ${limit} is not within 1 to ${max}`);
+  if (!Number.isInteger(limit) || limit < 1 || limit > max)
+    throw new Defect(`limit ${limit} is not within 1 to ${max}`);
 }
 
 function checkedRange(collection: string, next: string | undefined, range: Query['range']): QueryPlan['range'] {

@@ -16,7 +16,8 @@ export function checkSpec<T extends object>({ name, indexes }: CollectionSpec<T>
   if (!NAME.test(name)) throw new Defect(`no name of a collection: ${name}; allowed is ${NAME.source}`);
   const seen = new Set<string>();
   for (const index of indexes) {
-    if (!NAME.test(index.name)) throw new Defect(`no name of an index: ${name}.${index.name}; allowed is ${NAME.source}`);
+    if (!NAME.test(index.name))
+      throw new Defect(`no name of an index: ${name}.${index.name}; allowed is ${NAME.source}`);
     if (seen.has(index.name)) throw new Defect(`two indexes ${name}.${index.name}`);
     seen.add(index.name);
     if (new Set(index.fields).size !== index.fields.length) throw new Defect(`${name}.${index.name} has a field twice`);

@@ -1,3 +1,4 @@
+import { encodeToken } from '@lastcall/contracts';
 import { Fault } from '@lastcall/kernel';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -31,16 +32,19 @@ export function describeWith(backend: 'nats' | 'mongodb', name: string, suite: (
  */
 export async function dropNatsStream(url: string, prefix: string): Promise<void> {
   const { hostname, port } = new URL(url);
+  const stream = `${encodeToken(prefix)}-events`;
   const socket = connect(Number(port || 4222), hostname);
   const lines = createInterface({ input: socket });
   try {
-    socket.write(`CONNECT {"verbose":false}\r\nSUB _INBOX.testkit.${prefix} 1\r\n`);
-    socket.write(`PUB $JS.API.STREAM.DELETE.${prefix}-events _INBOX.testkit.${prefix} 0\r\n\r\n`);
+    socket.write(`CONNECT {"verbose":false}\r\nSUB _INBOX.testkit.${stream} 1\r\n`);
+    socket.write(`PUB $JS.API.STREAM.DELETE.${stream} _INBOX.testkit.${stream} 0\r\n\r\n`);
     for await (const line of lines) {
       if (line.startsWith('PING')) socket.write('PONG\r\n');
       if (line.startsWith('-ERR')) throw new Fault(`nats-server said ${line}`);
       // `MSG` is the header of the answer, the next line is the answer.
-      if (line.startsWith('{"type":"io.nats.jetstream.api.v1.stream_delete')) return;
+      if (!line.includes('stream_delete_response')) continue;
+      if (line.includes('"success":true')) return;
+      throw new Fault(`the stream ${stream} could not be deleted: ${line}`);
     }
   } finally {
     lines.close();

@@ -56,7 +56,9 @@ function certificate(subject: string, issuer: string, key: KeyObject, signer: Ke
   );
   const signature = createSign('sha256').update(body).sign(signer);
   const base64 = sequence(body, algorithm, der(0x03, [0, ...signature])).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  // No empty line, also when the last one is full: OpenSSL takes it for the end.
+  const lines = base64.match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 function caExtension(): Buffer {

@@ -27,7 +27,6 @@ export function buildProgram(entry: string): string {
     conditions: ['@lastcall/source'],
     // Resolved at run time from the workspace: their packages do not bear being put together.
     external: ['@opentelemetry/*', 'mongodb', '@grpc/grpc-js'],
-    sourcemap: 'inline',
     logLevel: 'error',
   });
   built.set(entry, outfile);
@@ -47,6 +46,6 @@ export function startProgram(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Child {
   const nodeModules = join(__dirname, '..', '..', '..', 'node_modules');
-  const flags = ['--disable-warning=ExperimentalWarning', '--enable-source-maps'];
+  const flags = ['--disable-warning=ExperimentalWarning'];
   return startChild(process.execPath, [...flags, buildProgram(entry), ...args], { NODE_PATH: nodeModules, ...env });
 }

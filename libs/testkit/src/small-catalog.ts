@@ -10,7 +10,7 @@ export interface SmallCatalogOptions {
   /** Events that were taken in, `type host`. */
   readonly taken?: string[];
   /** While it answers true, events cannot be taken in. */
-  isBroken?(): boolean;
+  readonly isBroken?: () => boolean;
 }
 
 export function createSmallCatalog({ taken = [], isBroken = () => false }: SmallCatalogOptions = {}): AnyServiceModule {
@@ -27,9 +27,9 @@ export function createSmallCatalog({ taken = [], isBroken = () => false }: Small
   return {
     name: 'catalog',
     settings: z.object({ greeting: z.string().default('hello') }),
-    create: async ({ store, client }) => {
+    create: async ({ store, ...context }) => {
       const notes = await store.collection<{ text: string }>({ name: 'notes', fields: () => ({}), indexes: [] });
-      const self = client(catalogV1.CatalogServiceService);
+      const self = context.client(catalogV1.CatalogServiceService);
       const products = bindRpc(catalogV1.CatalogServiceService, {
         getProduct: async ({ name }) => reject('not-found', 'NO_SUCH_PRODUCT', `There is no ${name}.`),
         // Asks itself, as another service would: with this service's credential, over the network.

@@ -14,6 +14,7 @@ import { createClient, openChannel, type Channel, type UnaryClient } from '@last
 import type { Store } from '@lastcall/store';
 import { join } from 'node:path';
 import { dropNatsStream, mongodbUrl, natsUrl } from './backends.js';
+import { dropMongoDatabase } from './drop-database.js';
 import { tapEvents, type EventTap } from './event-tap.js';
 import { signerOf } from './sign-token.js';
 import { createTempFolder } from './temp-folder.js';
@@ -61,47 +62,63 @@ export interface Stack extends Omit<EventTap, 'stop'> {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const temp = options.dataDir === undefined ? await createTempFolder('stack') : undefined;
   const dataDir = options.dataDir ?? temp?.path ?? '';
-  const prefix = options.prefix ?? randomId('t').replaceAll('-', '_');
+  const prefix = options.prefix ?? randomId('t');
   const identityDir = join(dataDir, 'identity');
   await ensureIdentity(identityDir);
   const urls = backendUrls(options);
-  const bus = await openBus({ url: urls.bus, file: join(dataDir, 'bus.db'), prefix, tuning: options.busTuning ?? {} });
+  const tuning = options.busTuning ?? {};
+  const bus = await openBus({ url: urls.bus, file: join(dataDir, 'bus.db'), prefix, tuning });
   // Before anything is said.
   const tap = await tapEvents(bus);
-  const running = await start(options, { dataDir, prefix, ...urls }, bus);
-  const channels: Channel[] = [];
-  const sign = signerOf(identityDir);
-
-  const token = (role: RoleName, installation?: string, subject: string = role): string =>
-    sign({ sub: subject, role, inst: installation });
-  const channelWith = (credential: string): Channel => {
-    const channel = openChannel({ address: running.grpcAddress, credential: () => credential });
-    channels.push(channel);
-    return channel;
+  const cleanUp = async (keep: boolean): Promise<void> => {
+    await tap.stop();
+    await bus.close();
+    if (!keep) await dropBackends(options, urls, prefix);
+    await temp?.remove();
   };
+  const running = await start(options, { dataDir, prefix, ...urls }, bus).catch(async (error: unknown) => {
+    await cleanUp(false);
+    throw error;
+  });
+  const clients = clientsOf(running, identityDir);
   let stopped: Promise<void> | undefined;
 
   return {
     ...tap,
     ...running,
+    ...clients,
     dataDir,
     identityDir,
     prefix,
     store: (service) => storeOf(running, service),
-    client: (definition, role = 'admin', installation) =>
-      createClient(definition, channelWith(token(role, installation))),
-    channel: (role = 'admin', installation, subject) => channelWith(token(role, installation, subject)),
-    channelWith,
-    token,
     stop: ({ keep = false } = {}) =>
       (stopped ??= (async () => {
-        for (const channel of channels) channel.close();
+        clients.close();
         await running.stop();
-        await tap.stop();
-        await bus.close();
-        if (!keep) await dropBackends(options, urls, prefix);
-        await temp?.remove();
+        await cleanUp(keep);
       })()),
+  };
+}
+
+type Clients = Pick<Stack, 'client' | 'channel' | 'channelWith' | 'token'> & { close(): void };
+
+function clientsOf({ grpcAddress }: RunningProcess, identityDir: string): Clients {
+  const channels: Channel[] = [];
+  const sign = signerOf(identityDir);
+  const token: Stack['token'] = (role, installation, subject = role) =>
+    sign({ sub: subject, role, inst: installation });
+  const channelWith: Stack['channelWith'] = (credential) => {
+    const channel = openChannel({ address: grpcAddress, credential: () => credential });
+    channels.push(channel);
+    return channel;
+  };
+  return {
+    token,
+    channelWith,
+    channel: (role = 'admin', installation, subject) => channelWith(token(role, installation, subject)),
+    client: (definition, role = 'admin', installation) =>
+      createClient(definition, channelWith(token(role, installation))),
+    close: () => channels.forEach((channel) => channel.close()),
   };
 }
 
@@ -150,4 +167,6 @@ function storeOf(running: RunningProcess, service: ServiceName): Store {
 
 async function dropBackends(options: StackOptions, urls: Urls, prefix: string): Promise<void> {
   if (options.bus === 'nats') await dropNatsStream(urls.bus, prefix);
+  if (options.store !== 'mongodb') return;
+  for (const { name } of options.modules) await dropMongoDatabase(urls.store, `${prefix}_${name}`);
 }

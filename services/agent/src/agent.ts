@@ -9,6 +9,7 @@ import { createBackups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
+import { isLocal } from './domain/order.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
@@ -188,7 +189,9 @@ async function onMessage(message: Down, runner: OrderRunner, onCatalog: (url: st
 }
 
 function openOrders({ book }: Journal): OrderState[] {
-  return [...book.orders.values()].filter((state) => state.phase !== 'finished' || !state.stored);
+  return [...book.orders.values()].filter(
+    (state) => !isLocal(state.order.order) && (state.phase !== 'finished' || !state.stored),
+  );
 }
 
 /** An order that is not finished was accepted; one that is has its recorded result, whoever asks again. */
@@ -199,6 +202,7 @@ function answerTo(state: OrderState): Up {
 }
 
 function report(event: OrderEvent, send: Send): void {
+  if (typeof event.order !== 'string' || isLocal(event.order)) return;
   if (event.type === 'step-begun') send(progress(event.order, event.step, 0, 0));
   if (event.type !== 'finished') return;
   send({ $case: 'result', value: { order: event.order, result: resultToWire(event.result) } });
@@ -215,7 +219,7 @@ function progress(order: string, step: string, done: number, total: number): Up 
 function throttled(send: Send) {
   let last = 0;
   return (order: string, step: string, done: number, total: number): void => {
-    if (done < total && Date.now() - last < PROGRESS_EVERY_MS) return;
+    if (isLocal(order) || (done < total && Date.now() - last < PROGRESS_EVERY_MS)) return;
     last = Date.now();
     send(progress(order, step, done, total));
   };

@@ -28,6 +28,8 @@ export interface Backups {
   begin(restorePoint: string): Promise<string>;
   /** The same folder for what follows. */
   beingTaken(restorePoint: string): string;
+  /** Gives back the space of a backup that did not succeed. */
+  discard(restorePoint: string): Promise<void>;
   seal(
     restorePoint: string,
     evidence: { verified: boolean; version: string; takenAt: number },
@@ -50,6 +52,7 @@ export function createBackups(layout: Layout): Backups {
       return backups.beingTaken(restorePoint);
     },
     beingTaken: (restorePoint) => join(takingOf(restorePoint), 'files'),
+    discard: (restorePoint) => rm(takingOf(restorePoint), { recursive: true, force: true }),
     seal: async (restorePoint, more) => {
       const record = await describe(restorePoint, backups.beingTaken(restorePoint), more);
       writeFileDurably(join(takingOf(restorePoint), 'backup.json'), JSON.stringify(record));

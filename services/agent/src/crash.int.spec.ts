@@ -106,6 +106,29 @@ describe('kill -9', () => {
     });
   }
 
+  it('in every step of one and the same order', async () => {
+    const first = start();
+    for (const earlier of [stage, backup])
+      expect((await host.edge.result(host.edge.order(earlier))).failure).toBeUndefined();
+    await first.kill();
+    for (const [action, version] of [
+      [install, '11.1.0'],
+      [rollBack, '11.0.0'],
+    ] as const) {
+      const order = host.edge.order(action);
+      for (const step of CASES.find(([, known]) => known === action)?.[3] ?? []) {
+        const next = start();
+        await next.until(begun(order, step));
+        await next.kill();
+      }
+      start();
+      expect(await host.edge.result(order)).toMatchObject({ failure: undefined, installedVersion: version });
+      expect([host.data('running.json'), host.data('db.json')]).toEqual([version, { bookings: [], schema: version }]);
+      for (const process of started.splice(0)) await process.kill();
+    }
+    await everyVersionIsWhole();
+  });
+
   it('does not begin a second time what was finished', async () => {
     const first = start();
     expect((await host.edge.result(host.edge.order(stage))).failure).toBeUndefined();

@@ -1,6 +1,6 @@
 import { randomId, type Failure } from '@lastcall/kernel';
 import { openAgent, type Agent, type AgentOptions } from './agent.js';
-import type { Order, OrderAction } from './domain/order.js';
+import { localOrderId, type Order, type OrderAction } from './domain/order.js';
 
 /*
  * A first installation, or catching up, on the host itself: the same orders as from the services, without a run and without a
@@ -27,11 +27,17 @@ export async function installHere(options: AgentOptions, version: string): Promi
 
 async function carryOut({ record, runner, journal }: Agent, action: OrderAction): Promise<Failure | undefined> {
   const { installation, host } = record;
-  const order: Order = { order: randomId('local'), installation, host, run: '', fence: 0, deadlineAt: 0, action };
+  const order: Order = {
+    order: localOrderId(randomId('o')),
+    installation,
+    host,
+    run: '',
+    fence: 0,
+    deadlineAt: 0,
+    action,
+  };
   await runner.receive(order);
   await runner.idle();
   const state = journal.book.orders.get(order.order);
-  // Nobody else has heard of it, so nobody else has to store what came of it.
-  runner.confirm(order.order);
   return state?.phase === 'finished' ? state.result.failure : undefined;
 }

@@ -49,7 +49,7 @@ interface JoinFlags {
   run?: boolean;
 }
 
-export function createProgram(): Command {
+function createProgram(): Command {
   const program = new Command('lastcall-agent')
     .description('Carries out what Lastcall orders on one host: stages, backs up, installs, rolls back.')
     .version(AGENT_VERSION)
@@ -105,7 +105,8 @@ async function run({ data }: { data: string }): Promise<void> {
   const { installation, host } = agent.record;
   log.info('agent started', { installation, host, pid: process.pid, version: AGENT_VERSION });
   const asked = new Promise<string>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
+    // Not `once`: a terminal and the launcher may both send it, and the second must not end the orderly stop.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => done(signal));
     // The launcher that started this process is gone.
     process.once('disconnect', () => done('disconnect'));
   });

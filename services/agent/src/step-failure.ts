@@ -45,6 +45,22 @@ function diskFull(dir: string, free: number, needed?: number, cause?: unknown): 
   return new StepFailure('DISK_FULL', message, facts, { cause });
 }
 
+const NOTHING_LEFT_BYTES = 1024 * 1024;
+
+/** A command that failed while the disk under it was full failed because of that; it may have said so in no way that we can read. */
+export function orDiskFull(error: unknown, dir: string, freeBytes: FreeBytes): unknown {
+  if (!(error instanceof StepFailure) || !error.failure.reason.startsWith('COMMAND_')) return error;
+  const free = freeBytes(dir);
+  if (free >= NOTHING_LEFT_BYTES) return error;
+  const full = diskFull(dir, free, undefined, error);
+  return new StepFailure(
+    'DISK_FULL',
+    full.message,
+    { ...error.failure.facts, ...full.failure.facts },
+    { cause: error },
+  );
+}
+
 /** Any error as the failure of a step. A full disk may show anywhere, so it is told apart here. */
 export function toStepFailure(error: unknown, fallbackDir: string, freeBytes: FreeBytes = statFreeBytes): StepFailure {
   if (error instanceof StepFailure) return error;

@@ -2,12 +2,12 @@ import { gt } from 'semver';
 
 import type { CommandScope, CommandTarget, ReleaseCommands } from './commands/release-commands.js';
 import type { RunningOrder } from './domain/order-book.js';
-import type { Evidence, OrderAction, Step } from './domain/order.js';
+import type { BackupEvidence, Evidence, OrderAction, Step } from './domain/order.js';
 import { folderBytes } from './files.js';
 import { collectFacts, type FactsParts } from './facts/collect-facts.js';
 import type { Release } from './releases.js';
 import type { OnProgress, Staging } from './staging.js';
-import { demandFreeBytes, StepFailure } from './step-failure.js';
+import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-failure.js';
 
 /*
  * What each step does on this host. Every step can be done again after it was broken off anywhere: it looks at what is there, not at what it
@@ -184,9 +184,9 @@ async function takeBackup(parts: StepParts, context: StepContext): Promise<void>
   if (await backups.find(restorePoint)) return;
   const release = await loadTarget(parts, context.state.order.action);
   demandFreeBytes(layout.backups, await folderBytes(layout.data), parts.freeBytes);
-  const filesDir = await backups.begin(restorePoint);
-  const target = backupTarget(parts, release, restorePoint, filesDir);
-  if (await parts.commands.run('backup', target, scopeOf(context))) return;
+  const target = backupTarget(parts, release, restorePoint, await backups.begin(restorePoint));
+  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) return;
+  await backups.discard(restorePoint);
   const message = `version ${release.version} has no backup command for the role ${record.role}`;
   throw new StepFailure('NO_BACKUP_COMMAND', message, { version: release.version });
 }
@@ -197,16 +197,32 @@ async function proveBackup(parts: StepParts, context: StepContext): Promise<void
   if (await parts.backups.find(restorePoint)) return;
   const release = await loadTarget(parts, context.state.order.action);
   const target = backupTarget(parts, release, restorePoint, parts.backups.beingTaken(restorePoint));
-  await parts.commands.run('verifyBackup', target, scopeOf(context));
+  await orDiscard(parts, restorePoint, parts.commands.run('verifyBackup', target, scopeOf(context)));
 }
 
-async function sealBackup(parts: StepParts, { state }: StepContext) {
+async function sealBackup(parts: StepParts, { state }: StepContext): Promise<BackupEvidence> {
   const restorePoint = restorePointOf(state.order.action);
   const there = await parts.backups.find(restorePoint);
   if (there) return there;
   const release = await loadTarget(parts, state.order.action);
   const verified = release.manifest.commands[parts.record.role]?.verifyBackup !== undefined;
-  return parts.backups.seal(restorePoint, { verified, version: release.version, takenAt: Date.now() });
+  const more = { verified, version: release.version, takenAt: Date.now() };
+  return orDiscard(parts, restorePoint, parts.backups.seal(restorePoint, more));
+}
+
+/** A backup that failed takes up space that the next one needs. One that was interrupted is begun anew anyway. */
+async function orDiscard<T>(
+  { backups, layout, freeBytes }: StepParts,
+  restorePoint: string,
+  work: Promise<T>,
+): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const told = orDiskFull(error, layout.backups, freeBytes);
+    if (!(error instanceof Interrupted)) await backups.discard(restorePoint);
+    throw told;
+  }
 }
 
 function backupTarget(parts: StepParts, release: Release, restorePoint: string, filesDir: string): CommandTarget {

@@ -22,11 +22,18 @@ function pinnedNode() {
 function handOver(node) {
   const { spawn } = require('node:child_process');
   const env = Object.assign({}, process.env, { [HANDED_OVER]: '1' });
-  const child = spawn(node, [process.argv[1]].concat(process.argv.slice(2)), { stdio: 'inherit', env });
-  const forward = (signal) => child.kill(signal);
-  ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => forward(signal)));
+  // The channel tells the other side when this process is gone, however it went.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  const child = spawn(node, [process.argv[1]].concat(process.argv.slice(2)), { stdio, env });
+  ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => child.kill(signal)));
   child.on('error', tooOld);
   child.on('exit', (code) => process.exit(code === null ? 1 : code));
+}
+
+function endWithLauncher() {
+  if (!process.channel) return;
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref();
 }
 
 function tooOld() {
@@ -44,6 +51,7 @@ function silenceExperimentalWarnings() {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
+  if (process.env[HANDED_OVER]) endWithLauncher();
   delete process.env[HANDED_OVER];
   silenceExperimentalWarnings();
   const main = path.join(__dirname, '..', 'dist', 'main.js');

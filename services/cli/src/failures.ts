@@ -1,5 +1,5 @@
-import { EXIT, exitCodeForGrpc, REJECTION_STATUS } from '@lastcall/contracts';
-import { RejectedError, type Violation } from '@lastcall/kernel';
+import { EXIT, exitCodeForGrpc, FAULT_STATUS, REJECTION_STATUS } from '@lastcall/contracts';
+import { Fault, RejectedError, type Violation } from '@lastcall/kernel';
 import { CallError, CODE } from '@lastcall/sdk';
 import { oneLine, safe } from './render/text.js';
 
@@ -43,8 +43,14 @@ export function tell(error: unknown, what: string): Told {
     const exitCode = reason === 'NO_ADDRESS' ? EXIT.notReachable : REJECTION_STATUS[code].exit;
     return told(exitCode, what, ...withViolations(message, violations));
   }
-  const text = error instanceof Error ? (process.env['LASTCALL_DEBUG'] ? error.stack : error.message) : String(error);
-  return told(EXIT.failed, what, text ?? 'failed');
+  // How the prompts say that somebody pressed Ctrl-C.
+  if (error instanceof Error && error.name === 'ExitPromptError') return told(EXIT.failed, what, 'cancelled');
+  return told(error instanceof Fault ? FAULT_STATUS.exit : EXIT.failed, what, withCause(error));
+}
+
+function withCause(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }
 
 function tellCall(error: CallError, what: string): Told {

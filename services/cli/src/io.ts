@@ -1,3 +1,4 @@
+import { EXIT } from '@lastcall/contracts';
 import type { Environment } from '@lastcall/sdk';
 import type { Writable } from 'node:stream';
 
@@ -25,13 +26,16 @@ export function systemIo(): Io {
   };
 }
 
-/** The first SIGINT or SIGTERM; a second one ends the process at once. */
+/** A terminal's Ctrl-C reaches the launcher and this process, and the launcher passes it on. */
+const SAME_SIGNAL_MS = 500;
+
+/** The first SIGINT or SIGTERM; a later one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let told = false;
+    let toldAt: number | undefined;
     const stop = (): void => {
-      if (told) process.exit(1);
-      told = true;
+      if (toldAt !== undefined && Date.now() - toldAt > SAME_SIGNAL_MS) process.exit(EXIT.failed);
+      toldAt ??= Date.now();
       resolve();
     };
     process.on('SIGINT', stop);

@@ -2,23 +2,8 @@ import { attachSession, openChannel, readConnection } from '@lastcall/sdk';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import type { Io } from './io.js';
 import { createProgram } from './program.js';
-
-/** What a command wrote, and a way to wait for it. */
-class Screen extends Writable {
-  text = '';
-  private readonly waiting: (() => void)[] = [];
-  override _write(chunk: Buffer, _: string, done: () => void): void {
-    this.text += chunk.toString();
-    this.waiting.splice(0).forEach((wake) => wake());
-    done();
-  }
-  async shows(part: string): Promise<void> {
-    while (!this.text.includes(part)) await new Promise<void>((resolve) => this.waiting.push(resolve));
-  }
-}
+import { createTestIo, type TestIo } from './testing/test-io.js';
 
 describe('lastcall', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lastcall-cli-'));
@@ -26,15 +11,8 @@ describe('lastcall', () => {
   let stop = (): void => {};
   let up: Promise<number>;
 
-  function io(env: Record<string, string> = {}): Io & { out: Screen; err: Screen } {
-    return {
-      env: { LASTCALL_DATA_DIR: dataDir, LASTCALL_LOG_LEVEL: 'error', ...env },
-      out: new Screen(),
-      err: new Screen(),
-      isTerminal: false,
-      columns: () => 100,
-      stopped: () => new Promise(() => {}),
-    };
+  function io(env: Record<string, string> = {}): TestIo {
+    return createTestIo({ LASTCALL_DATA_DIR: dataDir, LASTCALL_LOG_LEVEL: 'error', ...env });
   }
 
   async function lastcall(...args: string[]) {
@@ -50,7 +28,8 @@ describe('lastcall', () => {
   }
 
   beforeAll(async () => {
-    const world = { ...io(), stopped: () => new Promise<void>((resolve) => (stop = resolve)) };
+    const world = io();
+    stop = () => world.stop();
     up = createProgram(world).run(['up', '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0']);
     await Promise.race([world.out.shows('Credential'), up.then(() => Promise.reject(new Error(world.err.text)))]);
   });

@@ -1,17 +1,16 @@
-import type { schedulerV1 } from '@lastcall/contracts';
-import { atToDate } from '@lastcall/contracts';
-import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
+import { atToDate, schedulerV1 } from '@lastcall/contracts';
+import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { suggestTimes } from './advice.js';
 import { localTimeOf } from './calendar.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
-import type { JobDefinition } from './domain/job.js';
+import { isHarmless, type JobDefinition } from './domain/job.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import { nameOf, notFound, pageOf } from './requests.js';
-import type { Catalog } from './spec.js';
+import type { Catalog, Place } from './spec.js';
 import { etagOf, firingToWire, jobToWire } from './wire.js';
 
 /*
@@ -92,20 +91,21 @@ async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobD
 }
 
 /** What the definition names must be there. */
-async function dangling(parts: JobParts, { installation }: JobId, definition: JobDefinition, hosts: readonly string[]) {
-  const { serviceHost, followUpJob } = definition;
-  const followUp = followUpJob === '' || (await parts.jobs.get({ installation, job: followUpJob }));
-  const wrong = [
-    ...(serviceHost === '' || hosts.includes(serviceHost)
-      ? []
-      : [
-          {
-            field: 'job.service_host',
-            description: `${serviceHost} is no host of the installation (${hosts.join(', ')})`,
-          },
-        ]),
-    ...(followUp ? [] : [{ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` }]),
-  ];
+async function dangling(
+  parts: JobParts,
+  { installation }: JobId,
+  { serviceHost, followUpJob }: JobDefinition,
+  place: Place,
+): Promise<Rejected | undefined> {
+  const hosts = place.hosts.map((h) => h.host);
+  const wrong: Violation[] = [];
+  if (serviceHost !== '' && !hosts.includes(serviceHost)) {
+    const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
+    wrong.push({ field: 'job.service_host', description });
+  }
+  if (followUpJob !== '' && !(await parts.jobs.get({ installation, job: followUpJob }))) {
+    wrong.push({ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` });
+  }
   return wrong.length > 0 ? invalid(wrong) : undefined;
 }
 
@@ -121,13 +121,7 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
   const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
-  const refusal =
-    (await dangling(
-      parts,
-      id,
-      definition,
-      place.hosts.map((h) => h.host),
-    )) ?? unconfirmed(cautions, request.confirmedCautions);
+  const refusal = (await dangling(parts, id, definition, place)) ?? unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const more = { product: place.product, confirmedCautions: cautions.map((c) => c.caution) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
@@ -138,30 +132,34 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
 async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
   const found = await jobNamed(parts, request.job?.name ?? '');
   if (isRejected(found)) return found;
-  const { installation, job, state } = found.data;
-  const unknown = request.updateMask.filter((field) => !Object.hasOwn(EDITABLE, field));
-  if (unknown.length > 0 || request.updateMask.length === 0 || state.phase === 'none') {
-    const allowed = Object.keys(EDITABLE).join(', ');
-    const what = unknown.length > 0 ? `names ${unknown.join(', ')}` : 'is empty';
-    return invalid([{ field: 'update_mask', description: `${what}; allowed are ${allowed}` }]);
-  }
-  const current = jobToWire(found.data, found.version);
-  const merged = parseJob({ ...current, ...editedFields(request) } as schedulerV1.Job, job);
+  const { installation, job, state, confirmedCautions } = found.data;
+  const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
   const { place, cautions, notes } = await parts.jobs.outlook(installation, merged);
-  const refusal =
-    (await dangling(
-      parts,
-      { installation, job },
-      merged,
-      place.hosts.map((h) => h.host),
-    )) ?? unconfirmed(cautions, request.confirmedCautions);
+  const id = { installation, job };
+  // What was confirmed for a time and a version stays confirmed for them.
+  const same = state.phase !== 'none' && isHarmless(state.definition, merged);
+  const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
+  const refusal = (await dangling(parts, id, merged, place)) ?? unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const etag = request.job?.etag ?? '';
   const more = { confirmedCautions: cautions.map((c) => c.caution) };
-  const saved = await parts.jobs.apply({ installation, job }, { type: 'edit', definition: merged }, etag, more);
+  const edit = { type: 'edit', definition: merged } as const;
+  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
   if (isRejected(saved)) return saved;
   return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+}
+
+function mergedDefinition(
+  { data, version }: Document<JobDocument>,
+  request: schedulerV1.UpdateJobRequest,
+): JobDefinition | Rejected {
+  const unknown = request.updateMask.filter((field) => !Object.hasOwn(EDITABLE, field));
+  if (unknown.length > 0 || request.updateMask.length === 0) {
+    const what = unknown.length > 0 ? `names ${unknown.join(', ')}` : 'is empty';
+    const description = `${what}; allowed are ${Object.keys(EDITABLE).join(', ')}`;
+    return invalid([{ field: 'update_mask', description }]);
+  }
+  return parseJob({ ...schedulerV1.Job.create(jobToWire(data, version)), ...editedFields(request) }, data.job);
 }
 
 /** The fields that the mask names, by their names in the generated code. */

@@ -7,6 +7,7 @@ import type { GateRecord, Gates } from './gates.js';
 import type { Ledger } from './ledger.js';
 import { resumeToken, type Hello } from './parse-hello.js';
 import type { Presence } from './presence.js';
+import type { Replacements } from './replacements.js';
 import type { AttachStream, LocalSession, Roster } from './roster.js';
 import type { SessionSettings } from './settings.js';
 import type { Watch } from './watch.js';
@@ -44,8 +45,7 @@ export interface AdmissionsOptions {
   readonly ledger: Ledger;
   readonly presence: Presence;
   readonly settings: SessionSettings;
-  /** Another attachment of the session lives at another replica: it has to end there. */
-  replaced(replica: string, installation: string, id: string): void;
+  readonly replacements: Replacements;
 }
 
 interface Entry {
@@ -261,7 +261,7 @@ function welcome(options: AdmissionsOptions, candidate: Candidate, gate: GateSta
   const message = welcomeMessage({ session: data.session, resumeToken: token, gate, notice, heartbeatIntervalMs });
   applicant.stream.write(say(message, now));
   roster.add(session);
-  if (before) options.replaced(before.data.replica, data.installation, before.id);
+  if (before) options.replacements.replaced(before.data.replica, data.installation, before.id);
   candidate.resolve({ session });
 }
 

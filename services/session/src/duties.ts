@@ -19,6 +19,7 @@ export interface DutyParts {
   readonly ledger: Ledger;
   readonly watch: Watch;
   readonly leaseMs: number;
+  isRevoked(token: string): boolean;
 }
 
 const SWEEP_MS = 500;
@@ -42,7 +43,8 @@ export function createPresenceDuty({ presence, ledger, leaseMs }: DutyParts): Du
   };
 }
 
-export function createSweepDuty({ presence, roster, hellos, limits, ledger, watch }: DutyParts): Duty {
+export function createSweepDuty(parts: DutyParts): Duty {
+  const { presence, roster, hellos, limits, ledger, watch } = parts;
   let sweptAt = presence.now();
   return {
     name: 'stream-sweep',
@@ -51,6 +53,7 @@ export function createSweepDuty({ presence, roster, hellos, limits, ledger, watc
       const now = presence.now();
       hellos.sweep();
       roster.sweep(now - sweptAt);
+      roster.endRevoked((token) => parts.isRevoked(token));
       limits.sweep(now);
       sweptAt = now;
       // Nothing of it needs the store but what follows; a store that is away must not stop the sweep.

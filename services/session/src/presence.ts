@@ -47,8 +47,9 @@ const MARGIN = 0.25;
 
 const monotonic = (): number => performance.timeOrigin + performance.now();
 
-export function createPresence({ documents, leaseMs, graceMs, log, owns, lost }: PresenceOptions): Presence {
-  const { replicas, sessions } = documents;
+export function createPresence(options: PresenceOptions): Presence {
+  const { leaseMs, graceMs, log } = options;
+  const { replicas, sessions } = options.documents;
   let replica = randomId('rep');
   let validUntil = 0;
   let offsetMs = 0;
@@ -59,7 +60,7 @@ export function createPresence({ documents, leaseMs, graceMs, log, owns, lost }:
   function giveUp(): void {
     validUntil = 0;
     replica = randomId('rep');
-    lost();
+    options.lost();
   }
 
   async function renew(): Promise<void> {
@@ -102,7 +103,7 @@ export function createPresence({ documents, leaseMs, graceMs, log, owns, lost }:
       for (const { id, data } of page.items) {
         const owner = data.replica;
         if (!alive.has(owner)) alive.set(owner, owner === replica || (await replicas.get(owner)) !== undefined);
-        if (!alive.get(owner) || (owner === replica && !owns(installation, id))) orphans.push(id);
+        if (!alive.get(owner) || (owner === replica && !options.owns(installation, id))) orphans.push(id);
       }
       if (orphans.length > 0) await sessions.removeMany(orphans);
       pageToken = page.nextPageToken;

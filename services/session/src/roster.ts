@@ -59,7 +59,7 @@ export interface RosterOptions {
 export const FAREWELLS = {
   deadline: {
     reason: sessionV1.EndReason.DEADLINE,
-    text: 'You are logged off for the update. You can log in again when it is over.',
+    text: 'You are logged off now. You can log in again as soon as the gate is open.',
     comeBack: true,
   },
   silent: {
@@ -86,7 +86,7 @@ export const FAREWELLS = {
   },
   ready: {
     reason: sessionV1.EndReason.READY,
-    text: 'Your work is saved and you are logged off. You can log in again when the update is over.',
+    text: 'Your work is saved and you are logged off. You can log in again as soon as the gate is open.',
     comeBack: true,
   },
 } as const satisfies Record<string, Farewell>;
@@ -129,7 +129,10 @@ export class Roster {
   /** From here on the session is told what happens. */
   add(session: LocalSession): void {
     let sessions = this.byInstallation.get(session.installation);
-    if (!sessions) this.byInstallation.set(session.installation, (sessions = new Map()));
+    if (!sessions) {
+      sessions = new Map();
+      this.byInstallation.set(session.installation, sessions);
+    }
     sessions.set(session.id, session);
   }
 
@@ -234,8 +237,11 @@ export class Roster {
     }
   }
 
-  endToken(token: string): void {
-    for (const session of [...this.all()]) if (session.token === token) this.end(session, FAREWELLS.revoked);
+  endRevoked(isRevoked: (token: string) => boolean): void {
+    // Thousands of sessions may share one credential.
+    const revoked = new Set([...new Set([...this.all()].map(({ token }) => token))].filter(isRevoked));
+    if (revoked.size === 0) return;
+    for (const session of [...this.all()]) if (revoked.has(session.token)) this.end(session, FAREWELLS.revoked);
   }
 
   /** Everything that depends on time: silence, slow and noisy clients, the grace of lost ones. */

@@ -1,4 +1,4 @@
-import { atToDate, sessionV1 } from '@lastcall/contracts';
+import { atToDate, type sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, orThrow, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
 import { BY_INSTALLATION, type Documents } from './documents.js';

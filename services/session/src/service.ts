@@ -27,7 +27,9 @@ export const sessionModule: ServiceModule<SessionSettings> = {
     const documents = await openDocuments(store);
     const parts = await createParts(context, documents);
     const { gates, keeper, presence, roster, watch, hellos, limits, ledger, admissions, replacements } = parts;
-    const duties = { presence, roster, hellos, limits, ledger, watch, leaseMs: settings.sessionLeaseMs };
+    const leaseMs = settings.sessionLeaseMs;
+    const isRevoked = (token: string) => context.isRevoked(token);
+    const duties = { presence, roster, hellos, limits, ledger, watch, leaseMs, isRevoked };
     const now = () => presence.now();
     const operators = { documents, gates, keeper, watch, presence, ledger, roster };
     const rpc = bindRpc(sessionV1.SessionServiceService, {
@@ -55,23 +57,20 @@ type Documents = Awaited<ReturnType<typeof openDocuments>>;
 
 /** The parts know each other in a circle (a gate changes, streams end, documents go, the gate goes on); it is closed here. */
 async function createParts({ settings, store, bus, log }: ServiceContext<SessionSettings>, documents: Documents) {
-  let watch: Watch | undefined;
-  let admissions: Admissions | undefined;
-  let keeper: Keeper | undefined;
-  const known = (installation: string) => watch?.known(installation);
-  const gates = createGates(documents, settings, (record) => watch?.changed(record));
+  const known = (installation: string) => watch.known(installation);
+  const gates = createGates(documents, settings, (record) => watch.changed(record));
   const presence = createPresence({
     documents,
     leaseMs: settings.sessionLeaseMs,
     graceMs: settings.resumeGraceMs,
     log,
-    owns: (installation, id) => roster.find(installation, id) !== undefined || admissions?.isUnderway(id) === true,
+    owns: (installation, id) => roster.find(installation, id) !== undefined || admissions.isUnderway(id),
     lost: () => roster.moveAll(),
   });
   const now = () => presence.now();
   const ledger = createLedger(documents, now, log, (installations) => {
     const shut = [...installations].filter((id) => known(id)?.data.gate.phase !== 'open');
-    keeper?.nudge(new Set(shut));
+    keeper.nudge(new Set(shut));
   });
   const roster = new Roster({
     ledger,
@@ -82,12 +81,20 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     maxQueuedBytes: settings.maxQueuedBytes,
     maxMessagesPerSecond: settings.maxMessagesPerSecond,
   });
-  watch = createWatch(bus, documents, gates, log, (record) => roster.follow(record));
+  const watch: Watch = createWatch(bus, documents, gates, log, (record) => roster.follow(record));
   await watch.start();
   const replacements = await createReplacements({ bus, roster, presence, log });
-  const { replaced } = replacements;
-  admissions = createAdmissions({ documents, gates, watch, roster, ledger, presence, settings, replaced });
-  keeper = createKeeper({ store, documents, gates, ledger, presence, settings, log });
+  const admissions: Admissions = createAdmissions({
+    documents,
+    gates,
+    watch,
+    roster,
+    ledger,
+    presence,
+    settings,
+    replacements,
+  });
+  const keeper: Keeper = createKeeper({ store, documents, gates, ledger, presence, settings, log });
   const hellos = createHellos(settings.helloTimeoutMs, now);
   const limits = createAttachLimits(settings);
   return { gates, presence, ledger, roster, watch, replacements, admissions, keeper, hellos, limits };

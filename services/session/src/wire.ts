@@ -45,17 +45,19 @@ export function gateStateToWire(gate: GateState): sessionV1.GateState {
 
 export function gateToWire(installation: string, { gate }: Pick<GateDocument, 'gate'>): sessionV1.Gate {
   const notice = standingNotice(gate);
+  const alarm = hasAlarm(gate);
+  const shutHosts = { ...shutHostsOf(gate) };
   return {
     name: formatName('gate', { installation }),
     state: gateStateToWire(gate),
     epoch: gate.epoch,
     run: holderOf(gate)?.run ?? '',
-    reason: whyShut(gate),
+    reason: whyShut(gate) || (alarm ? `Hosts that stay shut: ${Object.keys(shutHosts).join(', ')}` : ''),
     closedAt: date(gate.phase === 'open' ? undefined : gate.closedAt),
     expectedAt: date(expectedOpenAt(gate)),
     version: gate.version,
-    shutHosts: { ...shutHostsOf(gate) },
-    alarm: hasAlarm(gate),
+    shutHosts,
+    alarm,
     notice: notice && noticeToWire(notice),
   };
 }

@@ -214,9 +214,23 @@ function suite(pair: Pair): void {
 
 /** Steps of the orders of a good run, as the agents log them. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
-  srv: ['stage', 'backup', 'stop', 'swap', 'migrate', 'start', 'health'],
-  ts: ['stage', 'swap'],
-  desk: ['stage', 'swap'],
+  srv: [
+    'facts',
+    'metadata',
+    'download',
+    'build',
+    'backup',
+    'prove',
+    'seal',
+    'verify',
+    'stop',
+    'swap',
+    'migrate',
+    'start',
+    'health',
+  ],
+  ts: ['download', 'swap', 'first-start'],
+  desk: ['build', 'swap'],
 };
 
 /** Provoked in the session service's and the installer's own tests: no outside hand can bring them about. */

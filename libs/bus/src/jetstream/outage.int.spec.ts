@@ -129,8 +129,9 @@ withServer('JetStream bus on three servers (nats-server on the PATH)', () => {
     for (const n of range(1, 5)) await publish(bus, 'a', n);
     await servers[0]?.kill();
     for (const n of range(6, 10)) await publish(bus, 'a', n);
-    await recorder.until(() => recorder.done.includes('a@10'));
-    expect([...new Set(recorder.begun)]).toEqual(range(1, 10).map((n) => `a@${n}`));
+    // All of them. What was on its way when the server died may come after what was published later (see the README).
+    await recorder.until(() => new Set(recorder.done).size === 10);
+    expect(recorder.dead).toEqual([]);
     await bus.close();
   }, 60_000);
 });

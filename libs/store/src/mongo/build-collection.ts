@@ -3,7 +3,7 @@ import { MongoServerError, type Collection as MongoCollection, type Db } from 'm
 import { DuplicateKey, type CollectionSpec, type IndexSpec } from '../port.js';
 import { REMEMBER_REMOVED_MS } from '../say.js';
 import { fieldValues, indexSignature } from '../spec.js';
-import { Conflict, duplicateIndex } from './mongo-faults.js';
+import { duplicateIndex } from './mongo-faults.js';
 import type { StoredDocument, StoredSpec } from './stored.js';
 
 /*
@@ -54,12 +54,21 @@ async function computeFields<T extends object>(
   documents: MongoCollection<StoredDocument>,
   spec: CollectionSpec<T>,
 ): Promise<void> {
-  const projection = { data: 1, writeId: 1 };
-  for await (const { _id, data, writeId } of documents.find({ data: { $exists: true } }, { projection })) {
-    if (data === undefined) continue;
-    const fields = fieldValues(spec, JSON.parse(data) as T);
-    const { matchedCount } = await documents.updateOne({ _id, writeId }, { $set: { fields, writeId: randomUUID() } });
-    // Written meanwhile by somebody who may be an older replica: the whole is begun again.
-    if (matchedCount === 0) throw new Conflict(`${spec.name}/${_id}`);
+  for await (const { _id } of documents.find({ data: { $exists: true } }, { projection: { _id: 1 } })) {
+    while (!(await computeFieldsOf(documents, spec, _id)));
   }
+}
+
+/** False when it was written meanwhile. */
+async function computeFieldsOf<T extends object>(
+  documents: MongoCollection<StoredDocument>,
+  spec: CollectionSpec<T>,
+  id: string,
+): Promise<boolean> {
+  const stored = await documents.findOne({ _id: id }, { projection: { data: 1, writeId: 1 } });
+  if (stored?.data === undefined) return true;
+  const fields = fieldValues(spec, JSON.parse(stored.data) as T);
+  const update = { $set: { fields, writeId: randomUUID() } };
+  const { matchedCount } = await documents.updateOne({ _id: id, writeId: stored.writeId }, update);
+  return matchedCount > 0;
 }

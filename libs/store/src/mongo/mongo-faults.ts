@@ -14,10 +14,12 @@ const CONTENTION_CODES: readonly (number | string)[] = [112, 24, 107];
 const CONTENTION_TEXT = /deadlock detected|exclusion constraint|could not serialize|concurrent(ly)? update/i;
 /** A server that starts, stops, steps down or lacks its majority: https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const UNAVAILABLE_CODES: readonly (number | string)[] = [
-  6, 7, 43, 64, 89, 91, 100, 133, 134, 175, 189, 202, 234, 237, 262, 384, 9001, 10058, 10107, 11600, 11602, 13435, 13436,
+  6, 7, 43, 64, 89, 91, 100, 133, 134, 175, 189, 202, 234, 237, 262, 384, 9001, 10058, 10107, 11600, 11602, 13435,
+  13436,
 ];
 /** PostgreSQL behind the stand-in starts or stops. */
-const UNAVAILABLE_TEXT = /connection (refused|reset|closed)|shutting down|starting up|terminating connection|failed to connect|broken pipe/i;
+const UNAVAILABLE_TEXT =
+  /connection (refused|reset|closed)|shutting down|starting up|terminating connection|failed to connect|broken pipe/i;
 
 /** Thrown when another write came first; the attempt begins again. */
 export class Conflict extends Error {
@@ -31,7 +33,12 @@ export function duplicateIndex(error: unknown): string | undefined {
 }
 
 export function duplicateIndexIn(message: string): string {
-  return /index: ([A-Za-z_]+)|Index '([A-Za-z_]+)'/.exec(message)?.slice(1).find((name) => name !== undefined) ?? '';
+  return (
+    /index: ([A-Za-z_]+)|Index '([A-Za-z_]+)'/
+      .exec(message)
+      ?.slice(1)
+      .find((name) => name !== undefined) ?? ''
+  );
 }
 
 export function isContention(error: unknown): boolean {

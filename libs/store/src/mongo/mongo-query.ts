@@ -20,7 +20,7 @@ export function planToFind(plan: QueryPlan): Find {
   return {
     filter: {
       $and: [{ data: { $exists: true } }, ...standing(plan), ...equal(plan), ...range(plan), ...after(plan)],
-    } as Filter<StoredDocument>,
+    },
     sort: Object.fromEntries(orderKeys(plan).map((key) => [key, direction])),
     hint: plan.index.fields.length === 0 ? '_id_' : plan.index.name,
   };

@@ -16,7 +16,8 @@ const FORMAT = 1;
 
 export function prepareFile(db: DatabaseSync): void {
   const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (format > FORMAT) throw new Defect(`the database was written by a newer Lastcall (format ${format}); use that one`);
+  if (format > FORMAT)
+    throw new Defect(`the database was written by a newer Lastcall (format ${format}); use that one`);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
   if (format === FORMAT) return;
   inTransaction(db, () =>

@@ -12,7 +12,8 @@ interface SqliteError extends Error {
 const CONSTRAINT = 19;
 
 export function isSqliteError(error: unknown): error is SqliteError {
-  return error instanceof Error && typeof (error as Partial<SqliteError>).errcode === 'number';
+  // Not by its class: a test runner has classes of its own.
+  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
 }
 
 /** Columns of the unique index that refused a row, if that is what the error says. */
@@ -37,6 +38,6 @@ const ADVICE: Readonly<Record<number, string>> = {
 export function sqliteFault(file: string, cause: unknown): Fault {
   const code = isSqliteError(cause) ? cause.errcode & 0xff : 0;
   const advice = ADVICE[code] ?? 'failed';
-  const detail = cause instanceof Error ? cause.message : String(cause);
+  const detail = (cause as Partial<Error>).message ?? String(cause);
   return new Fault(`the database ${file} ${advice} (${detail})`, { cause });
 }

@@ -92,9 +92,12 @@ type Ask = (leftMs: number) => Promise<string | undefined>;
 
 async function poll(check: ManifestCommand | HttpHealthCheck, ask: Ask, version: string, signal: AbortSignal) {
   const endAt = Date.now() + check.timeoutMs;
+  let found = '';
   for (;;) {
-    const found = await ask(Math.max(endAt - Date.now(), 1));
-    if (found === undefined) return;
+    const now = await ask(Math.max(endAt - Date.now(), 1));
+    if (now === undefined) return;
+    // The last answer may only say that it was cut off by the end of the time; the one before says what is wrong.
+    if (found === '' || Date.now() < endAt) found = now;
     if (Date.now() >= endAt) {
       const message = `version ${version} was not healthy within ${check.timeoutMs} ms: ${found}`;
       throw new StepFailure('HEALTH_FAILED', message, { version, timeout_ms: String(check.timeoutMs), found });
@@ -118,7 +121,7 @@ async function askHttp(url: string, signal: AbortSignal): Promise<string | undef
 
 function healthOf(command: ManifestCommand, outcome: CommandOutcome, target: CommandTarget): string | undefined {
   const problem = failureOf('health', command, outcome, target.release.version);
-  return problem && `${problem.failure.message}; ${outcome.output}`;
+  return problem && `${problem.failure.message}${outcome.output === '' ? '' : `; ${outcome.output}`}`;
 }
 
 function failureOf(
@@ -159,5 +162,5 @@ function logged({ output: _, ...outcome }: CommandOutcome) {
 
 /** Ids of orders are up to 128 characters of anything; names of files are not. */
 function fileName(order: string): string {
-  return /^[A-Za-z0-9_-]{1,100}$/.test(order) ? order : sha256Hex(order).slice(0, 32);
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(order) ? order : sha256Hex(order).slice(0, 32);
 }

@@ -123,6 +123,11 @@ describe('an order whose turn comes', () => {
     }).state.orders.get('a');
     expect(failed).toMatchObject({ result: { failure, evidence: { steps: [{ step: 'verify' }, { step: 'stop' }] } } });
   });
+  it('needs no confirmation when it was given on the host itself', () => {
+    const all = steps('local-a', 'metadata', 'download', 'build');
+    const done = given(receive(order('local-a', { fence: 0 })), begin('local-a'), ...all, finish('local-a')).state;
+    expect(done.orders.get('local-a')).toMatchObject({ phase: 'finished', stored: true });
+  });
   it('is confirmed once', () => {
     const done = given(receive(order('a')), begin('a'), ...steps('a', 'metadata', 'download', 'build'), finish('a'));
     expect(done.when({ type: 'confirm', order: 'a' })).toEqual([{ type: 'stored', order: 'a' }]);

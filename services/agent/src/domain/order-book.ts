@@ -1,5 +1,5 @@
 import { assertNever, failure, reject, type Decider, type Failure, type Rejected } from '@lastcall/kernel';
-import { planOf, type Evidence, type Order, type OrderResult, type Step, type StepEvidence } from './order.js';
+import { isLocal, planOf, type Evidence, type Order, type OrderResult, type Step, type StepEvidence } from './order.js';
 
 /*
  * The orders of one host. Owns the rules: one order at a time, in order of arrival; a repeat changes nothing; an order with a lower
@@ -225,7 +225,8 @@ function evolveOrder(state: OrderState, event: Exclude<OrderEvent, { type: 'acce
     case 'step-ended':
       return state.phase === 'running' ? afterStep(state, event) : state;
     case 'finished':
-      return { phase: 'finished', order, result: event.result, stored: false };
+      // Nobody else has heard of a local order, so nobody else has to store what came of it.
+      return { phase: 'finished', order, result: event.result, stored: isLocal(order.order) };
     case 'stored':
       return state.phase === 'finished' ? { ...state, stored: true } : state;
     default:

@@ -35,6 +35,17 @@ export interface Order {
   readonly action: OrderAction;
 }
 
+const LOCAL = 'local-';
+
+/** Id of an order that was given on the host itself; the services have never heard of it. */
+export function localOrderId(unique: string): string {
+  return `${LOCAL}${unique}`;
+}
+
+export function isLocal(order: string): boolean {
+  return order.startsWith(LOCAL);
+}
+
 export interface OrderResult {
   readonly failure?: Failure;
   /** Empty for none. */

@@ -1,11 +1,11 @@
-import { formatName, schedulerV1 } from '@lastcall/contracts';
+import { schedulerV1 } from '@lastcall/contracts';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
-import { UsageError } from '../failures.js';
 import { reportText } from '../render/run-report.js';
 import { table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { lastPart, outcomeWord } from '../render/words.js';
+import { namedOrNewest, runToWatch } from '../watch/find-run.js';
 import { runSubject, runTitle } from '../watch/run-text.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
@@ -28,15 +28,17 @@ export function addRun(cli: Cli): void {
     { use: 'show [run]', does: 'Shows a run and what happened in it; without a name the newest', example: 'lastcall run show', installation: true }, // prettier-ignore
     show,
   );
-  cli.define(
+  cli.define<{ job?: string }>(
     noun,
     {
       use: 'watch [run]',
-      does: 'Watches a run to its end; exit code 0 only when it succeeded. Without a name the newest',
-      example: 'lastcall run watch',
+      does: 'Watches a run to its end; exit code 0 only when it succeeded. Without a name: the active one, else the next',
+      example: 'lastcall run watch --job update-11-1',
       installation: true,
+      options: (command) => command.option('--job <job>', 'a run of this job; waited for when it is not due yet'),
     },
-    async (work, _, id?: string) => watchRun(work, await nameOf(work, id), (await work.installation()).timeZone),
+    async (work, { job }, id?: string) =>
+      watchRun(work, await runToWatch(work, id, job), (await work.installation()).timeZone),
   );
   cli.define<{ reason: string }>(
     noun,
@@ -54,15 +56,6 @@ export function addRun(cli: Cli): void {
     { use: 'report [run]', does: 'Shows what a run did; without a name the newest', example: 'lastcall run report -o json', installation: true }, // prettier-ignore
     report,
   );
-}
-
-async function nameOf(work: Work, id: string | undefined): Promise<string> {
-  const { name: parent } = await work.installation();
-  if (id !== undefined) return formatName('run', { installation: lastPart(parent), run: lastPart(id) });
-  const request = schedulerV1.ListRunsRequest.fromPartial({ parent, pageSize: 1 });
-  const { runs } = await work.services.scheduler.listRuns(request);
-  if (runs[0]) return runs[0].name;
-  throw new UsageError('there is no run yet; "lastcall job enable" or "lastcall job start" lead to one');
 }
 
 async function list(work: Work, { job = '' }: { job?: string }): Promise<void> {
@@ -88,7 +81,7 @@ async function list(work: Work, { job = '' }: { job?: string }): Promise<void> {
 }
 
 async function show(work: Work, _: object, id?: string): Promise<void> {
-  const { run } = await work.services.scheduler.getRun({ name: await nameOf(work, id) });
+  const { run } = await work.services.scheduler.getRun({ name: await namedOrNewest(work, id) });
   const { timeZone } = await work.installation();
   if (!run) return;
   const asReport = schedulerV1.RunReport.fromPartial({ run });
@@ -96,12 +89,12 @@ async function show(work: Work, _: object, id?: string): Promise<void> {
 }
 
 async function cancel(work: Work, { reason }: { reason: string }, id?: string): Promise<void> {
-  const { run } = await work.services.scheduler.cancelRun({ name: await nameOf(work, id), reason });
+  const { run } = await work.services.scheduler.cancelRun({ name: await namedOrNewest(work, id), reason });
   if (run) work.print(schedulerV1.Run.toJSON(run), () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`); // prettier-ignore
 }
 
 async function report(work: Work, _: object, id?: string): Promise<void> {
-  const answer = await work.services.scheduler.getRunReport({ name: await nameOf(work, id) });
+  const answer = await work.services.scheduler.getRunReport({ name: await namedOrNewest(work, id) });
   const { timeZone } = await work.installation();
   const found = answer.report ?? schedulerV1.RunReport.create();
   work.print(schedulerV1.RunReport.toJSON(found), () => reportText(found, timeZone));

@@ -6,7 +6,7 @@ import { withCautions } from '../cautions.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
-import { poll } from '../poll.js';
+import { runOfDueJob } from '../watch/find-run.js';
 import { fields } from '../render/text.js';
 import { lastPart } from '../render/words.js';
 import { watchRun } from '../watch/watch-run.js';
@@ -18,8 +18,6 @@ export interface UpdateNowOptions extends JobOptions {
   readonly yes?: boolean;
   readonly watch?: boolean;
 }
-
-const UNTIL_DUE_MS = 24 * 3_600_000;
 
 export function addUpdate(cli: Cli): void {
   const noun = cli.noun('update', 'Newer versions');
@@ -124,16 +122,5 @@ async function begin(
   );
   const stored = enabled.job ?? job;
   if (!options.watch) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
-  work.note(`waiting until the job ${jobId} is due`);
-  return watchRun(work, await firstRun(work, parent, jobId), timeZone);
-}
-
-async function firstRun(work: Work, parent: string, job: string): Promise<string> {
-  const request = schedulerV1.ListRunsRequest.fromPartial({ parent, pageSize: 1, job });
-  const [run] = await poll(
-    async () => (await work.services.scheduler.listRuns(request)).runs,
-    (runs) => runs.length > 0,
-    { everyMs: 500, timeoutMs: UNTIL_DUE_MS, what: `the start of ${job}` },
-  );
-  return run?.name ?? '';
+  return watchRun(work, await runOfDueJob(work, stored), timeZone);
 }

@@ -9,6 +9,8 @@ const run = schedulerV1.Run.fromPartial({
   job: 'update-11-1',
   phase: 'draining',
   spec: {
+    type: commonV1.JobType.SOFTWARE_UPDATE,
+    kind: commonV1.InstallationKind.MULTI_USER,
     product: 'encore',
     fromVersion: '11.0.0',
     toVersion: '11.1.0',

@@ -1,6 +1,6 @@
-import type { installerV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
+import { commonV1, type installerV1, type schedulerV1, type sessionV1 } from '@lastcall/contracts';
 import { meter } from '../render/progress.js';
-import { bytes, count, oneLine } from '../render/text.js';
+import { bytes, count, safe } from '../render/text.js';
 import { clock, span } from '../render/time.js';
 import { lastPart, roleWord } from '../render/words.js';
 import { endLine, entryLine, runTitle } from './run-text.js';
@@ -18,7 +18,8 @@ export interface RunKnown {
 }
 
 const PHASES = ['preflight', 'staging', 'draining', 'backing-up', 'confirming', 'installing', 'reopening', 'ended'];
-const SINGLE_USER_PHASES = ['preflight', 'staging', 'backing-up', 'installing', 'ended'];
+/** Of a single seat, and of a backup. */
+const UNGATED_PHASES = ['preflight', 'staging', 'backing-up', 'installing', 'ended'];
 const LAST_ENTRIES = 8;
 
 export function runView(known: RunKnown, now: Date, columns: number): string[] {
@@ -36,11 +37,12 @@ export function runView(known: RunKnown, now: Date, columns: number): string[] {
   return [...lines.slice(0, end ? -1 : undefined), ...(end ? [end] : [])].map((line) => cut(line, columns));
 }
 
-function phaseLine({ phase, timeline }: schedulerV1.Run): string {
-  const phases = timeline.some((e) => e.event === 'GateClosed') || phase === 'draining' ? PHASES : SINGLE_USER_PHASES;
-  const shown = phases.includes(phase) ? phases : PHASES;
-  const at = shown.indexOf(phase);
-  return shown.map((p, i) => (i < at || phase === 'ended' ? `${p}` : i === at ? `>${p}<` : `(${p})`)).join(' ');
+function phaseLine({ phase, spec }: schedulerV1.Run): string {
+  const isGated = spec?.kind === commonV1.InstallationKind.MULTI_USER && spec.type === commonV1.JobType.SOFTWARE_UPDATE;
+  // A phase of a newer scheduler is not in the row; the row is shown as not begun.
+  const phases = isGated ? PHASES : UNGATED_PHASES;
+  const at = phases.indexOf(phase);
+  return phases.map((p, i) => (i < at || phase === 'ended' ? p : i === at ? `>${p}<` : `(${p})`)).join(' ');
 }
 
 function gateLines({ gate, sessions, zone }: RunKnown, now: Date): string[] {
@@ -82,8 +84,8 @@ function progressText(progress: installerV1.Host['progress']): string {
   return `${step} ${meter(Number(done), Number(total), 16)} ${bytes(done)} of ${bytes(total)}`;
 }
 
+/** Columns stay; what would begin another line or move the cursor does not. */
 function cut(line: string, columns: number): string {
-  const flat = line.startsWith('  ') ? `  ${oneLine(line)}` : oneLine(line);
-  const chars = [...flat];
-  return chars.length <= columns ? flat : `${chars.slice(0, Math.max(1, columns - 1)).join('')}~`;
+  const chars = [...safe(line).replace(/[\n\t]/g, ' ')];
+  return chars.length <= columns ? chars.join('') : `${chars.slice(0, Math.max(1, columns - 1)).join('')}~`;
 }

@@ -61,7 +61,7 @@ export type JobEvent =
 /** Edits of these do not change what is done or when: the job stays enabled. */
 const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
 
-function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
+export function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
   const keys = Object.keys(after) as (keyof JobDefinition)[];
   return keys.every((key) => HARMLESS.includes(key) || JSON.stringify(before[key]) === JSON.stringify(after[key]));
 }

@@ -168,8 +168,9 @@ function endedBy(state: Active, heard: Heard, at: number): RunEvent | undefined 
     return ending && { type: 'ended', ending, alarm: ending.outcome === 'quarantined', at };
   }
   if (heard.event !== 'GateReopened') return undefined;
-  const said = heard.outcome === undefined ? undefined : { outcome: heard.outcome, failure: heard.failure };
-  const ending = said ?? state.ending ?? { outcome: 'failed', failure: heard.failure };
+  // The gate's owner says how the run ended; whoever met the failure described it better.
+  const outcome = heard.outcome ?? state.ending?.outcome ?? 'failed';
+  const ending = { outcome, failure: (state.ending?.outcome === outcome && state.ending.failure) || heard.failure };
   const alarm = ending.outcome === 'quarantined' || Object.keys(heard.shutHosts).length > 0;
   return { type: 'ended', ending, alarm, at };
 }

@@ -1,0 +1,68 @@
+import { buildSync } from 'esbuild';
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ProcessOrders } from './contract-process.js';
+import type { StoreOptions } from './open-store.js';
+
+/** The other process of a test. */
+export interface TestProcess {
+  /** The next line that it says; undefined when it has ended. */
+  nextLine(): Promise<string | undefined>;
+  goOn(): void;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+}
+
+let program: string | undefined;
+
+/** Tests run on the sources, so the program is put together once for each suite. */
+function build(): string {
+  if (program !== undefined) return program;
+  program = join(mkdtempSync(join(tmpdir(), 'lastcall-store-')), 'contract-process.cjs');
+  buildSync({
+    entryPoints: [join(__dirname, 'contract-process.ts')],
+    outfile: program,
+    bundle: true,
+    platform: 'node',
+    conditions: ['@lastcall/source'],
+    // Optional parts of the driver, which it looks for by itself.
+    external: [
+      'kerberos',
+      '@mongodb-js/*',
+      '@aws-sdk/*',
+      'gcp-metadata',
+      'socks',
+      'snappy',
+      'aws4',
+      'mongodb-client-encryption',
+    ],
+  });
+  return program;
+}
+
+export function startProcess(options: StoreOptions, orders: ProcessOrders): TestProcess {
+  const args = ['--disable-warning=ExperimentalWarning', build(), JSON.stringify(options), JSON.stringify(orders)];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const lines = child.stdout.setEncoding('utf8').iterator() as AsyncIterator<string, undefined>;
+  let rest = '';
+  return {
+    nextLine: async () => {
+      while (!rest.includes('\n')) {
+        const { value } = await lines.next();
+        if (value === undefined) return undefined;
+        rest += value;
+      }
+      const [line = '', ...others] = rest.split('\n');
+      rest = others.join('\n');
+      return line;
+    },
+    goOn: () => void child.stdin.write('\n'),
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}

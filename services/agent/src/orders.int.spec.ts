@@ -1,0 +1,252 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { hostOrderV1 } from '@lastcall/contracts';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createClamAvProvider } from './antivirus/clamav.js';
+import { readStatus } from './status.js';
+import { sampleRelease } from './testing/sample-release.js';
+import { startTestHost, type TestHost } from './testing/test-host.js';
+
+/*
+ * Everything that can go wrong in an order, one at a time, and what remains on the host.
+ */
+
+type Action = NonNullable<hostOrderV1.HostOrder['action']>;
+
+const release = (version: string) => ({ product: 'encore', version });
+const backup = (restorePoint = 'rp-1'): Action => ({ $case: 'takeBackup', value: { product: 'encore', restorePoint } });
+const stage: Action = { $case: 'stageRelease', value: release('11.1.0') };
+const install: Action = { $case: 'installRelease', value: release('11.1.0') };
+const rollBack = (restorePoint: string): Action => ({
+  $case: 'rollBackRelease',
+  value: { ...release('11.0.0'), restorePoint },
+});
+const restore: Action = { $case: 'restoreBackup', value: { product: 'encore', restorePoint: 'rp-1' } };
+
+describe('an order that goes wrong', () => {
+  let host: TestHost;
+  beforeEach(async () => {
+    host = await startTestHost(new Server(), ServerCredentials.createInsecure());
+    host.repository.publish(sampleRelease('11.0.0', { timeout: '2s' }), sampleRelease('11.1.0', { timeout: '2s' }));
+    await host.join();
+    await host.install('11.0.0');
+  });
+  afterEach(() => host.close());
+
+  const send = (action: Action): Promise<hostOrderV1.OrderResult> => host.edge.result(host.edge.order(action));
+  const succeed = async (...actions: Action[]): Promise<void> => {
+    for (const action of actions) expect((await send(action)).failure).toBeUndefined();
+  };
+  const stateOfHost = () => ({
+    current: readlinkSync(join(host.dir, 'current')),
+    running: host.data('running.json'),
+    db: host.data('db.json'),
+  });
+  const OLD = { current: 'versions/11.0.0', running: '11.0.0', db: { bookings: [], schema: '11.0.0' } };
+
+  it.each([
+    ['11.0.0 stop', 'fail', 'COMMAND_FAILED'],
+    ['11.0.0 stop', 'hang', 'COMMAND_TIMED_OUT'],
+    ['11.1.0 migrate', 'fail', 'COMMAND_FAILED'],
+    ['11.1.0 migrate', 'hang', 'COMMAND_TIMED_OUT'],
+    ['11.1.0 start', 'fail', 'COMMAND_FAILED'],
+    ['11.1.0 start', 'hang', 'COMMAND_TIMED_OUT'],
+    ['11.1.0 health', 'fail', 'HEALTH_FAILED'],
+    ['11.1.0 health', 'hang', 'HEALTH_FAILED'],
+  ])('install with "%s" that will %s, then back', async (command, how, reason) => {
+    await host.start();
+    await succeed(stage, backup());
+    host.behave({ [command]: how });
+    expect((await send(install)).failure).toMatchObject({ reason, host: 'srv' });
+    host.behave({});
+    await succeed(rollBack('rp-1'));
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it('goes back although the new version cannot even be stopped', async () => {
+    await host.start();
+    await succeed(stage, backup(), install);
+    host.behave({ '11.1.0 stop': 'fail' });
+    await succeed(rollBack('rp-1'));
+    expect(stateOfHost()).toEqual(OLD);
+    expect(host.calls().slice(-4)).toEqual(['11.1.0 stop', '11.0.0 stop', '11.0.0 restore', '11.0.0 start']);
+  });
+
+  it.each([
+    ['11.0.0 restore', 'fail', 'COMMAND_FAILED'],
+    ['11.0.0 start', 'fail', 'COMMAND_FAILED'],
+    ['11.0.0 health', 'fail', 'HEALTH_FAILED'],
+  ])('says that the way back failed with "%s", and the next one succeeds', async (command, how, reason) => {
+    await host.start();
+    await succeed(stage, backup(), install);
+    host.behave({ [command]: how });
+    expect((await send(rollBack('rp-1'))).failure).toMatchObject({ reason });
+    host.behave({});
+    await succeed(rollBack('rp-1'));
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it('goes back from nothing: a host where the install was never begun', async () => {
+    await host.start();
+    await succeed(backup(), rollBack(''), rollBack('rp-1'));
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it.each([
+    ['a file with other bytes', (dir: string) => writeFileSync(join(dir, 'app/VERSION'), '66.6.6')],
+    ['a file that was not signed', (dir: string) => writeFileSync(join(dir, 'app/extra.js'), '')],
+    ['a file less', (dir: string) => rmSync(join(dir, 'README'))],
+    ['another mode', (dir: string) => chmodSync(join(dir, 'app/VERSION'), 0o777)],
+  ])('does not install a staged version with %s', async (_, spoil) => {
+    await host.start();
+    await succeed(stage);
+    const dir = join(host.dir, 'versions/11.1.0');
+    rmSync(join(dir, 'app/VERSION'));
+    writeFileSync(join(dir, 'app/VERSION'), '11.1.0', { mode: 0o644 });
+    spoil(dir);
+    expect((await send(install)).failure?.reason).toBe('STAGED_CHANGED');
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it('does not install what is not staged', async () => {
+    await host.start();
+    expect((await send(install)).failure?.reason).toBe('NOT_STAGED');
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  describe('a backup', () => {
+    const remains = () => readdirSync(join(host.dir, 'backups'));
+
+    it.each([
+      ['backup', 'fail', 'COMMAND_FAILED'],
+      ['backup', 'hang', 'COMMAND_TIMED_OUT'],
+      ['verifyBackup', 'fail', 'COMMAND_FAILED'],
+      ['verifyBackup', 'hang', 'COMMAND_TIMED_OUT'],
+    ])('whose %s command will %s leaves nothing', async (command, how, reason) => {
+      await host.start();
+      host.behave({ [`11.0.0 ${command}`]: how });
+      expect((await send(backup())).failure).toMatchObject({ reason });
+      expect(remains()).toEqual([]);
+    });
+
+    it('needs room, and says how much', async () => {
+      await host.start({ freeBytes: (dir) => (dir.endsWith('backups') ? 10 : 1e12) });
+      const { failure } = await send(backup());
+      expect(failure).toMatchObject({ reason: 'DISK_FULL', facts: { free_bytes: '10' } });
+      expect(Number(failure?.facts['needed_bytes'])).toBeGreaterThan(10);
+      expect(remains()).toEqual([]);
+    });
+
+    it('is not restored when it was changed', async () => {
+      await host.start();
+      await succeed(backup());
+      writeFileSync(join(host.dir, 'backups/rp-1/files/db.json'), '{"bookings":["forged"]}');
+      for (const action of [restore, rollBack('rp-1')]) {
+        expect((await send(action)).failure?.reason).toBe('BACKUP_CHANGED');
+      }
+      expect(stateOfHost()).toEqual(OLD);
+      expect(host.calls()).not.toContain('11.0.0 stop');
+    });
+
+    it('is found again by its name, and is the last one that facts know of', async () => {
+      await host.start();
+      const first = await send(backup());
+      const again = await send(backup());
+      expect(again.evidence).toEqual(first.evidence);
+      expect(host.calls().filter((call) => call === '11.0.0 backup')).toHaveLength(1);
+      const facts = await send({ $case: 'collectFacts', value: { product: 'encore', version: '' } });
+      expect(facts.evidence).toMatchObject({ value: { lastBackup: first.evidence?.value } });
+    });
+
+    it('of an older version is restored and migrated', async () => {
+      await host.start();
+      await succeed(backup(), stage, install, restore);
+      expect(stateOfHost()).toMatchObject({ running: '11.1.0', db: { schema: '11.1.0' } });
+      expect(host.calls().slice(-3)).toEqual(['11.1.0 restore', '11.1.0 migrate', '11.1.0 start']);
+    });
+
+    it('of a newer version is not restored', async () => {
+      await host.start();
+      await succeed(backup(), stage, install, backup('rp-new'), rollBack('rp-1'));
+      const value = { product: 'encore', restorePoint: 'rp-new' };
+      expect((await send({ $case: 'restoreBackup', value })).failure?.reason).toBe('BACKUP_TOO_NEW');
+    });
+
+    it('that does not exist is said so', async () => {
+      await host.start();
+      expect((await send(restore)).failure?.reason).toBe('BACKUP_NOT_FOUND');
+      expect(stateOfHost()).toEqual(OLD);
+    });
+  });
+
+  describe('facts', () => {
+    const ask = async (version: string): Promise<hostOrderV1.HostFacts> => {
+      const { evidence } = await send({ $case: 'collectFacts', value: release(version) });
+      if (evidence?.$case !== 'facts') throw new Error('no facts');
+      return evidence.value;
+    };
+
+    it('answer what the next release demands, before it is staged', async () => {
+      const taken = createServer().listen(0);
+      const { port } = taken.address() as AddressInfo;
+      const more = `requires: { ports: [${port}] }\nantivirus:\n  folders: ["\${dataDir}", "\${appDir}"]\n  processes: [encore]\n`;
+      host.repository.publish(sampleRelease('11.2.0', { more }));
+      const conf = join(host.dir, 'clamd.conf');
+      writeFileSync(conf, `ExcludePath ^${host.dir}/data/\n`);
+      await host.start({ antivirus: [createClamAvProvider([conf], [])] });
+      const facts = await ask('11.2.0');
+      taken.close();
+      expect(facts.unknown).toEqual({});
+      expect(facts.ports).toEqual([{ port, usable: false }]);
+      expect(facts.antivirus).toEqual({
+        product: 'clamav',
+        source: conf,
+        exceptions: [
+          { kind: 'folder', value: join(host.dir, 'data'), present: true },
+          { kind: 'folder', value: join(host.dir, 'versions/11.2.0'), present: false },
+          { kind: 'process', value: 'encore', present: true },
+        ],
+      });
+      expect(facts.stageFreeBytes).toBeGreaterThan(0n);
+      expect(facts.dataBytes).toBeGreaterThan(0n);
+    });
+
+    it('name what could not be found out', async () => {
+      const freeBytes = (dir: string): number => {
+        if (dir.endsWith('backups')) throw new Error('statfs failed');
+        return 1e12;
+      };
+      const conf = join(host.dir, 'clamd.conf');
+      mkdirSync(conf);
+      await host.start({ freeBytes, antivirus: [createClamAvProvider([conf], [])] });
+      const facts = await ask('11.1.0');
+      expect(facts.unknown).toMatchObject({ backup_free_bytes: 'statfs failed' });
+      expect(facts.unknown['antivirus']).toContain(conf);
+      expect(facts.antivirus).toBeUndefined();
+      expect((await ask('99.0.0')).unknown['ports']).toContain('no published release');
+    });
+  });
+
+  it('a full disk is told to the services, not only to the log', async () => {
+    await host.start({ freeBytes: () => 1_000 });
+    host.repository.publish(sampleRelease('11.4.0'));
+    const { failure } = await send({ $case: 'stageRelease', value: release('11.4.0') });
+    expect(failure).toMatchObject({ reason: 'DISK_FULL', facts: { step: 'download', free_bytes: '1000' } });
+    expect(existsSync(join(host.dir, 'reserve'))).toBe(false);
+    await host.stop();
+    await host.start();
+    await succeed({ $case: 'stageRelease', value: release('11.4.0') });
+    expect(existsSync(join(host.dir, 'reserve'))).toBe(true);
+  });
+
+  it('shows in the status, beside the agent that runs', async () => {
+    await host.start();
+    await send(install);
+    const status = await readStatus(host.dir);
+    expect(status).toMatchObject({ running: true, installedVersion: '11.0.0', host: 'srv', fence: 1 });
+    expect(status.orders[0]).toMatchObject({ action: 'install-release', phase: 'finished', reason: 'NOT_STAGED' });
+    await host.stop();
+    expect((await readStatus(host.dir)).running).toBe(false);
+  });
+});
