@@ -53,6 +53,9 @@ function checkCommands(role: HostRole, commands: RoleCommands): RuleBreach[] {
     );
   }
   if (commands.backup && !commands.restore) breaches.push(at('backup', 'needs a restore command beside it'));
+  if (commands.backup && !commands.verifyBackup) {
+    breaches.push(at('backup', 'needs a verifyBackup command beside it: a backup that nobody proved does not count'));
+  }
   if (commands.restore && !commands.backup) breaches.push(at('restore', 'needs a backup command beside it'));
   if (commands.firstStart && role !== 'terminal-server') {
     breaches.push(at('firstStart', 'is for the role terminal-server only'));

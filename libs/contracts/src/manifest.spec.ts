@@ -20,6 +20,7 @@ commands:
     health: { http: "http://127.0.0.1:\${ENCORE_PORT}/health", timeout: 5s }
     migrate: { run: [node, migrate.js], timeout: 5m }
     backup: { run: [node, backup.js] }
+    verifyBackup: { run: [node, verify.js] }
     restore: { run: [node, restore.js] }
   terminal-server:
     firstStart: { run: [node, client.js, --first-start] }
@@ -89,7 +90,7 @@ describe('parseManifest', () => {
     [
       'a role without files',
       GOOD.replace('  terminal-server:', '  workstation:'),
-      22,
+      23,
       'commands.workstation',
       'no artifact',
     ],

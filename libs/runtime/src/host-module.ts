@@ -67,7 +67,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
   const log = options.log.child({ service: name });
   const opened = await open(module, { ...options, log });
   const { store, revocations, parts } = opened;
-  const deadLetters = await openDeadLetters(name, store);
+  const deadLetters = await openDeadLetters(name, store, options.telemetry);
   const audit = await openAuditTrail(name, store);
   const consumer = createEventConsumer({
     service: name,

@@ -17,7 +17,8 @@ import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
 import type { AnyServiceModule } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
-import { loadTelemetry, type Telemetry } from './telemetry/telemetry.js';
+import { loadTelemetry } from './telemetry/load-telemetry.js';
+import type { Telemetry } from './telemetry/telemetry.js';
 import { readClientTls, readServerTls } from './tls.js';
 
 /*

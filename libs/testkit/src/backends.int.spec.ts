@@ -13,7 +13,7 @@ const [suite, name] =
     : [describe, 'a stack on NATS and MongoDB'];
 
 suite(name, () => {
-  it('keeps what was said and recorded over a restart, and takes everything away at the end', async () => {
+  it('keeps what was said and recorded over a restart', async () => {
     const taken: string[] = [];
     const options = { modules: [createSmallCatalog({ taken })], bus: 'nats', store: 'mongodb' } as const;
     const first = await startStack(options);
@@ -30,12 +30,5 @@ suite(name, () => {
     expect(auditRecords.map((record) => record.resource)).toEqual(['tokens/t1']);
     await second.stop();
     expect(taken).toEqual(['HostJoined srv']);
-
-    const third = await startStack({ ...options, prefix: first.prefix });
-    const empty = await third
-      .client(operationsV1.OperationsServiceService)
-      .listAuditRecords({ pageSize: 0, pageToken: '' });
-    expect(empty.auditRecords).toEqual([]);
-    await third.stop();
   });
 });

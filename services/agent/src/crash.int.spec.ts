@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReleases } from './releases.js';
 import { layoutOf } from './layout.js';
-import { startAgentProcess, type AgentProcess } from './testing/agent-process.js';
+import { removeAgentProgram, startAgentProcess, type AgentProcess } from './testing/agent-process.js';
 import { COMMAND_NAMES, sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
 
@@ -54,6 +54,8 @@ describe('kill -9', () => {
     for (const process of started.splice(0)) await process.kill();
     await host.close();
   });
+
+  afterAll(removeAgentProgram);
 
   const start = (): AgentProcess => {
     agent = startAgentProcess('run', '--data', host.dir);

@@ -280,7 +280,9 @@ describe('staging', () => {
 const mounted = tryMount();
 (mounted ? describe : describe.skip)('a disk that is really full', () => {
   afterAll(() => {
-    if (mounted) spawnSync('umount', [mounted]);
+    if (!mounted) return;
+    spawnSync('umount', [mounted]);
+    rmSync(mounted, { recursive: true, force: true });
   });
 
   it('is told apart, and staging succeeds when there is room again', async () => {

@@ -167,6 +167,7 @@ async function checkRestorePoint(parts: StepParts, { state, signal }: StepContex
 }
 
 async function restoreData(parts: StepParts, context: StepContext): Promise<boolean> {
+  if (context.state.dataUntouched) return false;
   const { action } = context.state.order;
   const restorePoint = restorePointOf(action);
   const release = await loadTarget(parts, action);

@@ -21,6 +21,7 @@ commands:
     start: { run: [node, server.js] }
     migrate: { run: [node, migrate.js] }
     backup: { run: [node, backup.js] }
+    verifyBackup: { run: [node, verify.js] }
     restore: { run: [node, restore.js] }
 `;
 const A = 'a'.repeat(64);

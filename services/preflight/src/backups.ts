@@ -71,9 +71,9 @@ function freshForRun(run: RunSpec, now: number): BackupDocument {
 async function basisOf(documents: Documents, run: RunSpec): Promise<BackupBasis> {
   const report = await documents.reports.get(reportIdOf(run.run));
   const state = report?.data.state;
-  const checked = state?.phase === 'decided' ? state.backup : { needless: false, newest: undefined };
+  const checked = state?.phase === 'decided' ? state.backup : { needless: false, changesData: true, newest: undefined };
   const newest = newestBackup([checked.newest, await newestProven(documents, run.installation)]);
-  return { needless: checked.needless, newest };
+  return { ...checked, newest };
 }
 
 function firstCommand(run: RunSpec, basis: BackupBasis, at: number): BackupCommand {
@@ -84,8 +84,11 @@ function firstCommand(run: RunSpec, basis: BackupBasis, at: number): BackupComma
   return { type: 'refuse', host: '', failure: failure('NO_HOST', 'the installation has no host that holds data'), at };
 }
 
-function elsewhere(run: RunSpec, { newest }: BackupBasis, at: number): BackupCommand {
-  if (newest && at - newest.takenAt <= run.backupMaxAgeMs) return { type: 'accept', host: '', backup: newest };
+function elsewhere(run: RunSpec, { newest, changesData }: BackupBasis, at: number): BackupCommand {
+  if (newest && at - newest.takenAt <= run.backupMaxAgeMs) {
+    // An update that changes no data must never bring older data back.
+    return { type: 'accept', host: '', backup: changesData ? newest : { ...newest, restorePoint: '' } };
+  }
   const hours = Math.round(run.backupMaxAgeMs / HOUR_MS);
   const found = newest ? `the newest is of ${new Date(newest.takenAt).toISOString()}` : 'none is known';
   const message = `no proven backup is at most ${hours} hours old (${found}); take one with: lastcall backup take`;

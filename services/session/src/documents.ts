@@ -13,6 +13,8 @@ import type { InstallationFacts } from './domain/installation.js';
 export interface GateDocument {
   /** Absent until the catalog has told of the installation. */
   readonly facts?: InstallationFacts;
+  /** Sequence at which the catalog said the version that the gate has heard last. */
+  readonly versionSequence?: number;
   readonly gate: GateState;
   readonly changedAt: number;
   readonly dueAt?: number;

@@ -8,7 +8,8 @@ import type { Roster } from './roster.js';
 import type { Watch } from './watch.js';
 
 /*
- * What repeats: the lease of this replica, and the sweep over its streams, which is the only clock that they have.
+ * What repeats: the lease of this replica, the sweep over its streams, which is the only clock that they have, and the look at the
+ * store for what was not heard.
  */
 
 export interface DutyParts {
@@ -23,9 +24,14 @@ export interface DutyParts {
 }
 
 const SWEEP_MS = 500;
+const LOOK_MS = 1_000;
 const TALLIES_KEPT_MS = DAY_MS;
 
-export function createPresenceDuty({ presence, ledger, leaseMs }: DutyParts): Duty {
+export function createDuties(parts: DutyParts): readonly Duty[] {
+  return [presenceDuty(parts), sweepDuty(parts), lookDuty(parts)];
+}
+
+function presenceDuty({ presence, ledger, leaseMs }: DutyParts): Duty {
   let tidiedAt = 0;
   return {
     name: 'presence',
@@ -43,22 +49,33 @@ export function createPresenceDuty({ presence, ledger, leaseMs }: DutyParts): Du
   };
 }
 
-export function createSweepDuty(parts: DutyParts): Duty {
-  const { presence, roster, hellos, limits, ledger, watch } = parts;
+/** Memory only: a store that hangs must not keep streams alive beyond the lease. */
+function sweepDuty(parts: DutyParts): Duty {
+  const { presence, roster, hellos, limits } = parts;
   let sweptAt = presence.now();
   return {
     name: 'stream-sweep',
     everyMs: SWEEP_MS,
     runOnce: async () => {
+      presence.check();
       const now = presence.now();
       hellos.sweep();
       roster.sweep(now - sweptAt);
       roster.endRevoked((token) => parts.isRevoked(token));
       limits.sweep(now);
       sweptAt = now;
-      // Nothing of it needs the store but what follows; a store that is away must not stop the sweep.
+      return undefined;
+    },
+  };
+}
+
+function lookDuty({ presence, ledger, watch }: DutyParts): Duty {
+  return {
+    name: 'gate-watch',
+    everyMs: LOOK_MS,
+    runOnce: async () => {
       await ledger.flush();
-      await watch.look(now);
+      await watch.look(presence.now());
       return undefined;
     },
   };

@@ -8,6 +8,7 @@ import {
   type EventMessage,
 } from '@lastcall/contracts';
 import {
+  MINUTE_MS,
   failure,
   isRejected,
   passesGate,
@@ -32,6 +33,9 @@ export interface EventParts {
   readonly keeper: Keeper;
   readonly settings: SessionSettings;
 }
+
+/** As the catalog has it. */
+const DEFAULT_REACTION_MS = 5 * MINUTE_MS;
 
 type RunMessage = { readonly run?: EventMessage<'StagingCompleted'>['run'] };
 type CommandAt = (run: RunSpec, at: number) => GateCommand;
@@ -92,16 +96,14 @@ async function installationChanged(
 ): Promise<void> {
   const id = installation && installationOf(installation.name);
   if (!id) return;
-  if (deleted) return gates.hear(id, { deleted, version: '' }, envelope);
-  const { kind, timeZone, reactionTime, installedVersion: version } = installation;
-  const reactionTimeMs = durationToMs(reactionTime);
-  const heard = {
+  const { kind, timeZone, reactionTime, installedVersion } = installation;
+  const settings = {
     kind: installationKind.fromWire(kind) ?? 'multi-user',
     timeZone: timeZone || 'UTC',
-    deleted: false,
-    ...(reactionTimeMs !== undefined && { reactionTimeMs }),
+    reactionTimeMs: durationToMs(reactionTime) ?? DEFAULT_REACTION_MS,
+    deleted,
   };
-  await gates.hear(id, { ...heard, version }, envelope);
+  await gates.hear(id, { settings, ...(!deleted && { version: installedVersion }) }, envelope);
 }
 
 function failureOf({

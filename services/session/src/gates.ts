@@ -13,7 +13,13 @@ import type { SessionSettings } from './settings.js';
  */
 
 export type GateRecord = Document<GateDocument>;
-export type Heard = Pick<InstallationFacts, 'kind' | 'timeZone' | 'reactionTimeMs' | 'deleted'>;
+
+/** What the catalog says of an installation; each part only where the event has it. */
+export interface Heard {
+  readonly settings?: Omit<InstallationFacts, 'sequence'>;
+  /** Empty: not known. */
+  readonly version?: string;
+}
 
 export interface Applied {
   readonly gate: GateState;
@@ -29,46 +35,18 @@ export interface Gates {
     envelope?: EventEnvelope,
   ): Promise<Applied | Rejected>;
   /** What the catalog says of an installation. */
-  hear(installation: string, heard: Partial<Heard> & { version: string }, envelope: EventEnvelope): Promise<void>;
+  hear(installation: string, heard: Heard, envelope: EventEnvelope): Promise<void>;
 }
 
 type Result = { readonly applied: Applied; readonly record?: GateRecord } | Rejected;
+type Catalogued = Pick<GateDocument, 'facts' | 'versionSequence'>;
 
 /** `changed` is told of each write. */
 export function createGates(
   { gates }: Documents,
-  settings: SessionSettings,
+  { gateOverdueGraceMs }: SessionSettings,
   changed: (record: GateRecord) => void,
 ): Gates {
-  function applied(
-    id: string,
-    current: GateDocument | undefined,
-    commands: readonly GateCommand[],
-    facts: InstallationFacts | undefined,
-    { now, version }: StepContext,
-  ): Change<GateDocument, Result> {
-    const before = current?.gate ?? initialGate;
-    let state = before;
-    const events: GateEvent[] = [];
-    for (const command of commands) {
-      const decision = runDecider(machine, state, command);
-      if (isRejected(decision)) return { keep: decision };
-      state = decision.state;
-      events.push(...decision.events);
-    }
-    if (events.length === 0 && facts === current?.facts) return { keep: { applied: { gate: state, events } } };
-    const dueAt = gateDueAt(state, settings.gateOverdueGraceMs);
-    const write: GateDocument = {
-      ...(facts && { facts }),
-      gate: state,
-      changedAt: now,
-      ...(dueAt !== undefined && { dueAt }),
-    };
-    const said = eventsFor(before, events);
-    const record = { id, version: version + Math.max(1, said.length), data: write };
-    return { write, events: said, result: { applied: { gate: state, events }, record } };
-  }
-
   function settle(result: Result): Applied | Rejected {
     if (isRejected(result)) return result;
     if (result.record) changed(result.record);
@@ -79,30 +57,65 @@ export function createGates(
     get: (installation) => gates.get(installation),
     apply: async (installation, command, envelope) => {
       const step = (current: GateDocument | undefined, context: StepContext): Change<GateDocument, Result> =>
-        applied(installation, current, [command(context)], current?.facts, context);
+        changeOf(installation, current, command(context), current ?? {}, context, gateOverdueGraceMs);
       if (!envelope) return settle(await gates.change(installation, step));
       const taken = await gates.take(installation, envelope, step);
-      return taken.taken ? settle(taken.result) : { gate: initialGate, events: [] };
+      return taken.taken ? settle(taken.result) : NOTHING;
     },
-    hear: async (installation, { version, ...heard }, envelope) => {
+    hear: async (installation, heard, envelope) => {
       const taken = await gates.take(installation, envelope, (current, context): Change<GateDocument, Result> => {
-        const before = current?.facts ?? unheardOf;
-        const facts = newerFacts(current?.facts, { ...before, ...heard, sequence: envelope.sequence });
-        // Old news: neither the facts nor the version.
-        if (facts === current?.facts) return { keep: { applied: { gate: current.gate, events: [] } } };
-        const commands: GateCommand[] = version === '' ? [] : [{ type: 'learn-version', version }];
-        return applied(installation, current, commands, facts, context);
+        const { command, ...catalogued } = catalogueAfter(current, heard, envelope.sequence);
+        return changeOf(installation, current, command, catalogued, context, gateOverdueGraceMs);
       });
       if (taken.taken) settle(taken.result);
     },
   };
 }
 
-/** Until InstallationChanged has come: enough to let clients in, nothing that a person would miss. */
-const unheardOf: InstallationFacts = {
-  kind: 'multi-user',
-  timeZone: 'UTC',
-  reactionTimeMs: 300_000,
-  deleted: false,
-  sequence: 0,
-};
+/** The event was taken in before. */
+const NOTHING: Applied = { gate: initialGate, events: [] };
+
+/** What is newer than what is known; each part has its own sequence, because not every event has both. */
+function catalogueAfter(
+  current: GateDocument | undefined,
+  { settings, version }: Heard,
+  sequence: number,
+): Catalogued & { readonly command: GateCommand | undefined } {
+  const facts = settings ? newerFacts(current?.facts, { ...settings, sequence }) : current?.facts;
+  const isNews = version !== undefined && sequence > (current?.versionSequence ?? 0);
+  const versionSequence = isNews ? sequence : current?.versionSequence;
+  return {
+    ...(facts && { facts }),
+    ...(versionSequence !== undefined && { versionSequence }),
+    command: isNews ? { type: 'learn-version', version } : undefined,
+  };
+}
+
+function changeOf(
+  id: string,
+  current: GateDocument | undefined,
+  command: GateCommand | undefined,
+  { facts, versionSequence }: Catalogued,
+  { now, version }: StepContext,
+  overdueGraceMs: number,
+): Change<GateDocument, Result> {
+  const before = current?.gate ?? initialGate;
+  const decision = command ? runDecider(machine, before, command) : { state: before, events: [] };
+  if (isRejected(decision)) return { keep: decision };
+  const { state: gate, events } = decision;
+  const applied = { gate, events };
+  const isKnown = facts === current?.facts && versionSequence === current?.versionSequence;
+  if (events.length === 0 && isKnown) return { keep: { applied } };
+  const dueAt = gateDueAt(gate, overdueGraceMs);
+  const write: GateDocument = {
+    ...(facts && { facts }),
+    ...(versionSequence !== undefined && { versionSequence }),
+    gate,
+    changedAt: now,
+    ...(dueAt !== undefined && { dueAt }),
+  };
+  const said = eventsFor(before, events);
+  // The store counts one version for each event, and one for a write without any.
+  const record = { id, version: version + Math.max(1, said.length), data: write };
+  return { write, events: said, result: { applied, record } };
+}

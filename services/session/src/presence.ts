@@ -1,7 +1,6 @@
-import { randomId, type Clock } from '@lastcall/kernel';
+import { Fault, randomId, type Clock } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
-import type { Documents } from './documents.js';
-import { BY_INSTALLATION, BY_REPLICA, LEASE } from './documents.js';
+import { BY_INSTALLATION, BY_REPLICA, LEASE, type Documents } from './documents.js';
 
 /*
  * This replica's lease. Its sessions live in the store as long as the lease does; one write every few seconds stands for all
@@ -9,26 +8,6 @@ import { BY_INSTALLATION, BY_REPLICA, LEASE } from './documents.js';
  *
  * A lease that was lost is never taken up again: the replica goes on under another name, with no sessions.
  */
-
-export interface Presence extends Clock {
-  /** Name of this replica, now. */
-  readonly replica: string;
-  /** The store's clock, as well as it is known here. */
-  now(): number;
-  /** Takes the lease if it is not held. */
-  hold(): Promise<void>;
-  /** Whether streams may go on. */
-  isValid(): boolean;
-  renew(): Promise<void>;
-  /** When other replicas gave their last sign of life. */
-  renewals(): Promise<ReadonlyMap<string, number>>;
-  /** Removes what dead replicas left behind, of one installation, or of all of them when their grace is over. */
-  bury(installation?: string): Promise<void>;
-  /** Removes documents of an installation that belong to nobody, after a crash at the wrong moment; reads all of them. */
-  removeOrphans(installation: string): Promise<void>;
-  /** The lease ends now; sessions may come back elsewhere within the grace. */
-  release(): Promise<void>;
-}
 
 export interface PresenceOptions {
   readonly documents: Documents;
@@ -47,43 +26,100 @@ const MARGIN = 0.25;
 
 const monotonic = (): number => performance.timeOrigin + performance.now();
 
-export function createPresence(options: PresenceOptions): Presence {
-  const { leaseMs, graceMs, log } = options;
-  const { replicas, sessions } = options.documents;
-  let replica = randomId('rep');
-  let validUntil = 0;
-  let offsetMs = 0;
-  let holding: Promise<void> | undefined;
+export class Presence implements Clock {
+  private name = randomId('rep');
+  /** By the local clock; 0: no lease was taken under this name. */
+  private validUntil = 0;
+  private offsetMs = 0;
+  private renewing: Promise<void> | undefined;
+  private released = false;
 
-  const isValid = (): boolean => monotonic() < validUntil;
+  constructor(private readonly options: PresenceOptions) {}
 
-  function giveUp(): void {
-    validUntil = 0;
-    replica = randomId('rep');
-    options.lost();
+  /** Name of this replica, now. */
+  get replica(): string {
+    return this.name;
   }
 
-  async function renew(): Promise<void> {
-    if (validUntil > 0 && !isValid()) giveUp();
+  /** The store's clock, as well as it is known here. */
+  now(): number {
+    return Math.round(monotonic() + this.offsetMs);
+  }
+
+  /** Whether streams may go on. */
+  isValid(): boolean {
+    return monotonic() < this.validUntil;
+  }
+
+  /** Ends the streams when the lease could not be renewed in time; needs no store. */
+  check(): void {
+    if (this.validUntil > 0 && !this.isValid()) this.giveUp();
+  }
+
+  /** Takes the lease if it is not held. */
+  async hold(): Promise<void> {
+    if (this.released) throw new Fault('this replica is going down');
+    if (!this.isValid()) await this.renew();
+  }
+
+  async renew(): Promise<void> {
+    this.check();
+    this.renewing ??= this.write().finally(() => (this.renewing = undefined));
+    await this.renewing;
+  }
+
+  private async write(): Promise<void> {
+    const { leaseMs, log, documents } = this.options;
+    const { name } = this;
+    const known = this.validUntil > 0;
     const before = monotonic();
-    const name = replica;
-    const now = await replicas.change(name, (current, { now }) => {
+    const now = await documents.replicas.change(name, (current, { now }) => {
       // Another replica may have buried us since.
-      if (validUntil > 0 && (!current || current.leaseUntil <= now)) return { keep: undefined };
+      if (known && (!current || current.leaseUntil <= now)) return { keep: undefined };
       return { write: { renewedAt: now, leaseUntil: now + leaseMs }, result: now };
     });
-    if (name !== replica) return;
+    if (name !== this.name) return;
     if (now === undefined) {
-      log.warn({ replica }, 'the lease of this replica was lost; its sessions have to come back');
-      giveUp();
-      return renew();
+      log.warn({ replica: name }, 'the lease of this replica was lost; its sessions have to come back');
+      this.giveUp();
+      return this.write();
     }
-    offsetMs = now - monotonic();
-    validUntil = before + leaseMs * (1 - MARGIN);
+    this.offsetMs = now - monotonic();
+    this.validUntil = before + leaseMs * (1 - MARGIN);
   }
 
-  async function removeSessions(name: string, installation?: string): Promise<void> {
-    const where = { replica: name, ...(installation !== undefined && { installation }) };
+  private giveUp(): void {
+    this.validUntil = 0;
+    this.name = randomId('rep');
+    this.options.lost();
+  }
+
+  /** When the replicas gave their last sign of life. */
+  async renewals(): Promise<ReadonlyMap<string, number>> {
+    const { items } = await this.options.documents.replicas.query({ index: LEASE, limit: PAGE });
+    return new Map(items.map(({ id, data }) => [id, data.renewedAt]));
+  }
+
+  /** Removes what dead replicas left behind: all of it when its grace is over, of one installation at once. */
+  async bury(installation?: string): Promise<void> {
+    const { documents, graceMs, log } = this.options;
+    const { replicas } = documents;
+    const now = await replicas.change('clock', (_, context) => ({ keep: context.now }));
+    // While a logoff waits for zero nobody may come back, so there is no grace.
+    const below = now - (installation === undefined ? graceMs : 0);
+    const { items } = await replicas.query({ index: LEASE, range: { field: 'lease_until', below }, limit: PAGE });
+    for (const { id } of items) {
+      if (id === this.name) continue;
+      await this.removeSessions(id, installation);
+      if (installation !== undefined) continue;
+      await replicas.remove(id);
+      log.info({ replica: id }, 'sessions of a replica that is gone were removed');
+    }
+  }
+
+  private async removeSessions(replica: string, installation?: string): Promise<void> {
+    const { sessions } = this.options.documents;
+    const where = { replica, ...(installation !== undefined && { installation }) };
     for (;;) {
       const { items } = await sessions.query({ index: BY_REPLICA, where, limit: PAGE });
       if (items.length === 0) return;
@@ -91,63 +127,39 @@ export function createPresence(options: PresenceOptions): Presence {
     }
   }
 
-  /** Removes what nobody owns: of replicas that nobody knows any more, and of our own what was never let in. */
-  async function removeOrphans(installation: string): Promise<void> {
-    const where = { installation };
-    let pageToken: string | undefined;
+  /** Removes documents of an installation that belong to nobody, after a crash at the wrong moment; reads all of them. */
+  async removeOrphans(installation: string): Promise<void> {
+    const { sessions } = this.options.documents;
+    const alive = new Map<string, boolean>();
+    let token: { pageToken?: string } = {};
     do {
-      const token = pageToken === undefined ? {} : { pageToken };
-      const page = await sessions.query({ index: BY_INSTALLATION, where, limit: PAGE, ...token });
+      const page = await sessions.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
       const orphans: string[] = [];
-      const alive = new Map<string, boolean>();
-      for (const { id, data } of page.items) {
-        const owner = data.replica;
-        if (!alive.has(owner)) alive.set(owner, owner === replica || (await replicas.get(owner)) !== undefined);
-        if (!alive.get(owner) || (owner === replica && !options.owns(installation, id))) orphans.push(id);
-      }
+      for (const { id, data } of page.items) if (await this.isOrphan(alive, id, data)) orphans.push(id);
       if (orphans.length > 0) await sessions.removeMany(orphans);
-      pageToken = page.nextPageToken;
-    } while (pageToken !== undefined);
+      token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
+    } while (token.pageToken !== undefined);
   }
 
-  async function nowInStore(): Promise<number> {
-    return replicas.change('clock', (_, { now }) => ({ keep: now }));
+  /** Of a replica that nobody knows any more, or ours and never let in. */
+  private async isOrphan(
+    alive: Map<string, boolean>,
+    id: string,
+    { replica, installation }: { replica: string; installation: string },
+  ): Promise<boolean> {
+    if (replica === this.name) return !this.options.owns(installation, id);
+    const known = alive.get(replica) ?? (await this.options.documents.replicas.get(replica)) !== undefined;
+    alive.set(replica, known);
+    return !known;
   }
 
-  return {
-    get replica() {
-      return replica;
-    },
-    now: () => Math.round(monotonic() + offsetMs),
-    hold: async () => {
-      if (isValid()) return;
-      await (holding ??= renew().finally(() => (holding = undefined)));
-    },
-    isValid,
-    renew,
-    renewals: async () => {
-      const { items } = await replicas.query({ index: LEASE, limit: PAGE });
-      return new Map(items.map(({ id, data }) => [id, data.renewedAt]));
-    },
-    bury: async (installation) => {
-      // While a logoff waits for zero nobody may come back, so there is no grace.
-      const below = (await nowInStore()) - (installation === undefined ? graceMs : 0);
-      const { items } = await replicas.query({ index: LEASE, range: { field: 'lease_until', below }, limit: PAGE });
-      for (const { id } of items) {
-        if (id === replica) continue;
-        await removeSessions(id, installation);
-        if (installation !== undefined) continue;
-        await replicas.remove(id);
-        log.info({ replica: id }, 'sessions of a replica that is gone were removed');
-      }
-    },
-    removeOrphans,
-    release: async () => {
-      if (validUntil === 0) return;
-      validUntil = 0;
-      await replicas.change(replica, (current, { now }) =>
-        current ? { write: { ...current, leaseUntil: now }, result: undefined } : { keep: undefined },
-      );
-    },
-  };
+  /** The lease ends now; sessions may come back elsewhere within the grace. */
+  async release(): Promise<void> {
+    this.released = true;
+    if (this.validUntil === 0) return;
+    this.validUntil = 0;
+    await this.options.documents.replicas.change(this.name, (current, { now }) =>
+      current ? { write: { ...current, leaseUntil: now }, result: undefined } : { keep: undefined },
+    );
+  }
 }

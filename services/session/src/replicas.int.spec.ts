@@ -19,7 +19,7 @@ import {
 
 const { EndReason, RefusalReason, GateState } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 1_000, resumeGraceMs: 1_000, heartbeatIntervalMs: 5_000 };
+const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_000, heartbeatIntervalMs: 5_000 };
 
 interface Pair {
   readonly first: Stack;

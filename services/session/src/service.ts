@@ -4,19 +4,19 @@ import { createAdmissions, type Admissions } from './admissions.js';
 import { createAttach } from './attach.js';
 import { createAttachLimits } from './attach-limits.js';
 import { openDocuments } from './documents.js';
-import { createPresenceDuty, createSweepDuty } from './duties.js';
+import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createGates } from './gates.js';
 import { createHellos } from './hellos.js';
 import { createKeeper, type Keeper } from './keeper.js';
-import { createLedger } from './ledger.js';
-import { createPresence } from './presence.js';
+import { Ledger } from './ledger.js';
+import { Presence } from './presence.js';
 import { createReplacements } from './replacements.js';
 import { Roster } from './roster.js';
 import { gateHandlers } from './rpc-gate.js';
 import { sessionHandlers } from './rpc-sessions.js';
 import { sessionSettings, type SessionSettings } from './settings.js';
-import { createWatch, type Watch } from './watch.js';
+import { Watch } from './watch.js';
 
 /** Sessions, gate, notices, holds, first-start proofs. */
 export const sessionModule: ServiceModule<SessionSettings> = {
@@ -40,7 +40,7 @@ export const sessionModule: ServiceModule<SessionSettings> = {
     return {
       rpc: [rpc],
       consumers: createHandlers({ gates, keeper, settings }),
-      duties: [createPresenceDuty(duties), createSweepDuty(duties), keeper.duty],
+      duties: [...createDuties(duties), keeper.duty],
       stop: async () => {
         hellos.stop();
         roster.moveAll();
@@ -59,7 +59,7 @@ type Documents = Awaited<ReturnType<typeof openDocuments>>;
 async function createParts({ settings, store, bus, log }: ServiceContext<SessionSettings>, documents: Documents) {
   const known = (installation: string) => watch.known(installation);
   const gates = createGates(documents, settings, (record) => watch.changed(record));
-  const presence = createPresence({
+  const presence: Presence = new Presence({
     documents,
     leaseMs: settings.sessionLeaseMs,
     graceMs: settings.resumeGraceMs,
@@ -68,11 +68,16 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     lost: () => roster.moveAll(),
   });
   const now = () => presence.now();
-  const ledger = createLedger(documents, now, log, (installations) => {
-    const shut = [...installations].filter((id) => known(id)?.data.gate.phase !== 'open');
-    keeper.nudge(new Set(shut));
+  const ledger: Ledger = new Ledger({
+    documents,
+    now,
+    log,
+    removed: (installations) => {
+      const shut = [...installations].filter((id) => known(id)?.data.gate.phase !== 'open');
+      keeper.nudge(new Set(shut));
+    },
   });
-  const roster = new Roster({
+  const roster: Roster = new Roster({
     ledger,
     now,
     known,
@@ -81,7 +86,7 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     maxQueuedBytes: settings.maxQueuedBytes,
     maxMessagesPerSecond: settings.maxMessagesPerSecond,
   });
-  const watch: Watch = createWatch(bus, documents, gates, log, (record) => roster.follow(record));
+  const watch: Watch = new Watch({ bus, documents, log, follow: (record) => roster.follow(record) });
   await watch.start();
   const replacements = await createReplacements({ bus, roster, presence, log });
   const admissions: Admissions = createAdmissions({

@@ -10,7 +10,7 @@ export const sessionSettings = z.object({
   /** How long a client whose connection was lost may come back as the same session. Default 30 s. */
   resumeGraceMs: whole(0, HOUR_MS).default(30 * SECOND_MS),
   /** How long a replica counts as alive without a sign of life; its sessions run out with it. Default 10 s. */
-  sessionLeaseMs: whole(500, 5 * MINUTE_MS).default(10 * SECOND_MS),
+  sessionLeaseMs: whole(2_000, 5 * MINUTE_MS).default(10 * SECOND_MS),
   /** How long the logoff may take until zero is proven; must be longer than the lease. Default 60 s. */
   drainTimeoutMs: whole(500, HOUR_MS).default(MINUTE_MS),
   /** How long a terminal server has for its first start. Default 5 min. */

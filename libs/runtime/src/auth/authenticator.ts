@@ -16,6 +16,8 @@ export type AgentKey = (installation: string, host: string) => Promise<Uint8Arra
 export interface Authenticator {
   /** `authorization` is the header's value, `Bearer …`. */
   authenticate(authorization: string | undefined): Promise<Principal | Rejected>;
+  /** The refusal, when a credential that was accepted has been revoked since; for calls that outlive their beginning. */
+  revocationOf(token: string): Rejected | undefined;
 }
 
 export interface AuthenticatorOptions {
@@ -40,6 +42,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (kid === undefined) return badCredential('it is no signed token');
       return kid === AGENT_KID ? agentPrincipal(options, credential) : issuedPrincipal(options, credential);
     },
+    revocationOf: (token) => (options.isRevoked(token) ? revoked() : undefined),
   };
 }
 
@@ -63,9 +66,7 @@ async function issuedPrincipal(options: AuthenticatorOptions, credential: string
   if (!role || role === 'agent') return badCredential('its role is not one that is issued');
   if (installation !== undefined && !isId(installation)) return badCredential('its installation is no id');
   if (!claims.jti || !claims.sub) return badCredential('it lacks its id or its subject');
-  if (options.isRevoked(claims.jti)) {
-    return reject('unauthenticated', 'CREDENTIAL_REVOKED', 'This credential was revoked; ask for a new one.');
-  }
+  if (options.isRevoked(claims.jti)) return revoked();
   return principal(claims.sub, role, installation, claims.jti);
 }
 
@@ -131,6 +132,10 @@ function principal(subject: string, role: RoleName, installation: string | undef
 function noCredential(): Rejected {
   const message = 'This call needs a credential: send "authorization: Bearer <token>".';
   return reject('unauthenticated', 'NO_CREDENTIAL', message);
+}
+
+function revoked(): Rejected {
+  return reject('unauthenticated', 'CREDENTIAL_REVOKED', 'This credential was revoked; ask for a new one.');
 }
 
 function badCredential(why: string): Rejected {

@@ -1,6 +1,7 @@
 import type { EventEnvelope, ServiceName } from '@lastcall/contracts';
 import { derivedId } from '@lastcall/kernel';
 import type { Collection, Store } from '@lastcall/store';
+import type { Telemetry } from '../telemetry/telemetry.js';
 
 /*
  * Events that a consumer could not take in, in its own database. Owned by the runtime, the same for each service. One that is
@@ -37,12 +38,15 @@ export interface DeadLetters {
 
 const MAX_REASON_CHARS = 4_000;
 
-export async function openDeadLetters(service: ServiceName, store: Store): Promise<DeadLetters> {
+export async function openDeadLetters(service: ServiceName, store: Store, telemetry: Telemetry): Promise<DeadLetters> {
   const documents: Collection<DeadLetterData> = await store.collection<DeadLetterData>({
     name: 'dead_letters',
     fields: ({ order }) => ({ order }),
     indexes: [{ name: 'newest', fields: ['order'] }],
   });
+  const count = (): Promise<number> => documents.count({ index: 'newest' });
+  const report = async (): Promise<void> => telemetry.set('dead_letters', await count(), { service });
+  await report();
   return {
     service,
     keep: async (event, reason) => {
@@ -50,6 +54,7 @@ export async function openDeadLetters(service: ServiceName, store: Store): Promi
       await documents.change(id, (current, { now }) =>
         current ? { keep: undefined } : { write: toData(id, event, reason, now), result: undefined },
       );
+      await report();
     },
     find: async (id) => {
       const found = await documents.get(id);
@@ -62,8 +67,9 @@ export async function openDeadLetters(service: ServiceName, store: Store): Promi
     },
     remove: async (id) => {
       await documents.remove(id);
+      await report();
     },
-    count: () => documents.count({ index: 'newest' }),
+    count,
   };
 }
 

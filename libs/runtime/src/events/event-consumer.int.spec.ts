@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '../logging.js';
 import type { EventHandlers } from '../service.js';
-import { noTelemetry } from '../telemetry/telemetry.js';
+import { noTelemetry, type Telemetry } from '../telemetry/telemetry.js';
 import { openDeadLetters, type DeadLetters } from './dead-letters.js';
 import { createEventConsumer, type EventConsumer } from './event-consumer.js';
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'lastcall-consumer-'));
   store = await openStore({ url: '', file: join(dir, 's.db'), service: 'catalog', database: '' });
   bus = await openBus({ url: '', file: join(dir, 'bus.db'), prefix: 'test' });
-  deadLetters = await openDeadLetters('catalog', store);
+  deadLetters = await openDeadLetters('catalog', store, noTelemetry);
 });
 afterEach(async () => {
   await bus.close();
@@ -32,7 +32,7 @@ afterEach(async () => {
 const nothing = () => Promise.resolve();
 const others = { HostUpdated: nothing, InstallationUpdated: nothing, InstallationRolledBack: nothing };
 
-function consumerOf(handlers: EventHandlers): EventConsumer {
+function consumerOf(handlers: EventHandlers, telemetry: Telemetry = noTelemetry): EventConsumer {
   return createEventConsumer({
     service: 'catalog',
     bus,
@@ -40,7 +40,7 @@ function consumerOf(handlers: EventHandlers): EventConsumer {
     deadLetters,
     revoke: async (token, expiresAt) => void revoked.push([token, expiresAt]),
     log: createLogger('silent'),
-    telemetry: noTelemetry,
+    telemetry,
   });
 }
 
@@ -90,12 +90,16 @@ describe('the consumer of a service', () => {
   });
 
   it('keeps poison in the dead letters, byte for byte, newest first', async () => {
-    const consumer = withHandler(nothing);
+    let given = 0;
+    let finish: () => void = () => undefined;
+    const allGiven = new Promise<void>((resolve) => (finish = resolve));
+    const count: Telemetry['count'] = (name) => void (name === 'events_dead_lettered' && ++given === 3 && finish());
+    const consumer = consumerOf({ ...others, HostJoined: nothing }, { ...noTelemetry, count });
     await consumer.start?.();
     const data = new Uint8Array([255, 0, 128]);
     for (const n of [1, 2, 3])
       await bus.publish({ ...envelope('HostJoined', data), id: `x/y/${n}@1`, source: `x/y/${n}` });
-    while ((await deadLetters.count()) < 3) await store.now();
+    await allGiven;
     await consumer.stop?.();
     const letters = await deadLetters.list(2, undefined);
     expect(letters).toHaveLength(2);

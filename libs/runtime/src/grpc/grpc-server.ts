@@ -148,6 +148,7 @@ function surroundingsOf(
   return {
     method,
     stopping,
+    revocationOf: (token) => authenticator.revocationOf(token),
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);
       const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
@@ -158,7 +159,11 @@ function surroundingsOf(
       const traceparent = header(metadata.get('traceparent')[0]);
       const tracestate = header(metadata.get('tracestate')[0]);
       const parent = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
-      const end = await telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, run);
+      const end = await telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, async () => {
+        const ended = await run();
+        if (ended.error !== undefined) telemetry.fail(ended.error);
+        return ended;
+      });
       telemetry.count('rpc', { method: method.path, code: status[end.code] ?? String(end.code) });
       logEnd(log, method, end);
     },

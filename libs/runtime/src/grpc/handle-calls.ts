@@ -1,5 +1,5 @@
 import type { MethodDefinition, Principal } from '@lastcall/contracts';
-import { RejectedError, isRejected } from '@lastcall/kernel';
+import { RejectedError, isRejected, type Rejected } from '@lastcall/kernel';
 import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import type { RpcContext, ServerStream } from '../service.js';
@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly method: MethodDefinition;
   /** Who calls; throws a RejectedError when they may not. */
   admit(metadata: Metadata, request: unknown): Promise<Principal | undefined>;
+  /** The refusal, when the caller's credential has been revoked since. */
+  revocationOf(token: string): Rejected | undefined;
   /** Aborted when the server stops. */
   readonly stopping: AbortSignal;
   /** Runs the call in its span, counts it, logs what is our mistake. */
@@ -31,6 +33,9 @@ export type UnaryHandler = (request: unknown, context: RpcContext) => Promise<un
 export type StreamingHandler = (request: unknown, context: RpcContext) => AsyncIterable<unknown>;
 export type BidiHandler = (stream: ServerStream<unknown, unknown>, context: RpcContext) => Promise<void>;
 type StreamCall = ServerWritableStream<unknown, Buffer> | Call;
+
+/** A bidirectional stream looks for itself: it says goodbye in its own words. */
+const REVOCATION_LOOK_MS = 1_000;
 
 const OK: CallEnd = { code: 0 };
 const CANCELLED: CallEnd = { code: 1 };
@@ -61,7 +66,10 @@ export function streamingCall(surroundings: Surroundings, handler: StreamingHand
   return (call: ServerWritableStream<unknown, Buffer>): void => {
     void surroundings.observe(call.metadata, () =>
       serveStream(surroundings, call, call.request, (context) =>
-        writeAll(surroundings.method, call, handler(call.request, context), context.signal),
+        Promise.race([
+          writeAll(surroundings.method, call, handler(call.request, context), context.signal),
+          revoked(surroundings, context),
+        ]),
       ),
     );
   };
@@ -112,6 +120,19 @@ function aborted(stopping: AbortSignal, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (stopping.aborted) return resolve();
     stopping.addEventListener('abort', () => resolve(), { once: true, signal: ended });
+  });
+}
+
+/** Rejects when the credential is revoked while somebody watches with it; it never resolves. */
+function revoked(surroundings: Surroundings, { principal, signal }: RpcContext): Promise<never> {
+  return new Promise((_, reject) => {
+    const look = (): void => {
+      const refusal = surroundings.revocationOf(principal?.token ?? '');
+      if (refusal) reject(new RejectedError(refusal));
+    };
+    if (signal.aborted) return;
+    const timer = setInterval(look, REVOCATION_LOOK_MS).unref();
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   });
 }
 

@@ -125,6 +125,7 @@ async function serveRoute(
       const context = contextOf(admitted.principal, abort.signal, request, restOf(route.path, path));
       await route.handle(request, response, context);
     } catch (error) {
+      edge.telemetry.fail(error);
       fail(edge, key, response, request, error);
     }
   });

@@ -1,6 +1,15 @@
-import { context, metrics, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
+import {
+  context,
+  metrics,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Span,
+} from '@opentelemetry/api';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import { isRejected, RejectedError } from '@lastcall/kernel';
+import { RejectedError } from '@lastcall/kernel';
 import {
   COUNTERS,
   GAUGES,
@@ -67,14 +76,16 @@ function createTelemetry(stop: () => Promise<void>): Telemetry {
         try {
           return await run();
         } catch (error) {
-          span.recordException(error instanceof Error ? error : String(error));
-          // A refusal is an answer, not a failure.
-          if (!(error instanceof RejectedError || isRejected(error))) span.setStatus({ code: SpanStatusCode.ERROR });
+          markFailed(span, error);
           throw error;
         } finally {
           span.end();
         }
       }),
+    fail: (error) => {
+      const span = trace.getActiveSpan();
+      if (span) markFailed(span, error);
+    },
     traceContext: () => {
       const carrier: Record<string, string> = {};
       propagation.inject(context.active(), carrier);
@@ -84,6 +95,13 @@ function createTelemetry(stop: () => Promise<void>): Telemetry {
     set: (name, value, attributes) => gauges.get(name)?.record(value, attributes),
     stop,
   };
+}
+
+/** A refusal is an answer, not a failure. */
+function markFailed(span: Span, error: unknown): void {
+  if (error instanceof RejectedError) return;
+  span.recordException(error instanceof Error ? error : String(error));
+  span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
 function spanOptions({ kind, attributes }: SpanSpec) {

@@ -1,4 +1,5 @@
-import { loadTelemetry, noTelemetry } from './telemetry.js';
+import { loadTelemetry } from './load-telemetry.js';
+import { noTelemetry } from './telemetry.js';
 
 const loaded = (): boolean => Object.keys(require.cache).some((file) => file.includes('@opentelemetry'));
 

@@ -34,7 +34,7 @@ export const COUNTERS = {
 
 export const GAUGES = {
   outbox_pending: 'Events that wait in the outbox, as far as the relay has looked, by service',
-  dead_letters: 'Events in the dead letters, by service',
+  dead_letters: 'Events that wait in the dead letters, by service',
 } as const;
 
 export type CounterName = keyof typeof COUNTERS;
@@ -43,6 +43,8 @@ export type GaugeName = keyof typeof GAUGES;
 export interface Telemetry {
   /** Runs inside a span; an error is recorded and passed on. */
   span<T>(spec: SpanSpec, run: () => Promise<T>): Promise<T>;
+  /** Says of the active span that it failed; for failures that are answered, not thrown. */
+  fail(error: unknown): void;
   /** Context of the active span, for headers and for events. */
   traceContext(): TraceContext;
   count(name: CounterName, attributes: Attributes): void;
@@ -55,6 +57,7 @@ const NONE: TraceContext = {};
 
 export const noTelemetry: Telemetry = {
   span: (_spec, run) => run(),
+  fail: () => undefined,
   traceContext: () => NONE,
   count: () => undefined,
   set: () => undefined,
@@ -64,11 +67,4 @@ export const noTelemetry: Telemetry = {
 export interface TelemetrySettings {
   readonly telemetry: 'off' | 'otlp';
   readonly metricsAddress: string;
-}
-
-/** Loads OpenTelemetry only when traces or metrics go somewhere. */
-export async function loadTelemetry(settings: TelemetrySettings, name: string): Promise<Telemetry> {
-  if (settings.telemetry === 'off' && settings.metricsAddress === '') return noTelemetry;
-  const { startOpenTelemetry } = await import('./open-telemetry.js');
-  return startOpenTelemetry(settings, name);
 }

@@ -1,4 +1,4 @@
-import { isRejected, run } from '@lastcall/kernel';
+import { failure, isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
 import {
   createOrderBook,
@@ -224,4 +224,34 @@ describe('any orders in any order, with crashes', () => {
     }
     for (const id of finished.keys()) expect(state.orders.get(id)?.phase).toBe('finished');
   }
+});
+
+describe('a rollback', () => {
+  const back = (run: string) =>
+    order('back', {
+      run,
+      action: { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: 'rp' },
+    });
+  const installed = (...done: Step[]) => [
+    receive(order('in', { action: install })),
+    begin('in'),
+    ...steps('in', ...done),
+    { ...finish('in'), failure: failure('BROKEN', 'broken') } as OrderCommand,
+  ];
+  it('leaves the data alone when the install never came to it', () => {
+    expect(given(...installed('verify', 'stop', 'swap'), receive(back('r-1'))).when(begin('back'))).toMatchObject([
+      { type: 'begun', dataUntouched: true },
+    ]);
+  });
+  it('brings the data back when the install had begun to migrate', () => {
+    const migrating: OrderCommand = { type: 'begin-step', order: 'in', step: 'migrate', at: AT };
+    const [received, begun, ...rest] = installed('verify', 'stop', 'swap');
+    const broken = rest.pop() as OrderCommand;
+    const commands = [received, begun, ...rest, migrating, broken].filter((c) => c !== undefined);
+    expect(given(...commands, receive(back('r-1'))).when(begin('back'))).toMatchObject([{ dataUntouched: false }]);
+  });
+  it('brings the data back when nothing is known of the install', () => {
+    const commands = installed('verify', 'stop', 'swap');
+    expect(given(...commands, receive(back('r-2'))).when(begin('back'))).toMatchObject([{ dataUntouched: false }]);
+  });
 });

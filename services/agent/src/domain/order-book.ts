@@ -19,6 +19,8 @@ export type OrderState =
       readonly step?: Step;
       readonly done: readonly StepEvidence[];
       readonly dataChanged: boolean;
+      /** A rollback of an install that never came to the data: what users entered since the backup must stay. */
+      readonly dataUntouched: boolean;
       readonly evidence?: Evidence;
     }
   | { readonly phase: 'finished'; readonly order: Order; readonly result: OrderResult; readonly stored: boolean };
@@ -28,6 +30,8 @@ export type RunningOrder = Extract<OrderState, { phase: 'running' }>;
 export interface OrderBook {
   /** Highest fence of an order that was accepted. */
   readonly fence: number;
+  /** Runs whose install has begun to migrate on this host. */
+  readonly migratedRuns: ReadonlySet<string>;
   /** In order of arrival. */
   readonly orders: ReadonlyMap<string, OrderState>;
 }
@@ -63,7 +67,14 @@ export type OrderCommand =
 export type OrderEvent =
   | { readonly type: 'accepted'; readonly order: Order; readonly at: number }
   | { readonly type: 'refused'; readonly order: Order; readonly result: OrderResult }
-  | { readonly type: 'begun'; readonly order: string; readonly at: number; readonly fromVersion: string }
+  | {
+      readonly type: 'begun';
+      readonly order: string;
+      readonly at: number;
+      readonly fromVersion: string;
+      /** Absent in journals of older agents: then the data is taken for changed. */
+      readonly dataUntouched?: boolean;
+    }
   | { readonly type: 'step-begun'; readonly order: string; readonly step: Step; readonly at: number }
   | {
       readonly type: 'step-ended';
@@ -95,7 +106,7 @@ export function nextOrder(book: OrderBook): Exclude<OrderState, { phase: 'finish
 
 export function createOrderBook(host: HostName): Decider<OrderBook, OrderCommand, OrderEvent> {
   return {
-    initial: { fence: 0, orders: new Map() },
+    initial: { fence: 0, migratedRuns: new Set(), orders: new Map() },
     decide: (book, command) => decide(host, book, command),
     evolve,
   };
@@ -141,8 +152,15 @@ function begin(
   if (state.phase !== 'waiting') return [];
   if (nextOrder(book) !== state) return misused(`it is not the turn of ${order}`);
   const refusal = fencedOff(host, book, state.order) ?? tooLate(host, state.order, at);
-  if (!refusal) return [{ type: 'begun', order, at, fromVersion: installedVersion }];
+  const dataUntouched = neverCameToData(book, state.order);
+  if (!refusal) return [{ type: 'begun', order, at, fromVersion: installedVersion, dataUntouched }];
   return [{ type: 'finished', order, result: { failure: refusal, installedVersion, finishedAt: at } }];
+}
+
+/** A rollback whose install is known here and never began to migrate. Whatever else is not known counts as changed. */
+function neverCameToData(book: OrderBook, { action, run }: Order): boolean {
+  if (action.kind !== 'roll-back-release' || run === '' || book.migratedRuns.has(run)) return false;
+  return [...book.orders.values()].some((s) => s.order.run === run && s.order.action.kind === 'install-release');
 }
 
 function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finish' }>): Decision {
@@ -202,7 +220,7 @@ function evolve(book: OrderBook, event: OrderEvent): OrderBook {
     case 'accepted': {
       const { order, at: acceptedAt } = event;
       const fence = Math.max(book.fence, order.fence);
-      return { fence, orders: withOrder(book, order.order, { phase: 'waiting', order, acceptedAt }) };
+      return { ...book, fence, orders: withOrder(book, order.order, { phase: 'waiting', order, acceptedAt }) };
     }
     case 'refused': {
       const { order, result } = event;
@@ -210,7 +228,12 @@ function evolve(book: OrderBook, event: OrderEvent): OrderBook {
     }
     default: {
       const state = book.orders.get(event.order);
-      return state ? { ...book, orders: withOrder(book, event.order, evolveOrder(state, event)) } : book;
+      if (!state) return book;
+      const orders = withOrder(book, event.order, evolveOrder(state, event));
+      const migrates = event.type === 'step-begun' && event.step === 'migrate' && state.order.run !== '';
+      return migrates
+        ? { ...book, orders, migratedRuns: new Set(book.migratedRuns).add(state.order.run) }
+        : { ...book, orders };
     }
   }
 }
@@ -218,8 +241,10 @@ function evolve(book: OrderBook, event: OrderEvent): OrderBook {
 function evolveOrder(state: OrderState, event: Exclude<OrderEvent, { type: 'accepted' | 'refused' }>): OrderState {
   const { order } = state;
   switch (event.type) {
-    case 'begun':
-      return { phase: 'running', order, fromVersion: event.fromVersion, done: [], dataChanged: false };
+    case 'begun': {
+      const { fromVersion, dataUntouched = false } = event;
+      return { phase: 'running', order, fromVersion, done: [], dataChanged: false, dataUntouched };
+    }
     case 'step-begun':
       return state.phase === 'running' ? { ...state, step: event.step } : state;
     case 'step-ended':

@@ -1,8 +1,8 @@
 import { buildSync } from 'esbuild';
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** The real program in a process of its own, put together from the sources once for each suite. */
 export interface AgentProcess {
@@ -30,6 +30,12 @@ function build(): string {
     logLevel: 'error',
   });
   return program;
+}
+
+/** After the last test of a suite. */
+export function removeAgentProgram(): void {
+  if (program !== undefined) rmSync(dirname(program), { recursive: true, force: true });
+  program = undefined;
 }
 
 export function startAgentProcess(...args: readonly string[]): AgentProcess {

@@ -93,6 +93,7 @@ function backupBasis(occasion: Occasion, answers: Readonly<Record<string, HostAn
   const facts = answer?.kind === 'facts' ? answer.facts : undefined;
   return {
     needless: isNeedless(occasion.requirements, facts?.canBackUp),
+    changesData: occasion.requirements?.changesData ?? true,
     newest: newestBackup([occasion.knownBackup, facts?.lastBackup]),
   };
 }

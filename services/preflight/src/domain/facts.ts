@@ -104,6 +104,8 @@ export function serverOf(hosts: readonly RunHost[]): RunHost | undefined {
 export interface BackupBasis {
   /** There is nothing to back up. */
   readonly needless: boolean;
+  /** Whether the update migrates data. */
+  readonly changesData: boolean;
   /** The newest proven one, whether this service or the server knew of it. */
   readonly newest: BackupFacts | undefined;
 }

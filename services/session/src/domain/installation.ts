@@ -1,8 +1,8 @@
 import type { InstallationKind } from '@lastcall/kernel';
 
 /*
- * What the session service knows of an installation from the catalog. Both events about it come from one document of the
- * catalog, so the one with the higher sequence is the newer one, in whatever order they arrive.
+ * What the session service knows of an installation from the catalog. Everything about it comes from one document of the
+ * catalog, so what has the higher sequence is the newer one, in whatever order it arrives.
  */
 
 export interface InstallationFacts {

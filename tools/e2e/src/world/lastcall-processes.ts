@@ -2,13 +2,14 @@ import type { ServiceName } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
 import {
   createRecorder,
+  dropMongoDatabase,
+  dropNatsStream,
   findFreePorts,
   mongodbUrl,
   natsUrl,
   startChild,
   startEdge,
   type Child,
-  type Edge,
 } from '@lastcall/testkit';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -116,7 +117,7 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
     tail: () => all.map((child) => child.lines.slice(-30).join('\n')).join('\n--\n'),
     stop: async () => {
       await Promise.all([...running.values()].map((child) => child.stop()));
-      await layout.edge?.stop();
+      await layout.takeAway?.();
     },
   };
 }
@@ -131,7 +132,8 @@ interface Layout {
   readonly parts: readonly Part[];
   readonly grpcAddress: string;
   readonly catalogUrl: string;
-  readonly edge?: Edge;
+  /** What the processes leave behind on servers that are not theirs. */
+  takeAway?(): Promise<void>;
 }
 
 const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
@@ -152,11 +154,12 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
   const grpcOf = (i: number): string => `127.0.0.1:${ports[2 * i]}`;
   const httpOf = (i: number): string => `127.0.0.1:${ports[2 * i + 1]}`;
   const catalogUrl = `http://${httpOf(0)}`;
+  const prefix = randomId('t').replaceAll('-', '_');
   const shared = {
     ...DEBUG,
     LASTCALL_BUS: bus,
     LASTCALL_STORE: store,
-    LASTCALL_PREFIX: randomId('t').replaceAll('-', '_'),
+    LASTCALL_PREFIX: prefix,
     LASTCALL_IDENTITY_DIR: join(dataDir, 'identity'),
     LASTCALL_CATALOG_URL: catalogUrl,
     ...Object.fromEntries(SERVICES.map((name, i) => [`LASTCALL_${name.toUpperCase()}_ADDRESS`, grpcOf(i)])),
@@ -173,5 +176,10 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
   });
   const routes = Object.fromEntries(SERVICES.map((name, i) => [`lastcall.${name}.`, grpcOf(i)]));
   const edge = await startEdge({ routes: { ...routes, 'lastcall.identity.': grpcOf(0) } });
-  return { parts, grpcAddress: edge.address, catalogUrl, edge };
+  const takeAway = async (): Promise<void> => {
+    await edge.stop();
+    await dropNatsStream(bus, prefix);
+    for (const name of SERVICES) await dropMongoDatabase(store, `${prefix}_${name}`);
+  };
+  return { parts, grpcAddress: edge.address, catalogUrl, takeAway };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -12,9 +13,16 @@ export interface TinyRelease {
   readonly unhealthy?: boolean;
   /** More lines for `requires:` of the manifest. */
   readonly requires?: string;
-  /** Name of a command that never ends. */
-  readonly hangs?: string;
+  /** A command of this release that does not do what it should, by its name in the program. */
+  readonly troubles?: Readonly<Record<string, Trouble>>;
+  /** Bytes that cannot be compressed or shared with another release, beside the program of each role. */
+  readonly paddingBytes?: number;
+  /** How long the first start may take. Default 20 s, because it is a whole client on a busy machine. */
+  readonly firstStartTimeout?: string;
 }
+
+/** What may happen to a command: `…-once` is over when it has happened; `does-nothing` ends well without its work. */
+export type Trouble = 'fails' | 'hangs' | 'fails-once' | 'hangs-once' | 'does-nothing';
 
 /** Data of the application: which version migrated it, and what users entered. */
 export interface TinyData {
@@ -22,15 +30,32 @@ export interface TinyData {
   readonly entries: readonly string[];
 }
 
-/** In the data folder: the command of this name fails as long as the file is there. */
-export const failureSwitch = (command: string): string => `fail-${command}`;
+/** In the data folder: the command of this name is in the trouble that the file says, as long as it is there. */
+export const troubleSwitch = (command: string): string => `trouble-${command}`;
 
-const APP = `
+/** Begins both programs. Ends the program, or answers whether it is to do its work. */
+const TROUBLE = `
 const fs = require('node:fs');
 const path = require('node:path');
 const own = JSON.parse(fs.readFileSync(path.join(__dirname, 'release.json'), 'utf8'));
-const command = process.argv[2];
 const data = process.env.LASTCALL_DATA_DIR;
+fs.mkdirSync(data, { recursive: true });
+function isInTrouble(command) {
+  const file = path.join(data, 'trouble-' + command);
+  const trouble = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : own.troubles[command];
+  if (trouble === undefined) return false;
+  if (trouble.endsWith('-once')) fs.rmSync(file, { force: true });
+  if (trouble.startsWith('fails')) {
+    console.error(command + ' fails as it was told');
+    process.exit(3);
+  }
+  if (trouble.startsWith('hangs')) setInterval(() => undefined, 1000);
+  return true;
+}
+`;
+
+const APP = `${TROUBLE}
+const command = process.argv[2];
 const backup = process.env.LASTCALL_BACKUP_DIR;
 const file = (dir) => path.join(dir, 'state.json');
 const read = (dir) => (fs.existsSync(file(dir)) ? JSON.parse(fs.readFileSync(file(dir), 'utf8')) : { version: '', entries: [] });
@@ -39,13 +64,8 @@ function write(dir, state) {
   fs.writeFileSync(file(dir) + '.new', JSON.stringify(state));
   fs.renameSync(file(dir) + '.new', file(dir));
 }
-fs.mkdirSync(data, { recursive: true });
 fs.appendFileSync(path.join(data, 'commands.log'), own.version + ' ' + command + '\\n');
-if (fs.existsSync(path.join(data, 'fail-' + command))) {
-  console.error(command + ' fails as it was told');
-  process.exit(3);
-}
-if (own.hangs === command) setInterval(() => undefined, 1000);
+if (isInTrouble(command)) void 0;
 else if (command === 'migrate') write(data, { ...read(data), version: own.version });
 else if (command === 'backup') write(backup, read(data));
 else if (command === 'verify-backup') read(backup);
@@ -54,17 +74,18 @@ else if (command === 'health' && (own.unhealthy || read(data).version !== own.ve
 `;
 
 /** The SDK comes from the environment, as a site's own configuration would: a test has no bundler. */
-const CLIENT = `
+const CLIENT = `${TROUBLE}
 const { attachSession } = require(process.env.TINY_SDK);
-const own = JSON.parse(require('node:fs').readFileSync(__dirname + '/release.json', 'utf8'));
-attachSession({
-  user: 'first-start',
-  version: own.version,
-  env: { ...process.env, LASTCALL_TOKEN_FILE: process.env.TINY_TOKEN_FILE },
-}).finished.then((reason) => process.exit(reason === 'first-start-done' ? 0 : 1));
+if (!isInTrouble('first-start')) {
+  attachSession({
+    user: 'first-start',
+    version: own.version,
+    env: { ...process.env, LASTCALL_TOKEN_FILE: process.env.TINY_TOKEN_FILE },
+  }).finished.then((reason) => process.exit(reason === 'first-start-done' ? 0 : 1));
+}
 `;
 
-function manifest({ version, requires = '' }: TinyRelease): string {
+function manifest({ version, requires = '', firstStartTimeout = '20s' }: TinyRelease): string {
   const run = (command: string): string => `{ run: [node, app.js, ${command}], timeout: 3s }`;
   return `
 product: tiny
@@ -87,14 +108,15 @@ commands:
     verifyBackup: ${run('verify-backup')}
     restore: ${run('restore')}
   terminal-server:
-    firstStart: { run: [node, client.js], timeout: 20s }
+    firstStart: { run: [node, client.js], timeout: ${firstStartTimeout} }
 `;
 }
 
 /** Writes the release below `dir` and answers its folder. */
 export async function writeTinyRelease(dir: string, release: TinyRelease): Promise<string> {
   const folder = join(dir, release.version);
-  const about = JSON.stringify({ unhealthy: false, hangs: '', ...release, requires: undefined });
+  const { version, unhealthy = false, troubles = {}, paddingBytes = 0 } = release;
+  const about = JSON.stringify({ version, unhealthy, troubles });
   for (const [part, program, text] of [
     ['server', 'app.js', APP],
     ['client', 'client.js', CLIENT],
@@ -102,6 +124,7 @@ export async function writeTinyRelease(dir: string, release: TinyRelease): Promi
     await mkdir(join(folder, part), { recursive: true });
     await writeFile(join(folder, part, program), text);
     await writeFile(join(folder, part, 'release.json'), about);
+    if (paddingBytes > 0) await writeFile(join(folder, part, 'padding.bin'), randomBytes(paddingBytes));
   }
   await writeFile(join(folder, 'lastcall.yaml'), manifest(release));
   return folder;
