@@ -25,6 +25,12 @@ if (missing.length > 0) {
   }
 }
 
+// Tests of whole programs start what tsc made of them.
+if (chosen.includes('e2e') || chosen.includes('int')) {
+  const build = spawnSync('tsc', ['-b'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (build.status !== 0) process.exit(1);
+}
+
 mkdirSync('coverage', { recursive: true });
 let failed = false;
 const lines = [];

@@ -70,7 +70,8 @@ export function describeCrashes(create: CreateDatabase): void {
         const id = `torn${round}`;
         const child = startProcess(database.options, { do: 'write', id, published });
         let acknowledged = 0;
-        while (acknowledged < round * 20) acknowledged = Number(await child.nextLine());
+        while (acknowledged < round * 20) acknowledged = Number((await child.nextLine()) ?? 'ended early');
+        expect(acknowledged).not.toBeNaN();
         await child.kill();
         const store = await openStore(database.options);
         await checkWhole(store, id, acknowledged);

@@ -27,17 +27,6 @@ function build(): string {
     bundle: true,
     platform: 'node',
     conditions: ['@lastcall/source'],
-    // Optional parts of the driver, which it looks for by itself.
-    external: [
-      'kerberos',
-      '@mongodb-js/*',
-      '@aws-sdk/*',
-      'gcp-metadata',
-      'socks',
-      'snappy',
-      'aws4',
-      'mongodb-client-encryption',
-    ],
   });
   return program;
 }

@@ -99,7 +99,12 @@ function forward(down: ServerHttp2Stream, headers: IncomingHttpHeaders, session:
     }
     down.respond(forwarded(response), { waitForTrailers: true });
     down.on('wantTrailers', () => down.sendTrailers(forwarded(trailers ?? {})));
-    up.pipe(down);
+    up.pipe(down, { end: false });
+  });
+  // A service that dies ends its streams without trailers: the reader must not take what there is for the whole.
+  up.on('end', () => {
+    if (trailers !== undefined) down.end();
+    else if (down.headersSent && !down.writableEnded) down.close(up.rstCode || constants.NGHTTP2_INTERNAL_ERROR);
   });
   up.on('trailers', (received: IncomingHttpHeaders) => {
     trailers = received;

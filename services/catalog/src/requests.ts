@@ -15,11 +15,13 @@ import {
   collect,
   HOUR_MS,
   invalid,
+  isRejected,
   LIMITS,
   MINUTE_MS,
   type Rejected,
   type Violation,
 } from '@lastcall/kernel';
+import { pageOf, type PageRequest } from '@lastcall/runtime';
 import {
   WEEKDAYS,
   type ChangeableSettings,
@@ -60,21 +62,11 @@ export class Wrong {
   }
 }
 
-export interface PageRequest {
-  readonly limit: number;
-  readonly pageToken?: string;
-}
-
 export function parsePage(wrong: Wrong, request: { pageSize: number; pageToken: string }): PageRequest {
-  const { pageSize, pageToken } = request;
-  if (!Number.isInteger(pageSize) || pageSize < 0 || pageSize > LIMITS.pageSize) {
-    wrong.add({
-      field: 'page_size',
-      description: `is ${pageSize}; allowed are 1 to ${LIMITS.pageSize}, 0 for the default`,
-    });
-  }
-  const limit = pageSize === 0 ? LIMITS.defaultPageSize : pageSize;
-  return pageToken === '' ? { limit } : { limit, pageToken };
+  const page = pageOf(request);
+  if (!isRejected(page)) return page;
+  wrong.add(...page.violations);
+  return { limit: LIMITS.defaultPageSize };
 }
 
 export function checkTitle(field: string, title: string): Violation | undefined {

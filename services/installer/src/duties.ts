@@ -1,5 +1,5 @@
-import type { Duty } from '@lastcall/runtime';
-import type { Collection, Document, Store } from '@lastcall/store';
+import { createDueDuty, type DueDuty, type Duty } from '@lastcall/runtime';
+import type { Document, Store } from '@lastcall/store';
 import { DUE, hostIdOf, isConnected, type Documents, type PlanDocument } from './documents.js';
 import { isRunning } from './domain/plan-state.js';
 import type { Orders } from './orders.js';
@@ -10,51 +10,7 @@ import type { Plans } from './plans.js';
  * connected and late, and join tokens that nobody used.
  */
 
-const PAGE = 100;
 const TOKEN_SWEEP_MS = 10 * 60_000;
-
-/** A duty over an index of due times. */
-export interface DueDuty extends Duty {
-  /** Something is due at this time; wakes the duty when it would come too late. */
-  dueAt(at: number): void;
-}
-
-function createDueDuty<T extends object>(
-  name: string,
-  everyMs: number,
-  store: Store,
-  documents: { readonly collection: Collection<T>; readonly dueAtOf: (data: NoInfer<T>) => number | undefined },
-  look: (document: Document<T>, now: number) => Promise<void>,
-): DueDuty {
-  let nextAt = Number.MAX_SAFE_INTEGER;
-  const duty: DueDuty = {
-    name,
-    everyMs,
-    runOnce: async (signal) => {
-      nextAt = Number.MAX_SAFE_INTEGER;
-      const now = await store.now();
-      const { items } = await documents.collection.query({ index: DUE, limit: PAGE });
-      let soonest = items.length === PAGE ? now : Number.MAX_SAFE_INTEGER;
-      for (const document of items) {
-        const dueAt = documents.dueAtOf(document.data) ?? now;
-        if (dueAt > now) {
-          soonest = dueAt;
-          break;
-        }
-        if (signal.aborted) return now;
-        await look(document, now);
-      }
-      nextAt = Math.min(nextAt, soonest);
-      return nextAt === Number.MAX_SAFE_INTEGER ? undefined : nextAt;
-    },
-    dueAt: (at) => {
-      if (at >= nextAt) return;
-      nextAt = at;
-      duty.wake?.();
-    },
-  };
-  return duty;
-}
 
 export interface Duties {
   readonly orders: DueDuty;
@@ -71,21 +27,23 @@ export interface DutyParts {
 
 export function createDuties({ store, documents, orders, plans }: DutyParts): Duties {
   const { queues, tokens } = documents;
-  const dueAtOf = (data: { readonly dueAt?: number }): number | undefined => data.dueAt;
+  const dueAtOf = ({ dueAt }: { readonly dueAt?: number }): number | undefined => dueAt;
   return {
-    orders: createDueDuty('order-closer', 5_000, store, { collection: queues, dueAtOf }, ({ id }) => orders.expire(id)),
-    plans: createDueDuty('plan-closer', 5_000, store, { collection: documents.plans, dueAtOf }, (document, now) =>
-      lookAfterPlan(documents, plans, document, now),
-    ),
-    tokens: createDueDuty(
-      'join-token-sweeper',
-      TOKEN_SWEEP_MS,
-      store,
-      { collection: tokens, dueAtOf: (token) => token.expiresAt },
-      async ({ id, version }) => {
+    orders: createDueDuty({
+      ...{ name: 'order-closer', everyMs: 5_000, store, collection: queues, index: DUE, dueAtOf },
+      look: ({ id }) => orders.expire(id),
+    }),
+    plans: createDueDuty({
+      ...{ name: 'plan-closer', everyMs: 5_000, store, collection: documents.plans, index: DUE, dueAtOf },
+      look: (document, now) => lookAfterPlan(documents, plans, document, now),
+    }),
+    tokens: createDueDuty({
+      ...{ name: 'join-token-sweeper', everyMs: TOKEN_SWEEP_MS, store, collection: tokens, index: DUE },
+      dueAtOf: (token) => token.expiresAt,
+      look: async ({ id, version }) => {
         await tokens.remove(id, version);
       },
-    ),
+    }),
   };
 }
 

@@ -1,7 +1,15 @@
-import { hostEdgeV1, installerV1, parseName, type NameKind, type NameParts } from '@lastcall/contracts';
-import { checkRange, invalid, isRejected, LIMITS, reject, type Rejected } from '@lastcall/kernel';
-import { bindRpc, type RpcBinding, type ServiceContext } from '@lastcall/runtime';
-import type { Collection, Document, Page } from '@lastcall/store';
+import { hostEdgeV1, installerV1 } from '@lastcall/contracts';
+import { isRejected, reject, type Rejected } from '@lastcall/kernel';
+import {
+  bindRpc,
+  nameOf,
+  pageOf,
+  readPage,
+  type ReadPage,
+  type RpcBinding,
+  type ServiceContext,
+} from '@lastcall/runtime';
+import type { Collection, Document } from '@lastcall/store';
 import { BY_INSTALLATION, hostIdOf, type Documents, type PlanDocument, type QueueDocument } from './documents.js';
 import type { HostEdge } from './host-edge.js';
 import type { Joining } from './joining.js';
@@ -27,10 +35,9 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       listHosts: (request) => listHosts(parts, request),
       getPlan: ({ name }) => getPlan(parts, name),
       listPlans: async (request) => {
-        const page = await listOf(parts.documents.plans, request, 'descending');
-        if (isRejected(page)) return page;
-        const plans = page.items.map((d) => planToWire(d.id, d.data));
-        return { plans, nextPageToken: page.nextPageToken ?? '' };
+        const { plans } = parts.documents;
+        const page = await listOf(plans, request, 'descending', ({ id, data }) => planToWire(id, data));
+        return isRejected(page) ? page : { plans: page.items, nextPageToken: page.nextPageToken };
       },
     }),
     bindRpc(hostEdgeV1.HostEdgeServiceService, {
@@ -40,27 +47,18 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
   ];
 }
 
-function nameOf<K extends NameKind>(kind: K, name: string, field = 'name'): NameParts<K> | Rejected {
-  const parsed = parseName(kind, field, name);
-  return parsed.ok ? parsed.parts : invalid([parsed.violation]);
-}
-
-async function listOf<T extends object>(
+async function listOf<T extends object, R>(
   collection: Collection<T>,
   request: { readonly parent: string; readonly pageSize: number; readonly pageToken: string },
   order: 'ascending' | 'descending',
-): Promise<Page<Document<T>> | Rejected> {
+  toItem: (document: Document<T>) => R,
+): Promise<ReadPage<R> | Rejected> {
   const parent = nameOf('installation', request.parent, 'parent');
+  const page = pageOf(request);
   if (isRejected(parent)) return parent;
-  const wrong = checkRange('page_size', request.pageSize, 0, LIMITS.pageSize, 'entries (0: 100)');
-  if (wrong) return invalid([wrong]);
-  return collection.query({
-    index: BY_INSTALLATION,
-    where: { installation: parent.installation },
-    order,
-    limit: request.pageSize || LIMITS.defaultPageSize,
-    ...(request.pageToken === '' ? {} : { pageToken: request.pageToken }),
-  });
+  if (isRejected(page)) return page;
+  const where = { installation: parent.installation };
+  return readPage(collection, { index: BY_INSTALLATION, where, order }, page, toItem);
 }
 
 async function getHost(
@@ -77,6 +75,7 @@ async function getHost(
   ]);
   return found ? { host: hostToWire(found.data, queue?.data, now) } : unknownHost(name);
 }
+
 function unknownHost(name: string): Rejected {
   return reject('not-found', 'NOT_FOUND', `there is no host ${name}; hosts are listed by: lastcall host list`, {
     facts: { name },
@@ -87,12 +86,12 @@ async function listHosts(
   { context, documents }: RpcParts,
   request: installerV1.ListHostsRequest,
 ): Promise<installerV1.ListHostsResponse | Rejected> {
-  const page = await listOf(documents.hosts, request, 'ascending');
+  const page = await listOf(documents.hosts, request, 'ascending', (document) => document);
   if (isRejected(page)) return page;
   const now = await context.store.now();
   const queues = await Promise.all(page.items.map(({ id }) => documents.queues.get(id)));
   const hosts = page.items.map(({ data }, i) => hostToWire(data, queues[i]?.data, now));
-  return { hosts, nextPageToken: page.nextPageToken ?? '' };
+  return { hosts, nextPageToken: page.nextPageToken };
 }
 
 async function getPlan({ documents }: RpcParts, name: string): Promise<installerV1.GetPlanResponse | Rejected> {

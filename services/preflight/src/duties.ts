@@ -1,5 +1,5 @@
 import { failure } from '@lastcall/kernel';
-import type { Duty } from '@lastcall/runtime';
+import { createDueDuty, type Duty } from '@lastcall/runtime';
 import type { Collection, Document, Store } from '@lastcall/store';
 import { DUE, type ReportDocument } from './documents.js';
 import type { Parts } from './events.js';
@@ -10,68 +10,24 @@ import { leadsToBackup } from './reports.js';
  * silent, and the backup of a backup job whose report is green.
  */
 
-const PAGE = 100;
-
-/** Looks after everything in the collection whose due time has passed; answers the next due time. */
-async function runDue<T extends object>(
-  store: Store,
-  collection: Collection<T>,
-  dueAtOf: (data: T) => number | undefined,
-  look: (document: Document<T>) => Promise<void>,
-): Promise<number | undefined> {
-  const now = await store.now();
-  const { items } = await collection.query({ index: DUE, limit: PAGE });
-  for (const document of items) {
-    const dueAt = dueAtOf(document.data);
-    if (dueAt !== undefined && dueAt > now) return dueAt;
-    await look(document);
-  }
-  return items.length === PAGE ? now : undefined;
-}
+type Owners = Omit<Parts, 'wakeReports'>;
 
 export function createDuties(
   store: Store,
-  parts: Omit<Parts, 'wakeReports'>,
-): {
-  readonly reports: Duty;
-  readonly others: readonly Duty[];
-} {
-  const { documents, backups, restores } = parts;
+  owners: Owners,
+): { readonly reports: Duty; readonly others: readonly Duty[] } {
+  const { documents, backups, restores } = owners;
+  const due = <T extends { readonly dueAt?: number }>(
+    name: string,
+    everyMs: number,
+    collection: Collection<T>,
+    look: (document: Document<T>) => Promise<void>,
+  ) => createDueDuty({ name, everyMs, store, collection, index: DUE, dueAtOf: (data) => data.dueAt, look });
   return {
-    reports: {
-      name: 'report-closer',
-      everyMs: 5_000,
-      runOnce: () =>
-        runDue(
-          store,
-          documents.reports,
-          (d) => d.dueAt,
-          (d) => closeReport(parts, d),
-        ),
-    },
+    reports: due('report-closer', 5_000, documents.reports, (document) => closeReport(owners, document)),
     others: [
-      {
-        name: 'backup-closer',
-        everyMs: 10_000,
-        runOnce: () =>
-          runDue(
-            store,
-            documents.backups,
-            (d) => d.dueAt,
-            ({ id }) => backups.apply(id, giveUp),
-          ),
-      },
-      {
-        name: 'restore-closer',
-        everyMs: 10_000,
-        runOnce: () =>
-          runDue(
-            store,
-            documents.restores,
-            (d) => d.dueAt,
-            ({ id }) => restores.giveUp(id),
-          ),
-      },
+      due('backup-closer', 10_000, documents.backups, ({ id }) => backups.apply(id, giveUp)),
+      due('restore-closer', 10_000, documents.restores, ({ id }) => restores.giveUp(id)),
     ],
   };
 }
@@ -81,7 +37,7 @@ function giveUp(at: number) {
   return { type: 'fail' as const, failure: failure('TIMED_OUT', message), at };
 }
 
-async function closeReport(parts: Omit<Parts, 'wakeReports'>, { id, data }: Document<ReportDocument>): Promise<void> {
+async function closeReport(parts: Owners, { id, data }: Document<ReportDocument>): Promise<void> {
   if (!leadsToBackup(data) || !data.run) return parts.reports.apply(id, (at) => ({ type: 'close', at }));
   await parts.backups.beginForRun(data.run);
   await parts.documents.reports.change(id, (current) => {

@@ -3,16 +3,22 @@ import {
   failureToWire,
   formatName,
   hostRole,
-  parseName,
   preflightV1,
   schedulerV1,
   sessionV1,
-  type NameKind,
-  type NameParts,
 } from '@lastcall/contracts';
-import { checkRange, HOUR_MS, invalid, isRejected, LIMITS, randomId, reject, type Rejected } from '@lastcall/kernel';
-import { bindRpc, type RpcBinding, type ServiceContext } from '@lastcall/runtime';
-import type { Collection, Page, Document } from '@lastcall/store';
+import { HOUR_MS, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
+import {
+  bindRpc,
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type ReadPage,
+  type RpcBinding,
+  type ServiceContext,
+} from '@lastcall/runtime';
+import type { Collection, Document } from '@lastcall/store';
 import { BY_INSTALLATION, newestProven, restorePointName, type BackupDocument } from './documents.js';
 import { serverOf, type Occasion, type Requirements } from './domain/facts.js';
 import type { Parts } from './events.js';
@@ -39,10 +45,8 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return { report: reportToWire(id.report, found.data) };
     },
     listReports: async (request) => {
-      const page = await listOf(reports, request);
-      if (isRejected(page)) return page;
-      const items = page.items.map((d) => reportToWire(d.id, d.data));
-      return { reports: items, nextPageToken: page.nextPageToken ?? '' };
+      const page = await listOf(reports, request, ({ id, data }) => reportToWire(id, data));
+      return isRejected(page) ? page : { reports: page.items, nextPageToken: page.nextPageToken };
     },
     createBackup: (request) => createBackup(context, parts, request),
     getBackup: async ({ name }) => {
@@ -50,10 +54,8 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return isRejected(found) ? found : { backup: backupToWire(found.id, found.data) };
     },
     listBackups: async (request) => {
-      const page = await listOf(backups, request);
-      if (isRejected(page)) return page;
-      const items = page.items.map((d) => backupToWire(d.id, d.data));
-      return { backups: items, nextPageToken: page.nextPageToken ?? '' };
+      const page = await listOf(backups, request, ({ id, data }) => backupToWire(id, data));
+      return isRejected(page) ? page : { backups: page.items, nextPageToken: page.nextPageToken };
     },
     restoreBackup: (request) => restoreBackup(context, parts, request),
     getRestore: async ({ name }) => {
@@ -67,30 +69,17 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
   });
 }
 
-function nameOf<K extends NameKind>(kind: K, name: string, field = 'name'): NameParts<K> | Rejected {
-  const parsed = parseName(kind, field, name);
-  return parsed.ok ? parsed.parts : invalid([parsed.violation]);
-}
-
-function notFound(what: string, name: string): Rejected {
-  return reject('not-found', 'NOT_FOUND', `there is no ${what} ${name}`, { facts: { name } });
-}
-
-async function listOf<T extends object>(
+async function listOf<T extends object, R>(
   collection: Collection<T>,
   request: { readonly parent: string; readonly pageSize: number; readonly pageToken: string },
-): Promise<Page<Document<T>> | Rejected> {
+  toItem: (document: Document<T>) => R,
+): Promise<ReadPage<R> | Rejected> {
   const parent = nameOf('installation', request.parent, 'parent');
+  const page = pageOf(request);
   if (isRejected(parent)) return parent;
-  const wrong = checkRange('page_size', request.pageSize, 0, LIMITS.pageSize, 'entries (0: 100)');
-  if (wrong) return invalid([wrong]);
-  return collection.query({
-    index: BY_INSTALLATION,
-    where: { installation: parent.installation },
-    order: 'descending',
-    limit: request.pageSize || LIMITS.defaultPageSize,
-    ...(request.pageToken === '' ? {} : { pageToken: request.pageToken }),
-  });
+  if (isRejected(page)) return page;
+  const where = { installation: parent.installation };
+  return readPage(collection, { index: BY_INSTALLATION, where, order: 'descending' }, page, toItem);
 }
 
 async function backupNamed(

@@ -1,6 +1,6 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
-import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
+import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { suggestTimes } from './advice.js';
 import { localTimeOf } from './calendar.js';
@@ -9,7 +9,6 @@ import { isHarmless, type JobDefinition } from './domain/job.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
-import { nameOf, notFound, pageOf } from './requests.js';
 import type { Catalog, Place } from './spec.js';
 import { etagOf, firingToWire, jobToWire } from './wire.js';
 
@@ -56,9 +55,10 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       if (isRejected(parent)) return parent;
       if (isRejected(page)) return page;
       const where = { installation: parent.installation };
-      const { items, nextPageToken } = await documents.jobs.query({ index: BY_INSTALLATION, where, ...page });
-      const list = items.map((d) => jobToWire(d.data, d.version)).filter((j) => j !== undefined);
-      return { jobs: list, nextPageToken: nextPageToken ?? '' };
+      const found = await readPage(documents.jobs, { index: BY_INSTALLATION, where }, page, (d) =>
+        jobToWire(d.data, d.version),
+      );
+      return isRejected(found) ? found : { jobs: found.items, nextPageToken: found.nextPageToken };
     },
     updateJob: (request) => updateJob(parts, request),
     deleteJob: (request) => deleteJob(parts, request),
@@ -77,9 +77,9 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       if (isRejected(id)) return id;
       if (isRejected(page)) return page;
       const where = { job_id: jobDocumentId(id.installation, id.job) };
-      const query = { index: BY_JOB, where, order: 'descending', ...page } as const;
-      const { items, nextPageToken } = await documents.firings.query(query);
-      return { firings: items.map((d) => firingToWire(d.data)), nextPageToken: nextPageToken ?? '' };
+      const query = { index: BY_JOB, where, order: 'descending' } as const;
+      const found = await readPage(documents.firings, query, page, (d) => firingToWire(d.data));
+      return isRejected(found) ? found : { firings: found.items, nextPageToken: found.nextPageToken };
     },
   };
 }

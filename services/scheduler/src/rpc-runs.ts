@@ -1,10 +1,17 @@
 import type { schedulerV1 } from '@lastcall/contracts';
 import { formatName, preflightV1 } from '@lastcall/contracts';
 import { checkText, invalid, isRejected, LIMITS, RejectedError, type Rejected } from '@lastcall/kernel';
-import type { RpcContext, RpcHandlers, ServiceContext } from '@lastcall/runtime';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type RpcContext,
+  type RpcHandlers,
+  type ServiceContext,
+} from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type RunDocument } from './documents.js';
-import { nameOf, notFound, pageOf } from './requests.js';
 import type { RunChanges } from './run-changes.js';
 import type { Runs } from './runs.js';
 import type { SchedulerSettings } from './settings.js';
@@ -52,13 +59,14 @@ async function listRuns({ documents }: RunParts, request: schedulerV1.ListRunsRe
   if (isRejected(parent)) return parent;
   if (isRejected(page)) return page;
   const { installation } = parent;
-  const where =
+  const query =
     request.job === ''
       ? { index: BY_INSTALLATION, where: { installation } }
       : { index: BY_JOB, where: { job_id: jobDocumentId(installation, request.job) } };
-  const { items, nextPageToken } = await documents.runs.query({ ...where, order: 'descending', ...page });
-  const runs = items.map((d) => runToWire(d.data, false)).filter((r) => r !== undefined);
-  return { runs, nextPageToken: nextPageToken ?? '' };
+  const found = await readPage(documents.runs, { ...query, order: 'descending' }, page, (d) =>
+    runToWire(d.data, false),
+  );
+  return isRejected(found) ? found : { runs: found.items, nextPageToken: found.nextPageToken };
 }
 
 async function* watchRun(parts: RunParts, { name }: schedulerV1.WatchRunRequest, { signal }: RpcContext) {

@@ -1,6 +1,6 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, orThrow, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
-import type { RpcContext, RpcHandlers } from '@lastcall/runtime';
+import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import { BY_INSTALLATION, type Documents } from './documents.js';
 import { refusalFor } from './domain/admission.js';
 import type { GateCommand } from './domain/gate-state.js';
@@ -8,7 +8,7 @@ import { unknownInstallation } from './domain/installation.js';
 import type { GateRecord, Gates } from './gates.js';
 import type { Keeper } from './keeper.js';
 import type { Presence } from './presence.js';
-import { nameOf, notFound, reactionTimeOf, wrongText } from './requests.js';
+import { reactionTimeOf, wrongText } from './requests.js';
 import type { Watch } from './watch.js';
 import { gateToWire, noticeToWire } from './wire.js';
 

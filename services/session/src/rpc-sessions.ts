@@ -1,14 +1,22 @@
 import type { sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
-import type { RpcHandlers } from '@lastcall/runtime';
-import type { Page } from '@lastcall/store';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type PageRequest,
+  type ReadPage,
+  type RpcHandlers,
+} from '@lastcall/runtime';
+import type { Document } from '@lastcall/store';
 import { BY_HOST, BY_INSTALLATION, BY_USER, type Documents, type SessionDocument } from './documents.js';
 import { standingNotice, type Hold } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
 import type { Keeper } from './keeper.js';
 import type { Ledger } from './ledger.js';
 import type { Presence } from './presence.js';
-import { nameOf, notFound, pageOf, wrongPageToken, wrongText, type PageRequest } from './requests.js';
+import { wrongText } from './requests.js';
 import type { Roster } from './roster.js';
 import { knownGate } from './rpc-gate.js';
 import { holdToWire, sessionToWire } from './wire.js';
@@ -49,7 +57,7 @@ async function listSessions(
   const { gate } = record.data;
   const standing = standingNotice(gate);
   const [found, renewals, acknowledged] = await Promise.all([
-    readPage(parts.documents, parsed.installation, request, page),
+    sessionsOf(parts.documents, parsed.installation, request, page),
     parts.presence.renewals(),
     standing ? parts.ledger.acknowledged(parsed.installation, gate.epoch, standing.id) : new Set<string>(),
   ]);
@@ -59,31 +67,21 @@ async function listSessions(
     const lastSeenAt = here ?? Math.max(data.createdAt, renewals.get(data.replica) ?? 0);
     return sessionToWire(data, lastSeenAt, acknowledged.has(data.session));
   });
-  return { sessions, nextPageToken: found.nextPageToken ?? '' };
+  return { sessions, nextPageToken: found.nextPageToken };
 }
 
-type SessionPage = Page<{ readonly id: string; readonly data: SessionDocument }>;
-
-/** With both filters the index has one of them; the page may then be shorter, never empty while more follows. */
-async function readPage(
+/** With both filters the index has one of them. */
+function sessionsOf(
   { sessions }: Documents,
   installation: string,
   { user, host }: { user: string; host: string },
   page: PageRequest,
-): Promise<SessionPage | Rejected> {
+): Promise<ReadPage<Document<SessionDocument>> | Rejected> {
   const index = user !== '' ? BY_USER : host !== '' ? BY_HOST : BY_INSTALLATION;
   const where = { installation, ...(user !== '' ? { user } : host !== '' && { host }) };
-  let next: PageRequest = page;
-  try {
-    for (;;) {
-      const found = await sessions.query({ index, where, ...next });
-      const items = found.items.filter(({ data }) => host === '' || data.host === host);
-      if (items.length > 0 || found.nextPageToken === undefined) return { ...found, items };
-      next = { limit: page.limit, pageToken: found.nextPageToken };
-    }
-  } catch (error) {
-    return wrongPageToken(error);
-  }
+  return readPage(sessions, { index, where }, page, (document) =>
+    host === '' || document.data.host === host ? document : undefined,
+  );
 }
 
 async function countSessions(

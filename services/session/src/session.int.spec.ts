@@ -1,6 +1,7 @@
 import { commonV1, sessionV1 } from '@lastcall/contracts';
 import { CODE } from '@lastcall/sdk';
 import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { openDocuments } from './documents.js';
 import { sessionModule } from './service.js';
 import { AttachClient } from './testing/attach-client.js';
 import {
@@ -37,11 +38,20 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
 
   beforeEach(async () => {
     // Every test has an installation in its first state: known, open, on 11.0.0. The catalog tells the update of the test before first.
+    let sequence = 0;
     for (const installedVersion of ['11.1.0', '11.0.0']) {
       const changed = installationChanged({ installedVersion });
-      await stack.publish('InstallationChanged', INSTALLATION, changed, 'catalog/installations/encore-berlin');
+      const source = 'catalog/installations/encore-berlin';
+      ({ sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source));
     }
-    await gateUntil(({ version, state }) => version === '11.0.0' && state === GateState.OPEN);
+    const { gates } = await openDocuments(stack.store('session'));
+    const until = Date.now() + 8_000;
+    for (;;) {
+      const data = (await gates.get(INSTALLATION))?.data;
+      if (data?.versionSequence === sequence && data.gate.phase === 'open') break;
+      if (Date.now() > until) throw new Error(`the gate is not as the test needs it: ${JSON.stringify(data)}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 
   const operator = () => stack.client(sessionV1.SessionServiceService);
@@ -318,11 +328,13 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     });
   });
 
-  it('does not wait for a hello for ever', async () => {
-    const client = new AttachClient(stack.channel('client', INSTALLATION));
-    // Headers go out with the first write; a heartbeat is no hello.
-    client.say({ $case: 'heartbeat', value: {} });
-    expect((await client.until('refused')).reason).toBe(RefusalReason.INVALID);
+  it('does not wait for a hello for ever, and takes nothing else for one', async () => {
+    const mute = new AttachClient(stack.channel('client', INSTALLATION));
+    const odd = new AttachClient(stack.channel('client', INSTALLATION));
+    odd.say({ $case: 'heartbeat', value: {} });
+    expect((await odd.until('refused')).reason).toBe(RefusalReason.INVALID);
+    expect((await mute.until('refused')).reason).toBe(RefusalReason.INVALID);
+    await mute.ended;
   });
 
   it('answers an end of a run that never shut anything, and lets single seats alone', async () => {

@@ -141,8 +141,7 @@ async function distributed(
 ): Promise<Layout> {
   const prefix = randomId('b').replaceAll('-', '_');
   const ports = await findFreePorts(SERVICES.length * 3);
-  const at = (service: ServiceName, kind: number): string =>
-    `127.0.0.1:${ports[SERVICES.indexOf(service) * 3 + kind]}`;
+  const at = (service: ServiceName, kind: number): string => `127.0.0.1:${ports[SERVICES.indexOf(service) * 3 + kind]}`;
   const catalogUrl = `http://${at('catalog', 1)}`;
   const shared = {
     LASTCALL_BUS: nats,

@@ -34,7 +34,11 @@ async function readArchive(place: StorePlace): Promise<readonly EventEnvelope[]>
     const events: EventEnvelope[] = [];
     let pageToken: string | undefined;
     do {
-      const page = await store.archivedEvents({ fromAt: 0, limit: PAGE, ...(pageToken !== undefined && { pageToken }) });
+      const page = await store.archivedEvents({
+        fromAt: 0,
+        limit: PAGE,
+        ...(pageToken !== undefined && { pageToken }),
+      });
       events.push(...page.items);
       pageToken = page.nextPageToken;
     } while (pageToken !== undefined);

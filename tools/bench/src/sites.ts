@@ -1,12 +1,4 @@
-import {
-  catalogV1,
-  commonV1,
-  formatName,
-  hostEdgeV1,
-  installerV1,
-  schedulerV1,
-  sessionV1,
-} from '@lastcall/contracts';
+import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { signAgentToken } from '@lastcall/testkit';
 import { generateKeyPairSync } from 'node:crypto';
@@ -47,7 +39,9 @@ export async function createSites(bench: Bench, lastcall: Lastcall, count: numbe
   let minor = 0;
   let jobs = 0;
   const publishNext = (): Promise<void> => publish(lastcall, catalog, `1.${minor++}.0`);
-  await catalog.createProduct(catalogV1.CreateProductRequest.fromPartial({ productId: PRODUCT, product: { title: 'Tiny' } }));
+  await catalog.createProduct(
+    catalogV1.CreateProductRequest.fromPartial({ productId: PRODUCT, product: { title: 'Tiny' } }),
+  );
   await publishNext();
   const installations = Array.from({ length: count }, (_, i) => `site-${i + 1}`);
   await Promise.all(installations.map((id) => addInstallation(bench, lastcall, catalog, id, onOrder)));

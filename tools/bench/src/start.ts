@@ -58,7 +58,9 @@ async function measure(bench: Bench): Promise<object> {
     bare.push(await bareNodeOnce());
     first.push(await startOnce(dataDir));
     again.push(await startOnce(dataDir));
-    const [a, b, c] = [first, again].map((list) => Math.round(list.at(-1)?.ms ?? 0)).concat(Math.round(bare.at(-1) ?? 0));
+    const [a, b, c] = [first, again]
+      .map((list) => Math.round(list.at(-1)?.ms ?? 0))
+      .concat(Math.round(bare.at(-1) ?? 0));
     bench.say(`${i}/${RUNS}: new folder ${a} ms, folder that is there ${b} ms, bare node ${c} ms`);
   }
   const all = [...first, ...again];

@@ -236,15 +236,17 @@ const STEPS: Readonly<Record<string, readonly string[]>> = {
 /** Provoked in the session service's and the installer's own tests: no outside hand can bring them about. */
 const NEVER_HERE: readonly EventType[] = ['DrainFailed', 'StagingFailed'];
 
-/** What was not right for a user since `from`: logged off without being told, or before the time. */
+/** What was not right for a user since `from`: logged off without being told although connected, or before the time. */
 function fairly(user: SimUser, from: number): string[] {
   const wrong: string[] = [];
   let deadline: number | undefined;
-  for (const entry of user.log.slice(from)) {
-    if (entry.what === 'told') deadline = Number(entry.detail);
-    if (entry.what !== 'off' || entry.detail !== 'deadline') continue;
+  let connected = true;
+  for (const { what, at, detail } of user.log.slice(from)) {
+    if (what === 'in' || what === 'lost') connected = what === 'in';
+    if (what === 'told') deadline = Number(detail);
+    if (what !== 'off' || detail !== 'deadline' || !connected) continue;
     if (deadline === undefined) wrong.push(`${user.name} was logged off without a notice`);
-    else if (entry.at < deadline - 50) wrong.push(`${user.name} was logged off ${deadline - entry.at} ms too early`);
+    else if (at < deadline - 50) wrong.push(`${user.name} was logged off ${deadline - at} ms too early`);
   }
   return wrong;
 }

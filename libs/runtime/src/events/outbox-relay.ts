@@ -104,8 +104,8 @@ async function relayDocument(options: OutboxRelayOptions, events: readonly Event
   for (const event of events) {
     const attributes = { 'lastcall.service': service, 'lastcall.event': event.id };
     await telemetry.span({ name: `publish ${event.type}`, kind: 'producer', parent: event, attributes }, async () => {
-      await store.archive(event);
-      await bus.publish(event);
+      // Beside each other: consumers need not wait for the archive. It leaves the outbox when both have it.
+      await Promise.all([store.archive(event), bus.publish(event)]);
       log.debug({ event: event.id, type: event.type, installation: event.installation }, 'said');
       await store.clearEvent(event);
     });

@@ -10,6 +10,7 @@ import { buildCollection } from './build-collection.js';
 import { MongoCollectionPort } from './mongo-collection.js';
 import { MongoEvents } from './mongo-events.js';
 import { toFault } from './mongo-faults.js';
+import { FilledOutboxes } from './filled-outboxes.js';
 import { Patience } from './patience.js';
 import { ServerClock } from './server-clock.js';
 import type { StoredDocument, StoredSpec } from './stored.js';
@@ -98,6 +99,7 @@ class MongoStore implements Store {
   private readonly collections = new Map<string, { signature: string; collection: Promise<unknown> }>();
   /** Collections that are there, those that are not declared any more included: their events still go out. */
   private readonly built = new Set<string>();
+  private readonly outboxes = new FilledOutboxes();
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -141,7 +143,10 @@ class MongoStore implements Store {
       readCurrent: this.hello.setName !== undefined || this.hello.msg === 'isdbgrid' ? 'linearizable' : 'majority',
       now: () => this.clock.now(),
       trace: this.options.traceContext ?? (() => ({})),
-      said: () => this.outboxSignal.raise(),
+      said: () => {
+        this.outboxes.filled(spec.name);
+        this.outboxSignal.raise();
+      },
     });
   }
 
@@ -159,7 +164,9 @@ class MongoStore implements Store {
 
   async pendingEvents(limit: number): Promise<readonly EventEnvelope[]> {
     checkLimit(limit);
-    return this.repeat('read the outboxes', () => this.events.pending([...this.built], limit));
+    return this.repeat('read the outboxes', () =>
+      this.outboxes.read(this.built, (names) => this.events.pending(names, limit)),
+    );
   }
 
   archive(event: EventEnvelope): Promise<void> {

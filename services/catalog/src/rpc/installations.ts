@@ -1,12 +1,11 @@
 import { installationKind, type catalogV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
-import type { RpcHandlers } from '@lastcall/runtime';
+import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import type { InstallationCommand, InstallationSettings, PresentInstallation } from '../domain/installation.js';
 import { checkUpdate, checkVersion } from '../domain/update-check.js';
 import { installationMachine } from '../machines.js';
-import { readPage } from '../paging.js';
 import { checkOptionalVersion, parseChanges, parsePage, parseSettings, Wrong } from '../requests.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';

@@ -1,12 +1,11 @@
 import type { catalogV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
-import type { RpcHandlers } from '@lastcall/runtime';
+import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import { releaseId, type Documents } from '../documents.js';
 import type { PresentProduct } from '../domain/product.js';
 import { compareVersions, isNewer } from '../domain/version.js';
 import { productMachine } from '../machines.js';
-import { readPage } from '../paging.js';
 import { checkOptionalVersion, checkTitle, parsePage, Wrong } from '../requests.js';
 import { channelToWire, productToWire } from '../wire.js';
 import { publishedReleases } from './published-releases.js';

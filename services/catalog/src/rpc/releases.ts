@@ -1,12 +1,11 @@
 import { catalogV1, hostRole, parseTree, type Tree } from '@lastcall/contracts';
 import { checkId, checkText, isRejected, LIMITS, reject, type Rejected } from '@lastcall/kernel';
-import type { RpcHandlers } from '@lastcall/runtime';
+import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import type { BlobStore } from '../blobs.js';
 import { actOn } from '../decide.js';
 import { releaseId, type Documents } from '../documents.js';
 import type { KnownRelease, ReleaseContent } from '../domain/release.js';
 import { releaseMachine } from '../machines.js';
-import { readPage } from '../paging.js';
 import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';

@@ -1,10 +1,9 @@
 import type { identityV1 } from '@lastcall/contracts';
 import { checkId, checkRange, checkText, DAY_MS, isRejected, LIMITS, reject, type Rejected } from '@lastcall/kernel';
-import type { RpcHandlers, TokenIssuer } from '@lastcall/runtime';
+import { type RpcHandlers, type TokenIssuer, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import { recordToken, tokenMachine } from '../machines.js';
-import { readPage } from '../paging.js';
 import { parsePage, Wrong } from '../requests.js';
 import { roleFromWire, tokenToWire } from '../wire.js';
 import { findInstallation } from './installations.js';

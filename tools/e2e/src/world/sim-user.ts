@@ -7,12 +7,14 @@ import { attachSession, type AttachedSession, type Channel } from '@lastcall/sdk
 
 export interface UserLogEntry {
   readonly at: number;
-  readonly what: 'in' | 'told' | 'off' | 'refused';
+  /** `lost`: the connection went away while the user was in. */
+  readonly what: 'in' | 'told' | 'off' | 'refused' | 'lost';
   readonly detail: string;
 }
 
 export interface SimUser {
   readonly name: string;
+  readonly host: string;
   readonly log: readonly UserLogEntry[];
   isIn(): boolean;
   leave(): Promise<void>;
@@ -35,7 +37,7 @@ export function createSimUser(options: SimUserOptions): SimUser {
   let left = false;
   const note = (what: UserLogEntry['what'], detail: string): void => {
     log.push({ at: Date.now(), what, detail });
-    inside = what === 'in' || (inside && what === 'told');
+    inside = what === 'in' || (inside && (what === 'told' || what === 'lost'));
     options.onChange();
   };
   const start = (): void => {
@@ -64,12 +66,19 @@ export function createSimUser(options: SimUserOptions): SimUser {
     });
   };
   start();
+  // The SDK tells nobody that a connection is being found again; a test wants to know whether a user could be told.
+  const watch = setInterval(() => {
+    const away = session.phase === 'backing-off' || session.phase === 'connecting';
+    if (away && inside && log.at(-1)?.what !== 'lost') note('lost', session.phase);
+  }, 10);
   return {
     name: options.name,
+    host: options.host,
     log,
     isIn: () => inside,
     leave: async () => {
       left = true;
+      clearInterval(watch);
       await session.goodbye();
     },
   };
