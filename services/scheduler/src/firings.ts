@@ -159,11 +159,17 @@ async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
   }
 }
 
-/** The fence of this run, or undefined while another one is active. */
-async function takeLane({ lanes }: Documents, installation: string, run: string): Promise<number | undefined> {
+/**
+ * The fence of this run, or undefined while another one is active. A run that has ended gives its lane back with RunFinished; until
+ * that has come, its document says the same.
+ */
+async function takeLane({ lanes, runs }: Documents, installation: string, run: string): Promise<number | undefined> {
+  const holder = (await lanes.get(installation))?.data.active ?? '';
+  const ended = holder !== '' && (await runs.get(holder))?.data.state.phase === 'ended';
   return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }) => {
     if (lane.active === run) return { keep: lane.fence };
-    if (lane.active !== '') return { keep: undefined };
+    const free = lane.active === '' || (ended && lane.active === holder);
+    if (!free) return { keep: undefined };
     return { write: { active: run, fence: lane.fence + 1 }, result: lane.fence + 1 };
   });
 }
