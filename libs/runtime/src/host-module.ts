@@ -23,6 +23,7 @@ import type { OperationsOf } from './operations/operations-service.js';
 import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule, ServiceContext, ServiceParts } from './service.js';
 import type { ProcessSettings } from './settings/index.js';
+import { countWrites } from './telemetry/count-writes.js';
 import type { Telemetry } from './telemetry/telemetry.js';
 
 /*
@@ -101,13 +102,14 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   const { name } = module;
   const { settings, log, lifecycle, bus, telemetry } = options;
   const { common } = settings;
-  const store = await openStore({
+  const opened = await openStore({
     url: common.store,
     file: join(common.dataDir, `${name}.db`),
     service: name,
     database: `${common.prefix}_${name}`,
     traceContext: () => telemetry.traceContext(),
   });
+  const store = countWrites(opened, name, telemetry);
   await lifecycle.start({ name: `store of ${name}`, stop: () => store.close() });
   const clock = createStoreClock(store, systemTimers, log);
   await lifecycle.start(clock);

@@ -49,6 +49,14 @@ export function describeCrashes(create: CreateDatabase): void {
 
     async function recoverAndCheck(id: string, step: string): Promise<void> {
       const store = await openStore(database.options);
+      try {
+        await checkRecovery(store, id, step);
+      } finally {
+        await store.close();
+      }
+    }
+
+    async function checkRecovery(store: Store, id: string, step: string): Promise<void> {
       const document = await (await store.collection(counters)).get(id);
       expect(document?.version).toBe(step === 'opened' ? undefined : 3);
       const before = linesOf();
@@ -62,7 +70,6 @@ export function describeCrashes(create: CreateDatabase): void {
       const archive = (await wholeArchive(store)).filter(({ source }) => source === `session/counters/${id}`);
       expect(archive.map((event) => event.id)).toEqual(said);
       expect(await store.pendingEvents(10)).toEqual([]);
-      await store.close();
     }
 
     it('has every write that was acknowledged, whole, when it is killed while it writes', async () => {
@@ -74,8 +81,7 @@ export function describeCrashes(create: CreateDatabase): void {
         expect(acknowledged).not.toBeNaN();
         await child.kill();
         const store = await openStore(database.options);
-        await checkWhole(store, id, acknowledged);
-        await store.close();
+        await checkWhole(store, id, acknowledged).finally(() => store.close());
       }
     }, 60_000);
 

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessOrders } from './contract-process.js';
-import type { StoreOptions } from './open-store.js';
+import type { StoreOptions } from './store-options.js';
 
 /** The other process of a test. */
 export interface TestProcess {
@@ -31,9 +31,11 @@ function build(): string {
   return program;
 }
 
-export function startProcess(options: StoreOptions, orders: ProcessOrders): TestProcess {
+/** `before`: what runs in a shell first, in the process that then becomes ours. */
+export function startProcess(options: StoreOptions, orders: ProcessOrders, before = ':', shell = ['sh']): TestProcess {
   const args = ['--disable-warning=ExperimentalWarning', build(), JSON.stringify(options), JSON.stringify(orders)];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [command = '', ...more] = [...shell, '-c', `${before} && exec "$@"`, 'sh', process.execPath, ...args];
+  const child = spawn(command, more, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const lines = child.stdout.setEncoding('utf8').iterator() as AsyncIterator<string, undefined>;
   let rest = '';

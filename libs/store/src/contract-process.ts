@@ -1,7 +1,9 @@
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { counters, increment, range, relay } from './contract-tools.js';
-import { openStore, type StoreOptions } from './open-store.js';
+import { counters, increment, outgoingEvent, range, relay, type Counter } from './contract-tools.js';
+import { openStore } from './open-store.js';
+import type { Collection } from './port.js';
+import type { StoreOptions } from './store-options.js';
 
 /*
  * A process of its own that writes and relays, for the suites that kill it. It says on standard output what it has done
@@ -10,8 +12,11 @@ import { openStore, type StoreOptions } from './open-store.js';
  */
 
 export interface ProcessOrders {
-  /** `relay`: writes one document with three events, then relays, stopping before each step. `write`: writes on and on. */
-  readonly do: 'relay' | 'write' | 'hold';
+  /**
+   * `relay`: writes one document with three events, then relays, stopping after each step. `write`: writes on and on.
+   * `hold`: opens the store and waits. `fill`: writes until the disk refuses, makes room, writes again.
+   */
+  readonly do: 'relay' | 'write' | 'hold' | 'fill';
   readonly id: string;
   /** What was published, a line each. */
   readonly published: string;
@@ -32,18 +37,42 @@ async function main(options: StoreOptions, orders: ProcessOrders): Promise<void>
   };
   const store = await openStore(options);
   const collection = await store.collection(counters);
-  if (orders.do === 'write') {
-    for (;;) {
-      const counts = await Promise.all(range(1, 4).map(() => collection.change(orders.id, increment())));
-      say(String(Math.max(...counts)));
-    }
-  }
+  if (orders.do === 'write') return writeOn(collection, orders.id);
+  if (orders.do === 'fill') return fill(collection, orders);
   await step('opened');
   if (orders.do === 'hold') return;
   await collection.change(orders.id, increment(3));
   await step('written');
   await relay(store, ({ id }) => publish(orders.published, id), step);
   await step('done');
+}
+
+async function writeOn(collection: Collection<Counter>, id: string): Promise<void> {
+  for (;;) {
+    const counts = await Promise.all(range(1, 4).map(() => collection.change(id, increment())));
+    say(String(Math.max(...counts)));
+  }
+}
+
+/** Says how often it wrote, why it could not go on, and how often it had written after there was room again. */
+async function fill(collection: Collection<Counter>, { id, published: ballast }: ProcessOrders): Promise<void> {
+  const padding = { data: new Uint8Array(4_096) };
+  const one = (current: Counter | undefined) => {
+    const change = increment()(current);
+    return { ...change, events: [{ ...outgoingEvent(), ...padding }] };
+  };
+  let refused: Error | undefined;
+  while (refused === undefined) {
+    try {
+      await collection.change(id, one);
+    } catch (error) {
+      refused = error as Error;
+    }
+  }
+  say(String((await collection.get(id))?.data.count));
+  say(String(refused));
+  rmSync(ballast, { force: true });
+  say(String(await collection.change(id, one).catch(String)));
 }
 
 /** Durable when it returns, as a bus promises. */

@@ -1,5 +1,5 @@
 import type { EventEnvelope, OutgoingEvent } from '@lastcall/contracts';
-import type { StoreOptions } from './open-store.js';
+import type { StoreOptions } from './store-options.js';
 import type { Change, Collection, CollectionSpec, Store } from './port.js';
 
 /*

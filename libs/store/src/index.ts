@@ -1,3 +1,4 @@
 export * from './open-store.js';
+export type * from './store-options.js';
 export * from './port.js';
 export type { TraceContext } from './say.js';

@@ -1,22 +1,7 @@
-import { Defect, type Clock } from '@lastcall/kernel';
+import { Defect } from '@lastcall/kernel';
 import type { Store } from './port.js';
-import type { TraceContext } from './say.js';
 import { openSqliteStore } from './sqlite/sqlite-store.js';
-
-export interface StoreOptions {
-  /** '' for SQLite; otherwise a `mongodb://` or `mongodb+srv://` address. */
-  readonly url: string;
-  /** Path of the SQLite file; made when it is missing, its folder too. One process owns it. */
-  readonly file: string;
-  /** Name of the service; the first part of the `source` of its events. */
-  readonly service: string;
-  /** Name of the MongoDB database, `{prefix}_{service}`. */
-  readonly database: string;
-  /** Trace context of the present call; stamped on the events that it leads to. */
-  readonly traceContext?: () => TraceContext;
-  /** Clock of the SQLite store; MongoDB has its own. Tests pass a manual one. */
-  readonly clock?: Clock;
-}
+import type { StoreOptions } from './store-options.js';
 
 /** Opens the store that the address stands for. Throws a Fault that says what to do when it cannot be opened. */
 export async function openStore(options: StoreOptions): Promise<Store> {

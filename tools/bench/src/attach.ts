@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { runBenchmark, type Bench } from './benchmark.js';
 import { createCrowd, type Crowd } from './crowd.js';
 import { startLastcall, startNode, type Lastcall } from './lastcall.js';
-import { readMemory } from './process-memory.js';
+import { readMemory } from './process-usage.js';
 import { until } from './sites.js';
 import { median, percentile, ratio, rounded, summarize } from './statistics.js';
 

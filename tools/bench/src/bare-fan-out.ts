@@ -32,7 +32,7 @@ function hear(stream: ServerHttp2Stream, { message }: sessionV1.AttachRequest): 
 }
 
 function serve(stream: ServerHttp2Stream): void {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
   stream.on('data', (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

@@ -25,14 +25,16 @@ export interface Crowd {
 type Down = NonNullable<sessionV1.AttachResponse['message']>;
 type DownCase = Down['$case'];
 type Stream = ClientStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
+type Hear = (number: number, stream: Stream, message: Down) => void;
 
 const HEARTBEAT_MS = 15_000;
 const PATIENCE_MS = 60_000;
 
 interface Gathering {
   readonly kind: DownCase;
-  readonly times: number[];
-  done(): void;
+  /** By client: one that gets it twice does not stand for another. */
+  readonly times: Map<number, number>;
+  readonly done: () => void;
 }
 
 export function createCrowd(options: CrowdOptions): Crowd {
@@ -40,11 +42,11 @@ export function createCrowd(options: CrowdOptions): Crowd {
   const streams: Stream[] = [];
   const channels: Channel[] = [];
   const gatherings = new Set<Gathering>();
-  const hear = (stream: Stream, message: Down): void => {
-    for (const gathering of gatherings) {
-      if (gathering.kind !== message.$case) continue;
-      gathering.times.push(performance.now());
-      if (gathering.times.length === size) gathering.done();
+  const hear: Hear = (number, stream, message) => {
+    for (const { kind, times, done } of gatherings) {
+      if (kind !== message.$case || times.has(number)) continue;
+      times.set(number, performance.now());
+      if (times.size === size) done();
     }
     if (message.$case !== 'notice') return;
     stream.write({ message: { $case: 'acknowledgement', value: { notice: message.value.notice, read: true } } });
@@ -82,12 +84,7 @@ function addressFor(number: number, port: number): string {
 }
 
 /** Resolves when it is welcome; throws when it is not. */
-function attachOne(
-  channel: Channel,
-  number: number,
-  installation: string,
-  hear: (stream: Stream, message: Down) => void,
-): Promise<Stream> {
+function attachOne(channel: Channel, number: number, installation: string, hear: Hear): Promise<Stream> {
   const stream: Stream = openStream(sessionV1.SessionServiceService.attach, channel);
   const user = `user-${number}`;
   const hello = sessionV1.Hello.fromPartial({
@@ -103,7 +100,7 @@ function attachOne(
       for await (const { message } of stream) {
         if (message?.$case === 'welcome') resolve(stream);
         if (message?.$case === 'refused') reject(new Error(`${user} was refused: ${message.value.text}`));
-        if (message) hear(stream, message);
+        if (message) hear(number, stream, message);
       }
       reject(new Error(`the stream of ${user} ended`));
     };
@@ -116,15 +113,15 @@ function gather(gatherings: Set<Gathering>, kind: DownCase, size: number): Promi
   return new Promise((resolve, reject) => {
     const gathering: Gathering = {
       kind,
-      times: [],
+      times: new Map(),
       done: () => {
         clearTimeout(timer);
         gatherings.delete(gathering);
-        resolve(gathering.times);
+        resolve([...gathering.times.values()]);
       },
     };
     const timer = setTimeout(() => {
-      reject(new Error(`${gathering.times.length} of ${size} got ${kind} within ${PATIENCE_MS} ms`));
+      reject(new Error(`${gathering.times.size} of ${size} got ${kind} within ${PATIENCE_MS} ms`));
     }, PATIENCE_MS);
     gatherings.add(gathering);
   });

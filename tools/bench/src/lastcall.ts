@@ -1,7 +1,6 @@
-import type { ServiceName } from '@lastcall/contracts';
+import type { ServiceDefinition, ServiceName } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
 import { createClient, openChannel, type Channel, type UnaryClient } from '@lastcall/sdk';
-import type { ServiceDefinition } from '@lastcall/contracts';
 import { dropMongoDatabase, dropNatsStream, findFreePorts, startChild, type Child } from '@lastcall/testkit';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -26,7 +25,7 @@ export interface StorePlace {
 
 export interface Lastcall {
   /** `host:port`. */
-  addressOf(service: ServiceName): string;
+  readonly addressOf: (service: ServiceName) => string;
   /** Base address of blobs. */
   readonly catalogUrl: string;
   readonly pids: readonly number[];
@@ -107,12 +106,8 @@ export async function finished(child: Child, what: string): Promise<void> {
   if (code !== 0) throw new Error(`${what} ended with ${signal ?? code}:\n${child.lines.join('\n')}`);
 }
 
-interface Layout {
+interface Layout extends Pick<Lastcall, 'catalogUrl' | 'metrics' | 'stores' | 'addressOf'> {
   readonly programs: readonly { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
-  readonly catalogUrl: string;
-  readonly metrics: readonly string[];
-  readonly stores: readonly StorePlace[];
-  addressOf(service: ServiceName): string;
 }
 
 async function embedded(dataDir: string, { grpcAddress, withMetrics }: LastcallOptions): Promise<Layout> {

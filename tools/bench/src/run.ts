@@ -2,10 +2,13 @@ import { mongodbUrl, natsUrl } from '@lastcall/testkit';
 import type { schedulerV1 } from '@lastcall/contracts';
 import { parseArgs } from 'node:util';
 import { atMost, runBenchmark, type Bench } from './benchmark.js';
+import { measureFloors } from './floors.js';
 import { startLastcall, type Backends, type Lastcall } from './lastcall.js';
+import { readCpuMs } from './process-usage.js';
 import { readEvents, runTimesOf, stepsOf, type RunTimes } from './run-times.js';
 import { createSites, type Sites } from './sites.js';
-import { summarize, rounded } from './statistics.js';
+import { perRun, readWrites, type Writes } from './store-writes.js';
+import { ratio, rounded, summarize } from './statistics.js';
 
 /*
  * bench:run: the choreography of an update from due to reopened, without the work of the hosts, which answer at once. 200 runs one
@@ -25,6 +28,8 @@ const INSTALLATIONS = Number(options.installations);
 const GOALS_MS = { embedded: 150, distributed: 500 } as const;
 /** Jobs for one instant are saved before it. */
 const LEAD_MS = 3_000;
+const COUNTED_RUNS = 20;
+const IMMEDIATE: schedulerV1.StartCondition = { condition: { $case: 'immediate', value: {} } };
 
 type Pair = keyof typeof GOALS_MS;
 const PAIRS: readonly Pair[] = ['embedded', 'distributed'];
@@ -34,7 +39,7 @@ async function oneAfterTheOther(bench: Bench, sites: Sites): Promise<string[]> {
   while (runs.length < RUNS) {
     await sites.publishNext();
     for (const installation of sites.installations.slice(0, RUNS - runs.length)) {
-      runs.push(await sites.run(installation, { condition: { $case: 'immediate', value: {} } }));
+      runs.push(await sites.run(installation, IMMEDIATE));
     }
     bench.say(`one after the other: ${runs.length}/${RUNS}`);
   }
@@ -65,26 +70,64 @@ function explain(bench: Bench, title: string, times: readonly RunTimes[]): void 
   }
 }
 
-async function measurePair(bench: Bench, pair: Pair, backends: Backends | undefined): Promise<object> {
-  bench.say(`${pair}: starting, with ${INSTALLATIONS} installations`);
+/** The runs with nothing that watches them. */
+async function measureRuns(bench: Bench, pair: Pair, backends: Backends | undefined) {
   const lastcall = await startLastcall(bench, { name: pair, backends });
   const sites = await createSites(bench, lastcall, INSTALLATIONS);
-  const single = await oneAfterTheOther(bench, sites);
-  const together = await allAtOnce(bench, sites);
+  const single = await withCpu(lastcall, () => oneAfterTheOther(bench, sites));
+  const together = await withCpu(lastcall, () => allAtOnce(bench, sites));
   await lastcall.stop();
   const events = await readEvents(lastcall.stores);
-  const singleTimes = runTimesOf(events, single);
-  const togetherTimes = runTimesOf(events, together);
+  return {
+    single: { times: runTimesOf(events, single.runs), cpuMs: single.cpuMs },
+    together: { times: runTimesOf(events, together.runs), cpuMs: together.cpuMs },
+  };
+}
+
+interface Ran {
+  readonly runs: readonly string[];
+  /** Of all processes of Lastcall, for each run; what was done between the runs included. */
+  readonly cpuMs: number;
+}
+
+async function withCpu({ pids }: Lastcall, doRuns: () => Promise<readonly string[]>): Promise<Ran> {
+  const used = (): number => pids.reduce((sum, pid) => sum + readCpuMs(pid), 0);
+  const before = used();
+  const runs = await doRuns();
+  return { runs, cpuMs: rounded((used() - before) / runs.length) };
+}
+
+/** In a Lastcall of its own with metrics on, because counting is not for nothing. */
+async function countWrites(bench: Bench, pair: Pair, backends: Backends | undefined): Promise<Writes> {
+  const lastcall = await startLastcall(bench, { name: `${pair}-counted`, backends, withMetrics: true });
+  const sites = await createSites(bench, lastcall, COUNTED_RUNS);
+  await sites.publishNext();
+  const before = await readWrites(lastcall);
+  for (const installation of sites.installations) await sites.run(installation, IMMEDIATE);
+  const writes = perRun(before, await readWrites(lastcall), COUNTED_RUNS);
+  await lastcall.stop();
+  return writes;
+}
+
+async function measurePair(bench: Bench, pair: Pair, backends: Backends | undefined): Promise<object> {
+  const floors = await measureFloors(bench, backends);
+  bench.say(`${pair}: one bare write ${floors.writeMs.p50} ms, one bare event ${floors.eventMs.p50} ms`);
+  const { single, together } = await measureRuns(bench, pair, backends);
+  const writesPerRun = await countWrites(bench, pair, backends);
   if (options.explain) {
-    explain(bench, `${pair}, one after the other`, singleTimes);
-    explain(bench, `${pair}, ${INSTALLATIONS} at once`, togetherTimes);
+    explain(bench, `${pair}, one after the other`, single.times);
+    explain(bench, `${pair}, ${INSTALLATIONS} at once`, together.times);
   }
-  const oneByOneMs = summarize(singleTimes.map(({ reopenedMs }) => reopenedMs));
-  const atOnceMs = summarize(togetherTimes.map(({ reopenedMs }) => reopenedMs));
+  const oneByOneMs = summarize(single.times.map(({ reopenedMs }) => reopenedMs));
+  const atOnceMs = summarize(together.times.map(({ reopenedMs }) => reopenedMs));
   return {
     oneAfterTheOtherMs: oneByOneMs,
     atOnceMs,
-    eventsPerRun: rounded(singleTimes.reduce((sum, { said }) => sum + said.length, 0) / RUNS),
+    cpuMsPerRun: { oneAfterTheOther: single.cpuMs, atOnce: together.cpuMs },
+    eventsPerRun: rounded(single.times.reduce((sum, { said }) => sum + said.length, 0) / single.times.length),
+    writesPerRun,
+    floors,
+    ratioToOneWriteAndEvent: ratio(oneByOneMs.p50, floors.writeMs.p50 + floors.eventMs.p50),
     goals: { p99Ms: atMost(GOALS_MS[pair], oneByOneMs.p99), atOnceP99Ms: atMost(GOALS_MS[pair], atOnceMs.p99) },
   };
 }
@@ -107,5 +150,4 @@ async function measure(bench: Bench): Promise<object> {
   return figures;
 }
 
-export type { Lastcall };
 void runBenchmark('bench:run', measure);

@@ -1,5 +1,6 @@
 import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
+import type { UnaryClient } from '@lastcall/sdk';
 import { signAgentToken } from '@lastcall/testkit';
 import { generateKeyPairSync } from 'node:crypto';
 import type { Bench } from './benchmark.js';
@@ -68,10 +69,8 @@ function jobRequest(installation: string, jobId: string, start: schedulerV1.Star
   });
 }
 
-type Scheduler = ReturnType<typeof schedulerOf>;
-const schedulerOf = (lastcall: Lastcall) => lastcall.client('scheduler', schedulerV1.SchedulerServiceService);
-type Catalog = ReturnType<typeof catalogOf>;
-const catalogOf = (lastcall: Lastcall) => lastcall.client('catalog', catalogV1.CatalogServiceService);
+type Scheduler = UnaryClient<schedulerV1.SchedulerServiceService>;
+type Catalog = UnaryClient<catalogV1.CatalogServiceService>;
 
 async function watchToEnd(scheduler: Scheduler, installation: string, run: string): Promise<string> {
   const name = formatName('run', { installation, run });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { atMost, runBenchmark, type Bench } from './benchmark.js';
 import { LASTCALL, startNode } from './lastcall.js';
-import { readMemory, type ProcessMemory } from './process-memory.js';
+import { readMemory, type ProcessMemory } from './process-usage.js';
 import { median, ratio, rounded, summarize } from './statistics.js';
 
 /*

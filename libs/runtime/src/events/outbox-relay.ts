@@ -7,7 +7,7 @@ import type { Logger } from '../logging.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 
 /*
- * From the outbox to the bus: archive, publish, clear, each idempotent, so that a crash between any two repeats
+ * From the outbox to the bus: archive and publish, then clear, each idempotent, so that a crash between any two repeats
  * harmlessly. Events of one document go one after the other and stop at the first that fails; documents go beside each other.
  * Several replicas may relay the same outbox: the bus and the inboxes drop what comes twice.
  */

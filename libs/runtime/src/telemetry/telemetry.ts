@@ -30,6 +30,7 @@ export const COUNTERS = {
   relay_failures: 'Attempts to publish that failed, by service',
   duty_runs: 'Runs of background duties, by service and duty',
   duty_failures: 'Runs of background duties that failed, by service and duty',
+  store_writes: 'Writes to the store, by service and kind (document, archive, outbox)',
 } as const;
 
 export const GAUGES = {

@@ -13,8 +13,8 @@ import { eventToStored, type StoredDocument } from './stored.js';
  *
  * A write compares the id of the write before it, so it is made on exactly the document that the step saw. When the
  * connection breaks and the answer is lost, the next attempt reads the document and finds either its own write, or the
- * one before (then it decides again; only one of the two can be made), or another's: then nobody can know whether ours was
- * made and overwritten, and a Fault says so instead of doing it twice.
+ * one before (then it decides again; only one of the two can be made), or another's: then, without an event whose mark
+ * tells, nobody can know whether ours was made and overwritten, and a Fault says so instead of doing it twice.
  */
 
 export interface WriteParts<T extends object> {
@@ -82,7 +82,8 @@ export class DocumentWrite<T extends object, R> {
   private settle(current: Current | null): WriteOutcome<R> | undefined {
     const own = this.unsure.find(({ writeId }) => writeId === current?.writeId);
     if (own) return this.written(own.said, own.result);
-    if (this.event && current?.inbox?.includes(this.event.id)) return { taken: false };
+    // The mark of an event is part of its write, so whether it was taken in is always known.
+    if (this.event) return current?.inbox?.includes(this.event.id) ? { taken: false } : undefined;
     if (this.unsure.some(({ before }) => before !== current?.writeId)) {
       const what = `${this.parts.spec.name}/${this.id}`;
       throw new Fault(`MongoDB: the connection broke while ${what} was written, and it is not known whether it was`);

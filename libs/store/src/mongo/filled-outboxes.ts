@@ -1,7 +1,7 @@
 /*
- * In which collections to look for unpublished events. A relay looks after each write of its process, and then only where that process
- * has put something; a service has many collections, and to ask all of them each time was a third of what an event took. Everything is looked
- * through at least once a second: others, and a process that died, write too.
+ * In which collections to look for unpublished events. A relay looks after each write of its process, and then only where
+ * that process has put something: a service has many collections, and asking all of them each time was a third of what an
+ * event took. Everything is looked through at least once a second, because others write too, and a process that died did.
  */
 
 const LOOK_EVERYWHERE_MS = 1_000;

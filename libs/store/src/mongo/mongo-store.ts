@@ -1,7 +1,7 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { Defect, Fault } from '@lastcall/kernel';
 import { MongoClient, type Db } from 'mongodb';
-import type { StoreOptions } from '../open-store.js';
+import type { StoreOptions } from '../store-options.js';
 import { OutboxSignal } from '../outbox-signal.js';
 import type { Collection, CollectionSpec, Page, Store } from '../port.js';
 import { checkLimit } from '../query-plan.js';
@@ -18,7 +18,7 @@ import type { StoredDocument, StoredSpec } from './stored.js';
 /*
  * The store of a service with several replicas, in one MongoDB database. What was written is on a majority of the
  * servers, what is read has been written so. No transactions over several documents, no change streams: right on every
- * topology. `isConnected` is whether the driver sees a server that takes writes.
+ * topology. `isConnected` is whether there is a server that takes writes and answered when it was last asked.
  */
 
 export type MongoOptions = Pick<StoreOptions, 'url' | 'database' | 'service' | 'traceContext'> & {
@@ -33,9 +33,9 @@ interface Hello {
 }
 
 export async function openMongoStore(options: MongoOptions): Promise<Store> {
-  const patience = new Patience(options.patienceMs);
   const client = createClient(options);
   const server = new ServerState(client);
+  const patience = new Patience(options.patienceMs, (reached) => server.setReached(reached));
   try {
     const store = await patience.repeat('open', async () => {
       await client.connect();
@@ -73,21 +73,30 @@ function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//***@');
 }
 
-/** What the driver sees of the servers. */
+/**
+ * What the driver sees of the servers, and how the last call went: a server that resets every new connection counts as
+ * overloaded for the driver, not as gone.
+ */
 class ServerState {
   private writable = false;
+  private reached = true;
 
   constructor(client: MongoClient) {
     client.on('topologyDescriptionChanged', ({ newDescription }) => {
       this.writable = [...newDescription.servers.values()].some(({ isWritable }) => isWritable);
     });
+    client.on('serverHeartbeatSucceeded', () => this.setReached(true));
     client.on('topologyClosed', () => {
       this.writable = false;
     });
   }
 
+  setReached(reached: boolean): void {
+    this.reached = reached;
+  }
+
   isWritable(): boolean {
-    return this.writable;
+    return this.writable && this.reached;
   }
 }
 

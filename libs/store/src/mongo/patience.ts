@@ -12,7 +12,11 @@ export const PATIENCE_MS = 10_000;
 export class Patience {
   private readonly stopped = new AbortController();
 
-  constructor(private readonly patienceMs = PATIENCE_MS) {}
+  constructor(
+    private readonly patienceMs = PATIENCE_MS,
+    /** Hears how each attempt went, for health. */
+    private readonly reached: (server: boolean) => void = () => undefined,
+  ) {}
 
   /** `attempt` must be safe to repeat; each begins by reading how things stand. */
   async repeat<T>(what: string, attempt: () => Promise<T>): Promise<T> {
@@ -20,8 +24,11 @@ export class Patience {
     for (let failures = 1; ; failures += 1) {
       if (this.stopped.signal.aborted) throw new Fault(`MongoDB: ${what}: the store is closed`);
       try {
-        return await attempt();
+        const result = await attempt();
+        this.reached(true);
+        return result;
       } catch (error) {
+        if (isUnavailable(error)) this.reached(false);
         const waitMs = waitBefore(failures, error);
         if (waitMs === undefined || performance.now() + waitMs > until) throw toFault(what, error);
         await this.pause(waitMs);

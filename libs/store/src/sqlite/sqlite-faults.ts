@@ -35,9 +35,11 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: 'is no SQLite database; move the file away and put its last backup in its place',
 };
 
+const CANNOT_OPEN = 14;
+
 export function sqliteFault(file: string, cause: unknown): Fault {
-  const code = isSqliteError(cause) ? cause.errcode & 0xff : 0;
-  const advice = ADVICE[code] ?? 'failed';
+  // What is no error of SQLite is one of the file system, met on the way to the file.
+  const advice = ADVICE[isSqliteError(cause) ? cause.errcode & 0xff : CANNOT_OPEN] ?? 'failed';
   const detail = (cause as Partial<Error>).message ?? String(cause);
   return new Fault(`the database ${file} ${advice} (${detail})`, { cause });
 }

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { EventEnvelope } from '@lastcall/contracts';
-import type { StoreOptions } from '../open-store.js';
+import type { StoreOptions } from '../store-options.js';
 import { OutboxSignal } from '../outbox-signal.js';
 import type { Collection, CollectionSpec, Page, Store } from '../port.js';
 import { checkLimit } from '../query-plan.js';

@@ -137,12 +137,17 @@ interface Layout {
 }
 
 const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
+/** Sessions of a replica that was killed are waited for that long; a test has less patience than users. */
+const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '2000' };
 
 async function embedded(dataDir: string, { env = {} }: ProcessesOptions): Promise<Layout> {
   const [grpc = 0, http = 0] = await findFreePorts(2);
   const grpcAddress = `127.0.0.1:${grpc}`;
   const args = ['up', '--data', dataDir, '--grpc', grpcAddress, '--http', `127.0.0.1:${http}`];
-  const up: Part = { services: SERVICES, start: () => startProgram(LASTCALL, args, { ...DEBUG, ...env }) };
+  const up: Part = {
+    services: SERVICES,
+    start: () => startProgram(LASTCALL, args, { ...DEBUG, ...SHORT_LEASE, ...env }),
+  };
   return { parts: [up], grpcAddress, catalogUrl: `http://127.0.0.1:${http}` };
 }
 
@@ -172,7 +177,8 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
       LASTCALL_HTTP_ADDRESS: httpOf(i),
     };
     const file = join(ROOT, 'services', name, 'dist/main.js');
-    return { services: [name], start: () => startProgram(file, [], { ...shared, ...own }) };
+    const lease = name === 'session' ? SHORT_LEASE : {};
+    return { services: [name], start: () => startProgram(file, [], { ...shared, ...own, ...lease }) };
   });
   const routes = Object.fromEntries(SERVICES.map((name, i) => [`lastcall.${name}.`, grpcOf(i)]));
   const edge = await startEdge({ routes: { ...routes, 'lastcall.identity.': grpcOf(0) } });

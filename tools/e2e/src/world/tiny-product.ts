@@ -17,12 +17,14 @@ export interface TinyRelease {
   readonly troubles?: Readonly<Record<string, Trouble>>;
   /** Bytes that cannot be compressed or shared with another release, beside the program of each role. */
   readonly paddingBytes?: number;
+  /** A remark in the programs, so that they are other files than those of the release before. */
+  readonly programNote?: string;
   /** How long the first start may take. Default 20 s, because it is a whole client on a busy machine. */
   readonly firstStartTimeout?: string;
 }
 
 /** What may happen to a command: `…-once` is over when it has happened; `does-nothing` ends well without its work. */
-export type Trouble = 'fails' | 'hangs' | 'fails-once' | 'hangs-once' | 'does-nothing';
+export type Trouble = 'slow' | 'fails' | 'hangs' | 'fails-once' | 'hangs-once' | 'does-nothing';
 
 /** Data of the application: which version migrated it, and what users entered. */
 export interface TinyData {
@@ -44,6 +46,10 @@ function isInTrouble(command) {
   const file = path.join(data, 'trouble-' + command);
   const trouble = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : own.troubles[command];
   if (trouble === undefined) return false;
+  if (trouble === 'slow') {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+    return false;
+  }
   if (trouble.endsWith('-once')) fs.rmSync(file, { force: true });
   if (trouble.startsWith('fails')) {
     console.error(command + ' fails as it was told');
@@ -115,14 +121,14 @@ commands:
 /** Writes the release below `dir` and answers its folder. */
 export async function writeTinyRelease(dir: string, release: TinyRelease): Promise<string> {
   const folder = join(dir, release.version);
-  const { version, unhealthy = false, troubles = {}, paddingBytes = 0 } = release;
+  const { version, unhealthy = false, troubles = {}, paddingBytes = 0, programNote = '' } = release;
   const about = JSON.stringify({ version, unhealthy, troubles });
   for (const [part, program, text] of [
     ['server', 'app.js', APP],
     ['client', 'client.js', CLIENT],
   ] as const) {
     await mkdir(join(folder, part), { recursive: true });
-    await writeFile(join(folder, part, program), text);
+    await writeFile(join(folder, part, program), programNote === '' ? text : `// ${programNote}\n${text}`);
     await writeFile(join(folder, part, 'release.json'), about);
     if (paddingBytes > 0) await writeFile(join(folder, part, 'padding.bin'), randomBytes(paddingBytes));
   }
