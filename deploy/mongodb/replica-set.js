@@ -1,3 +1,4 @@
+/* global rs -- of mongosh */
 // Once, on one of the three servers: mongosh --file replica-set.js
 // The journal of a majority is what a write waits for; writeConcernMajorityJournalDefault stays true.
 

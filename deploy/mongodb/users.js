@@ -1,3 +1,4 @@
+/* global db, process -- of mongosh */
 // Once, on the primary, as an administrator: LASTCALL_PASSWORD=… mongosh mongodb://… --file users.js
 // Each service reads and writes its own database and nothing else. `prefix` is the services' setting LASTCALL_PREFIX.
 

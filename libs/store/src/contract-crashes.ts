@@ -10,9 +10,11 @@ import type { Store } from './port.js';
 export function describeCrashes(create: CreateDatabase): void {
   describe('crashes', () => {
     let database: TestDatabase;
-    const folder = mkdtempSync(join(tmpdir(), 'lastcall-crash-'));
-    const published = join(folder, 'published');
+    let folder: string;
+    let published: string;
     beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'lastcall-crash-'));
+      published = join(folder, 'published');
       database = await create();
     });
     afterAll(async () => {

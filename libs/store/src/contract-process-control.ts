@@ -1,8 +1,8 @@
 import { buildSync } from 'esbuild';
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ProcessOrders } from './contract-process.js';
 import type { StoreOptions } from './store-options.js';
 
@@ -16,6 +16,10 @@ export interface TestProcess {
 }
 
 let program: string | undefined;
+afterAll(() => {
+  if (program !== undefined) rmSync(dirname(program), { recursive: true, force: true });
+  program = undefined;
+});
 
 /** Tests run on the sources, so the program is put together once for each suite. */
 function build(): string {

@@ -127,7 +127,7 @@ const hasMongod = spawnSync('mongod', ['--version']).status === 0;
 
 /** A server of our own, killed and started again. */
 (hasMongod ? describe : describe.skip)('MongoDB: restarted server (mongod on the PATH)', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'lastcall-mongod-'));
+  let folder: string;
   let port: number;
   let server: ChildProcess;
   const start = () => {
@@ -140,6 +140,7 @@ const hasMongod = spawnSync('mongod', ['--version']).status === 0;
     await exited;
   };
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'lastcall-mongod-'));
     port = await freePort();
     start();
   });

@@ -51,7 +51,8 @@ export function openJournal(
         raise.run(next.fence, next.fence);
         database.exec('COMMIT');
       } catch (error) {
-        database.exec('ROLLBACK');
+        // Some errors (disk full) end the transaction by themselves.
+        if (database.isTransaction) database.exec('ROLLBACK');
         throw error;
       }
       book = next;
@@ -60,6 +61,15 @@ export function openJournal(
     close: () => database.close(),
   };
 }
+
+/** Whether the journal could not be written because there is no room on its disk. */
+export function isOutOfSpace(error: unknown): boolean {
+  const { code, errcode = 0 } = error as { readonly code?: unknown; readonly errcode?: number };
+  return code === 'ERR_SQLITE_ERROR' && OUT_OF_SPACE.includes(errcode & 0xff);
+}
+
+/** SQLITE_FULL; SQLITE_IOERR where a file beside the database could not grow. https://sqlite.org/rescode.html */
+const OUT_OF_SPACE: readonly number[] = [13, 10];
 
 /** The order book as it is on the disk, beside an agent that may be running. Undefined: there is no journal. */
 export function readJournal(

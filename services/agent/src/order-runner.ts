@@ -1,9 +1,9 @@
 import { Defect, failure, type Failure } from '@lastcall/kernel';
 import { endLeftOvers, markOf } from './commands/left-over.js';
-import { nextOrder, nextStep, type OrderEvent, type RunningOrder } from './domain/order-book.js';
+import { nextOrder, nextStep, type OrderCommand, type OrderEvent, type RunningOrder } from './domain/order-book.js';
 import type { Order, Step } from './domain/order.js';
 import type { HostRecord } from './host-record.js';
-import type { Journal } from './journal.js';
+import { isOutOfSpace, type Journal } from './journal.js';
 import type { Layout } from './layout.js';
 import type { Log } from './log.js';
 import type { Releases } from './releases.js';
@@ -46,7 +46,7 @@ export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
   const stopping = new AbortController();
   let working: Promise<void> | undefined;
   const record: RecordCommands = (...commands) => {
-    const events = parts.journal.record(...commands);
+    const events = recordAnyway(parts, commands);
     for (const event of events) parts.onEvent(event);
     return events;
   };
@@ -91,6 +91,18 @@ export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
 }
 
 type RecordCommands = Journal['record'];
+
+/** On a full disk in the space that was kept back: it must be known what happened, and that the disk is full. */
+function recordAnyway({ journal, layout, log }: OrderRunnerParts, commands: readonly OrderCommand[]) {
+  try {
+    return journal.record(...commands);
+  } catch (error) {
+    if (!isOutOfSpace(error)) throw error;
+    log.warn('the disk is full; the space that was kept back is given up', { path: layout.root });
+    giveUpReserve(layout);
+    return journal.record(...commands);
+  }
+}
 
 async function workOff(parts: OrderRunnerParts, record: RecordCommands, signal: AbortSignal): Promise<void> {
   for (let next = nextOrder(parts.journal.book); next && !signal.aborted; next = nextOrder(parts.journal.book)) {

@@ -14,7 +14,7 @@ import { createWorld, INSTALLATION, until, type World } from './world/world.js';
 
 const { RunOutcome } = commonV1;
 const PARENT = `installations/${INSTALLATION}`;
-const ENV = { LASTCALL_FIRST_START_SETTLE_MS: '500' };
+const SETTINGS = { session: { LASTCALL_FIRST_START_SETTLE_MS: '500' } };
 
 /** A program with our SDK, as a vendor would write it. */
 const PROGRAM = `
@@ -33,7 +33,7 @@ function suite(pair: Pair): void {
     let world: World;
     let minor = 0;
     beforeAll(async () => {
-      world = await createWorld({ pair, env: ENV });
+      world = await createWorld({ pair, settings: SETTINGS });
     }, 120_000);
     afterAll(() => world.stop(), 60_000);
 

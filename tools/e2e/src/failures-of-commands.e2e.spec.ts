@@ -21,7 +21,7 @@ describe('a command of the manifest', () => {
   let minor = 0;
   const entries: string[] = [];
   beforeAll(async () => {
-    world = await createWorld({ pair: 'embedded', env: { LASTCALL_FIRST_START_SETTLE_MS: '500' } });
+    world = await createWorld({ pair: 'embedded', settings: { session: { LASTCALL_FIRST_START_SETTLE_MS: '500' } } });
   }, 120_000);
   afterAll(() => world.stop(), 60_000);
   const nextVersion = (): string => `1.${++minor}.0`;

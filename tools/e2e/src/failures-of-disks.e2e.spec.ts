@@ -49,19 +49,27 @@ describe('disks', () => {
     });
   }, 120_000);
   afterAll(() => world.stop(), 60_000);
+  afterEach(() => empty());
 
   const current = (): Promise<string> => world.versionOn('srv');
-  const ballast = (): string => join(world.dirOf('srv'), 'ballast');
+  const ballast = (): string => join(world.dirOf('srv'), 'data', 'ballast');
   const empty = (): void => rmSync(ballast(), { force: true });
+  /** The application's own data fill the disk, as they do. */
   function fill(leaveBytes: number): void {
     empty();
     const { bavail, bsize } = statfsSync(world.dirOf('srv'));
-    writeFileSync(ballast(), Buffer.alloc(Math.max(bavail * bsize - leaveBytes, 0)));
+    try {
+      writeFileSync(ballast(), Buffer.alloc(Math.max(bavail * bsize - leaveBytes, 0)));
+    } catch (error) {
+      // The agent wrote meanwhile: the disk is as full as it was meant to be.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
   }
 
   async function publishNext(): Promise<string> {
     const version = `1.${++minor}.0`;
-    await world.publish({ version, paddingBytes: PADDING_BYTES });
+    // Files of its own: those of the release before are on the hosts already.
+    await world.publish({ version, paddingBytes: PADDING_BYTES, programNote: `of ${version}` });
     return version;
   }
 
@@ -127,8 +135,8 @@ describe('disks', () => {
     async () => {
       const version = await current();
       const next = await publishNext();
-      const drained = world.lastcall.nextSaid('SessionsDrained');
-      void drained.then(() => fill(0));
+      const told = world.lastcall.nextSaid('NoticeSent');
+      void told.then(() => fill(0));
       const run = await world.ended(await world.update(next));
       expect(run).toMatchObject({
         outcome: RunOutcome.FAILED,
@@ -174,28 +182,20 @@ describe('disks', () => {
     async (_, file, damage) => {
       const version = await current();
       const next = await publishNext();
-      // Each release brings its own: a program that has not changed would be on the hosts already.
-      const changed = file.endsWith('.js') ? await publishWithOtherProgram() : next;
-      const stored = storedBlobOf(changed, file);
+      const stored = storedBlobOf(next, file);
       const good = readFileSync(stored);
       damage(stored);
       const whatHappened = watchUsers(world);
-      const run = await world.ended(await world.update(changed));
+      const run = await world.ended(await world.update(next));
       expect(run.outcome).toBe(RunOutcome.FAILED);
       expect(run.failure).toMatchObject({ host: 'srv', message: expect.stringMatching(/\S/) });
       expect(eventsOf(run)).not.toContain('GateClosed');
       expect(whatHappened()).toEqual([]);
-      await expectUntouched(version, changed);
+      await expectUntouched(version, next);
 
       writeFileSync(stored, good);
-      await expectNextSucceeds(changed);
+      await expectNextSucceeds(next);
     },
     90_000,
   );
-
-  async function publishWithOtherProgram(): Promise<string> {
-    const version = `1.${++minor}.0`;
-    await world.publish({ version, programNote: `of ${version}` });
-    return version;
-  }
 });

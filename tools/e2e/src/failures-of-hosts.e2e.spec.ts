@@ -17,10 +17,9 @@ import { createWorld, INSTALLATION, until, type World } from './world/world.js';
 
 const { RunOutcome } = commonV1;
 const TOO_OLD = '0.0.9';
-const ENV = {
-  LASTCALL_FACTS_TIMEOUT_MS: '4000',
-  LASTCALL_BACKUP_TIMEOUT_MS: '6000',
-  LASTCALL_MINIMUM_AGENT_VERSION: '0.1.0',
+const SETTINGS = {
+  preflight: { LASTCALL_FACTS_TIMEOUT_MS: '4000', LASTCALL_BACKUP_TIMEOUT_MS: '6000' },
+  installer: { LASTCALL_MINIMUM_AGENT_VERSION: '0.1.0' },
 };
 
 function suite(pair: Pair): void {
@@ -28,7 +27,7 @@ function suite(pair: Pair): void {
     let world: World;
     let minor = 0;
     beforeAll(async () => {
-      world = await createWorld({ pair, env: ENV });
+      world = await createWorld({ pair, settings: SETTINGS });
     }, 120_000);
     afterAll(() => world.stop(), 60_000);
     const current = (): Promise<string> => world.versionOn('srv');

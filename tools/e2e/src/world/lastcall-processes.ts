@@ -44,10 +44,13 @@ export interface LastcallProcesses {
   stop(): Promise<void>;
 }
 
+/** Variables of the environment by the service that they are for: a process refuses settings that are not its own. */
+export type ServiceSettings = Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>>;
+
 export interface ProcessesOptions {
   readonly pair: Pair;
   readonly dir: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly settings?: ServiceSettings;
   /** Default: those of the tests. */
   readonly nats?: string;
   readonly mongodb?: string;
@@ -89,7 +92,14 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
     all.push(child);
     await child.until(/"ready"/, 60_000);
   };
-  await Promise.all(layout.parts.map(start));
+  const stop = async (): Promise<void> => {
+    await Promise.all([...running.values()].map((child) => child.stop()));
+    await layout.takeAway?.();
+  };
+  await Promise.all(layout.parts.map(start)).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   return {
     pair: options.pair,
     grpcAddress: layout.grpcAddress,
@@ -115,10 +125,7 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
       return [...running.values()].map((child) => child.pid);
     },
     tail: () => all.map((child) => child.lines.slice(-30).join('\n')).join('\n--\n'),
-    stop: async () => {
-      await Promise.all([...running.values()].map((child) => child.stop()));
-      await layout.takeAway?.();
-    },
+    stop,
   };
 }
 
@@ -140,7 +147,8 @@ const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
 /** Sessions of a replica that was killed are waited for that long; a test has less patience than users. */
 const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '2000' };
 
-async function embedded(dataDir: string, { env = {} }: ProcessesOptions): Promise<Layout> {
+async function embedded(dataDir: string, { settings = {} }: ProcessesOptions): Promise<Layout> {
+  const env = Object.assign({}, ...Object.values(settings)) as Record<string, string>;
   const [grpc = 0, http = 0] = await findFreePorts(2);
   const grpcAddress = `127.0.0.1:${grpc}`;
   const args = ['up', '--data', dataDir, '--grpc', grpcAddress, '--http', `127.0.0.1:${http}`];
@@ -168,13 +176,13 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
     LASTCALL_IDENTITY_DIR: join(dataDir, 'identity'),
     LASTCALL_CATALOG_URL: catalogUrl,
     ...Object.fromEntries(SERVICES.map((name, i) => [`LASTCALL_${name.toUpperCase()}_ADDRESS`, grpcOf(i)])),
-    ...options.env,
   };
   const parts = SERVICES.map((name, i): Part => {
     const own = {
       LASTCALL_DATA_DIR: join(dataDir, name),
       LASTCALL_GRPC_ADDRESS: grpcOf(i),
       LASTCALL_HTTP_ADDRESS: httpOf(i),
+      ...options.settings?.[name],
     };
     const file = join(ROOT, 'services', name, 'dist/main.js');
     const lease = name === 'session' ? SHORT_LEASE : {};

@@ -5,7 +5,14 @@ import { createTempFolder, type Child } from '@lastcall/testkit';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createHosts, HOSTS, type Hosts, type HostsOptions, type WorldHost } from './hosts.js';
-import { LASTCALL, startLastcall, startProgram, type LastcallProcesses, type Pair } from './lastcall-processes.js';
+import {
+  LASTCALL,
+  startLastcall,
+  startProgram,
+  type LastcallProcesses,
+  type Pair,
+  type ServiceSettings,
+} from './lastcall-processes.js';
 import {
   addInstallation,
   createClientToken,
@@ -19,7 +26,7 @@ import {
 import type { SimUser } from './sim-user.js';
 import { troubleSwitch, writeTinyRelease, type TinyData, type TinyRelease, type Trouble } from './tiny-product.js';
 import { until } from './until.js';
-import { createUsers, type Users } from './users.js';
+import { createUsers } from './users.js';
 
 /*
  * A whole place for a test: Lastcall, hosts with agents, users with clients, every one a real process or a real connection,
@@ -71,7 +78,7 @@ export interface WorldOptions {
   readonly users?: number;
   readonly hosts?: readonly WorldHost[];
   readonly reactionTimeMs?: number;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly settings?: ServiceSettings;
   readonly nats?: string;
   readonly mongodb?: string;
   /** Before a host's agent joins: what its disk is. Answers what takes it away again. */
@@ -80,55 +87,67 @@ export interface WorldOptions {
 
 const IN_TIME_MS = 30_000;
 
+/** What there is to be ended, in the reverse order of its beginning. */
+type Endings = (() => unknown)[];
+
+/** Resolves when everybody is logged in. When it cannot be made, nothing of it is left. */
 export async function createWorld(options: WorldOptions): Promise<World> {
+  const endings: Endings = [];
+  const stop = async (): Promise<void> => {
+    for (let end = endings.pop(); end; end = endings.pop()) await end();
+  };
+  try {
+    const world = { ...(await build(options, endings)), stop };
+    await world.everybodyIn();
+    return world;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function build(options: WorldOptions, endings: Endings): Promise<Omit<World, 'stop'>> {
   const { firstVersion = '1.0.0', hosts: list = HOSTS, reactionTimeMs = 300 } = options;
   const folder = await createTempFolder('world');
+  endings.push(() => folder.remove());
   const dir = folder.path;
   const lastcall = await startLastcall({ ...options, dir });
-  const channel = await channelWith(lastcall, lastcall.operatorTokenFile);
-  const services = servicesOn(channel);
-  const clientTokenFile = join(dir, 'client.token');
+  endings.push(() => lastcall.stop());
+  const services = servicesOn(await channelWith(lastcall, lastcall.operatorTokenFile, endings));
   const run = runnerOf(lastcall);
   const publish = publisherOf(dir, run);
-  const place = { dir, address: lastcall.grpcAddress, services, clientTokenFile, run };
-  const hosts = createHosts({ ...place, prepareHost: async (host, at) => options.prepareHost?.(host, at) });
-  const dirOf = (host: string): string => hosts.dirOf(host);
-
   await publish({ version: firstVersion });
   await addInstallation(services, reactionTimeMs);
+  const clientTokenFile = join(dir, 'client.token');
   await writeFile(clientTokenFile, await createClientToken(services));
+  const place = { dir, address: lastcall.grpcAddress, services, clientTokenFile, run };
+  const hosts = createHosts({ ...place, prepareHost: async (host, at) => options.prepareHost?.(host, at) });
+  endings.push(() => hosts.stopAll());
   for (const host of list) await hosts.add(host, firstVersion);
   await until(async () => (await installedVersion(services)) === firstVersion, 'the first version to be known');
-  const clientChannel = await channelWith(lastcall, clientTokenFile);
+  const dirOf = (host: string): string => hosts.dirOf(host);
+  const clientChannel = await channelWith(lastcall, clientTokenFile, endings);
   const users = createUsers({ count: options.users ?? 3, hosts: list, channel: clientChannel, dirOf });
-
-  const world: World = {
+  endings.push(() => users.leave());
+  return {
     ...{ dir, lastcall, services, hosts: list, users: users.all, clientChannel, clientTokenFile, publish },
     ...runsOf(services),
     ...agentsOf(hosts),
     ...applicationOn(dirOf),
     gate: async () => (await services.session.getGate({ name: `${PARENT}/gate` })).gate ?? sessionV1.Gate.create(),
     everybodyIn: (timeoutMs = IN_TIME_MS, who) => users.everybodyIn(timeoutMs, who),
-    stop: async () => {
-      await stopClients(users, hosts);
-      clientChannel.close();
-      channel.close();
-      await lastcall.stop();
-      await folder.remove();
-    },
   };
-  await world.everybodyIn();
-  return world;
 }
 
-async function stopClients(users: Users, hosts: Hosts): Promise<void> {
-  await users.leave();
-  await hosts.stopAll();
-}
-
-async function channelWith({ grpcAddress: address }: LastcallProcesses, tokenFile: string): Promise<Channel> {
+async function channelWith(
+  { grpcAddress: address }: LastcallProcesses,
+  tokenFile: string,
+  endings: Endings,
+): Promise<Channel> {
   const credential = (await readFile(tokenFile, 'utf8')).trim();
-  return openChannel({ address, credential: () => credential });
+  const channel = openChannel({ address, credential: () => credential });
+  endings.push(() => channel.close());
+  return channel;
 }
 
 type Run = HostsOptions['run'];
