@@ -51,7 +51,8 @@ async function order(name: string, host = 'srv', more: Partial<hostOrderV1.HostO
     action: { $case: 'collectFacts', value: { product: 'encore', version: '' } },
     ...more,
   });
-  await stack.publish('HostOrderIssued', site.installation, { order: message });
+  // From one document, as the orders of one plan come: only those are in order.
+  await stack.publish('HostOrderIssued', site.installation, { order: message }, `installer/plans/${site.installation}`);
   return id;
 }
 

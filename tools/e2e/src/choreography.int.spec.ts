@@ -18,7 +18,7 @@ const MODULES: readonly AnyServiceModule[] = [
   installerModule,
 ];
 const README = join(resolve(__dirname, '../../..'), 'README.md');
-const BETWEEN = /(<!-- choreography -->\n)[\s\S]*?(\n<!-- \/choreography -->)/;
+const BETWEEN = /(<!-- choreography -->\n\n)[\s\S]*?(\n\n<!-- \/choreography -->)/;
 
 /** What each service really takes in: a module that declares anything else than the table does not start. */
 async function declared(): Promise<ReadonlyMap<ServiceName, readonly string[]>> {

@@ -43,7 +43,7 @@ function suite(pair: Pair): void {
       const { report } = await world.services.scheduler.getRunReport({ name: run.name });
       const { PASSED, SKIPPED } = preflightV1.Verdict;
       const blocking = report?.preflight?.checks.filter((c) => c.verdict !== PASSED && c.verdict !== SKIPPED) ?? [];
-      return blocking.map(({ check, host }) => `${check} ${host}`.trim());
+      return blocking.map(({ check, host }) => `${check} ${host}`.trim()).toSorted();
     }
 
     async function expectNothingBegun(run: schedulerV1.Run, version: string, blockers: readonly string[]) {
@@ -115,13 +115,13 @@ function suite(pair: Pair): void {
 
     it('a release that wants a newer agent is not installed by an older one', async () => {
       const version = await current();
-      const next = await publishNext('  agentVersion: 99.0.0');
+      const next = await publishNext('  agent: 99.0.0');
       const whatHappened = watchUsers(world);
       const run = await world.ended(await world.update(next));
       await expectNothingBegun(
         run,
         version,
-        ['srv', 'ts', 'desk'].map((host) => `agent-version ${host}`),
+        ['desk', 'srv', 'ts'].map((host) => `agent-version ${host}`),
       );
       expect(whatHappened()).toEqual([]);
     }, 60_000);

@@ -4,7 +4,8 @@
  * event took. Everything is looked through at least once a second, because others write too, and a process that died did.
  */
 
-const LOOK_EVERYWHERE_MS = 1_000;
+/** A little less than a second: the relay comes about once a second, and then it is to look everywhere. */
+const LOOK_EVERYWHERE_MS = 800;
 
 export class FilledOutboxes {
   private readonly names = new Set<string>();

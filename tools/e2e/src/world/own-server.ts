@@ -1,0 +1,72 @@
+import { createTempFolder, findFreePorts, startChild, type Child } from '@lastcall/testkit';
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { until } from './until.js';
+
+/* Servers of the test's own, on a port that stays: killed with SIGKILL and started again on the same data. */
+
+export interface OwnServer {
+  readonly url: string;
+  /** Resolves when it takes connections. */
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  /** Kills it and takes its data away. */
+  remove(): Promise<void>;
+}
+
+export const isOnPath = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
+
+export async function createNatsServer(): Promise<OwnServer> {
+  return createServer('nats', async (dir, port) => {
+    const file = join(dir, 'server.conf');
+    await writeFile(file, `jetstream { store_dir: "${join(dir, 'data')}", sync_interval: always }\n`);
+    return ['nats-server', '-c', file, '-a', '127.0.0.1', '-p', String(port)];
+  });
+}
+
+export async function createMongod(): Promise<OwnServer> {
+  return createServer('mongodb', async (dir, port) => {
+    const data = join(dir, 'data');
+    await mkdir(data);
+    return ['mongod', '--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1'];
+  });
+}
+
+async function createServer(
+  scheme: string,
+  commandIn: (dir: string, port: number) => Promise<readonly string[]>,
+): Promise<OwnServer> {
+  const folder = await createTempFolder(scheme);
+  const [port = 0] = await findFreePorts(1);
+  const [program = '', ...args] = await commandIn(folder.path, port);
+  let child: Child | undefined;
+  const kill = async (): Promise<void> => {
+    child?.kill('SIGKILL');
+    await child?.exited;
+  };
+  return {
+    url: `${scheme}://127.0.0.1:${port}/`,
+    start: async () => {
+      child = startChild(program, args);
+      await until(() => takesConnections(port), `${program} to take connections`);
+    },
+    kill,
+    remove: async () => {
+      await kill();
+      await folder.remove();
+    },
+  };
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const answer = (yes: boolean) => (): void => {
+      socket.destroy();
+      resolve(yes);
+    };
+    socket.once('connect', answer(true)).once('error', answer(false));
+  });
+}
