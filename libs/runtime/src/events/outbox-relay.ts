@@ -34,25 +34,15 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const { service, store, log, telemetry, timers } = options;
   let offOutbox: (() => void) | undefined;
 
-  /** One batch; answers how many there were. */
-  async function relayBatch(signal: AbortSignal): Promise<number> {
-    const pending = await store.pendingEvents(BATCH);
-    telemetry.set('outbox_pending', pending.length, { service });
-    if (pending.length === 0 || signal.aborted) return 0;
-    const errors = await relayAll(options, bySource(pending), signal);
-    // Cleared ones make room; without progress only time helps.
-    if (errors.length > 0) throw new AggregateError(errors, `${errors.length} documents could not be relayed`);
-    telemetry.set('outbox_pending', 0, { service });
-    return pending.length;
-  }
-
   async function runOnce(signal: AbortSignal): Promise<void> {
-    while ((await relayBatch(signal)) > 0);
-  }
-
-  /** A batch that was not full was everything: what was written meanwhile has woken the relay again. */
-  async function relayWoken(signal: AbortSignal): Promise<void> {
-    while ((await relayBatch(signal)) === BATCH);
+    for (;;) {
+      const pending = await store.pendingEvents(BATCH);
+      telemetry.set('outbox_pending', pending.length, { service });
+      if (pending.length === 0 || signal.aborted) return;
+      const errors = await relayAll(options, bySource(pending), signal);
+      // Cleared ones make room; without progress only time helps.
+      if (errors.length > 0) throw new AggregateError(errors, `${errors.length} documents could not be relayed`);
+    }
   }
 
   const poller = createPoller({
@@ -60,7 +50,7 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     timers,
     everyMs: EVERY_MS,
     log,
-    run: relayWoken,
+    run: runOnce,
     onRun: (failed) => failed && telemetry.count('relay_failures', { service }),
   });
   return {

@@ -4,8 +4,7 @@
  * event took. Everything is looked through at least once a second, because others write too, and a process that died did.
  */
 
-/** A little less than a second: the relay comes about once a second, and then it is to look everywhere. */
-const LOOK_EVERYWHERE_MS = 800;
+const LOOK_EVERYWHERE_MS = 1_000;
 
 export class FilledOutboxes {
   private readonly names = new Set<string>();

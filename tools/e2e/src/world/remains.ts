@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installedVersion } from './services.js';
 import type { SimUser } from './sim-user.js';
+import { until } from './until.js';
 import type { World } from './world.js';
 
 /*
@@ -26,16 +27,22 @@ export interface Remains {
 
 export async function remainsOf(world: World): Promise<Remains> {
   const versions: Record<string, string> = {};
-  const unfinished: string[] = [];
-  for (const { id } of world.hosts) {
-    versions[id] = await world.versionOn(id);
-    unfinished.push(...(await unfinishedOn(world.dirOf(id))));
-  }
+  const unfinished = await unfinishedIn(world);
+  for (const { id } of world.hosts) versions[id] = await world.versionOn(id);
   const { version: data, entries } = await world.data();
   const { state, alarm, shutHosts } = await world.gate();
   const gate = sessionV1.gateStateToJSON(state).replace('GATE_STATE_', '');
   const installed = await installedVersion(world.services);
   return { versions, data, entries, installed, unfinished, gate, alarm, shutHosts: Object.keys(shutHosts) };
+}
+
+/** A run that failed on one host does not wait for what another is doing; that one has a moment to end it. */
+async function unfinishedIn(world: World): Promise<readonly string[]> {
+  const look = async (): Promise<readonly string[]> =>
+    (await Promise.all(world.hosts.map(({ id }) => unfinishedOn(world.dirOf(id))))).flat();
+  const nothing = async (): Promise<boolean> => (await look()).length === 0;
+  await until(nothing, 'the hosts to end what they were at', 5_000).catch(() => undefined);
+  return look();
 }
 
 async function unfinishedOn(dir: string): Promise<readonly string[]> {
