@@ -18,7 +18,8 @@ import { createSimulatedSite, type HostWord, type SimulatedSite } from './simula
  * Joining, streams and orders, on both pairs of bus and store.
  */
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 20_000;
+jest.setTimeout(90_000);
 const modules = [simulatedCatalog, installerModule];
 
 let stack: Stack;

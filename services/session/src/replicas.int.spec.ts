@@ -58,7 +58,7 @@ function suite(open: () => Promise<Pair>): void {
   beforeEach(async () => {
     pair = await open();
     await pair.first.publish('InstallationChanged', INSTALLATION, installationChanged());
-    const until = Date.now() + 8_000;
+    const until = Date.now() + 20_000;
     while (
       !(await client(pair.first)
         .getGate({ name: `${PARENT}/gate` })

@@ -45,7 +45,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       ({ sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source));
     }
     const { gates } = await openDocuments(stack.store('session'));
-    const until = Date.now() + 8_000;
+    const until = Date.now() + 20_000;
     for (;;) {
       const data = (await gates.get(INSTALLATION))?.data;
       if (data?.versionSequence === sequence && data.gate.phase === 'open') break;
@@ -57,7 +57,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
   const operator = () => stack.client(sessionV1.SessionServiceService);
   const gate = async () => (await operator().getGate({ name: GATE })).gate!;
 
-  async function gateUntil(fits: (gate: sessionV1.Gate) => boolean, timeoutMs = 8_000): Promise<sessionV1.Gate> {
+  async function gateUntil(fits: (gate: sessionV1.Gate) => boolean, timeoutMs = 20_000): Promise<sessionV1.Gate> {
     const until = Date.now() + timeoutMs;
     for (;;) {
       const found = await operator()
@@ -213,7 +213,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await gone.until('notice');
     gone.cut();
     expect((await silent.until('ended')).reason).toBe(EndReason.DEADLINE);
-    const { message } = await stack.seen('SessionsDrained', of(run), 10_000);
+    const { message } = await stack.seen('SessionsDrained', of(run), 20_000);
     expect(message.summary).toMatchObject({ acknowledged: 0, left: 0 });
     expect((message.summary?.ended ?? 0) + (message.summary?.lost ?? 0)).toBe(message.summary?.told);
     looping = false;

@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 /** Looks again and again; what is looked at has no signal of its own. */
-async function eventually(look: () => Promise<boolean>, timeoutMs = 8_000): Promise<void> {
+async function eventually(look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const until = Date.now() + timeoutMs;
   while (!(await look())) {
     if (Date.now() > until) throw new Error('it did not happen in time');
@@ -220,7 +220,7 @@ describe('replicas', () => {
       INSTALLATION,
       stagingCompleted(withoutTerminalServers({ reactionTimeMs: 0 })),
     );
-    const { message } = await stack.seen('DrainFailed', undefined, 8_000);
+    const { message } = await stack.seen('DrainFailed', undefined, 20_000);
     expect(message.failure).toMatchObject({ reason: 'SESSIONS_REMAIN', facts: { sessions: '1' } });
     await stack.seen('GateReopened');
     expect(await phase()).toBe('open');

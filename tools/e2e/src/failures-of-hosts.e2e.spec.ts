@@ -169,7 +169,10 @@ function suite(pair: Pair): void {
       await startUpdate(world.services, 'nowhere', await current(), {}, parent);
       const list = { parent: `${parent}/jobs/nowhere`, pageSize: 0, pageToken: '' };
       const firings = async () => (await world.services.scheduler.listFirings(list)).firings;
-      await until(async () => (await firings()).some((f) => f.fate !== 0), 'the fate of the firing');
+      await until(
+        async () => (await firings()).some((f) => f.fate !== schedulerV1.FiringFate.UNSPECIFIED),
+        'the fate of the firing',
+      );
       const [firing] = await firings();
       const runName = `${parent}/runs/${firing?.run}`;
       const run = async () => (await world.services.scheduler.getRun({ name: runName })).run;
