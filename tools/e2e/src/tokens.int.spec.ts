@@ -101,8 +101,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         if (message?.$case === 'ended') ({ reason } = message.value);
       }
       expect([heard, reason]).toEqual([['welcome', 'ended'], sessionV1.EndReason.REVOKED]);
-      const count = await admin(sessionV1.SessionServiceService).countSessions({ parent: PARENT });
-      expect(count.count).toBe(0);
+      const sessions = admin(sessionV1.SessionServiceService);
+      await until(async () => (await sessions.countSessions({ parent: PARENT })).count === 0, 'nobody to be inside');
     }, 45_000);
 
     it('end what was being watched with them', async () => {
