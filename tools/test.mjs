@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 
 const TIERS = {
   unit: { pattern: '^(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', args: [] },
-  int: { pattern: '\\.int\\.spec\\.ts$', args: [] },
+  // One at a time: what these tests wait for shares the machine with databases and other processes.
+  int: { pattern: '\\.int\\.spec\\.ts$', args: ['--runInBand'] },
   e2e: { pattern: '\\.e2e\\.spec\\.ts$', args: ['--runInBand', '--testTimeout=180000'] },
 };
 

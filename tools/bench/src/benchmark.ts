@@ -27,7 +27,14 @@ export async function runBenchmark(name: string, body: (bench: Bench) => Promise
     process.stderr.write(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
   };
   const clear = async (): Promise<void> => {
-    for (let end = ends.pop(); end; end = ends.pop()) await end();
+    for (let end = ends.pop(); end; end = ends.pop()) {
+      try {
+        await end();
+      } catch (error) {
+        // What follows is to be ended all the same.
+        say(`could not be cleared away: ${String(error)}`);
+      }
+    }
     await folder.remove();
   };
   const stop = (why: string, exitCode: number): void => {

@@ -25,8 +25,13 @@ export interface Sites {
   readonly installations: readonly string[];
   /** Publishes the next version; jobs take the newest. */
   publishNext(): Promise<void>;
-  /** Saves and enables a job; resolves with the id of its run when that has ended well. */
-  run(installation: string, start: schedulerV1.StartCondition): Promise<string>;
+  /** Saves and enables a job. */
+  save(installation: string, start: schedulerV1.StartCondition): Promise<SavedJob>;
+}
+
+export interface SavedJob {
+  /** Resolves with the id of its run when that has ended well. */
+  ended(): Promise<string>;
 }
 
 export async function createSites(bench: Bench, lastcall: Lastcall, count: number): Promise<Sites> {
@@ -49,13 +54,13 @@ export async function createSites(bench: Bench, lastcall: Lastcall, count: numbe
   return {
     installations,
     publishNext,
-    run: async (installation, start) => {
+    save: async (installation, start) => {
       const job = `job-${++jobs}`;
       const name = formatName('job', { installation, job });
       const run = new Promise<string>((resolve) => begun.set(installation, resolve));
       await scheduler.createJob(jobRequest(installation, job, start));
       await scheduler.enableJob({ name, etag: '', confirmedCautions: CAUTIONS });
-      return watchToEnd(scheduler, installation, await run);
+      return { ended: async () => watchToEnd(scheduler, installation, await run) };
     },
   };
 }
