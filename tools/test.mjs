@@ -47,6 +47,8 @@ for (const tier of chosen) {
       '--testPathPatterns',
       pattern,
       '--passWithNoTests',
+      // What a failing test leaves open must not keep the others' results from being told.
+      '--forceExit',
       '--json',
       `--outputFile=${output}`,
       ...args,

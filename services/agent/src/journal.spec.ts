@@ -1,10 +1,11 @@
+import { DatabaseSync } from 'node:sqlite';
 import { copyFileSync, mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DAY_MS } from '@lastcall/kernel';
 import { createOrderBook, type OrderCommand } from './domain/order-book.js';
 import type { Order } from './domain/order.js';
-import { openJournal, readJournal } from './journal.js';
+import { isOutOfSpace, openJournal, readJournal } from './journal.js';
 
 const decider = createOrderBook({ installation: 'berlin', host: 'srv', product: 'encore' });
 const AT = 1_000;
@@ -82,5 +83,26 @@ describe('the journal', () => {
     expect([...later.book.orders.keys()]).toEqual(['b']);
     expect(later.book.fence).toBe(9);
     later.close();
+  });
+});
+
+describe('a journal that cannot be written', () => {
+  const errorOf = (run: () => unknown): unknown => {
+    try {
+      return run();
+    } catch (error) {
+      return error;
+    }
+  };
+
+  it('is told apart by whether there was no room', () => {
+    const database = new DatabaseSync(':memory:');
+    database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB); PRAGMA max_page_count = 2');
+    const insert = database.prepare('INSERT INTO t VALUES (1, ?)');
+    expect(isOutOfSpace(errorOf(() => insert.run(Buffer.alloc(64 * 1024))))).toBe(true);
+    insert.run('fits');
+    expect(isOutOfSpace(errorOf(() => insert.run('the same key')))).toBe(false);
+    expect(isOutOfSpace(new Error('another'))).toBe(false);
+    database.close();
   });
 });

@@ -78,8 +78,10 @@ describe('credentials that were issued', () => {
     const later = await issuer.issue(request({ expiresAt: clock.now() - 31_000 }));
     expect(await reasonFor(later.credential)).toBe('CREDENTIAL_EXPIRED');
     expect(await reasonFor(credential)).toBe('accepted as operator');
+    expect(authenticator.revocationOf(record.id)).toBeUndefined();
     revoked.add(record.id);
     expect(await reasonFor(credential)).toBe('CREDENTIAL_REVOKED');
+    expect(authenticator.revocationOf(record.id)).toMatchObject({ reason: 'CREDENTIAL_REVOKED' });
   });
 
   it('are refused when anything in them was changed', async () => {

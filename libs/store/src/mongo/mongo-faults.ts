@@ -17,6 +17,14 @@ const UNAVAILABLE_CODES: readonly (number | string)[] = [
   6, 7, 43, 64, 89, 91, 100, 133, 134, 175, 189, 202, 234, 237, 262, 384, 9001, 10058, 10107, 11600, 11602, 13435,
   13436,
 ];
+/** While the client is being opened anew (`stuck-heartbeats.ts`); by name, because not all of these classes are exported. */
+const CLOSED: readonly string[] = [
+  'MongoNotConnectedError',
+  'MongoTopologyClosedError',
+  'MongoServerClosedError',
+  'MongoClientClosedError',
+  'MongoPoolClosedError',
+];
 /** PostgreSQL behind the stand-in starts or stops. */
 const UNAVAILABLE_TEXT =
   /connection (refused|reset|closed)|shutting down|starting up|terminating connection|failed to connect|broken pipe/i;
@@ -51,6 +59,7 @@ export function isContention(error: unknown): boolean {
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   if (!(error instanceof MongoError)) return false;
+  if (CLOSED.includes(error.name)) return true;
   if (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('ResetPool')) return true;
   if (!(error instanceof MongoServerError)) return false;
   return UNAVAILABLE_CODES.includes(error.code ?? 0) || UNAVAILABLE_TEXT.test(error.message);

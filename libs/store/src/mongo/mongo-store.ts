@@ -13,6 +13,7 @@ import { toFault } from './mongo-faults.js';
 import { FilledOutboxes } from './filled-outboxes.js';
 import { Patience } from './patience.js';
 import { ServerClock } from './server-clock.js';
+import { reopenWhenStuck, type StuckHeartbeats } from './stuck-heartbeats.js';
 import type { StoredDocument, StoredSpec } from './stored.js';
 
 /*
@@ -52,6 +53,11 @@ export async function openMongoStore(options: MongoOptions): Promise<Store> {
   }
 }
 
+/** Of a connection and of each look at the server. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A look at the server that takes longer has none of the driver's own limits any more. */
+const STUCK_AFTER_MS = CONNECT_TIMEOUT_MS + 1_000;
+
 function createClient({ url, service }: MongoOptions): MongoClient {
   try {
     return new MongoClient(url, {
@@ -60,7 +66,7 @@ function createClient({ url, service }: MongoOptions): MongoClient {
       readConcern: { level: 'majority' },
       readPreference: 'primary',
       serverSelectionTimeoutMS: 2_000,
-      connectTimeoutMS: 5_000,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
       socketTimeoutMS: 15_000,
       heartbeatFrequencyMS: 2_000,
     });
@@ -104,6 +110,7 @@ class MongoStore implements Store {
   private readonly db: Db;
   private readonly clock: ServerClock;
   private readonly events: MongoEvents;
+  private readonly heartbeats: StuckHeartbeats;
   private readonly outboxSignal = new OutboxSignal();
   private readonly collections = new Map<string, { signature: string; collection: Promise<unknown> }>();
   /** Collections that are there, those that are not declared any more included: their events still go out. */
@@ -121,6 +128,7 @@ class MongoStore implements Store {
     this.db = client.db(options.database);
     this.clock = new ServerClock(this.db);
     this.events = new MongoEvents(this.db, options.service);
+    this.heartbeats = reopenWhenStuck(client, STUCK_AFTER_MS);
   }
 
   async prepare(): Promise<void> {
@@ -193,8 +201,13 @@ class MongoStore implements Store {
 
   async close(): Promise<void> {
     this.patience.stop();
-    this.closing ??= this.client.close().catch((cause: unknown) => Promise.reject(toFault('close', cause)));
+    this.closing ??= this.closeClient();
     return this.closing;
+  }
+
+  private async closeClient(): Promise<void> {
+    await this.heartbeats.stop();
+    await this.client.close().catch((cause: unknown) => Promise.reject(toFault('close', cause)));
   }
 
   private repeat<T>(what: string, attempt: () => Promise<T>): Promise<T> {
