@@ -1,10 +1,10 @@
 import { commonV1 } from '@lastcall/contracts';
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allOn, eventsOf, remainsOf, reportOf, watchUsers } from './world/remains.js';
+import { storedBlobOf } from './world/stored-blobs.js';
 import { createWorld, type World } from './world/world.js';
 
 /*
@@ -154,17 +154,6 @@ describe('disks', () => {
     90_000,
   );
 
-  /** The catalog's file with the bytes of a file of the release. */
-  function storedBlobOf(version: string, file: string): string {
-    const sha256 = createHash('sha256')
-      .update(readFileSync(join(world.dir, 'releases', version, file)))
-      .digest('hex');
-    const stored = readdirSync(join(world.dir, 'lastcall'), { recursive: true, encoding: 'utf8' });
-    const [found, ...more] = stored.filter((path) => path.endsWith(`/${sha256}`));
-    if (found === undefined || more.length > 0) throw new Error(`${stored.length} files, and not one is ${sha256}`);
-    return join(world.dir, 'lastcall', found);
-  }
-
   function flipOneByte(file: string): void {
     const bytes = readFileSync(file);
     const middle = Math.floor(bytes.length / 2);
@@ -182,7 +171,7 @@ describe('disks', () => {
     async (_, file, damage) => {
       const version = await current();
       const next = await publishNext();
-      const stored = storedBlobOf(next, file);
+      const stored = storedBlobOf(world, next, file);
       const good = readFileSync(stored);
       damage(stored);
       const whatHappened = watchUsers(world);
