@@ -180,7 +180,10 @@ function suite(pair: Pair): void {
         await until(async () => (await run())?.finishTime !== undefined, 'the end of the run');
         expect(await run()).toMatchObject({ outcome: RunOutcome.FAILED, failure: { reason: 'NOT_READY' } });
       } else expect(firing?.reason).not.toBe('');
-      const { gate } = await world.services.session.getGate({ name: `${parent}/gate` });
+      const gateOf = async () => (await world.services.session.getGate({ name: `${parent}/gate` })).gate;
+      // The session service hears of a new installation by an event.
+      await until(async () => (await gateOf()) !== undefined, 'the gate to be known');
+      const gate = await gateOf();
       expect(gate).toMatchObject({ alarm: false, run: '', epoch: 0 });
     }, 60_000);
   });
