@@ -1,4 +1,4 @@
-import type { TreeEntry } from '@lastcall/contracts';
+import type { Tree, TreeEntry } from '@lastcall/contracts';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobStore } from './blobs/blob-store.js';
@@ -133,11 +133,23 @@ async function makeRoom({ releases, blobs }: StagingParts, version: string): Pro
 }
 
 async function buildTree(parts: StagingParts, version: string, signal: AbortSignal): Promise<void> {
-  const { layout, releases, blobs } = parts;
+  const { layout, releases } = parts;
   if (await exists(releases.treeOf(version))) return;
   const { tree } = await releases.loadTexts(version);
   const building = join(layout.scratch, `building-${version}`);
   await rm(building, { recursive: true, force: true });
+  try {
+    await placeFiles(parts, tree, building, signal);
+    await rename(building, releases.treeOf(version));
+  } catch (error) {
+    // On a full disk a half-built tree would be in the way of everything else.
+    await rm(building, { recursive: true, force: true });
+    throw error;
+  }
+  syncFolder(layout.versions);
+}
+
+async function placeFiles({ blobs }: StagingParts, tree: Tree, building: string, signal: AbortSignal): Promise<void> {
   await mkdir(building, { recursive: true, mode: 0o755 });
   const folders = new Set<string>();
   for (const entry of tree.files) {
@@ -149,6 +161,4 @@ async function buildTree(parts: StagingParts, version: string, signal: AbortSign
     await blobs.place(entry, path);
   }
   await syncFolders(building);
-  await rename(building, releases.treeOf(version));
-  syncFolder(layout.versions);
 }

@@ -41,7 +41,7 @@ async function unfinishedIn(world: World): Promise<readonly string[]> {
   const look = async (): Promise<readonly string[]> =>
     (await Promise.all(world.hosts.map(({ id }) => unfinishedOn(world.dirOf(id))))).flat();
   const nothing = async (): Promise<boolean> => (await look()).length === 0;
-  await until(nothing, 'the hosts to end what they were at', 5_000).catch(() => undefined);
+  await until(nothing, 'the hosts to end what they were at', 20_000).catch(() => undefined);
   return look();
 }
 
