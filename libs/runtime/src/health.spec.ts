@@ -11,6 +11,7 @@ function setUp() {
   const timers = createManualTimers();
   const health = createHealth(() => [{ name: 'bus', isGood: () => state.bus }]);
   const binding = bindHealth(health, new Set(['lastcall.session.v1.SessionService']), timers);
+  // A binding has forgotten which service it is for; this one was made for Health.
   const handlers = binding.handlers as unknown as RpcHandlers<typeof healthV1.HealthService>;
   const context = { principal: undefined, signal: new AbortController().signal, peer: '' };
   const status = async (service = '') => {

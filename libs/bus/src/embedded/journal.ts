@@ -102,6 +102,7 @@ export class Journal {
 
   /** Unacknowledged events of a consumer after a position, in order. */
   pendingAfter(consumer: string, position: number, limit: number): readonly JournalEntry[] {
+    // The driver types every row as unknown values; the statement above selects exactly these columns.
     const rows = this.selectPending.all(consumer, position, limit) as unknown as Row[];
     return rows.map((row) => ({ position: row.position, envelope: rowToEnvelope(row) }));
   }
