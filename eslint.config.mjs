@@ -36,4 +36,17 @@ export default tseslint.config(
       },
     },
   },
+  {
+    // Scripts that k6 runs, which is no Node.
+    files: ['tools/load/k6/**/*.js'],
+    languageOptions: {
+      globals: {
+        __ENV: 'readonly',
+        console: 'readonly',
+        setTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+      },
+    },
+  },
 );

@@ -10,6 +10,8 @@ const esm = [
   '@inquirer',
   '@bomb.sh',
   'yaml',
+  'intl-messageformat',
+  '@formatjs',
 ];
 
 module.exports = {

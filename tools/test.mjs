@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { startBackends } from './path-backends.mjs';
 
 const TIERS = {
   unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', args: [] },
@@ -20,10 +21,12 @@ const options = more.filter((argument) => argument.startsWith('-'));
 const named = words.length === 0 ? '' : `(?=.*(${words.join('|')}))`;
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 
-const missing = ['NATS', 'MONGODB'].filter((name) => !process.env[`LASTCALL_TEST_${name}_URL`]);
+// Unit tests need none.
+const missing = chosen.join() === 'unit' ? [] : await startBackends(['NATS', 'MONGODB']);
 if (missing.length > 0) {
   const urls = missing.map((name) => `LASTCALL_TEST_${name}_URL`).join(' and ');
-  console.error(`tests: ${urls} not set; suites that need ${missing.join(' and ')} are skipped by name below`);
+  const remedy = `set ${urls}, or put nats-server and mongod on the PATH`;
+  console.error(`tests: suites that need ${missing.join(' and ')} are skipped by name below; ${remedy}`);
   if (process.env.LASTCALL_REQUIRE_BACKENDS === '1') {
     console.error('tests: LASTCALL_REQUIRE_BACKENDS=1, so this is a failure');
     process.exit(1);

@@ -38,6 +38,7 @@ export const EVENTS = {
   TokenRevoked: event('catalog', wire.TokenRevoked, ['catalog', 'scheduler', 'preflight', 'session', 'installer']),
   HostJoined: event('installer', wire.HostJoined, ['catalog']),
 
+  RunPlanned: event('scheduler', wire.RunPlanned, ['session']),
   RunStarted: event('scheduler', wire.RunStarted, ['preflight']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),

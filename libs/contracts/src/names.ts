@@ -1,4 +1,4 @@
-import { checkId, type Violation } from '@lastcall/kernel';
+import { checkId, quoted, type Violation } from '@lastcall/kernel';
 
 /*
  * Resource names of the API (AIP-122): `installations/{installation}/jobs/{job}`. A pattern names its variables; versions
@@ -36,7 +36,7 @@ export function checkVersion(field: string, value: string): Violation | undefine
   if (VERSION.test(value)) return undefined;
   return {
     field,
-    description: `is ${JSON.stringify(value.slice(0, 80))}; allowed is a semantic version such as 11.1.0`,
+    description: `is ${quoted(value)}; allowed is a semantic version such as 11.1.0`,
   };
 }
 

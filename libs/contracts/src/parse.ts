@@ -66,5 +66,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     requestedBy: wire.requestedBy,
     timeZone: wire.timeZone,
     holdsAllowed: wire.holdsAllowed,
+    whatsNew: wire.whatsNew,
   };
 }

@@ -17,6 +17,8 @@ export const ROLE_NAMES: readonly RoleName[] = ['admin', 'operator', 'approver',
 export interface Permission {
   readonly roles: readonly RoleName[];
   readonly scope: Scope;
+  /** Absent: calls leave an audit record unless they only read. */
+  readonly audited?: boolean;
 }
 
 const people: readonly RoleName[] = ['admin', 'operator', 'approver', 'viewer'];
@@ -91,6 +93,12 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     SendNotice: write('installation'),
     ListHolds: read('installation'),
     ReleaseHold: write('installation'),
+    ApproveHold: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+    ListAttendance: read('installation'),
+    // A sign of life every few seconds.
+    RenewGateLease: { ...admin('installation'), audited: false },
+    // Hands out a secret.
+    GetFirstStart: { ...write('installation'), audited: true },
   }),
   ...methods('lastcall.installer.v1.InstallerService', {
     CreateJoinToken: write('installation'),

@@ -37,6 +37,7 @@ export const runOutcome = enumPair<kernel.RunOutcome, common.RunOutcome>({
   quarantined: common.RunOutcome.QUARANTINED,
   cancelled: common.RunOutcome.CANCELLED,
   expired: common.RunOutcome.EXPIRED,
+  postponed: common.RunOutcome.POSTPONED,
 });
 
 /** Milliseconds of a wire Duration, undefined when absent. */
@@ -87,5 +88,7 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     requestedBy: spec.requestedBy,
     timeZone: spec.timeZone,
     holdsAllowed: spec.holdsAllowed,
+    // A document that was written before this field has none.
+    whatsNew: spec.whatsNew ?? '',
   };
 }

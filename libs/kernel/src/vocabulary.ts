@@ -7,7 +7,7 @@ export type InstallationKind = 'single-user' | 'multi-user';
 export type HostRole = 'server' | 'terminal-server' | 'workstation';
 export type JobType = 'software-update' | 'data-backup' | 'maintenance-window' | 'run-command';
 export type BackupMode = 'take' | 'made-elsewhere';
-export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'quarantined' | 'cancelled' | 'expired';
+export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'quarantined' | 'cancelled' | 'expired' | 'postponed';
 
 /** A host as a run sees it. */
 export interface RunHost {
@@ -42,6 +42,8 @@ export interface RunSpec {
   readonly requestedBy: string;
   readonly timeZone: string;
   readonly holdsAllowed: boolean;
+  /** What is new in the version, for users. */
+  readonly whatsNew: string;
 }
 
 /** Why something failed, in a form that a report can show. */

@@ -91,8 +91,19 @@ export interface RpcContext {
   readonly peer: string;
 }
 
-/** A bidirectional stream as a handler sees it. */
+/** What a stream is read by where a loop costs too much: called, never awaited. */
+export interface StreamReader<Req> {
+  message(message: Req): void;
+  /** A message is too large or cannot be read. Nothing is read after it. */
+  wrong(why: Rejected): void;
+  /** Once, unless `wrong` was said: the caller has no more, or is gone, or the stream was ended here. */
+  end(): void;
+}
+
+/** A bidirectional stream as a handler sees it: read in a loop, or by a reader; once. A loop throws what `wrong` is told. */
 export interface ServerStream<Req, Res> extends AsyncIterable<Req> {
+  /** Instead of the loop, for streams by the thousand: each message as it comes, without a promise for it. */
+  read(reader: StreamReader<Req>): void;
   /** False when the reader is slower than the writer: the message is queued; stop writing or drop the reader. */
   write(message: Res): boolean;
   /** The same for a message that was encoded once for many streams. */
@@ -116,10 +127,17 @@ export type RpcHandlers<D extends ServiceDefinition> = {
 export interface RpcBinding {
   readonly definition: ServiceDefinition;
   readonly handlers: RpcHandlers<ServiceDefinition>;
+  /** Largest message of a caller, by method; for streams in both directions. Default 1 MiB. */
+  readonly maxRequestBytes?: Readonly<Partial<Record<string, number>>>;
 }
 
-export function bindRpc<D extends ServiceDefinition>(definition: D, handlers: Partial<RpcHandlers<D>>): RpcBinding {
-  return { definition, handlers: handlers as RpcHandlers<ServiceDefinition> };
+export function bindRpc<D extends ServiceDefinition>(
+  definition: D,
+  handlers: Partial<RpcHandlers<D>>,
+  maxRequestBytes?: Readonly<Partial<Record<keyof D & string, number>>>,
+): RpcBinding {
+  const limits = maxRequestBytes && { maxRequestBytes: maxRequestBytes as NonNullable<RpcBinding['maxRequestBytes']> };
+  return { definition, handlers: handlers as RpcHandlers<ServiceDefinition>, ...limits };
 }
 
 /** A route of the HTTP edge. `path` ends in `/*` for everything below; the permission table has `{method} {path}`. */

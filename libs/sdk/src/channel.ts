@@ -1,5 +1,6 @@
 import { Client, credentials, Metadata, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { CallError, CODE } from './call-error.js';
+import { letQueueGo, QuietCredentials } from './quiet-credentials.js';
 
 /*
  * A connection to the services. Owns addresses, TLS, keepalive and limits; the only place that makes a gRPC client.
@@ -22,6 +23,8 @@ export interface OpenChannelOptions {
   readonly credential: () => string;
   /** Absent: plain text. */
   readonly tls?: ChannelTls | undefined;
+  /** False: calls and streams of this channel do not keep the program running, as sessions should not. Default true. */
+  readonly keepAlive?: boolean | undefined;
   /** Number in [0, 1) for the jitter of repetitions. */
   readonly random?: () => number;
 }
@@ -51,7 +54,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 };
 
 export function openChannel(options: OpenChannelOptions): Channel {
-  const client = new Client(options.address, channelCredentials(options.tls), CHANNEL_OPTIONS);
+  const client = openClient(options);
   return {
     address: options.address,
     grpc: client,
@@ -61,15 +64,25 @@ export function openChannel(options: OpenChannelOptions): Channel {
   };
 }
 
+function openClient({ address, tls, keepAlive = true }: OpenChannelOptions): Client {
+  const plain = channelCredentials(tls);
+  if (keepAlive) return new Client(address, plain, CHANNEL_OPTIONS);
+  const client = new Client(address, new QuietCredentials(plain), CHANNEL_OPTIONS);
+  letQueueGo(client);
+  return client;
+}
+
 function channelCredentials(tls: ChannelTls | undefined): ChannelCredentials {
   return tls ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null) : credentials.createInsecure();
 }
 
 function bearer(credential: () => string): Metadata {
   const metadata = new Metadata();
-  let token: string;
   try {
-    token = credential();
+    const token = credential();
+    // Refuses characters that a header cannot have: the file holds something else.
+    if (token !== '') metadata.set('authorization', `Bearer ${token}`);
+    return metadata;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CallError(
@@ -79,6 +92,4 @@ function bearer(credential: () => string): Metadata {
       { cause },
     );
   }
-  if (token !== '') metadata.set('authorization', `Bearer ${token}`);
-  return metadata;
 }

@@ -28,13 +28,20 @@ const DEFAULT_DATA_DIR = './lastcall-data';
  * `https://` and when LASTCALL_TLS_CA_FILE is set. Throws a RejectedError that says what is missing.
  */
 export function readConnection(env: Environment = process.env): Connection {
+  const { tokenFile, ...connection } = findConnection(env);
+  if (!existsSync(tokenFile)) throw new RejectedError(noToken(tokenFile));
+  return connection;
+}
+
+/** The same, also where the credential is not there yet: an application that runs for weeks reads it again and again. */
+export function findConnection(env: Environment): Connection & { readonly tokenFile: string } {
   const dataDir = resolve(env['LASTCALL_DATA_DIR'] || DEFAULT_DATA_DIR);
   const endpoints = readEndpoints(dataDir);
   const address = env['LASTCALL_ADDR'] || endpoints?.grpc;
   const tokenFile = env['LASTCALL_TOKEN_FILE'] || join(dataDir, 'operator.token');
   if (!address) throw new RejectedError(noAddress(dataDir));
-  if (!existsSync(tokenFile)) throw new RejectedError(noToken(tokenFile));
   return {
+    tokenFile,
     address: address.replace(/^https?:\/\//, '').replace(/\/+$/, ''),
     credential: () => readFileSync(tokenFile, 'utf8').trim(),
     catalogUrl: (env['LASTCALL_CATALOG_URL'] || endpoints?.http || '').replace(/\/+$/, ''),
@@ -42,9 +49,9 @@ export function readConnection(env: Environment = process.env): Connection {
   };
 }
 
-/** Opens a channel to what `readConnection` finds. */
-export function openDefaultChannel(env: Environment = process.env): Channel {
-  return openChannel(readConnection(env));
+/** Opens a channel to what `readConnection` finds. A server that only carries sessions on it passes `keepAlive: false`. */
+export function openDefaultChannel(env: Environment = process.env, options: { keepAlive?: boolean } = {}): Channel {
+  return openChannel({ ...readConnection(env), ...options });
 }
 
 function readEndpoints(dataDir: string): { grpc: string; http: string } | undefined {

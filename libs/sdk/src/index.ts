@@ -4,6 +4,7 @@ export { createClient, DEFAULT_TIMEOUT_MS, type CallOptions, type UnaryClient } 
 export { openDefaultChannel, readConnection, type Connection, type Environment } from './connection.js';
 export { attachSession } from './session/attach-session.js';
 export type { AttachedSession, AttachOptions, SessionCallbacks, ShownNotice } from './session/session-api.js';
-export type { EndReason, HoldAnswer, NoticeView, Refusal, RefusalReason } from './session/session-words.js';
+export { SessionProblem, type ProblemCode } from './session/session-problem.js';
+export type { EndReason, HoldAnswer, NoticeKind, NoticeView, Refusal, RefusalReason } from './session/session-words.js';
 export { openStream, type ClientStream, type StreamOptions } from './stream.js';
-export { checkUpdate, updateJob, updateNow, type UpdateBegun, type UpdateCheck, type UpdateOptions } from './update.js';
+export { checkUpdate, updateNow, type UpdateBegun, type UpdateCheck, type UpdateOptions } from './update.js';

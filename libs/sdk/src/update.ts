@@ -49,7 +49,8 @@ export interface UpdateOptions {
 }
 
 export interface UpdateBegun {
-  readonly job: schedulerV1.Job;
+  /** `installations/{installation}/jobs/{job}`. */
+  readonly job: string;
   /** `installations/{installation}/runs/{run}`; undefined while a timed job is not due. */
   readonly run: string | undefined;
   /** Notes about the time, for example that it does not exist because of daylight saving. */
@@ -65,7 +66,7 @@ export async function updateNow(channel: Channel, options: UpdateOptions): Promi
   const scheduler = createClient(schedulerV1.SchedulerServiceService, channel);
   const { installation, jobId = randomId('update'), localTime } = options;
   const confirmedCautions = [...(options.confirmedCautions ?? [])];
-  const { job, notes } = await scheduler.createJob(
+  const { notes } = await scheduler.createJob(
     schedulerV1.CreateJobRequest.fromPartial({
       parent: formatName('installation', { installation }),
       jobId,
@@ -74,14 +75,13 @@ export async function updateNow(channel: Channel, options: UpdateOptions): Promi
     }),
   );
   const name = formatName('job', { installation, job: jobId });
-  const saved = job ?? schedulerV1.Job.fromPartial({ name });
   try {
     if (localTime === undefined) {
       const { run } = await scheduler.startJob({ name, confirmedCautions, requestId: jobId });
-      return { job: saved, run, notes };
+      return { job: name, run, notes };
     }
-    const enabled = await scheduler.enableJob({ name, etag: '', confirmedCautions });
-    return { job: enabled.job ?? saved, run: undefined, notes };
+    await scheduler.enableJob({ name, etag: '', confirmedCautions });
+    return { job: name, run: undefined, notes };
   } catch (error) {
     // Somebody logged in between the two calls, for example. The job goes, so that the same call can be made again.
     if (error instanceof CallError && error.code === CODE.failedPrecondition) {
@@ -91,8 +91,7 @@ export async function updateNow(channel: Channel, options: UpdateOptions): Promi
   }
 }
 
-/** The job that `updateNow` saves; also to ask for advice before. */
-export function updateJob(options: UpdateOptions): schedulerV1.Job {
+function updateJob(options: UpdateOptions): schedulerV1.Job {
   const { localTime, reactionTimeMs } = options;
   return schedulerV1.Job.fromPartial({
     title: options.title ?? 'Software update',

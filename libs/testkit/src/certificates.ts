@@ -11,22 +11,34 @@ export interface CertificatePair {
   readonly key: string;
 }
 
+export interface CertificateOptions {
+  /** DNS name that it is for; default: localhost and 127.0.0.1. */
+  readonly dnsName?: string;
+  /** Default: in a day. */
+  readonly validUntil?: number;
+}
+
 export interface Certificates {
   /** PEM of the authority. */
   readonly ca: string;
-  issue(commonName: string): CertificatePair;
+  issue(commonName: string, options?: CertificateOptions): CertificatePair;
 }
 
 export function createCertificates(): Certificates {
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const issuer = 'Lastcall test authority';
-  const ca = certificate(issuer, issuer, authority.publicKey, authority.privateKey, true);
+  const validUntil = Date.now() + DAY_MS;
+  const isCa = { extensions: caExtension(), validUntil };
+  const ca = certificate(issuer, issuer, authority.publicKey, authority.privateKey, isCa);
   return {
     ca,
-    issue: (commonName) => {
+    issue: (commonName, { dnsName, validUntil: until = validUntil } = {}) => {
       const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return {
-        cert: certificate(commonName, issuer, own.publicKey, authority.privateKey, false),
+        cert: certificate(commonName, issuer, own.publicKey, authority.privateKey, {
+          extensions: names(dnsName),
+          validUntil: until,
+        }),
         key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       };
     },
@@ -41,9 +53,20 @@ const OID = {
   subjectAltName: [0x55, 0x1d, 0x11],
 } as const;
 
-function certificate(subject: string, issuer: string, key: KeyObject, signer: KeyObject, isCa: boolean): string {
+interface Contents {
+  readonly extensions: Buffer;
+  readonly validUntil: number;
+}
+
+function certificate(
+  subject: string,
+  issuer: string,
+  key: KeyObject,
+  signer: KeyObject,
+  { extensions, validUntil }: Contents,
+): string {
   const algorithm = sequence(der(0x06, OID.ecdsaWithSha256));
-  const valid = sequence(utcTime(Date.now() - DAY_MS), utcTime(Date.now() + DAY_MS));
+  const valid = sequence(utcTime(Date.now() - 2 * DAY_MS), utcTime(validUntil));
   const body = sequence(
     der(0xa0, der(0x02, [2])),
     der(0x02, [0x01, ...randomBytes(8)]),
@@ -52,7 +75,7 @@ function certificate(subject: string, issuer: string, key: KeyObject, signer: Ke
     valid,
     name(subject),
     key.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(isCa ? caExtension() : localNames())),
+    der(0xa3, sequence(extensions)),
   );
   const signature = createSign('sha256').update(body).sign(signer);
   const base64 = sequence(body, algorithm, der(0x03, [0, ...signature])).toString('base64');
@@ -66,9 +89,10 @@ function caExtension(): Buffer {
   return sequence(der(0x06, OID.basicConstraints), der(0x01, [0xff]), der(0x04, value));
 }
 
-function localNames(): Buffer {
-  const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, [127, 0, 0, 1]));
-  return sequence(der(0x06, OID.subjectAltName), der(0x04, names));
+function names(dnsName: string | undefined): Buffer {
+  const local = [der(0x82, Buffer.from('localhost')), der(0x87, [127, 0, 0, 1])];
+  const all = dnsName === undefined ? local : [der(0x82, Buffer.from(dnsName))];
+  return sequence(der(0x06, OID.subjectAltName), der(0x04, sequence(...all)));
 }
 
 function name(commonName: string): Buffer {

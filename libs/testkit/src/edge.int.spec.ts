@@ -1,5 +1,5 @@
 import { catalogV1, healthV1, operationsV1 } from '@lastcall/contracts';
-import { CODE, createClient, openChannel, type Channel } from '@lastcall/sdk';
+import { CODE, createClient, openChannel, type CallError, type Channel } from '@lastcall/sdk';
 import { startEdge, type Edge } from './edge.js';
 import { findFreePorts } from './free-ports.js';
 import { createSmallCatalog } from './small-catalog.js';
@@ -44,6 +44,24 @@ describe('the edge of a cluster', () => {
     }
     const answers = Array.from({ length: 50 }, () => health.check({ service: '' }));
     expect(await Promise.all(answers)).toHaveLength(50);
+  });
+
+  it('takes replicas in turn, and leaves one out that cannot be reached', async () => {
+    const [nobody] = await findFreePorts(1);
+    const replicas = [stack.grpcAddress, `127.0.0.1:${nobody}`];
+    const two = await startEdge({ routes: { 'lastcall.operations.': replicas } });
+    const through = openChannel({ address: two.address, credential: () => stack.token('admin') });
+    // A write, which the client does not repeat by itself.
+    const operations = createClient(operationsV1.OperationsServiceService, through);
+    const refusals: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const refused = await operations.redriveDeadLetter({ name: 'deadletters/x' }).catch((error: unknown) => error);
+      refusals.push((refused as CallError).code);
+    }
+    through.close();
+    await two.stop();
+    const { notFound, unavailable } = CODE;
+    expect(refusals).toEqual([notFound, unavailable, notFound, notFound, notFound]);
   });
 
   it('says that a service cannot be reached, and that it has no route', async () => {

@@ -15,8 +15,11 @@ import type { AddressInfo } from 'node:net';
  */
 
 export interface EdgeOptions {
-  /** `host:port` by the full name of a gRPC service, or by its beginning (`lastcall.catalog.`). The longest one that fits is taken. */
-  readonly routes: Readonly<Record<string, string>>;
+  /**
+   * `host:port` by the full name of a gRPC service, or by its beginning (`lastcall.catalog.`). The longest one that fits is taken.
+   * Several addresses are replicas: calls go to them in turn, and for a second to none that could not be reached.
+   */
+  readonly routes: Readonly<Record<string, string | readonly string[]>>;
   /** Default: any free port of 127.0.0.1. */
   readonly port?: number;
 }
@@ -31,9 +34,17 @@ const UNAVAILABLE = '14';
 const UNIMPLEMENTED = '12';
 /** As large as gRPC's own servers; the default of 64 KiB slows large streams down. */
 const WINDOW_BYTES = 1024 * 1024;
+const OUT_OF_TURN_MS = 1_000;
+
+interface Upstreams {
+  readonly sessions: Map<string, ClientHttp2Session>;
+  /** When an address could not be reached last, by `performance.now()`. */
+  readonly failedAt: Map<string, number>;
+  turn: number;
+}
 
 export async function startEdge({ routes, port = 0 }: EdgeOptions): Promise<Edge> {
-  const upstreams = new Map<string, ClientHttp2Session>();
+  const upstreams: Upstreams = { sessions: new Map(), failedAt: new Map(), turn: 0 };
   const sessions = new Set<{ destroy(): void; close(): void }>();
   const server = createServer({ settings: { initialWindowSize: WINDOW_BYTES } });
   server.on('session', (session) => {
@@ -44,7 +55,7 @@ export async function startEdge({ routes, port = 0 }: EdgeOptions): Promise<Edge
   });
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);
-    const address = routeOf(routes, String(headers[':path'] ?? ''));
+    const address = nextOf(upstreams, routeOf(routes, String(headers[':path'] ?? '')));
     if (address === undefined) return refuse(stream, UNIMPLEMENTED, 'no route for this service');
     forward(stream, headers, upstreamTo(upstreams, address));
   });
@@ -55,30 +66,38 @@ export async function startEdge({ routes, port = 0 }: EdgeOptions): Promise<Edge
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: async () => {
-      for (const session of [...sessions, ...upstreams.values()]) session.destroy();
+      for (const session of [...sessions, ...upstreams.sessions.values()]) session.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
-function routeOf(routes: EdgeOptions['routes'], path: string): string | undefined {
+function routeOf(routes: EdgeOptions['routes'], path: string): readonly string[] {
   const service = path.split('/')[1] ?? '';
   const fitting = Object.keys(routes).filter((name) => service.startsWith(name));
   const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
-  return longest === undefined ? undefined : routes[longest];
+  const route = longest === undefined ? [] : (routes[longest] ?? []);
+  return typeof route === 'string' ? [route] : route;
+}
+
+function nextOf(upstreams: Upstreams, addresses: readonly string[]): string | undefined {
+  const failedBefore = performance.now() - OUT_OF_TURN_MS;
+  const inTurn = addresses.filter((address) => (upstreams.failedAt.get(address) ?? -Infinity) < failedBefore);
+  const candidates = inTurn.length > 0 ? inTurn : addresses;
+  return candidates[upstreams.turn++ % candidates.length];
 }
 
 /** One connection for each address; a new one when the old one has gone or was told to go. */
-function upstreamTo(upstreams: Map<string, ClientHttp2Session>, address: string): ClientHttp2Session {
-  const open = upstreams.get(address);
+function upstreamTo(upstreams: Upstreams, address: string): ClientHttp2Session {
+  const open = upstreams.sessions.get(address);
   if (open && !open.closed && !open.destroyed) return open;
   const session = connect(`http://${address}`, { settings: { initialWindowSize: WINDOW_BYTES } });
   session.setMaxListeners(0);
   // Told to each of its streams already.
-  session.on('error', () => undefined);
-  const forget = (): void => void (upstreams.get(address) === session && upstreams.delete(address));
+  session.on('error', () => upstreams.failedAt.set(address, performance.now()));
+  const forget = (): void => void (upstreams.sessions.get(address) === session && upstreams.sessions.delete(address));
   session.on('goaway', forget).on('close', forget);
-  upstreams.set(address, session);
+  upstreams.sessions.set(address, session);
   return session;
 }
 

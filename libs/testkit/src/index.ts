@@ -6,7 +6,7 @@ export { tapEvents, type EventTap, type SeenEvent } from './event-tap.js';
 export { findFreePorts } from './free-ports.js';
 export { buildProgram, startProgram } from './program.js';
 export { createRecorder, type Recorder } from './recorder.js';
-export { createCertificates, type Certificates } from './certificates.js';
+export { createCertificates, type CertificatePair, type Certificates } from './certificates.js';
 export { signAgentToken, signerOf, signToken, type TokenClaims } from './sign-token.js';
 export { startStack, type Stack, type StackOptions } from './stack.js';
 export { createTempFolder, type TempFolder } from './temp-folder.js';

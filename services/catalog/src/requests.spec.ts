@@ -1,4 +1,4 @@
-import { catalogV1, commonV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, sessionPolicyV1 } from '@lastcall/contracts';
 import { parseChanges, parsePage, parseSettings, Wrong } from './requests.js';
 
 const good = (more: Partial<catalogV1.Installation> = {}): catalogV1.Installation =>
@@ -105,6 +105,13 @@ describe('parseChanges', () => {
 
   it('takes all fields without a mask', () =>
     expect(Object.keys(parseChanges(new Wrong(), good(), []))).toHaveLength(6));
+
+  it('leaves the session settings alone when all fields are meant and nothing is said about them', () => {
+    expect(parseChanges(new Wrong(), good(), [])).not.toHaveProperty('sessionPolicy');
+    const said = good({ sessionPolicy: sessionPolicyV1.SessionPolicy.fromPartial({ exemptUsers: ['ada'] }) });
+    expect(parseChanges(new Wrong(), said, [])).toMatchObject({ sessionPolicy: { exemptUsers: ['ada'] } });
+    expect(parseChanges(new Wrong(), good(), ['session_policy'])).toEqual({ sessionPolicy: {} });
+  });
 
   it('refuses fields that cannot be changed', () => {
     const wrong = new Wrong();

@@ -1,9 +1,11 @@
 import {
+  checkPolicy,
   checkVersion,
   durationToMs,
   installationKind,
   NAMES,
   parseName,
+  sessionPolicyV1,
   type catalogV1,
   type NameKind,
   type NameParts,
@@ -145,7 +147,9 @@ function parseHolidays(wrong: Wrong, dates: readonly string[]): readonly string[
 
 type Field = keyof ChangeableSettings;
 
-const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installation) => ChangeableSettings[F] } = {
+type Values = Required<ChangeableSettings>;
+
+const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installation) => Values[F] } = {
   title: (wrong, { title }) => {
     wrong.add(checkTitle('installation.title', title));
     return title;
@@ -161,6 +165,10 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
   businessHours: (wrong, { businessHours }) => parseBusinessHours(wrong, businessHours),
   holidays: (wrong, { holidays }) => parseHolidays(wrong, holidays),
   reactionTimeMs: (wrong, { reactionTime }) => parseReactionTime(wrong, reactionTime),
+  sessionPolicy: (wrong, { sessionPolicy }) => {
+    wrong.add(...checkPolicy(sessionPolicy, 'installation.session_policy'));
+    return sessionPolicy ? (sessionPolicyV1.SessionPolicy.toJSON(sessionPolicy) as Values['sessionPolicy']) : {};
+  },
 };
 
 /** Names of the fields in an update mask. */
@@ -171,6 +179,7 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['business_hours', 'businessHours'],
   ['holidays', 'holidays'],
   ['reaction_time', 'reactionTimeMs'],
+  ['session_policy', 'sessionPolicy'],
 ]);
 
 function parseFields(
@@ -193,6 +202,11 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
   return { ...changeable, product: wire.product, kind: kind ?? 'single-user' };
 }
 
+/** A caller that is older than the session settings says nothing about them, and does not mean their defaults. */
+function allFields({ sessionPolicy }: catalogV1.Installation): readonly string[] {
+  return [...MASK.keys()].filter((name) => name !== 'session_policy' || sessionPolicy !== undefined);
+}
+
 /** What an update changes: the fields of the mask, all when it is empty. */
 export function parseChanges(
   wrong: Wrong,
@@ -204,7 +218,7 @@ export function parseChanges(
     const description = `names ${quoted(name)}; fields that can be changed are ${[...MASK.keys()].join(', ')}`;
     wrong.add({ field: 'update_mask', description });
   }
-  const names = mask.length === 0 ? [...MASK.keys()] : mask;
+  const names = mask.length === 0 ? allFields(wire) : mask;
   return parseFields(
     wrong,
     wire,

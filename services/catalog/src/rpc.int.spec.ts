@@ -1,4 +1,4 @@
-import { catalogV1, commonV1, eventsV1, identityV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, eventsV1, identityV1, sessionPolicyV1 } from '@lastcall/contracts';
 import { CallError, type UnaryClient } from '@lastcall/sdk';
 import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
 import { catalogModule } from './service.js';
@@ -151,6 +151,26 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       const late = catalog.updateInstallation({ installation: { ...before, title: 'Late' }, updateMask: [] });
       expect(await refusal(late)).toMatchObject({ code: 10, reason: 'ETAG_MISMATCH' });
       expect((await get(id)).title).toBe('Mitte');
+    });
+
+    it('keep session settings, tell them, and clear them when the mask names them', async () => {
+      const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial({
+        exemptUsers: ['ada'],
+        announceBefore: [{ seconds: 3_600n }],
+        templates: [{ kind: sessionPolicyV1.NoticeKind.LOGOFF, language: 'de', text: 'Bitte abmelden.' }],
+        holds: { longest: { seconds: 600n }, needsApproval: true },
+        reopeningRamp: { seconds: 0n },
+      });
+      const id = await newInstallation({ sessionPolicy });
+      expect((await get(id)).sessionPolicy).toEqual(sessionPolicy);
+      const name = `installations/${id}`;
+      const said = await stack.seen('InstallationChanged', (m) => m.installation?.name === name);
+      expect(said.message.installation?.sessionPolicy).toEqual(sessionPolicy);
+      const title = { installation: berlin({ name, title: 'Mitte' }), updateMask: ['title'] };
+      expect((await catalog.updateInstallation(title)).installation?.sessionPolicy).toEqual(sessionPolicy);
+      const cleared = { installation: berlin({ name }), updateMask: ['session_policy'] };
+      const { installation } = await catalog.updateInstallation(cleared);
+      expect(installation?.sessionPolicy).toEqual(sessionPolicyV1.SessionPolicy.create());
     });
 
     it('keep one of two edits that were made at the same time', async () => {

@@ -82,6 +82,60 @@ describe('lastcall', () => {
     expect((await lastcall('host', 'list')).out).toMatch(/no hosts/);
   });
 
+  it('sets how users are told, held and let in, and leaves what is not named', async () => {
+    expect((await lastcall('installation', 'show', 'berlin')).out).toMatch(/Announced +24 h, 1 h, 15 min, 5 min before a planned run/); // prettier-ignore
+    const text = join(dir, 'logoff.txt');
+    writeFileSync(text, 'Bitte bis {deadline, time, short} abmelden.\n');
+    const set = (...args: string[]) => lastcall('installation', 'set', 'berlin', ...args);
+    const first = await set(
+      ...['--exempt-user', 'ada', '--exempt-user', 'bob', '--announce-before', '2h, 30m', '--language', 'de'],
+      ...['--notice-template', `logoff:de=${text}`, '--link-host', 'help.example.org'],
+      ...[
+        '--link',
+        'https://help.example.org/update',
+        '--hold-longest',
+        '30m',
+        '--hold-max',
+        '5',
+        '--hold-delay',
+        '1h',
+      ],
+    );
+    expect(first).toMatchObject({ exitCode: 0, err: '' });
+    expect(first.out).toMatch(/Exempt users +ada, bob\nAnnounced +2 h, 30 min before a planned run\nOwn texts +logoff \(de\)/); // prettier-ignore
+    expect(first.out).toMatch(/Holds +up to 30 min each, 5 in a run, 1 h altogether\n/);
+    const second = await set('--hold-approval', '--reopening-ramp', '0s', '--no-announcements', '--exempt-user', '');
+    expect(second).toMatchObject({ exitCode: 0, err: '' });
+    expect(second.out).not.toMatch(/Exempt/);
+    expect(second.out).toMatch(/Announced +with the final notice only\n/);
+    expect(second.out).toMatch(/1 h altogether, each with the consent of a second person\n/);
+    expect(await json('installation', 'show')).toMatchObject({
+      sessionPolicy: {
+        announceBefore: ['7200s', '1800s'],
+        announcementsOff: true,
+        templates: [
+          { kind: 'NOTICE_KIND_LOGOFF', language: 'de', text: 'Bitte bis {deadline, time, short} abmelden.' },
+        ],
+        holds: { longest: '1800s', maxCount: 5, maxTotalDelay: '3600s', needsApproval: true },
+        reopeningRamp: '0s',
+      },
+    });
+    expect((await set('--announcements', '--notice-template', 'logoff:de=')).out).not.toMatch(/Own texts/);
+  });
+
+  it.each([
+    [['--announce-before', 'soon'], /--announce-before is "soon"; write a time span/],
+    [['--notice-template', 'hello:de=x'], /write kind:language=file, with a kind of announcement, moved/],
+    [['--notice-template', 'logoff:de=/nowhere'], /\/nowhere, which cannot be read/],
+    [['--hold-max', '0'], /--hold-max is "0"; allowed are 1 to 200/],
+    [['--hold-longest', '5h'], /installation\.session_policy\.holds\.longest/],
+    [['--link', 'http://example.org'], /installation\.session_policy\.link/],
+  ])('refuses %j with what is allowed', async (args, message) => {
+    const refused = await lastcall('installation', 'set', 'berlin', ...args);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.err).toMatch(message);
+  });
+
   it('says which cautions have to be confirmed, and how', async () => {
     const refused = await lastcall('job', 'create', 'update', '--in', '1h');
     expect(refused.exitCode).toBe(3);
@@ -121,16 +175,32 @@ describe('lastcall', () => {
       channel,
       onAttached: () => hear('attached'),
       onNotice: ({ text }) => hear(text),
-      onEnded: (reason) => hear(reason),
+      onLogoff: (reason) => hear(reason),
       onReopened: () => hear('reopened'),
     });
     await until('attached');
     expect(await json('session', 'list')).toMatchObject({ sessions: [{ user: 'ada', version: '1.0.0' }] });
+    const table = await lastcall('session', 'list', '--user', 'ada', '--unread', '--limit', '1');
+    expect(table.out).toMatch(
+      /USER +NAME +HOST +VERSION +KIND +SINCE \(Europe\/Berlin\) +LAST SEEN +NOTICE +CONNECTION/,
+    );
+    expect(table.out).toMatch(/\nada .* 1\.0\.0 .* up +\S+\n$/);
+    expect((await lastcall('session', 'list', '--lost')).out).toBe('nobody is logged in\n');
+    expect((await lastcall('session', 'list', '--host', 'elsewhere')).out).toBe('nobody is logged in\n');
+    const watcher = io();
+    const watched = createProgram(watcher).run(['session', 'list', '--watch']);
+    await watcher.out.shows('ada (');
+    watcher.stop();
+    expect(await watched).toBe(0);
     expect((await lastcall('notice', 'send', 'Coffee is ready.')).out).toBe('sent to 1 user\n');
     await until('Coffee is ready.');
     expect((await lastcall('gate', 'close', '--reason', 'We move.', '--reaction-time', '0s')).exitCode).toBe(0);
     await until('deadline');
     expect((await lastcall('gate', 'show')).out).toMatch(/Gate +(closing|closed)\nReason +We move\./);
+    expect((await lastcall('hold', 'list')).out).toBe('no holds\n');
+    expect((await lastcall('hold', 'release', 'h-aaaaaaaaaaaaaaaa', '--reason', 'x')).exitCode).toBe(4);
+    expect((await lastcall('hold', 'approve', 'h-aaaaaaaaaaaaaaaa')).exitCode).toBe(4);
+    expect((await lastcall('gate', 'first-start', 'berlin', 'ts-1')).exitCode).toBe(3);
     expect((await lastcall('gate', 'open', '--reason', 'Moved.')).exitCode).toBe(0);
     await until('reopened');
     await session.goodbye();

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
 import { addGate } from './commands/gate.js';
+import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
 import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
@@ -36,6 +37,7 @@ const NOUNS = [
   addBackup,
   addSession,
   addGate,
+  addHold,
   addToken,
   // Last: completion knows the commands before it.
   addComplete,

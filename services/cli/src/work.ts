@@ -27,6 +27,11 @@ export class Work {
     this.io.out.write(this.json ? `${JSON.stringify(protoJson(json), null, 2)}\n` : human());
   }
 
+  /** Proto JSON on one line. */
+  compact(json: unknown): string {
+    return JSON.stringify(protoJson(json));
+  }
+
   /** One thing that happened on the way; never between the lines of a JSON result. */
   note(text: string): void {
     (this.json ? this.io.err : this.io.out).write(`${text}\n`);

@@ -36,6 +36,7 @@ const RUN: RunSpec = {
   requestedBy: 'anna',
   timeZone: 'Europe/Berlin',
   holdsAllowed: false,
+  whatsNew: '',
 };
 
 const FACTS = hostOrderV1.HostFacts.fromPartial({

@@ -1,5 +1,6 @@
-import { derivedId, type RunSpec } from '@lastcall/kernel';
+import { derivedId, passesGate, type InstallationKind, type RunSpec } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { Announcement } from './domain/announcement.js';
 import type { JobState } from './domain/job.js';
 import type { RunState } from './domain/run.js';
 
@@ -12,7 +13,12 @@ export interface JobDocument {
   readonly installation: string;
   readonly job: string;
   readonly product: string;
+  /** Of the installation; absent in a job that was saved before this was kept, until it is saved or enabled again. */
+  readonly kind?: InstallationKind;
+  /** Phase `none` after a deletion: the document stays, because the numbers of its events go on. */
   readonly state: JobState;
+  /** What the users of the installation have been told of it. */
+  readonly announced?: Announcement;
   readonly createdAt: number;
   readonly confirmedCautions: readonly string[];
 }
@@ -54,11 +60,13 @@ export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
 export const BY_JOB = 'by_job';
 export const PLANNED = 'planned';
+/** Runs that may have a gate shut. */
+export const GATED = 'gated';
 
 const jobs: CollectionSpec<JobDocument> = {
   name: 'jobs',
   fields: (d) => ({
-    installation: d.installation,
+    installation: d.state.phase === 'none' ? undefined : d.installation,
     job: d.job,
     due_at: d.state.phase === 'enabled' ? d.state.dueAt : undefined,
     product: d.product,
@@ -94,8 +102,10 @@ const runs: CollectionSpec<RunDocument> = {
     job_id: jobDocumentId(d.installation, d.job),
     created_at: d.createdAt,
     due_at: d.dueAt,
+    gated: isGated(d.state) ? true : undefined,
   }),
   indexes: [
+    { name: GATED, fields: ['gated'] },
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
     { name: BY_JOB, fields: ['job_id', 'created_at'] },
     { name: DUE, fields: ['due_at'] },
@@ -130,6 +140,10 @@ export function firingId(installation: string, job: string, cause: string): stri
 /** A firing leads to this run and to no other. */
 export function runIdOf(firing: string): string {
   return derivedId('r', firing);
+}
+
+function isGated(state: RunState): boolean {
+  return state.phase !== 'none' && state.phase !== 'ended' && passesGate(state.spec);
 }
 
 export function specOf(state: RunState): RunSpec | undefined {

@@ -1,11 +1,11 @@
 import { parseRunSpec, runOutcome, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
-import { isRejected, run as runDecider } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import { jobDocumentId, PLANNED, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
-import { job as jobMachine } from './domain/job.js';
 import type { Firings } from './firings.js';
 import { HEARD } from './heard-from-wire.js';
+import { jobChange } from './job-change.js';
+import type { Postponements } from './postponements.js';
 import type { Runs } from './runs.js';
 
 /*
@@ -16,6 +16,7 @@ export interface Parts {
   readonly documents: Documents;
   readonly runs: Runs;
   readonly firings: Firings;
+  readonly postponements: Postponements;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -43,18 +44,21 @@ export function createHandlers(parts: Parts): EventHandlers {
   };
 }
 
-/** Gives the lane free and starts the follow-up job of a run that did not succeed. Each step may be repeated. */
+/** Gives the lane free, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, firings } = parts;
   const { run, installation, job, requestedBy } = parseRunSpec(message.run);
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
-  if (runOutcome.fromWire(message.outcome) === 'succeeded') return;
+  const outcome = runOutcome.fromWire(message.outcome);
+  if (outcome === 'succeeded') return;
+  // Nothing went wrong: the job comes to its turn later.
+  if (outcome === 'postponed') return parts.postponements.planNext(parseRunSpec(message.run), envelope);
   const state = (await documents.jobs.get(jobDocumentId(installation, job)))?.data.state;
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));
-  if (!next) return;
+  if (!next || next.data.state.phase === 'none') return;
   await firings.start(next.data, `after/${run}`, requestedBy);
   parts.wakeFirings();
 }
@@ -70,11 +74,9 @@ async function releaseWithdrawn(
     const { items } = await jobs.query({ index: PLANNED, where, limit: 100 });
     if (items.length === 0) return;
     for (const { id } of items) {
-      await jobs.take(id, envelope, (current) => {
-        const decision = current && runDecider(jobMachine, current.state, { type: 'disable' });
-        if (!current || !decision || isRejected(decision)) return { keep: undefined };
-        return { write: { ...current, state: decision.state }, result: undefined };
-      });
+      await jobs.take(id, envelope, (current) =>
+        current ? jobChange(current, { type: 'disable' }) : { keep: undefined },
+      );
     }
   }
 }

@@ -1,4 +1,4 @@
-import { isRejected, randomId, RejectedError, run as runDecider, type Rejected } from '@lastcall/kernel';
+import { isRejected, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import {
@@ -10,7 +10,8 @@ import {
   type FiringDocument,
   type JobDocument,
 } from './documents.js';
-import { job as jobMachine, type JobDefinition } from './domain/job.js';
+import type { JobDefinition } from './domain/job.js';
+import { fateChange, jobChange } from './job-change.js';
 import type { Runs } from './runs.js';
 import { specFor, type Catalog, type Place } from './spec.js';
 
@@ -19,7 +20,7 @@ import { specFor, type Catalog, type Place } from './spec.js';
  *
  *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time
  *   3. the lane is taken, with a new fence              4. the run is opened, with RunStarted
- *   5. the firing has its fate
+ *   5. the firing has its fate, and what was announced of it is over
  *
  * A lane that is taken for this very run is kept: from then on the run is opened, whatever the time.
  */
@@ -49,6 +50,7 @@ type Plan =
   | {
       readonly place: Place;
       readonly toVersion: string;
+      readonly notes: string;
       readonly requirements: catalogV1.ReleaseRequirements | undefined;
     }
   | { readonly skip: string };
@@ -81,12 +83,9 @@ export function createFirings(parts: FiringParts): Firings {
 }
 
 async function advance({ jobs }: Documents, id: string, nominalAt: number): Promise<void> {
-  await jobs.change(id, (current) => {
-    if (!current) return { keep: undefined };
-    const decision = runDecider(jobMachine, current.state, { type: 'advance', nominalAt });
-    if (isRejected(decision) || decision.events.length === 0) return { keep: undefined };
-    return { write: { ...current, state: decision.state }, result: undefined };
-  });
+  await jobs.change(id, (current) =>
+    current ? jobChange(current, { type: 'advance', nominalAt }) : { keep: undefined },
+  );
 }
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
@@ -97,7 +96,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) {
     const minutes = Math.round(lateWithinMs / 60_000);
-    return decideFate(documents, pending.id, 'missed', `nothing could run it within ${minutes} min of its time`);
+    return decideFate(documents, pending, 'missed', `nothing could run it within ${minutes} min of its time`);
   }
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
@@ -113,7 +112,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
     definition: state.definition,
     cautions: saved.data.confirmedCautions,
   });
-  await decideFate(documents, pending.id, 'fired', '', run);
+  await decideFate(documents, pending, 'fired', '', run);
 }
 
 const GONE: Plan = { skip: 'the job was deleted' };
@@ -129,10 +128,10 @@ interface Opening {
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, cautions } = opening;
   const { job, nominalAt, by } = data;
-  const { place, toVersion, requirements } = plan;
+  const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
-    specFor({ run, job, definition, place, toVersion, fence, nominalAt, startedAt, by }),
+    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
     requirements,
     cautions,
   );
@@ -143,11 +142,11 @@ async function planFor(catalog: Catalog, installation: string, definition: JobDe
   const place = await orReason(() => catalog.place(installation));
   if (isRejected(place)) return { skip: place.message };
   if (place.hosts.length === 0) return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
-  if (definition.type !== 'software-update') return { place, toVersion: '', requirements: undefined };
+  if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
   const release = await orReason(() => catalog.release(installation, definition.version));
   if (isRejected(release)) return { skip: release.message };
   if ('reason' in release) return { skip: release.reason };
-  return { place, toVersion: release.version, requirements: release.requirements };
+  return { place, toVersion: release.version, notes: release.notes, requirements: release.requirements };
 }
 
 async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
@@ -177,14 +176,23 @@ async function takeLane({ lanes, runs }: Documents, installation: string, run: s
 /** A lane that was taken before a crash, for a run that is not going to be opened, is given back. */
 async function skip(documents: Documents, pending: Pending, run: string, reason: string): Promise<void> {
   const opened = await documents.runs.get(run);
-  if (opened) return decideFate(documents, pending.id, 'fired', '', run);
+  if (opened) return decideFate(documents, pending, 'fired', '', run);
   await documents.lanes.change(pending.data.installation, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
-  return decideFate(documents, pending.id, 'skipped', reason);
+  return decideFate(documents, pending, 'skipped', reason);
 }
 
-async function decideFate({ firings }: Documents, id: string, fate: Fate, reason: string, run = ''): Promise<void> {
+/** What was announced ends first: a fate that is decided is never looked at again. */
+async function decideFate(
+  { firings, jobs }: Documents,
+  { id, data }: Pending,
+  fate: Exclude<Fate, 'pending'>,
+  reason: string,
+  run = '',
+): Promise<void> {
+  const end = fate === 'fired' ? 'started' : 'cancelled';
+  await jobs.change(jobDocumentId(data.installation, data.job), (job) => fateChange(job, data.nominalAt, end));
   await firings.change(id, (current) =>
     current?.fate === 'pending' ? { write: { ...current, fate, reason, run }, result: undefined } : { keep: undefined },
   );

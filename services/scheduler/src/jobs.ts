@@ -1,11 +1,12 @@
 import { formatName, sessionV1 } from '@lastcall/contracts';
-import { isRejected, reject, run as runDecider, type Rejected } from '@lastcall/kernel';
+import { reject, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Change, Document } from '@lastcall/store';
 import { cautionsFor, type Caution, type Situation } from './advice.js';
 import { resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { job as machine, type JobCommand, type JobDefinition } from './domain/job.js';
+import { jobChange } from './job-change.js';
 import type { SchedulerSettings } from './settings.js';
 import type { Catalog, Place } from './spec.js';
 import { etagOf } from './wire.js';
@@ -31,6 +32,7 @@ export interface Jobs {
     etag: string,
     more?: Partial<JobDocument>,
   ): Promise<Document<JobDocument> | Rejected>;
+  delete(id: JobId, etag: string): Promise<Rejected | undefined>;
   get(id: JobId): Promise<Document<JobDocument> | undefined>;
 }
 
@@ -41,7 +43,14 @@ export interface JobId {
 
 export function createJobs(context: ServiceContext<SchedulerSettings>, documents: Documents, catalog: Catalog): Jobs {
   const { jobs } = documents;
-  const get: Jobs['get'] = ({ installation, job }) => jobs.get(jobDocumentId(installation, job));
+  const get: Jobs['get'] = async ({ installation, job }) => {
+    const found = await jobs.get(jobDocumentId(installation, job));
+    return found?.data.state.phase === 'none' ? undefined : found;
+  };
+  const change = (id: JobId, command: JobCommand, etag: string, more: Partial<JobDocument>) =>
+    jobs.change(jobDocumentId(id.installation, id.job), (current, { now, version }) =>
+      applied(id, current, command, { now, more, stale: etag !== '' && etag !== etagOf(version) }),
+    );
   return {
     get,
     outlook: async (installation, definition) => {
@@ -60,11 +69,10 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
       return { place, situation, dueAt: at, cautions: cautionsFor(definition, at, situation), notes };
     },
     apply: async (id, command, etag, more = {}) => {
-      const rejected = await jobs.change(jobDocumentId(id.installation, id.job), (current, { now, version }) =>
-        applied(id, current, command, { now, more, stale: etag !== '' && etag !== etagOf(version) }),
-      );
+      const rejected = await change(id, command, etag, more);
       return rejected ?? (await get(id)) ?? reject('not-found', 'NOT_FOUND', 'there is no such job');
     },
+    delete: (id, etag) => change(id, { type: 'delete' }, etag, {}),
   };
 }
 
@@ -80,14 +88,13 @@ function applied(
   command: JobCommand,
   { now, stale, more }: Circumstances,
 ): Change<JobDocument, Rejected | undefined> {
-  if (stale) {
+  const isThere = current && current.state.phase !== 'none';
+  if (stale && isThere) {
     return { keep: reject('conflict', 'ETAG_MISMATCH', 'somebody else has changed the job; read it again and repeat') };
   }
-  const decision = runDecider(machine, current?.state ?? machine.initial, command);
-  if (isRejected(decision)) return { keep: decision };
-  if (decision.events.length === 0) return { keep: undefined };
-  const base = current ?? { installation, job, product: '', createdAt: now, confirmedCautions: [] };
-  return { write: { ...base, ...more, state: decision.state }, result: undefined };
+  const there = isThere ? current : { ...current, createdAt: now };
+  const fresh = { installation, job, product: '', state: machine.initial, confirmedCautions: [] };
+  return jobChange({ ...fresh, ...there, ...more }, command);
 }
 
 /** Asked only where the answer matters. */

@@ -10,7 +10,7 @@ import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import type { Catalog, Place } from './spec.js';
-import { etagOf, firingToWire, jobToWire } from './wire.js';
+import { firingToWire, jobToWire } from './wire.js';
 
 /*
  * Operators' edge: jobs.
@@ -123,7 +123,7 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
   const refusal = (await dangling(parts, id, definition, place)) ?? unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
-  const more = { product: place.product, confirmedCautions: cautions.map((c) => c.caution) };
+  const more = { product: place.product, kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
   if (isRejected(saved)) return saved;
   return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
@@ -142,7 +142,7 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
   const refusal = (await dangling(parts, id, merged, place)) ?? unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const more = { confirmedCautions: cautions.map((c) => c.caution) };
+  const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
   const edit = { type: 'edit', definition: merged } as const;
   const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
   if (isRejected(saved)) return saved;
@@ -172,11 +172,7 @@ function editedFields({ job, updateMask }: schedulerV1.UpdateJobRequest): Partia
 async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobRequest) {
   const found = await jobNamed(parts, name);
   if (isRejected(found)) return found;
-  const version = etag === '' ? found.version : Number(etag);
-  const removed =
-    etag !== '' && etag !== etagOf(found.version) ? false : await parts.documents.jobs.remove(found.id, version);
-  if (removed) return {};
-  return reject('conflict', 'ETAG_MISMATCH', 'somebody else has changed the job; read it again and repeat');
+  return (await parts.jobs.delete(found.data, etag)) ?? {};
 }
 
 async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
@@ -185,12 +181,12 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   const { installation, job, state, confirmedCautions } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
   const { definition } = state;
-  const { dueAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const { place, dueAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
   const confirmed = [...confirmedCautions, ...request.confirmedCautions];
   const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
   if (refusal) return refusal;
   const command = { type: 'enable', dueAt, now: situation.now, by: principal?.subject ?? '' } as const;
-  const more = { confirmedCautions: cautions.map((c) => c.caution) };
+  const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
   const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
   if (isRejected(saved)) return saved;
   parts.wakeJobs();

@@ -5,6 +5,8 @@ import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
 import { createJobs } from './jobs.js';
+import { createLeaseRenewer } from './lease-renewer.js';
+import { createPostponements } from './postponements.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { runHandlers } from './rpc-runs.js';
 import { createRunChanges } from './run-changes.js';
@@ -24,6 +26,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const catalog = createCatalog(context);
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);
+    const postponements = createPostponements(documents, catalog);
     const duties = createDuties(store, documents, firings, runs);
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
@@ -32,8 +35,14 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     });
     return {
       rpc: [rpc],
-      consumers: createHandlers({ documents, runs, firings, wakeFirings: () => duties.firings.wake?.() }),
-      duties: [duties.jobs, duties.firings, duties.runs],
+      consumers: createHandlers({
+        documents,
+        runs,
+        firings,
+        postponements,
+        wakeFirings: () => duties.firings.wake?.(),
+      }),
+      duties: [duties.jobs, duties.firings, duties.runs, createLeaseRenewer(context, documents)],
       stop: () => changes.stop(),
     };
   },

@@ -11,6 +11,8 @@ import type { SchedulerSettings } from './settings.js';
 
 const BACKUP_MAX_AGE_MS = 48 * HOUR_MS;
 const DEFAULT_REACTION_MS = 5 * 60_000;
+/** Bound of `RunSpec.whats_new`. */
+const WHATS_NEW_CHARS = 1_000;
 
 export interface Place {
   readonly installation: string;
@@ -70,6 +72,8 @@ export interface SpecInput {
   readonly definition: JobDefinition;
   readonly place: Place;
   readonly toVersion: string;
+  /** What the vendor says about the release. */
+  readonly notes: string;
   readonly fence: number;
   readonly nominalAt: number;
   readonly startedAt: number;
@@ -82,6 +86,7 @@ export function specFor({
   definition,
   place,
   toVersion,
+  notes,
   fence,
   nominalAt,
   startedAt,
@@ -108,7 +113,17 @@ export function specFor({
     requestedBy: by,
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
+    whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
   };
+}
+
+/** Whole words only, with an ellipsis where something was left out; a text without spaces is cut where it has to be. */
+export function cutAtWord(text: string, maxChars: number): string {
+  const trimmed = text.trim();
+  if (trimmed.length <= maxChars) return trimmed;
+  const room = trimmed.slice(0, maxChars - 1);
+  const atWord = /^.*\S(?=\s)/su.exec(trimmed.slice(0, maxChars))?.[0] ?? room;
+  return `${atWord.trimEnd()}…`;
 }
 
 /** A backup concerns the host that has the data; an update all of them. */

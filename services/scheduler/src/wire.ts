@@ -1,6 +1,7 @@
 import {
   atToDate,
   backupMode,
+  eventsV1,
   failureToWire,
   formatName,
   jobType,
@@ -93,7 +94,7 @@ export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport,
   const { gateClosedAt, gateReopenedAt, backup } = findings;
   return {
     run: runToWire(document, true),
-    drain: findings.drain,
+    drain: findings.drain && eventsV1.DrainSummary.fromPartial(findings.drain),
     backup: backup && backupToWire(backup, document),
     versionsBefore: before,
     versionsAfter: { ...before, ...findings.versionsAfter },

@@ -2,13 +2,22 @@ import { isFull, takeFrom, type Bucket, type RateLimit } from './domain/rate.js'
 import type { SessionSettings } from './settings.js';
 
 /*
- * How often clients may attach here: with one credential, which all clients of an installation may share, and one user on one host,
- * so that a client that reconnects in a loop costs the others nothing. Kept in memory: a limit a replica.
+ * How often clients may attach here: one user on one host, so that a client that reconnects in a loop costs the others nothing; with one
+ * credential, which all clients of an installation may share; and to one installation, whatever they come with. Kept in memory: a limit
+ * a replica.
  */
+
+export interface Attempt {
+  /** Id of the credential. */
+  readonly token: string;
+  readonly installation: string;
+  readonly user: string;
+  readonly host: string;
+}
 
 export interface AttachLimits {
   /** False: too many. */
-  take(token: string, user: string, host: string, now: number): boolean;
+  take(attempt: Attempt, now: number): boolean;
   /** Forgets whom it would let in anyway. */
   sweep(now: number): void;
 }
@@ -19,12 +28,20 @@ const MAX_BUCKETS = 200_000;
 export function createAttachLimits(settings: SessionSettings): AttachLimits {
   const byToken = createBuckets({ burst: settings.attachBurst, perSecond: settings.attachPerSecond });
   const byUser = createBuckets({ burst: settings.attachBurstPerUser, perSecond: settings.attachPerSecondPerUser });
+  const byInstallation = createBuckets({
+    burst: settings.attachBurstPerInstallation,
+    perSecond: settings.attachPerSecondPerInstallation,
+  });
   return {
-    // The user's first: who is over its own limit takes nothing from the others.
-    take: (token, user, host, now) => byUser.take(JSON.stringify([token, user, host]), now) && byToken.take(token, now),
+    // The narrowest first: who is over its own limit takes nothing from the others.
+    take: ({ token, installation, user, host }, now) =>
+      byUser.take(JSON.stringify([token, user, host]), now) &&
+      byToken.take(token, now) &&
+      byInstallation.take(installation, now),
     sweep: (now) => {
-      byToken.sweep(now);
       byUser.sweep(now);
+      byToken.sweep(now);
+      byInstallation.sweep(now);
     },
   };
 }

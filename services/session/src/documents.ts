@@ -1,10 +1,11 @@
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { Fact } from './domain/attendance.js';
 import type { GateState } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
 
 /*
  * What the session service keeps. A gate an installation; a document for each attachment of a session to a replica; a lease a
- * replica; and tallies, which are only ever added and tell how users took a notice.
+ * replica; and sheets, which are only ever added and tell what became of the users of a logoff.
  *
  * Who owns an attachment: the replica named in it, while its lease lasts. Nobody else removes it. That is what makes the proof of
  * zero exact: what is not in the store has no stream.
@@ -30,6 +31,12 @@ export interface SessionDocument {
   readonly host: string;
   readonly version: string;
   readonly clientKind: string;
+  /** As the client said it; absent where an older replica wrote the document. */
+  readonly language?: string;
+  /** Of the credential: nobody else comes back as this session. Absent as above. */
+  readonly subject?: string;
+  /** One of those who may be inside while the gate is shut; decided when the session was let in. Absent: no. */
+  readonly exempt?: boolean;
   /** SHA-256 of the secret in the resume token. */
   readonly secretHash: string;
   readonly replica: string;
@@ -38,17 +45,16 @@ export interface SessionDocument {
   readonly createdAt: number;
 }
 
-export interface TallyDocument {
+/** Up to a thousand facts of one logoff, of one replica. */
+export interface SheetDocument {
   readonly installation: string;
   readonly epoch: number;
-  /** Notice that the sessions acknowledged. */
-  readonly notice: string;
-  readonly acknowledged: readonly string[];
-  /** Sessions that ended by themselves after the notice. */
-  readonly left: number;
-  /** Sessions that were ended at the deadline. */
-  readonly ended: number;
+  /** Empty: a person shut the gate. */
+  readonly run: string;
+  readonly facts: readonly Fact[];
   readonly createdAt: number;
+  /** Then nobody asks any more. */
+  readonly keepUntil: number;
 }
 
 export interface ReplicaDocument {
@@ -63,8 +69,10 @@ export const BY_USER = 'by_user';
 export const BY_HOST = 'by_host';
 export const BY_SESSION = 'by_session';
 export const BY_REPLICA = 'by_replica';
+export const EXEMPT = 'exempt';
 export const BY_EPOCH = 'by_epoch';
-export const CREATED = 'created';
+export const BY_RUN = 'by_run';
+export const KEPT = 'kept';
 export const LEASE = 'lease';
 
 const gates: CollectionSpec<GateDocument> = {
@@ -78,13 +86,14 @@ const gates: CollectionSpec<GateDocument> = {
 
 const sessions: CollectionSpec<SessionDocument> = {
   name: 'sessions',
-  fields: ({ installation, session, attachment, user, host, replica, createdAt }) => ({
+  fields: ({ installation, session, attachment, user, host, replica, exempt, createdAt }) => ({
     installation,
     session,
     attachment,
     user,
     host,
     replica,
+    exempt: exempt || undefined,
     created_at: createdAt,
   }),
   indexes: [
@@ -93,15 +102,23 @@ const sessions: CollectionSpec<SessionDocument> = {
     { name: BY_HOST, fields: ['installation', 'host', 'created_at'] },
     { name: BY_SESSION, fields: ['session', 'attachment'] },
     { name: BY_REPLICA, fields: ['replica', 'installation'] },
+    { name: EXEMPT, fields: ['installation', 'exempt'] },
   ],
 };
 
-const tallies: CollectionSpec<TallyDocument> = {
-  name: 'tallies',
-  fields: ({ installation, epoch, createdAt }) => ({ installation, epoch, created_at: createdAt }),
+const sheets: CollectionSpec<SheetDocument> = {
+  name: 'sheets',
+  fields: ({ installation, epoch, run, createdAt, keepUntil }) => ({
+    installation,
+    epoch,
+    run: run || undefined,
+    created_at: createdAt,
+    keep_until: keepUntil,
+  }),
   indexes: [
-    { name: BY_EPOCH, fields: ['installation', 'epoch'] },
-    { name: CREATED, fields: ['created_at'] },
+    { name: BY_EPOCH, fields: ['installation', 'epoch', 'created_at'] },
+    { name: BY_RUN, fields: ['installation', 'run'] },
+    { name: KEPT, fields: ['keep_until'] },
   ],
 };
 
@@ -114,7 +131,7 @@ const replicas: CollectionSpec<ReplicaDocument> = {
 export interface Documents {
   readonly gates: Collection<GateDocument>;
   readonly sessions: Collection<SessionDocument>;
-  readonly tallies: Collection<TallyDocument>;
+  readonly sheets: Collection<SheetDocument>;
   readonly replicas: Collection<ReplicaDocument>;
 }
 
@@ -122,7 +139,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
   return {
     gates: await store.collection(gates),
     sessions: await store.collection(sessions),
-    tallies: await store.collection(tallies),
+    sheets: await store.collection(sheets),
     replicas: await store.collection(replicas),
   };
 }

@@ -1,10 +1,12 @@
-import { DAY_MS, HOUR_MS } from '@lastcall/kernel';
+import { HOUR_MS } from '@lastcall/kernel';
 import type { Duty } from '@lastcall/runtime';
 import type { AttachLimits } from './attach-limits.js';
 import type { Hellos } from './hellos.js';
 import type { Ledger } from './ledger.js';
 import type { Presence } from './presence.js';
+import type { Replacements } from './replacements.js';
 import type { Roster } from './roster.js';
+import type { Sheets } from './sheets.js';
 import type { Watch } from './watch.js';
 
 /*
@@ -18,6 +20,8 @@ export interface DutyParts {
   readonly hellos: Hellos;
   readonly limits: AttachLimits;
   readonly ledger: Ledger;
+  readonly sheets: Sheets;
+  readonly replacements: Replacements;
   readonly watch: Watch;
   readonly leaseMs: number;
   isRevoked(token: string): boolean;
@@ -25,13 +29,12 @@ export interface DutyParts {
 
 const SWEEP_MS = 500;
 const LOOK_MS = 1_000;
-const TALLIES_KEPT_MS = DAY_MS;
 
 export function createDuties(parts: DutyParts): readonly Duty[] {
   return [presenceDuty(parts), sweepDuty(parts), lookDuty(parts)];
 }
 
-function presenceDuty({ presence, ledger, leaseMs }: DutyParts): Duty {
+function presenceDuty({ presence, sheets, replacements, leaseMs }: DutyParts): Duty {
   let tidiedAt = 0;
   return {
     name: 'presence',
@@ -39,9 +42,11 @@ function presenceDuty({ presence, ledger, leaseMs }: DutyParts): Duty {
     runOnce: async () => {
       await presence.renew();
       await presence.bury();
+      const replicas = await presence.replicas();
       const now = presence.now();
+      replacements.tidy((replica) => (replicas.get(replica)?.leaseUntil ?? 0) > now);
       if (now - tidiedAt > HOUR_MS) {
-        await ledger.forget(now - TALLIES_KEPT_MS);
+        await sheets.forget();
         tidiedAt = now;
       }
       return undefined;

@@ -18,9 +18,12 @@ import {
   type RunSpec,
 } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
-import type { EarlyEnd, GateCommand } from './domain/gate-state.js';
+import type { EarlyEnd, GateCommand } from './domain/gate-messages.js';
 import type { Gates } from './gates.js';
 import type { Keeper } from './keeper.js';
+import type { Plans } from './notices/plans.js';
+import type { PolicyProblems } from './notices/policy-problems.js';
+import { parsePolicy } from './parse-policy.js';
 import type { SessionSettings } from './settings.js';
 
 /*
@@ -31,6 +34,8 @@ import type { SessionSettings } from './settings.js';
 export interface EventParts {
   readonly gates: Gates;
   readonly keeper: Keeper;
+  readonly plans: Plans;
+  readonly policyProblems: PolicyProblems;
   readonly settings: SessionSettings;
 }
 
@@ -56,9 +61,11 @@ export function createHandlers(parts: EventParts): EventHandlers {
   ) => ofRun(message, envelope, (run, at) => ({ type: 'fail', run, after, outcome, failure: why, at }));
 
   return {
-    InstallationChanged: (message, envelope) => installationChanged(gates, message, envelope),
+    InstallationChanged: (message, envelope) => installationChanged(parts, message, envelope),
     InstalledReleaseChanged: ({ installation, version }, envelope) => gates.hear(installation, { version }, envelope),
-    StagingCompleted: (m, envelope) => ofRun(m, envelope, (run, at) => ({ type: 'shut', run, at })),
+    RunPlanned: (message, envelope) => parts.plans.hear(message, envelope),
+    StagingCompleted: (m, envelope) =>
+      ofRun(m, envelope, (run, at) => ({ type: 'shut', run, leaseMs: settings.gateLeaseMs, at })),
     BackupTaken: (m, envelope) =>
       ofRun(m, envelope, ({ run }, at) => ({ type: 'note-backup', run, at, giveUpAt: at + settings.drainTimeoutMs })),
     PreflightFailed: (m, envelope) => failed(m, envelope, 'preflight', preflightFailure(m)),
@@ -90,20 +97,23 @@ async function apply(
 }
 
 async function installationChanged(
-  gates: Gates,
+  { gates, plans, policyProblems }: EventParts,
   { installation, deleted }: EventMessage<'InstallationChanged'>,
   envelope: EventEnvelope,
 ): Promise<void> {
   const id = installation && installationOf(installation.name);
   if (!id) return;
-  const { kind, timeZone, reactionTime, installedVersion } = installation;
+  const { kind, timeZone, reactionTime, installedVersion, sessionPolicy } = installation;
   const settings = {
     kind: installationKind.fromWire(kind) ?? 'multi-user',
     timeZone: timeZone || 'UTC',
     reactionTimeMs: durationToMs(reactionTime) ?? DEFAULT_REACTION_MS,
+    policy: parsePolicy(sessionPolicy),
     deleted,
   };
+  policyProblems.heard(id, sessionPolicy);
   await gates.hear(id, { settings, ...(!deleted && { version: installedVersion }) }, envelope);
+  await plans.reschedule(id);
 }
 
 function failureOf({

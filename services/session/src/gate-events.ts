@@ -9,14 +9,8 @@ import {
 } from '@lastcall/contracts';
 import type { RunSpec } from '@lastcall/kernel';
 import { evolveGate } from './domain/gate-evolve.js';
-import {
-  holderOf,
-  shutHostsOf,
-  type DrainCounts,
-  type FirstStart,
-  type GateEvent,
-  type GateState,
-} from './domain/gate-state.js';
+import type { GateEvent } from './domain/gate-messages.js';
+import { holderOf, shutHostsOf, type FirstStart, type GateState } from './domain/gate-state.js';
 
 /*
  * What the gate's decisions tell the other services. A gate that a person shut or opened concerns nobody but users; only what is
@@ -50,7 +44,7 @@ function eventFor(gate: GateState, event: GateEvent): OutgoingEvent[] {
       return [outgoing('NoticeSent', installation, { run, notice: notice.id, deadline, sessionCount: sessions })];
     }
     case 'drained': {
-      const summary = summaryOf(event.told, event.counts);
+      const summary = summaryOf(event);
       return [outgoing('SessionsDrained', installation, { run, epoch, summary })];
     }
     case 'drain-failed':
@@ -67,8 +61,9 @@ function gateClosed(run: RunSpec, epoch: number): OutgoingEvent {
 }
 
 /** Whoever neither left nor was ended had lost the connection and did not come back. */
-function summaryOf(told: number, { acknowledged, left, ended }: DrainCounts): eventsV1.DrainSummary {
-  return { told, acknowledged, left, ended, lost: Math.max(0, told - left - ended) };
+function summaryOf({ told, holds, counts }: Extract<GateEvent, { type: 'drained' }>): eventsV1.DrainSummary {
+  const { left, ended } = counts;
+  return { ...counts, told, holds, lost: Math.max(0, told - left - ended) };
 }
 
 function gateReopened(gate: GateState, event: Extract<GateEvent, { type: 'answered' }>): OutgoingEvent {

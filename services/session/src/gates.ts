@@ -1,9 +1,11 @@
 import type { EventEnvelope } from '@lastcall/contracts';
-import { isRejected, run as runDecider, type Rejected } from '@lastcall/kernel';
+import { Fault, isRejected, run as runDecider, type Rejected } from '@lastcall/kernel';
 import type { Change, Document, StepContext } from '@lastcall/store';
 import type { Documents, GateDocument } from './documents.js';
-import { gate as machine, gateDueAt } from './domain/gate.js';
-import { initialGate, type GateCommand, type GateEvent, type GateState } from './domain/gate-state.js';
+import { gateDueAt } from './domain/expiry.js';
+import type { GateCommand, GateEvent } from './domain/gate-messages.js';
+import { gate as machine } from './domain/gate.js';
+import { hasAlarm, initialGate, type GateState } from './domain/gate-state.js';
 import { newerFacts, type InstallationFacts } from './domain/installation.js';
 import { eventsFor } from './gate-events.js';
 import type { SessionSettings } from './settings.js';
@@ -31,7 +33,8 @@ export interface Gates {
   get(installation: string): Promise<GateRecord | undefined>;
   apply(
     installation: string,
-    command: (context: StepContext) => GateCommand,
+    /** `facts`: what is known of the installation at that moment. */
+    command: (context: StepContext, facts: InstallationFacts | undefined) => GateCommand,
     envelope?: EventEnvelope,
   ): Promise<Applied | Rejected>;
   /** What the catalog says of an installation. */
@@ -41,11 +44,12 @@ export interface Gates {
 type Result = { readonly applied: Applied; readonly record?: GateRecord } | Rejected;
 type Catalogued = Pick<GateDocument, 'facts' | 'versionSequence'>;
 
-/** `changed` is told of each write. */
+/** `changed` is told of each write that somebody may have to hear of, `failed` when the store did not carry one out. */
 export function createGates(
   { gates }: Documents,
-  { gateOverdueGraceMs }: SessionSettings,
+  { gateOverdueGraceMs }: Pick<SessionSettings, 'gateOverdueGraceMs'>,
   changed: (record: GateRecord) => void,
+  failed: () => void = () => undefined,
 ): Gates {
   function settle(result: Result): Applied | Rejected {
     if (isRejected(result)) return result;
@@ -57,10 +61,15 @@ export function createGates(
     get: (installation) => gates.get(installation),
     apply: async (installation, command, envelope) => {
       const step = (current: GateDocument | undefined, context: StepContext): Change<GateDocument, Result> =>
-        changeOf(installation, current, command(context), current ?? {}, context, gateOverdueGraceMs);
-      if (!envelope) return settle(await gates.change(installation, step));
-      const taken = await gates.take(installation, envelope, step);
-      return taken.taken ? settle(taken.result) : NOTHING;
+        changeOf(installation, current, command(context, current?.facts), current ?? {}, context, gateOverdueGraceMs);
+      try {
+        if (!envelope) return settle(await gates.change(installation, step));
+        const taken = await gates.take(installation, envelope, step);
+        return taken.taken ? settle(taken.result) : NOTHING;
+      } catch (error) {
+        if (error instanceof Fault) failed();
+        throw error;
+      }
     },
     hear: async (installation, heard, envelope) => {
       const taken = await gates.take(installation, envelope, (current, context): Change<GateDocument, Result> => {
@@ -107,15 +116,22 @@ function changeOf(
   const isKnown = facts === current?.facts && versionSequence === current?.versionSequence;
   if (events.length === 0 && isKnown) return { keep: { applied } };
   const dueAt = gateDueAt(gate, overdueGraceMs);
+  const isQuiet = current !== undefined && isKnown && isRenewal(before, gate, events);
   const write: GateDocument = {
     ...(facts && { facts }),
     ...(versionSequence !== undefined && { versionSequence }),
     gate,
-    changedAt: now,
+    changedAt: isQuiet ? current.changedAt : now,
     ...(dueAt !== undefined && { dueAt }),
   };
   const said = eventsFor(before, events);
+  if (isQuiet) return { write, events: said, result: { applied } };
   // The store counts one version for each event, and one for a write without any.
   const record = { id, version: version + Math.max(1, said.length), data: write };
   return { write, events: said, result: { applied, record } };
+}
+
+/** Nobody has to hear that the run is still alive: it comes every few seconds, and there may be thousands who follow. */
+function isRenewal(before: GateState, after: GateState, events: readonly GateEvent[]): boolean {
+  return events.every(({ type }) => type === 'lease-renewed') && hasAlarm(before) === hasAlarm(after);
 }

@@ -1,46 +1,59 @@
-import type { sessionV1 } from '@lastcall/contracts';
-
-/* Streams that have not said hello yet. One wheel for all of them: they come and go by the thousand. */
+/*
+ * Streams that have not said hello yet. One wheel for all of them: they come and go by the thousand. A credential has so many of them
+ * at a time and no more, or somebody who opens streams and says nothing would fill the memory.
+ */
 
 export interface Hellos {
-  /** The first message; undefined when it did not come in time; 'gone' when the stream ended before it. */
-  first(messages: AsyncIterator<sessionV1.AttachRequest>): Promise<sessionV1.AttachRequest | 'gone' | undefined>;
+  /** Undefined: this credential has too many that say nothing. `giveUp` is called when the hello does not come in time. */
+  expect(token: string, giveUp: () => void): Expected | undefined;
   sweep(): void;
   stop(): void;
 }
 
-interface Waiting {
+export interface Expected {
+  /** The hello is there, or the stream is gone. Safe twice. */
+  done(): void;
+}
+
+interface Waiting extends Expected {
   readonly until: number;
   giveUp(): void;
 }
 
-export function createHellos(timeoutMs: number, now: () => number): Hellos {
+export function createHellos(timeoutMs: number, maxPerToken: number, now: () => number): Hellos {
   const waiting = new Set<Waiting>();
+  const byToken = new Map<string, number>();
+
+  function leave(token: string, entry: Waiting): void {
+    if (!waiting.delete(entry)) return;
+    const others = (byToken.get(token) ?? 1) - 1;
+    if (others > 0) byToken.set(token, others);
+    else byToken.delete(token);
+  }
+
   return {
-    first: async (messages) => {
-      let giveUp = (): void => undefined;
-      const late = new Promise<undefined>((resolve) => (giveUp = () => resolve(undefined)));
-      const entry = { until: now() + timeoutMs, giveUp };
+    expect: (token, giveUp) => {
+      const count = byToken.get(token) ?? 0;
+      if (count >= maxPerToken) return undefined;
+      byToken.set(token, count + 1);
+      const entry: Waiting = { until: now() + timeoutMs, giveUp, done: () => leave(token, entry) };
       waiting.add(entry);
-      try {
-        const next = await Promise.race([messages.next(), late]);
-        if (!next) return undefined;
-        return next.done ? 'gone' : next.value;
-      } finally {
-        waiting.delete(entry);
-      }
+      return entry;
     },
     sweep: () => {
       const at = now();
       // In the order of their times, because all wait equally long.
       for (const entry of waiting) {
         if (entry.until > at) return;
-        waiting.delete(entry);
+        entry.done();
         entry.giveUp();
       }
     },
     stop: () => {
-      for (const entry of waiting) entry.giveUp();
+      for (const entry of [...waiting]) {
+        entry.done();
+        entry.giveUp();
+      }
     },
   };
 }

@@ -1,12 +1,17 @@
 import { isRejected, randomId } from '@lastcall/kernel';
 import type { Duty, Logger } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
-import { BY_INSTALLATION, DUE, type Documents } from './documents.js';
-import type { GateCommand, GateEvent, GateIn, GateState } from './domain/gate-state.js';
+import { countAll, countUsers } from './counting.js';
+import { DUE, type Documents } from './documents.js';
+import { expire } from './domain/expiry.js';
+import type { GateCommand, GateEvent, Patience } from './domain/gate-messages.js';
+import type { DrainCounts, GateIn, GateState } from './domain/gate-state.js';
 import type { GateRecord, Gates } from './gates.js';
 import type { Ledger } from './ledger.js';
 import type { Presence } from './presence.js';
 import type { SessionSettings } from './settings.js';
+import type { Sheets } from './sheets.js';
+import type { Vigil } from './vigil.js';
 
 /*
  * Carries gates forward when nobody says anything: sends the notice, logs off at the deadline, proves zero, gives up what did
@@ -26,7 +31,9 @@ export interface KeeperOptions {
   readonly documents: Documents;
   readonly gates: Gates;
   readonly ledger: Ledger;
+  readonly sheets: Sheets;
   readonly presence: Presence;
+  readonly vigil: Vigil;
   readonly settings: SessionSettings;
   readonly log: Logger;
 }
@@ -38,7 +45,7 @@ const PROBE_MS = 200;
 const ORPHANS_MS = 2_000;
 
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { store, documents, gates, log } = options;
+  const { store, documents, gates, vigil, log } = options;
   const running = new Map<string, { again: boolean; done: Promise<void> }>();
   const looked = new Map<string, number>();
 
@@ -77,8 +84,18 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   async function runOnce(): Promise<number | undefined> {
+    try {
+      return await look();
+    } catch (error) {
+      vigil.failed();
+      throw error;
+    }
+  }
+
+  async function look(): Promise<number | undefined> {
     const now = await store.now();
     const due = await documents.gates.query({ index: DUE, range: { field: 'due_at', below: now + 1 }, limit: PAGE });
+    vigil.looked(now);
     await Promise.all(due.items.map(({ id }) => advance(id)));
     if (due.nextPageToken !== undefined) return now;
     const [first] = (await documents.gates.query({ index: DUE, limit: 1 })).items;
@@ -111,42 +128,41 @@ type Step = (now: number) => GateCommand;
 async function nextStep(
   options: KeeperOptions,
   looked: Map<string, number>,
-  { id: installation, data: { gate, dueAt } }: GateRecord,
+  { id: installation, data: { gate } }: GateRecord,
 ): Promise<Step | undefined> {
-  const { store, settings } = options;
-  const { gateOverdueGraceMs: overdueGraceMs } = settings;
+  const { store, settings, vigil } = options;
   const now = await store.now();
-  const isDue = dueAt !== undefined && dueAt <= now;
+  if (gate.phase === 'closing' && now >= (gate.notice.deadlineAt ?? Infinity)) {
+    return (at) => ({ type: 'end', at, giveUpAt: at + settings.drainTimeoutMs });
+  }
+  const patience = { overdueGraceMs: settings.gateOverdueGraceMs, leaseWatched: vigil.isLongEnough(now) };
+  if (isExpired(gate, now, patience)) return (at) => ({ type: 'expire', at, ...patience });
   switch (gate.phase) {
-    case 'open':
-    case 'quarantined':
-      return undefined;
     case 'shutting': {
-      const sessions = await countSessions(options, installation);
+      const sessions = await countUsers(options.documents, installation);
       return (at) => ({ type: 'tell', notice: randomId('n'), sessions, at });
     }
     case 'closing':
-      if (now >= (gate.notice.deadlineAt ?? Infinity)) {
-        return (at) => ({ type: 'end', at, giveUpAt: at + settings.drainTimeoutMs });
-      }
-      if (isDue) return (at) => ({ type: 'expire', at, overdueGraceMs });
-      return (await countSessions(options, installation)) === 0 ? proof(options, installation, gate) : undefined;
+      return (await countUsers(options.documents, installation)) === 0
+        ? proof(options, installation, gate, 0)
+        : undefined;
     case 'draining':
     case 'confirming':
-      return (await overdueStep(gate, now, overdueGraceMs)) ?? probe(options, looked, installation, gate, now);
+      return probe(options, looked, installation, gate, now);
+    case 'open':
+    case 'quarantined':
     case 'drained':
     case 'confirmed':
     case 'reopening':
-      return isDue ? (at) => ({ type: 'expire', at, overdueGraceMs }) : undefined;
+      return undefined;
   }
 }
 
-async function overdueStep(gate: GateState, now: number, overdueGraceMs: number): Promise<Step | undefined> {
-  const run = gate.phase !== 'open' && gate.cause.by === 'run' ? gate.cause.run : undefined;
-  return run && now >= run.deadlineAt + overdueGraceMs ? (at) => ({ type: 'expire', at, overdueGraceMs }) : undefined;
+function isExpired(gate: GateState, at: number, patience: Patience): boolean {
+  return expire(gate, { type: 'expire', at, ...patience }).length > 0;
 }
 
-/** Looks for zero; what belongs to replicas that are gone does not count. */
+/** Looks for zero, for the second time without exempt users too; what belongs to replicas that are gone does not count. */
 async function probe(
   options: KeeperOptions,
   looked: Map<string, number>,
@@ -154,9 +170,10 @@ async function probe(
   gate: GateIn<'draining' | 'confirming'>,
   now: number,
 ): Promise<Step | undefined> {
-  const { ledger, presence } = options;
+  const { ledger, presence, documents } = options;
   await ledger.flush();
-  let sessions = await countSessions(options, installation);
+  const count = () => (gate.phase === 'draining' ? countUsers : countAll)(documents, installation);
+  let sessions = await count();
   if (sessions > 0) {
     await presence.bury(installation);
     const lastLook = looked.get(installation) ?? now;
@@ -165,31 +182,34 @@ async function probe(
       looked.set(installation, now);
       await presence.removeOrphans(installation);
     }
-    sessions = await countSessions(options, installation);
+    sessions = await count();
   }
   return proof(options, installation, gate, sessions);
 }
 
-/** Counts first, tallies afterwards: whoever is gone has been counted. */
+/** Counts first, reads how they left afterwards: whoever is gone has been noted. */
 async function proof(
-  { ledger }: KeeperOptions,
+  { sheets }: KeeperOptions,
   installation: string,
   { epoch }: GateState,
-  sessions = 0,
+  sessions: number,
 ): Promise<Step> {
-  const counts = await ledger.counts(installation, epoch);
+  const counts = sessions === 0 ? await sheets.counts(installation, epoch) : NO_COUNTS;
   return (at) => ({ type: 'prove', epoch, sessions, counts, at });
 }
 
-function countSessions({ documents }: KeeperOptions, installation: string): Promise<number> {
-  return documents.sessions.count({ index: BY_INSTALLATION, where: { installation } });
+/** Nobody asks for them before zero. */
+const NO_COUNTS: DrainCounts = { acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
+
+function isLoud(event: GateEvent): boolean {
+  if (event.type === 'drain-failed') return event.failure.reason !== 'POSTPONED_BY_HOLDS';
+  return event.type === 'alarm-raised' || event.type === 'first-start-given-up';
 }
 
-const LOUD: ReadonlySet<GateEvent['type']> = new Set(['drain-failed', 'alarm-raised', 'first-start-given-up']);
-
 function logEvents(log: Logger, installation: string, events: readonly GateEvent[]): void {
-  for (const { type } of events) {
-    if (LOUD.has(type)) log.error({ installation, event: type }, 'a person may be needed at the gate');
+  for (const event of events) {
+    const { type } = event;
+    if (isLoud(event)) log.error({ installation, event: type }, 'a person may be needed at the gate');
     else log.info({ installation, event: type }, 'the gate went on');
   }
 }

@@ -1,59 +1,72 @@
-import { randomId } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
-import { BY_EPOCH, CREATED, type Documents, type TallyDocument } from './documents.js';
-import type { DrainCounts } from './domain/gate-state.js';
+import type { Documents } from './documents.js';
+import type { Fact } from './domain/attendance.js';
+import type { Drain, Sheets } from './sheets.js';
 
 /*
- * What becomes of sessions, written in batches: who acknowledged, who left, who was ended, and the documents of those that are
- * gone. A tally is written before the documents that it counts are removed, so that whoever sees zero sees the counts.
+ * What becomes of sessions, written in batches: how their users took a notice, and the documents of those that are gone. The facts are
+ * written before the documents that they are about are removed, so that whoever sees zero sees the facts.
  */
-
-interface Entry {
-  readonly installation: string;
-  readonly epoch: number;
-  readonly notice: string;
-  readonly acknowledged: string[];
-  left: number;
-  ended: number;
-}
 
 export interface Gone {
   readonly installation: string;
-  readonly epoch: number;
   /** Of the document. */
   readonly id: string;
-  /** Absent: it does not count. */
-  readonly fate?: 'left' | 'ended';
 }
 
 export interface LedgerOptions {
   readonly documents: Documents;
-  readonly now: () => number;
+  readonly sheets: Sheets;
   readonly log: Logger;
   /** Told which installations have fewer sessions now. */
   removed(installations: ReadonlySet<string>): void;
 }
 
+interface Pending {
+  readonly drain: Drain;
+  readonly facts: Fact[];
+}
+
 const CHUNK = 1_000;
+/** Acknowledgements of thousands come within a moment; nobody waits longer than this to see them. */
+const SOON_MS = 100;
 
 export class Ledger {
-  private entries = new Map<string, Entry>();
-  private gone: { readonly id: string; readonly installation: string }[] = [];
+  private pending = new Map<string, Pending>();
+  private gone: Gone[] = [];
+  private readonly going = new Set<string>();
   private writing: Promise<void> | undefined;
   private next: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LedgerOptions) {}
 
-  acknowledge(installation: string, epoch: number, notice: string, session: string): void {
-    this.entryOf(installation, epoch, notice).acknowledged.push(session);
+  note(drain: Drain, fact: Fact): void {
+    const key = `${drain.installation}/${drain.epoch}`;
+    let pending = this.pending.get(key);
+    if (!pending) {
+      pending = { drain, facts: [] };
+      this.pending.set(key, pending);
+    }
+    pending.facts.push(fact);
+    this.timer ??= setTimeout(() => this.flushLater('facts about a logoff could not be written yet'), SOON_MS).unref();
   }
 
   /** The session is over; its document goes with the next batch. */
-  remove({ installation, epoch, id, fate }: Gone): void {
-    if (fate) this.entryOf(installation, epoch, '')[fate]++;
-    this.gone.push({ id, installation });
-    // What fails stays here and goes with the next look.
-    this.flush().catch((err: unknown) => this.options.log.warn({ err }, 'ended sessions could not be removed yet'));
+  remove(gone: Gone): void {
+    this.gone.push(gone);
+    this.going.add(gone.id);
+    this.flushLater('ended sessions could not be removed yet');
+  }
+
+  /** Whether the document is on its way out: nobody comes back to it. */
+  isGoing(id: string): boolean {
+    return this.going.has(id);
+  }
+
+  /** What fails stays here and goes with the next look. */
+  private flushLater(problem: string): void {
+    this.flush().catch((err: unknown) => this.options.log.warn({ err }, problem));
   }
 
   /**
@@ -61,6 +74,8 @@ export class Ledger {
    * time; what comes meanwhile goes together with the next one.
    */
   flush(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     if (!this.writing) {
       this.writing = this.write().finally(() => (this.writing = undefined));
       return this.writing;
@@ -76,10 +91,12 @@ export class Ledger {
 
   private async write(): Promise<void> {
     const { sessions } = this.options.documents;
+    // What is said in this turn belongs together: a thousand who leave are one batch.
+    await Promise.resolve();
     const batch = this.gone;
     this.gone = [];
     try {
-      await this.writeTallies();
+      await this.writeFacts();
       for (let i = 0; i < batch.length; i += CHUNK) {
         await sessions.removeMany(batch.slice(i, i + CHUNK).map(({ id }) => id));
       }
@@ -87,85 +104,19 @@ export class Ledger {
       this.gone = [...batch, ...this.gone];
       throw error;
     }
+    for (const { id } of batch) this.going.delete(id);
     if (batch.length > 0) this.options.removed(new Set(batch.map(({ installation }) => installation)));
   }
 
-  private async writeTallies(): Promise<void> {
-    const batch = [...this.entries.values()];
+  private async writeFacts(): Promise<void> {
+    const batch = [...this.pending.values()];
     if (batch.length === 0) return;
-    this.entries = new Map();
-    const createdAt = this.options.now();
+    this.pending = new Map();
     try {
-      const documents = batch.flatMap(chunks).map((entry) => ({ id: randomId('t'), data: { ...entry, createdAt } }));
-      await this.options.documents.tallies.insertMany(documents);
+      await this.options.sheets.add(batch);
     } catch (error) {
-      for (const entry of batch) this.putBack(entry);
+      for (const { drain, facts } of batch) for (const fact of facts) this.note(drain, fact);
       throw error;
     }
   }
-
-  private putBack({ installation, epoch, notice, acknowledged, left, ended }: Entry): void {
-    const entry = this.entryOf(installation, epoch, notice);
-    entry.acknowledged.push(...acknowledged);
-    entry.left += left;
-    entry.ended += ended;
-  }
-
-  private entryOf(installation: string, epoch: number, notice: string): Entry {
-    const key = `${installation}/${epoch}/${notice}`;
-    let entry = this.entries.get(key);
-    if (!entry) {
-      entry = { installation, epoch, notice, acknowledged: [], left: 0, ended: 0 };
-      this.entries.set(key, entry);
-    }
-    return entry;
-  }
-
-  /** Of one epoch, over all replicas. */
-  async counts(installation: string, epoch: number): Promise<DrainCounts> {
-    const acknowledged = new Set<string>();
-    let [left, ended] = [0, 0];
-    for (const tally of await this.read(installation, epoch)) {
-      for (const session of tally.acknowledged) acknowledged.add(session);
-      left += tally.left;
-      ended += tally.ended;
-    }
-    return { acknowledged: acknowledged.size, left, ended };
-  }
-
-  /** Sessions that acknowledged this notice. */
-  async acknowledged(installation: string, epoch: number, notice: string): Promise<ReadonlySet<string>> {
-    const found = (await this.read(installation, epoch)).filter((tally) => tally.notice === notice);
-    return new Set(found.flatMap((tally) => tally.acknowledged));
-  }
-
-  private async read(installation: string, epoch: number): Promise<TallyDocument[]> {
-    const found: TallyDocument[] = [];
-    let token: { pageToken?: string } = {};
-    do {
-      const where = { installation, epoch };
-      const page = await this.options.documents.tallies.query({ index: BY_EPOCH, where, limit: CHUNK, ...token });
-      found.push(...page.items.map(({ data }) => data));
-      token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-    } while (token.pageToken !== undefined);
-    return found;
-  }
-
-  /** Forgets tallies that nobody asks for any more. */
-  async forget(createdBefore: number): Promise<void> {
-    const { tallies } = this.options.documents;
-    const range = { field: 'created_at', below: createdBefore };
-    const { items } = await tallies.query({ index: CREATED, range, limit: CHUNK });
-    if (items.length > 0) await tallies.removeMany(items.map(({ id }) => id));
-  }
-}
-
-/** No document with more than a thousand sessions. The counts go with the first one. */
-function chunks(entry: Entry): Entry[] {
-  const { acknowledged } = entry;
-  const parts = [{ ...entry, acknowledged: acknowledged.slice(0, CHUNK) }];
-  for (let i = CHUNK; i < acknowledged.length; i += CHUNK) {
-    parts.push({ ...entry, acknowledged: acknowledged.slice(i, i + CHUNK), left: 0, ended: 0 });
-  }
-  return parts;
 }

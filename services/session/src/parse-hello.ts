@@ -7,6 +7,7 @@ export interface Hello {
   readonly installation: string;
   readonly user: string;
   readonly displayName: string;
+  readonly language: string;
   readonly host: string;
   readonly version: string;
   readonly clientKind: string;
@@ -21,26 +22,38 @@ const RESUME_TOKEN = /^(s-[a-z2-7]{16})\.([A-Za-z0-9_-]{43})$/;
 const MAX_CODE_CHARS = 200;
 
 export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[] {
-  const { installation, user, displayName, host, version, clientKind, firstStartCode } = hello;
+  const { installation, user, displayName, language, host, version, clientKind, firstStartCode } = hello;
   const violations = collect(
     checkId('hello.installation', installation),
-    checkText('hello.user', user, NAME),
-    checkText('hello.display_name', displayName, { max: 200, lines: false }),
+    checkName('hello.user', user, NAME),
+    checkName('hello.display_name', displayName, { max: 200, lines: false }),
     host === '' ? undefined : checkId('hello.host', host),
     checkVersion('hello.version', version),
     CLIENT_KINDS.includes(clientKind) ? undefined : wrong('client_kind', 'must be desktop, terminal or web, or empty'),
-    LANGUAGE.test(hello.language) ? undefined : wrong('language', 'is no BCP 47 language tag such as de or en-GB'),
+    LANGUAGE.test(language) ? undefined : wrong('language', 'is no BCP 47 language tag such as de or en-GB'),
     checkText('hello.first_start_code', firstStartCode, { max: MAX_CODE_CHARS, lines: false }),
   );
   if (violations.length > 0) return violations;
   const [, session, secret] = RESUME_TOKEN.exec(hello.resumeToken) ?? [];
   // A token of another system, or none, is no mistake: the client simply comes as a new session.
   const resume = session !== undefined && secret !== undefined ? { session, secret } : undefined;
-  return { installation, user, displayName: displayName || user, host, version, clientKind, resume, firstStartCode };
+  const named = { user, displayName: displayName || user, language };
+  return { installation, ...named, host, version, clientKind, resume, firstStartCode };
 }
 
 export function resumeToken(session: string, secret: string): string {
   return `${session}.${secret}`;
+}
+
+/** Halves of characters, what could not be decoded, and a mark of direction that texts may need and names do not. */
+const BROKEN = /[\p{Cs}\ufffd\u061c]/u;
+
+function checkName(field: string, name: string, limits: Parameters<typeof checkText>[2]): Violation | undefined {
+  const hidden = checkText(field, name, limits);
+  const broken = hidden ? null : BROKEN.exec(name);
+  if (!broken) return hidden;
+  const code = broken[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  return { field, description: `contains U+${code} at position ${broken.index + 1}, which is no character of a name` };
 }
 
 function wrong(field: string, description: string): Violation {

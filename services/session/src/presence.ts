@@ -1,6 +1,13 @@
 import { Fault, randomId, type Clock } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
-import { BY_INSTALLATION, BY_REPLICA, LEASE, type Documents } from './documents.js';
+import {
+  BY_INSTALLATION,
+  BY_REPLICA,
+  LEASE,
+  type Documents,
+  type ReplicaDocument,
+  type SessionDocument,
+} from './documents.js';
 
 /*
  * This replica's lease. Its sessions live in the store as long as the lease does; one write every few seconds stands for all
@@ -18,6 +25,8 @@ export interface PresenceOptions {
   owns(installation: string, id: string): boolean;
   /** The lease is lost: streams have to end before this returns. */
   lost(): void;
+  /** These sessions end with their replica; resolves when what has to be said of them is in the store. */
+  buried(sessions: readonly SessionDocument[]): Promise<void>;
 }
 
 const PAGE = 1_000;
@@ -94,10 +103,10 @@ export class Presence implements Clock {
     this.options.lost();
   }
 
-  /** When the replicas gave their last sign of life. */
-  async renewals(): Promise<ReadonlyMap<string, number>> {
+  /** The replicas that there are: when they gave their last sign of life, and how long that is good for. */
+  async replicas(): Promise<ReadonlyMap<string, ReplicaDocument>> {
     const { items } = await this.options.documents.replicas.query({ index: LEASE, limit: PAGE });
-    return new Map(items.map(({ id, data }) => [id, data.renewedAt]));
+    return new Map(items.map(({ id, data }) => [id, data]));
   }
 
   /** Removes what dead replicas left behind: all of it when its grace is over, of one installation at once. */
@@ -123,6 +132,7 @@ export class Presence implements Clock {
     for (;;) {
       const { items } = await sessions.query({ index: BY_REPLICA, where, limit: PAGE });
       if (items.length === 0) return;
+      await this.options.buried(items.map(({ data }) => data));
       await sessions.removeMany(items.map(({ id }) => id));
     }
   }
@@ -134,9 +144,12 @@ export class Presence implements Clock {
     let token: { pageToken?: string } = {};
     do {
       const page = await sessions.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
-      const orphans: string[] = [];
-      for (const { id, data } of page.items) if (await this.isOrphan(alive, id, data)) orphans.push(id);
-      if (orphans.length > 0) await sessions.removeMany(orphans);
+      const orphans: (typeof page.items)[number][] = [];
+      for (const item of page.items) if (await this.isOrphan(alive, item.id, item.data)) orphans.push(item);
+      if (orphans.length > 0) {
+        await this.options.buried(orphans.map(({ data }) => data));
+        await sessions.removeMany(orphans.map(({ id }) => id));
+      }
       token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
     } while (token.pageToken !== undefined);
   }

@@ -1,14 +1,11 @@
 import { sessionV1 } from '@lastcall/contracts';
-import type { ServiceModule } from '@lastcall/runtime';
 import { describeWith, startStack, type Stack } from '@lastcall/testkit';
-import { sessionModule } from './service.js';
-import type { SessionSettings } from './settings.js';
 import { AttachClient } from './testing/attach-client.js';
+import { startPair, type Backing, type Pair } from './testing/pair.js';
 import {
   backupTaken,
   cancelled,
   INSTALLATION,
-  installationChanged,
   stagingCompleted,
   withoutTerminalServers,
 } from './testing/run-events.js';
@@ -21,51 +18,11 @@ const { EndReason, RefusalReason, GateState } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
 const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_000, heartbeatIntervalMs: 5_000 };
 
-interface Pair {
-  readonly first: Stack;
-  readonly second: Stack;
-  stop(): Promise<void>;
-}
-
-/** The embedded bus and store belong to one process: the second replica is given those of the first. */
-async function embeddedPair(): Promise<Pair> {
-  const first = await startStack({ modules: [sessionModule], settings: SETTINGS });
-  const sharing: ServiceModule<SessionSettings> = {
-    ...sessionModule,
-    create: (context) => sessionModule.create({ ...context, store: first.store('session'), bus: first.bus }),
-  };
-  const second = await startStack({ modules: [sharing], settings: SETTINGS });
-  return pairOf(first, second);
-}
-
-async function distributedPair(): Promise<Pair> {
-  const options = { modules: [sessionModule], settings: SETTINGS, bus: 'nats', store: 'mongodb' } as const;
-  const first = await startStack(options);
-  return pairOf(first, await startStack({ ...options, prefix: first.prefix }));
-}
-
-function pairOf(first: Stack, second: Stack): Pair {
-  const stop = async (): Promise<void> => {
-    await second.stop({ keep: true });
-    await first.stop();
-  };
-  return { first, second, stop };
-}
-
-function suite(open: () => Promise<Pair>): void {
-  let pair: Pair;
+function suite(backing: Backing): void {
+  let pair: Pair<Stack>;
 
   beforeEach(async () => {
-    pair = await open();
-    await pair.first.publish('InstallationChanged', INSTALLATION, installationChanged());
-    const until = Date.now() + 20_000;
-    while (
-      !(await client(pair.first)
-        .getGate({ name: `${PARENT}/gate` })
-        .catch(() => undefined))
-    ) {
-      if (Date.now() > until) throw new Error('the installation did not become known');
-    }
+    pair = await startPair(startStack, { backing, settings: SETTINGS });
   });
   afterEach(() => pair.stop());
 
@@ -145,7 +102,7 @@ function suite(open: () => Promise<Pair>): void {
   }, 30_000);
 }
 
-describe('two replicas of the session service, embedded', () => suite(embeddedPair));
+describe('two replicas of the session service, embedded', () => suite('embedded'));
 describeWith('mongodb', 'two replicas of the session service, MongoDB', () => {
-  describeWith('nats', 'and NATS', () => suite(distributedPair));
+  describeWith('nats', 'and NATS', () => suite('distributed'));
 });

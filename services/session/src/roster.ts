@@ -1,97 +1,38 @@
 import { sessionV1 } from '@lastcall/contracts';
-import type { ServerStream } from '@lastcall/runtime';
-import { standingNotice, type GateState, type Notice } from './domain/gate-state.js';
+import { admitsExempt } from './domain/admission.js';
+import type { Departure, Fact } from './domain/attendance.js';
+import { holderOf, standingNotice, type GateState, type Notice } from './domain/gate-state.js';
+import type { InstallationFacts } from './domain/installation.js';
+import { standingAnnouncement } from './domain/slots.js';
+import { FAREWELLS, type Farewell } from './farewells.js';
 import type { GateRecord } from './gates.js';
 import type { Ledger } from './ledger.js';
-import { encodeOnce, noticeToWire } from './wire.js';
+import type { LocalSession } from './local-session.js';
+import type { NoticeWords } from './notice-words.js';
+import type { Drain } from './sheets.js';
+import { encodeOnce } from './wire.js';
 
 /*
  * The sessions of this replica and their streams. Owns what is written down each stream and when a stream ends. Follows the states of
  * the gates: tells notices, takes them back, logs off. Time comes by `sweep`; a session has no timer.
  *
- * A session is attached (it has a stream) or lost (it may come back within the grace). Its document goes when it goes.
+ * A session's document goes when the session goes, except when it moves to another replica.
  */
-
-export type AttachStream = ServerStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
-
-export interface LocalSession {
-  /** Of its document. */
-  readonly id: string;
-  readonly session: string;
-  readonly installation: string;
-  readonly user: string;
-  readonly epoch: number;
-  /** Credential that it came with. */
-  readonly token: string;
-  readonly createdAt: number;
-  /** Undefined: the connection is lost. */
-  stream: AttachStream | undefined;
-  lastHeardAt: number;
-  lostAt: number;
-  /** Notice that it was told last; empty: none that stands. */
-  told: string;
-  /** Notice that it acknowledged last. */
-  acknowledged: string;
-  /** Message that it was sent last. */
-  message: string;
-  /** Messages since the last sweep. */
-  heard: number;
-  /** Ends the handler of the stream. */
-  finish(): void;
-}
-
-export interface Farewell {
-  readonly reason: sessionV1.EndReason;
-  readonly text: string;
-  readonly comeBack: boolean;
-}
 
 export interface RosterOptions {
   readonly ledger: Ledger;
+  readonly words: NoticeWords;
   readonly now: () => number;
   readonly known: (installation: string) => GateRecord | undefined;
+  /** The session is over for good. */
+  readonly over: (session: LocalSession) => void;
   readonly graceMs: number;
   readonly silenceMs: number;
   readonly maxQueuedBytes: number;
   readonly maxMessagesPerSecond: number;
 }
 
-export const FAREWELLS = {
-  deadline: {
-    reason: sessionV1.EndReason.DEADLINE,
-    text: 'You are logged off now. You can log in again as soon as the gate is open.',
-    comeBack: true,
-  },
-  silent: {
-    reason: sessionV1.EndReason.CONNECTION,
-    text: 'Nothing was heard of this program for too long.',
-    comeBack: true,
-  },
-  slow: {
-    reason: sessionV1.EndReason.CONNECTION,
-    text: 'This program reads too slowly.',
-    comeBack: true,
-  },
-  noisy: {
-    reason: sessionV1.EndReason.CONNECTION,
-    text: 'This program sends too many messages.',
-    comeBack: true,
-  },
-  move: { reason: sessionV1.EndReason.MOVE, text: 'The server is going down; connect again.', comeBack: true },
-  revoked: { reason: sessionV1.EndReason.REVOKED, text: 'The credential was revoked.', comeBack: false },
-  replaced: {
-    reason: sessionV1.EndReason.REPLACED,
-    text: 'The session came back on another connection.',
-    comeBack: false,
-  },
-  ready: {
-    reason: sessionV1.EndReason.READY,
-    text: 'Your work is saved and you are logged off. You can log in again as soon as the gate is open.',
-    comeBack: true,
-  },
-} as const satisfies Record<string, Farewell>;
-
-/** Phases in which nobody of an earlier epoch may be inside. */
+/** Phases in which users of an earlier epoch may not be inside. */
 const EMPTY: ReadonlySet<GateState['phase']> = new Set([
   'draining',
   'drained',
@@ -105,8 +46,12 @@ const LATE_MS = 250;
 /** It never waits longer than this. */
 const LATE_MAX_MS = 5_000;
 
+type Sessions = ReadonlyMap<string, LocalSession>;
+
 export class Roster {
   private readonly byInstallation = new Map<string, Map<string, LocalSession>>();
+  /** How many sessions came with each credential. */
+  private readonly tokens = new Map<string, number>();
   /** When this replica began to tell of a shutting, by installation. */
   private readonly tellings = new Map<string, { epoch: number; at: number }>();
 
@@ -127,98 +72,151 @@ export class Roster {
   }
 
   /** From here on the session is told what happens. */
-  add(session: LocalSession): void {
+  add(session: LocalSession, gate: GateState): void {
     let sessions = this.byInstallation.get(session.installation);
     if (!sessions) {
       sessions = new Map();
       this.byInstallation.set(session.installation, sessions);
     }
     sessions.set(session.id, session);
+    this.tokens.set(session.token, (this.tokens.get(session.token) ?? 0) + 1);
+    if (session.told !== '') this.noteSent(session, gate, this.options.now());
   }
 
   /** Brings the sessions of an installation to what its gate says. */
-  follow({ id: installation, data: { gate } }: GateRecord): void {
-    const sessions = this.byInstallation.get(installation);
-    if (!sessions) return;
-    if (EMPTY.has(gate.phase)) return this.empty(installation, sessions, gate);
-    const standing = standingNotice(gate);
-    if (standing) this.tell(installation, sessions.values(), gate, standing);
-    else if (gate.phase === 'open') this.takeBack(sessions.values(), gate);
-    if (gate.message) this.send(sessions.values(), gate.message);
+  follow(record: GateRecord): void {
+    const sessions = this.byInstallation.get(record.id);
+    if (sessions) this.bring(record, sessions);
   }
 
-  private tell(installation: string, sessions: Iterable<LocalSession>, gate: GateState, notice: Notice): void {
+  /** The same for one that has just come in, for what its welcome had no room for. */
+  catchUp(session: LocalSession, { data: { gate, facts } }: GateRecord): void {
+    this.tellSlots([session], gate, facts);
+  }
+
+  private bring({ id: installation, data: { gate, facts } }: GateRecord, sessions: Map<string, LocalSession>): void {
+    if (EMPTY.has(gate.phase) && !this.empty(installation, sessions, gate, facts)) return;
+    const standing = standingNotice(gate);
+    if (standing) this.tell(installation, sessions.values(), gate, standing, facts);
+    else if (gate.phase === 'open') this.takeBack(sessions.values(), gate);
+    this.tellSlots(sessions.values(), gate, facts);
+  }
+
+  private tell(
+    installation: string,
+    sessions: Iterable<LocalSession>,
+    gate: GateState,
+    notice: Notice,
+    facts: InstallationFacts | undefined,
+  ): void {
+    const now = this.options.now();
     const telling = this.tellings.get(installation);
-    if (telling?.epoch !== gate.epoch) this.tellings.set(installation, { epoch: gate.epoch, at: this.options.now() });
-    const bytes = encodeOnce({ $case: 'notice', value: noticeToWire(notice) }, this.options.now());
+    if (telling?.epoch !== gate.epoch) this.tellings.set(installation, { epoch: gate.epoch, at: now });
+    const encoded = this.options.words.encoder(notice, facts, now);
     for (const session of sessions) {
       if (session.told === notice.id) continue;
+      const isFirst = session.told === '';
       session.told = notice.id;
-      session.stream?.writeEncoded(bytes);
+      if (!session.stream) continue;
+      session.stream.writeEncoded(encoded(session.language));
+      if (isFirst) this.noteSent(session, gate, now);
     }
+  }
+
+  private noteSent(session: LocalSession, gate: GateState, sentAt: number): void {
+    const drain = drainOf(session, gate);
+    if (!drain) return;
+    const { user, displayName, host } = session;
+    this.options.ledger.note(drain, { session: session.session, user, displayName, host, sentAt });
   }
 
   private takeBack(sessions: Iterable<LocalSession>, { withdrawn }: GateState): void {
+    const now = this.options.now();
+    const encoded = new Map<string, Buffer>();
     for (const session of sessions) {
-      if (session.told === '') continue;
-      const text = withdrawn?.notice === session.told ? withdrawn.text : '';
-      const value = { notice: session.told, text };
+      const notice = session.told;
+      if (notice === '') continue;
       session.told = '';
-      session.stream?.writeEncoded(encodeOnce({ $case: 'noticeWithdrawn', value }, this.options.now()));
-    }
-  }
-
-  private send(sessions: Iterable<LocalSession>, message: Notice): void {
-    const bytes = encodeOnce({ $case: 'notice', value: noticeToWire(message) }, this.options.now());
-    for (const session of sessions) {
-      if (session.message === message.id || session.createdAt > message.sentAt) continue;
-      session.message = message.id;
+      const text = withdrawn?.notice === notice ? withdrawn.text : '';
+      const bytes = encoded.get(notice) ?? encodeOnce({ $case: 'noticeWithdrawn', value: { notice, text } }, now);
+      encoded.set(notice, bytes);
       session.stream?.writeEncoded(bytes);
     }
   }
 
-  /** Logs off who was inside before the gate was shut. */
-  private empty(installation: string, sessions: Map<string, LocalSession>, gate: GateState): void {
+  private tellSlots(sessions: Iterable<LocalSession>, gate: GateState, facts: InstallationFacts | undefined): void {
+    const now = this.options.now();
+    const { message } = gate;
+    const announcement = standingAnnouncement(gate, now);
+    if (!message && !announcement) return;
+    const announced = announcement && this.options.words.encoder(announcement, facts, now);
+    const sent = message && this.options.words.encoder(message, facts, now);
+    for (const session of sessions) {
+      const { stream, language, createdAt } = session;
+      if (announcement && announced && session.announcement !== announcement.id) {
+        session.announcement = announcement.id;
+        stream?.writeEncoded(announced(language));
+      }
+      if (message && sent && session.message !== message.id && createdAt <= message.sentAt) {
+        session.message = message.id;
+        stream?.writeEncoded(sent(language));
+      }
+    }
+  }
+
+  /** Logs off who may not be inside. False: not yet, late readers have the rest of their time; looked at again by the next sweep. */
+  private empty(
+    installation: string,
+    sessions: Map<string, LocalSession>,
+    gate: GateState,
+    facts: InstallationFacts | undefined,
+  ): boolean {
     const now = this.options.now();
     if (gate.phase === 'draining') {
       const { notice } = gate;
-      this.tell(installation, olderThan(sessions, gate.epoch), gate, notice);
+      this.tell(installation, olderThan(sessions, gate.epoch), gate, notice, facts);
       const toldAt = this.tellings.get(installation)?.at ?? now;
       const lateMs = toldAt - notice.sentAt;
       const restMs = (notice.deadlineAt ?? now) + lateMs - now;
-      // Looked at again by the next sweep.
-      if (lateMs > LATE_MS && restMs > 0 && restMs < LATE_MAX_MS) return;
+      if (lateMs > LATE_MS && restMs > 0 && restMs < LATE_MAX_MS) return false;
     }
-    const bytes = encodeOnce({ $case: 'ended', value: FAREWELLS.deadline }, now);
-    for (const session of [...olderThan(sessions, gate.epoch)]) {
-      const attached = session.stream !== undefined;
+    const encoded = new Map<Farewell, Buffer>();
+    for (const session of sessions.values()) {
+      const farewell = farewellFor(session, gate);
+      if (!farewell) continue;
+      const bytes = encoded.get(farewell) ?? encodeOnce({ $case: 'ended', value: farewell }, now);
+      encoded.set(farewell, bytes);
+      const departure = session.stream ? 'deadline' : 'lost';
       this.close(session, bytes);
-      this.forget(session);
-      const { id } = session;
-      this.options.ledger.remove({ installation, epoch: gate.epoch, id, ...(attached && { fate: 'ended' as const }) });
+      this.depart(session, departure);
     }
+    return true;
   }
 
   /** The server ends the session. */
   end(session: LocalSession, farewell: Farewell): void {
-    const { READY } = sessionV1.EndReason;
     this.close(session, encodeOnce({ $case: 'ended', value: farewell }, this.options.now()));
-    this.depart(session, farewell.reason === READY);
+    // Whose credential was revoked, or who is here twice, did not leave.
+    this.depart(session, farewell.reason === sessionV1.EndReason.READY ? 'ready' : undefined);
   }
 
   /** The user logged off. */
   leave(session: LocalSession): void {
     this.close(session);
-    this.depart(session, true);
+    this.depart(session, 'left');
   }
 
-  private depart(session: LocalSession, byItself: boolean): void {
+  /** It is over: the document goes, with a word on how it ended if that is asked for. */
+  private depart(session: LocalSession, departure: Departure | undefined): void {
     if (!this.forget(session)) return;
     const { installation, id } = session;
-    const gate = this.options.known(installation)?.data.gate;
-    const counts = byItself && gate?.phase === 'closing' && session.epoch < gate.epoch;
-    const epoch = gate?.epoch ?? 0;
-    this.options.ledger.remove({ installation, epoch, id, ...(counts && { fate: 'left' as const }) });
+    const { ledger, known, now, over } = this.options;
+    const gate = known(installation)?.data.gate;
+    const drain = departure && gate && drainOf(session, gate);
+    if (drain) ledger.note(drain, departed(session, departure, now()));
+    ledger.remove({ installation, id });
+    // A session that only came back elsewhere is not over.
+    if (departure) over(session);
   }
 
   /** The connection is gone; the client may come back within the grace. */
@@ -228,10 +226,10 @@ export class Roster {
     session.lostAt = this.options.now();
   }
 
-  /** Ends every stream; the documents stay, so that the clients can come back elsewhere. */
-  moveAll(): void {
+  /** Ends the streams of these; the documents stay, so that the clients can come back elsewhere. */
+  move(sessions: Iterable<LocalSession>): void {
     const bytes = encodeOnce({ $case: 'ended', value: FAREWELLS.move }, this.options.now());
-    for (const session of [...this.all()]) {
+    for (const session of sessions) {
       this.close(session, bytes);
       this.forget(session);
     }
@@ -239,30 +237,39 @@ export class Roster {
 
   endRevoked(isRevoked: (token: string) => boolean): void {
     // Thousands of sessions may share one credential.
-    const revoked = new Set([...new Set([...this.all()].map(({ token }) => token))].filter(isRevoked));
+    const revoked = new Set([...this.tokens.keys()].filter(isRevoked));
     if (revoked.size === 0) return;
-    for (const session of [...this.all()]) if (revoked.has(session.token)) this.end(session, FAREWELLS.revoked);
+    for (const session of this.all()) {
+      if (!revoked.has(session.token)) continue;
+      this.close(session, encodeOnce({ $case: 'ended', value: FAREWELLS.revoked }, this.options.now()));
+      this.depart(session, 'lost');
+    }
   }
 
   /** Everything that depends on time: silence, slow and noisy clients, the grace of lost ones. */
   sweep(sinceMs: number): void {
-    const { graceMs, silenceMs, maxQueuedBytes, maxMessagesPerSecond } = this.options;
+    const { maxMessagesPerSecond } = this.options;
     const now = this.options.now();
     const maxHeard = maxMessagesPerSecond * Math.max(1, sinceMs / 1_000);
-    for (const session of [...this.all()]) {
-      const { heard, stream } = session;
-      session.heard = 0;
-      if (!stream) {
-        if (session.lostAt + graceMs <= now) this.depart(session, false);
-      } else if (stream.queuedBytes > maxQueuedBytes) this.lose(session, FAREWELLS.slow);
-      else if (heard > maxHeard) this.lose(session, FAREWELLS.noisy);
-      else if (session.lastHeardAt + silenceMs <= now) this.lose(session, FAREWELLS.silent);
+    for (const sessions of this.byInstallation.values()) {
+      for (const session of sessions.values()) this.look(session, now, maxHeard);
     }
-    // A logoff that gave late readers the rest of their time.
     for (const installation of this.byInstallation.keys()) {
       const record = this.options.known(installation);
+      // A logoff that gave late readers the rest of their time.
       if (record?.data.gate.phase === 'draining') this.follow(record);
     }
+  }
+
+  private look(session: LocalSession, now: number, maxHeard: number): void {
+    const { graceMs, silenceMs, maxQueuedBytes } = this.options;
+    const { heard, stream } = session;
+    session.heard = 0;
+    if (!stream) {
+      if (session.lostAt + graceMs <= now) this.depart(session, 'lost');
+    } else if (stream.queuedBytes > maxQueuedBytes) this.lose(session, FAREWELLS.slow);
+    else if (heard > maxHeard) this.lose(session, FAREWELLS.noisy);
+    else if (session.lastHeardAt + silenceMs <= now) this.lose(session, FAREWELLS.silent);
   }
 
   private close(session: LocalSession, last?: Buffer): void {
@@ -271,18 +278,47 @@ export class Roster {
     if (!stream) return;
     if (last) stream.writeEncoded(last);
     stream.end();
-    session.finish();
+    session.connection.finish();
   }
 
   private forget(session: LocalSession): boolean {
-    const sessions = this.byInstallation.get(session.installation);
-    if (sessions?.get(session.id) !== session) return false;
-    sessions.delete(session.id);
-    if (sessions.size === 0) this.byInstallation.delete(session.installation);
+    const { installation, id, token } = session;
+    const sessions = this.byInstallation.get(installation);
+    if (sessions?.get(id) !== session) return false;
+    sessions.delete(id);
+    if (sessions.size === 0) this.byInstallation.delete(installation);
+    const others = (this.tokens.get(token) ?? 1) - 1;
+    if (others > 0) this.tokens.set(token, others);
+    else this.tokens.delete(token);
     return true;
   }
 }
 
-function* olderThan(sessions: ReadonlyMap<string, LocalSession>, epoch: number): Iterable<LocalSession> {
+function* olderThan(sessions: Sessions, epoch: number): Iterable<LocalSession> {
   for (const session of sessions.values()) if (session.epoch < epoch) yield session;
+}
+
+/** The logoff that the session is one of; undefined: there is none, or it is not meant. */
+export function drainOf({ installation, epoch, exempt }: LocalSession, gate: GateState): Drain | undefined {
+  const isMeant = (gate.phase === 'closing' || EMPTY.has(gate.phase)) && epoch < gate.epoch && !exempt;
+  return isMeant ? { installation, epoch: gate.epoch, run: holderOf(gate)?.run ?? '' } : undefined;
+}
+
+/** Undefined: it may stay. */
+function farewellFor({ exempt, epoch }: LocalSession, gate: GateState): Farewell | undefined {
+  if (!exempt || gate.phase === 'reopening') return epoch < gate.epoch ? FAREWELLS.deadline : undefined;
+  return admitsExempt(gate) ? undefined : FAREWELLS.install;
+}
+
+function departed(session: LocalSession, departure: Departure, at: number): Fact {
+  const { session: id, user, displayName, host } = session;
+  return {
+    session: id,
+    user,
+    displayName,
+    host,
+    departure,
+    endAt: at,
+    ...(departure === 'ready' && { readyAt: at }),
+  };
 }

@@ -1,37 +1,40 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
-import { invalid, isRejected, orThrow, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
+import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import { BY_INSTALLATION, type Documents } from './documents.js';
-import { refusalFor } from './domain/admission.js';
-import type { GateCommand } from './domain/gate-state.js';
-import { unknownInstallation } from './domain/installation.js';
+import { expectedFirstStart } from './domain/first-starts.js';
+import type { GateCommand } from './domain/gate-messages.js';
+import { isLeased } from './domain/gate-state.js';
+import { policyOf, unknownInstallation } from './domain/installation.js';
 import type { GateRecord, Gates } from './gates.js';
 import type { Keeper } from './keeper.js';
+import { renderNotice } from './notices/render.js';
 import type { Presence } from './presence.js';
 import { reactionTimeOf, wrongText } from './requests.js';
-import type { Watch } from './watch.js';
-import { gateToWire, noticeToWire } from './wire.js';
+import type { SessionSettings } from './settings.js';
+import { gateToWire } from './wire.js';
 
-/* The gate for operators, and the wait for its reopening for clients. */
+/* The gate for operators. */
 
 export interface GateParts {
   readonly documents: Documents;
   readonly gates: Gates;
   readonly keeper: Keeper;
-  readonly watch: Watch;
   readonly presence: Presence;
+  readonly settings: Pick<SessionSettings, 'gateLeaseMs'>;
 }
 
-type Methods = 'waitForReopening' | 'getGate' | 'closeGate' | 'openGate' | 'sendNotice';
+type Methods = 'getGate' | 'closeGate' | 'openGate' | 'sendNotice' | 'renewGateLease' | 'getFirstStart';
 type Handlers = Pick<RpcHandlers<typeof sessionV1.SessionServiceService>, Methods>;
 
 export function gateHandlers(parts: GateParts): Handlers {
   return {
-    getGate: async ({ name }) => answer(await gateOf(parts, name)),
+    getGate: async ({ name }) => answer(parts, await gateOf(parts, name)),
     closeGate: (request, context) => closeGate(parts, request, context),
     openGate: (request, context) => openGate(parts, request, context),
+    renewGateLease: (request) => renewGateLease(parts, request),
+    getFirstStart: (request) => getFirstStart(parts, request),
     sendNotice: (request) => sendNotice(parts, request),
-    waitForReopening: (request, context) => waitForReopening(parts, request, context),
   };
 }
 
@@ -50,8 +53,8 @@ async function gateOf(parts: GateParts, name: string): Promise<GateRecord | Reje
   return isRejected(parsed) ? parsed : knownGate(parts, parsed.installation);
 }
 
-function answer(record: GateRecord | Rejected): { gate: sessionV1.Gate } | Rejected {
-  return isRejected(record) ? record : { gate: gateToWire(record.id, record.data) };
+function answer({ presence }: GateParts, record: GateRecord | Rejected): { gate: sessionV1.Gate } | Rejected {
+  return isRejected(record) ? record : { gate: gateToWire(record.id, record.data, presence.now()) };
 }
 
 async function closeGate(
@@ -85,6 +88,35 @@ async function openGate(
   return change(parts, record.id, (at) => ({ type: 'open-by-hand', who, reason, at }));
 }
 
+async function renewGateLease(
+  { gates, settings }: GateParts,
+  { name, run, fence }: sessionV1.RenewGateLeaseRequest,
+): Promise<sessionV1.RenewGateLeaseResponse | Rejected> {
+  const parsed = nameOf('gate', name);
+  if (isRejected(parsed)) return parsed;
+  const { gateLeaseMs: leaseMs } = settings;
+  const result = await gates.apply(parsed.installation, ({ now: at }) => ({
+    type: 'renew-lease',
+    run,
+    fence,
+    leaseMs,
+    at,
+  }));
+  if (isRejected(result)) return result;
+  const until = isLeased(result.gate) ? result.gate.leaseUntil : undefined;
+  return { leaseUntil: until === undefined ? undefined : atToDate(until) };
+}
+
+async function getFirstStart(
+  parts: GateParts,
+  { name, host }: sessionV1.GetFirstStartRequest,
+): Promise<sessionV1.GetFirstStartResponse | Rejected> {
+  const record = await gateOf(parts, name);
+  if (isRejected(record)) return record;
+  const start = expectedFirstStart(record.data.gate, host);
+  return isRejected(start) ? start : { code: start.code, version: start.version };
+}
+
 async function change(
   parts: GateParts,
   installation: string,
@@ -93,13 +125,15 @@ async function change(
   const result = await parts.gates.apply(installation, ({ now }) => command(now));
   if (isRejected(result)) return result;
   await parts.keeper.advance(installation);
-  return answer(await knownGate(parts, installation));
+  return answer(parts, await knownGate(parts, installation));
 }
 
 async function sendNotice(
   parts: GateParts,
-  { parent, text }: sessionV1.SendNoticeRequest,
+  request: sessionV1.SendNoticeRequest,
 ): Promise<sessionV1.SendNoticeResponse | Rejected> {
+  const { parent } = request;
+  const text = request.text.trim();
   const parsed = nameOf('installation', parent, 'parent');
   if (isRejected(parsed)) return parsed;
   const record = await knownGate(parts, parsed.installation);
@@ -110,36 +144,11 @@ async function sendNotice(
   const sessionCount = await parts.documents.sessions.count({ index: BY_INSTALLATION, where });
   const id = randomId('n');
   const result = await parts.gates.apply(record.id, ({ now: sentAt }) => {
-    return { type: 'send-message', notice: { id, text, sentAt, version: '' } };
+    const about = { version: '', product: '', reason: '', whatsNew: '' };
+    return { type: 'send-message', notice: { id, kind: 'message', text, sentAt, ...about } };
   });
   if (isRejected(result)) return result;
-  return { notice: result.gate.message && noticeToWire(result.gate.message), sessionCount };
-}
-
-async function* waitForReopening(
-  parts: GateParts,
-  { name, host }: sessionV1.WaitForReopeningRequest,
-  { signal }: RpcContext,
-): AsyncIterable<sessionV1.WaitForReopeningResponse> {
-  const { watch, presence } = parts;
-  const { installation } = orThrow(nameOf('installation', name));
-  watch.see(orThrow(await knownGate(parts, installation)));
-  let told = -1;
-  let toldAt = 0;
-  while (!signal.aborted) {
-    // Asked for before the look, so that a change between the two is not missed.
-    const changed = watch.next(installation);
-    const record = watch.known(installation);
-    if (!record) throw new RejectedError(notFound('installation', name));
-    const { gate, facts } = record.data;
-    // The version is the client's to know; it is checked when it attaches.
-    const open = refusalFor(gate, { host, version: gate.version }, facts?.timeZone ?? '') === undefined;
-    const now = presence.now();
-    if (open || (record.version !== told && now - toldAt >= 1_000)) {
-      [told, toldAt] = [record.version, now];
-      yield { gate: gateToWire(installation, record.data), open, serverTime: atToDate(now) };
-    }
-    if (open) return;
-    await changed;
-  }
+  const { facts } = record.data;
+  const { message } = result.gate;
+  return { notice: message && renderNotice(message, policyOf(facts).language, facts), sessionCount };
 }

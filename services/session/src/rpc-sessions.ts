@@ -1,46 +1,34 @@
 import type { sessionV1 } from '@lastcall/contracts';
-import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
-import {
-  nameOf,
-  notFound,
-  pageOf,
-  readPage,
-  type PageRequest,
-  type ReadPage,
-  type RpcHandlers,
-} from '@lastcall/runtime';
+import { isRejected, type Rejected } from '@lastcall/kernel';
+import { nameOf, pageOf, readPage, type PageRequest, type ReadPage, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
+import { countAll } from './counting.js';
 import { BY_HOST, BY_INSTALLATION, BY_USER, type Documents, type SessionDocument } from './documents.js';
-import { standingNotice, type Hold } from './domain/gate-state.js';
+import { standingNotice } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
-import type { Keeper } from './keeper.js';
-import type { Ledger } from './ledger.js';
 import type { Presence } from './presence.js';
-import { wrongText } from './requests.js';
-import type { Roster } from './roster.js';
 import { knownGate } from './rpc-gate.js';
-import { holdToWire, sessionToWire } from './wire.js';
+import type { Sheets, Taken } from './sheets.js';
+import type { Sightings } from './sightings.js';
+import { sessionToWire } from './wire.js';
 
-/* Sessions and holds for operators. */
+/* Sessions for operators. */
 
 export interface SessionParts {
   readonly documents: Documents;
   readonly gates: Gates;
-  readonly keeper: Keeper;
-  readonly ledger: Ledger;
+  readonly sheets: Sheets;
   readonly presence: Presence;
-  readonly roster: Roster;
+  readonly sightings: Sightings;
 }
 
-type Methods = 'listSessions' | 'countSessions' | 'listHolds' | 'releaseHold';
+type Methods = 'listSessions' | 'countSessions';
 type Handlers = Pick<RpcHandlers<typeof sessionV1.SessionServiceService>, Methods>;
 
 export function sessionHandlers(parts: SessionParts): Handlers {
   return {
     listSessions: (request) => listSessions(parts, request),
     countSessions: (request) => countSessions(parts, request),
-    listHolds: (request) => listHolds(parts, request),
-    releaseHold: (request) => releaseHold(parts, request),
   };
 }
 
@@ -56,18 +44,40 @@ async function listSessions(
   if (isRejected(record)) return record;
   const { gate } = record.data;
   const standing = standingNotice(gate);
-  const [found, renewals, acknowledged] = await Promise.all([
-    sessionsOf(parts.documents, parsed.installation, request, page),
-    parts.presence.renewals(),
-    standing ? parts.ledger.acknowledged(parsed.installation, gate.epoch, standing.id) : new Set<string>(),
+  const [found, replicas, taken] = await Promise.all([
+    sessionsOf(parts.documents, record.id, request, page),
+    parts.presence.replicas(),
+    standing ? parts.sheets.taken(record.id, gate.epoch, standing.id) : NOBODY,
   ]);
   if (isRejected(found)) return found;
-  const sessions = found.items.map(({ id, data }) => {
-    const here = parts.roster.find(data.installation, id)?.lastHeardAt;
-    const lastSeenAt = here ?? Math.max(data.createdAt, renewals.get(data.replica) ?? 0);
-    return sessionToWire(data, lastSeenAt, acknowledged.has(data.session));
+  const items = newestOf(found.items);
+  const at = parts.presence.now();
+  const isAlive = (replica: string): boolean => (replicas.get(replica)?.leaseUntil ?? 0) > at;
+  const sought = items.map(({ id, data }) => ({ id, replica: data.replica })).filter(({ replica }) => isAlive(replica));
+  const seen = await parts.sightings.find(record.id, sought);
+  const sessions = items.map(({ id, data }) => {
+    const sighting = seen.sightings.get(id);
+    const renewedAt = replicas.get(data.replica)?.renewedAt ?? 0;
+    return sessionToWire(data, {
+      lastSeenAt: sighting?.lastHeardAt ?? Math.max(data.createdAt, renewedAt),
+      lost: sighting?.lost ?? !seen.silent.has(data.replica),
+      ...(taken.get(data.session) ?? NOT_TAKEN),
+    });
   });
   return { sessions, nextPageToken: found.nextPageToken };
+}
+
+const NOBODY: ReadonlyMap<string, Taken> = new Map();
+const NOT_TAKEN: Taken = { received: false, read: false };
+
+/** A session that has just come back elsewhere has two documents for a moment. They stand side by side. */
+function newestOf(items: readonly Document<SessionDocument>[]): readonly Document<SessionDocument>[] {
+  const newest = new Map<string, Document<SessionDocument>>();
+  for (const item of items) {
+    const { session, attachment } = item.data;
+    if ((newest.get(session)?.data.attachment ?? 0) < attachment) newest.set(session, item);
+  }
+  return [...newest.values()];
 }
 
 /** With both filters the index has one of them. */
@@ -92,51 +102,5 @@ async function countSessions(
   if (isRejected(parsed)) return parsed;
   const record = await knownGate(parts, parsed.installation);
   if (isRejected(record)) return record;
-  const where = { installation: parsed.installation };
-  return { count: await parts.documents.sessions.count({ index: BY_INSTALLATION, where }) };
-}
-
-async function listHolds(
-  parts: SessionParts,
-  request: sessionV1.ListHoldsRequest,
-): Promise<sessionV1.ListHoldsResponse | Rejected> {
-  const parsed = nameOf('installation', request.parent, 'parent');
-  if (isRejected(parsed)) return parsed;
-  const page = pageOf(request);
-  if (isRejected(page)) return page;
-  const record = await knownGate(parts, parsed.installation);
-  if (isRejected(record)) return record;
-  const { gate } = record.data;
-  const holds = gate.phase === 'closing' ? gate.holds : [];
-  const from = firstOf(holds, page.pageToken);
-  if (isRejected(from)) return from;
-  const items = holds.slice(from, from + page.limit);
-  const next = holds[from + page.limit];
-  return { holds: items.map((hold) => holdToWire(parsed.installation, hold)), nextPageToken: next?.id ?? '' };
-}
-
-/** The token is the id of the hold that the page begins with; one that ended meanwhile ends the list. */
-function firstOf(holds: readonly Hold[], pageToken: string | undefined): number | Rejected {
-  if (pageToken === undefined) return 0;
-  if (!/^h-[a-z2-7]{16}$/.test(pageToken)) {
-    return invalid([{ field: 'page_token', description: 'is not one of this list; begin without one' }]);
-  }
-  const at = holds.findIndex(({ id }) => id === pageToken);
-  return at < 0 ? holds.length : at;
-}
-
-async function releaseHold(
-  { gates, keeper }: SessionParts,
-  { name, reason }: sessionV1.ReleaseHoldRequest,
-): Promise<sessionV1.ReleaseHoldResponse | Rejected> {
-  const parsed = nameOf('hold', name);
-  if (isRejected(parsed)) return parsed;
-  const wrong = wrongText('reason', reason);
-  if (wrong) return invalid([wrong]);
-  const { installation, hold } = parsed;
-  const notice = randomId('n');
-  const result = await gates.apply(installation, ({ now: at }) => ({ type: 'release-hold', hold, notice, at }));
-  if (isRejected(result)) return result.code === 'not-found' ? notFound('hold', name) : result;
-  keeper.duty.wake?.();
-  return {};
+  return { count: await countAll(parts.documents, record.id) };
 }

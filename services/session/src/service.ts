@@ -7,16 +7,31 @@ import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createGates } from './gates.js';
+import { HoldDesk } from './hold-desk.js';
+import { createHearing } from './hearing.js';
 import { createHellos } from './hellos.js';
 import { createKeeper, type Keeper } from './keeper.js';
 import { Ledger } from './ledger.js';
+import { moveAll } from './mover.js';
+import { NoticeWords } from './notice-words.js';
+import { createPlans, plansSpec } from './notices/plans.js';
+import { createPolicyProblems } from './notices/policy-problems.js';
 import { Presence } from './presence.js';
+import { Ramp } from './ramp.js';
+import { createRemains } from './remains.js';
 import { createReplacements } from './replacements.js';
 import { Roster } from './roster.js';
+import { attendanceHandlers } from './rpc-attendance.js';
 import { gateHandlers } from './rpc-gate.js';
+import { holdHandlers } from './rpc-holds.js';
+import { reopeningHandlers } from './rpc-reopening.js';
 import { sessionHandlers } from './rpc-sessions.js';
 import { sessionSettings, type SessionSettings } from './settings.js';
+import { Sheets } from './sheets.js';
+import { createSightings } from './sightings.js';
+import { Vigil } from './vigil.js';
 import { Watch } from './watch.js';
+import { createWelcomes } from './welcomes.js';
 
 /** Sessions, gate, notices, holds, first-start proofs. */
 export const sessionModule: ServiceModule<SessionSettings> = {
@@ -26,26 +41,39 @@ export const sessionModule: ServiceModule<SessionSettings> = {
     const { settings, store } = context;
     const documents = await openDocuments(store);
     const parts = await createParts(context, documents);
-    const { gates, keeper, presence, roster, watch, hellos, limits, ledger, admissions, replacements } = parts;
-    const leaseMs = settings.sessionLeaseMs;
-    const isRevoked = (token: string) => context.isRevoked(token);
-    const duties = { presence, roster, hellos, limits, ledger, watch, leaseMs, isRevoked };
-    const now = () => presence.now();
-    const operators = { documents, gates, keeper, watch, presence, ledger, roster };
-    const rpc = bindRpc(sessionV1.SessionServiceService, {
-      attach: createAttach({ admissions, gates, roster, ledger, watch, hellos, limits, now }),
-      ...gateHandlers(operators),
-      ...sessionHandlers(operators),
+    const { gates, keeper, presence, roster, watch, hellos, ledger, ramp } = parts;
+    const plans = createPlans({
+      ...{ store, gates, log: context.log, settleMs: settings.planSettleMs },
+      plans: await store.collection(plansSpec),
     });
+    const policyProblems = createPolicyProblems(context.log);
+    const isRevoked = (token: string) => context.isRevoked(token);
+    const duties = createDuties({ ...parts, leaseMs: settings.sessionLeaseMs, isRevoked });
+    const operators = { ...parts, documents, settings };
+    const rpc = bindRpc(
+      sessionV1.SessionServiceService,
+      {
+        attach: createAttach({ ...parts, now: () => presence.now() }),
+        ...reopeningHandlers(parts),
+        ...gateHandlers(operators),
+        ...holdHandlers(operators),
+        ...sessionHandlers(operators),
+        ...attendanceHandlers(parts),
+      },
+      { attach: settings.maxClientMessageBytes },
+    );
     return {
       rpc: [rpc],
-      consumers: createHandlers({ gates, keeper, settings }),
-      duties: [...createDuties(duties), keeper.duty],
+      consumers: createHandlers({ gates, keeper, plans, policyProblems, settings }),
+      duties: [...duties, keeper.duty, plans.duty],
       stop: async () => {
+        parts.admissions.close();
         hellos.stop();
-        roster.moveAll();
+        ramp.stop();
+        await moveAll({ roster, presence, watch, ledger, moveMs: settings.moveMs, log: context.log });
         await watch.stop();
-        await replacements.stop();
+        await parts.replacements.stop();
+        await parts.sightings.stop();
         await ledger.flush();
         await presence.release();
       },
@@ -58,49 +86,66 @@ type Documents = Awaited<ReturnType<typeof openDocuments>>;
 /** The parts know each other in a circle (a gate changes, streams end, documents go, the gate goes on); it is closed here. */
 async function createParts({ settings, store, bus, log }: ServiceContext<SessionSettings>, documents: Documents) {
   const known = (installation: string) => watch.known(installation);
-  const gates = createGates(documents, settings, (record) => watch.changed(record));
+  const vigil = new Vigil(settings.gateLeaseMs);
+  const gates = createGates(
+    documents,
+    settings,
+    (record) => watch.changed(record),
+    () => vigil.failed(),
+  );
+  const now = () => presence.now();
+  const holds = new HoldDesk({
+    ...{ gates, documents, now },
+    isHere: (installation, id) => roster.find(installation, id) !== undefined,
+  });
   const presence: Presence = new Presence({
     documents,
     leaseMs: settings.sessionLeaseMs,
     graceMs: settings.resumeGraceMs,
     log,
     owns: (installation, id) => roster.find(installation, id) !== undefined || admissions.isUnderway(id),
-    lost: () => roster.moveAll(),
+    lost: () => roster.move([...roster.all()]),
+    buried: (sessions) => remains.buried(sessions),
   });
-  const now = () => presence.now();
+  const sheets = new Sheets({ documents, now });
   const ledger: Ledger = new Ledger({
     documents,
-    now,
+    sheets,
     log,
     removed: (installations) => {
       const shut = [...installations].filter((id) => known(id)?.data.gate.phase !== 'open');
       keeper.nudge(new Set(shut));
     },
   });
+  const remains = createRemains({ gates, ledger, known, now, log });
+  const words = new NoticeWords();
   const roster: Roster = new Roster({
-    ledger,
-    now,
-    known,
+    ...{ ledger, words, now, known },
+    over: (session) => remains.over(session),
     graceMs: settings.resumeGraceMs,
     silenceMs: 3 * settings.heartbeatIntervalMs,
     maxQueuedBytes: settings.maxQueuedBytes,
     maxMessagesPerSecond: settings.maxMessagesPerSecond,
   });
-  const watch: Watch = new Watch({ bus, documents, log, follow: (record) => roster.follow(record) });
-  await watch.start();
-  const replacements = await createReplacements({ bus, roster, presence, log });
-  const admissions: Admissions = createAdmissions({
+  const watch: Watch = new Watch({
+    bus,
     documents,
-    gates,
-    watch,
-    roster,
-    ledger,
-    presence,
-    settings,
-    replacements,
+    log,
+    follow: (record) => {
+      roster.follow(record);
+      holds.follow(record);
+    },
   });
-  const keeper: Keeper = createKeeper({ store, documents, gates, ledger, presence, settings, log });
-  const hellos = createHellos(settings.helloTimeoutMs, now);
+  await watch.start();
+  const replacements = await createReplacements({ bus, roster, ledger, presence, log });
+  const sightings = await createSightings({ bus, roster, presence, log });
+  const welcomes = createWelcomes({ roster, watch, words, presence, replacements, settings });
+  const admissions: Admissions = createAdmissions({ documents, gates, watch, ledger, presence, settings, welcomes });
+  const keeper: Keeper = createKeeper({ store, documents, gates, ledger, sheets, presence, vigil, settings, log });
+  const hearing = createHearing({ roster, ledger, holds, known, now, settings, log });
+  const hellos = createHellos(settings.helloTimeoutMs, settings.attachBurst, now);
   const limits = createAttachLimits(settings);
-  return { gates, presence, ledger, roster, watch, replacements, admissions, keeper, hellos, limits };
+  const ramp = new Ramp(now);
+  const edge = { admissions, hearing, hellos, holds, limits, ramp, replacements, roster, sightings, watch };
+  return { ...edge, gates, keeper, ledger, presence, sheets };
 }

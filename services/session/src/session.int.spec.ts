@@ -120,7 +120,8 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     }
 
     const { message: drained } = await stack.seen('SessionsDrained', of(run));
-    expect(drained.summary).toEqual({ told: 50, acknowledged: 30, left: 10, ended: 40, lost: 0 });
+    const counts = { told: 50, acknowledged: 30, read: 30, left: 10, ready: 5, ended: 40, lost: 0, holds: 0 };
+    expect(drained.summary).toEqual(counts);
     expect((await operator().countSessions({ parent: PARENT })).count).toBe(0);
 
     await stack.publish('BackupTaken', INSTALLATION, backupTaken(run));
@@ -316,6 +317,43 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const refused = await attach(hello).until('refused');
     expect(refused.reason).toBe(reason);
     expect(refused.text).not.toBe('');
+  });
+
+  it.each([
+    ['a bidi override', { user: 'ann\u202egnp.exe' }, 'hello.user'],
+    ['an isolate', { displayName: '\u2066ann\u2069' }, 'hello.display_name'],
+    ['a mark of direction', { user: 'a\u200enn' }, 'hello.user'],
+    ['another one', { displayName: 'Ann\u200f' }, 'hello.display_name'],
+    ['an Arabic one', { user: 'a\u061cnn' }, 'hello.user'],
+    ['half a character', { user: 'ann\ud83d' }, 'hello.user'],
+    ['a line break', { displayName: 'Ann\nadmin' }, 'hello.display_name'],
+    ['an invisible space', { user: 'an\u200bn' }, 'hello.user'],
+    ['a host that is none', { host: '../etc' }, 'hello.host'],
+    ['a language that is none', { language: 'de;q=1' }, 'hello.language'],
+    ['a kind that is none', { clientKind: 'fridge' }, 'hello.client_kind'],
+    ['a version that is none', { version: '11' }, 'hello.version'],
+    ['a long code', { firstStartCode: 'x'.repeat(201) }, 'hello.first_start_code'],
+  ])('refuses %s in the hello, with the field named', async (_, hello, field) => {
+    const refused = await attach(hello).until('refused');
+    expect(refused.reason).toBe(RefusalReason.INVALID);
+    expect(refused.text.startsWith(`${field} `)).toBe(true);
+  });
+
+  it('names all wrong fields at once', async () => {
+    const refused = await attach({ user: '', version: '', language: '?' }).until('refused');
+    for (const field of ['hello.user', 'hello.version', 'hello.language']) expect(refused.text).toContain(field);
+  });
+
+  it('says in the welcome how long a session may be away, and how long a hold may be', async () => {
+    const { client, welcome } = await attached();
+    expect(welcome).toMatchObject({
+      exempt: false,
+      resumeGrace: { seconds: 1n, nanos: 500_000_000 },
+      heartbeatInterval: { seconds: 5n },
+      longestHold: { seconds: 14_400n },
+    });
+    client.say({ $case: 'goodbye', value: {} });
+    await client.ended;
   });
 
   it('refuses an installation that it has not heard of, whoever asks', async () => {

@@ -17,8 +17,12 @@ export const sessionSettings = z.object({
   firstStartTimeoutMs: whole(500, DAY_MS).default(5 * MINUTE_MS),
   /** How long the proof may follow the end of the first start's command. Default 10 s. */
   firstStartSettleMs: whole(0, HOUR_MS).default(10 * SECOND_MS),
+  /** How long a gate stays shut for a run that is not heard of; the scheduler renews it three times as often. Default 30 s. */
+  gateLeaseMs: whole(500, HOUR_MS).default(30 * SECOND_MS),
   /** How long after a run's deadline its outcome is waited for before the alarm. Default 10 min. */
   gateOverdueGraceMs: whole(0, DAY_MS).default(10 * MINUTE_MS),
+  /** How soon after a planned run was taken back it may be planned again, so that nobody is told of a cancellation. Default 1 min. */
+  planSettleMs: whole(0, HOUR_MS).default(MINUTE_MS),
   /** Sessions of one installation. Default 20,000. */
   maxSessionsPerInstallation: whole(1, 1_000_000).default(20_000),
   /** Bytes that may wait for a slow reader before it is dropped. Default 256 KiB. */
@@ -31,6 +35,15 @@ export const sessionSettings = z.object({
   /** The same for one user on one host. */
   attachBurstPerUser: whole(1, 1_000_000).default(30),
   attachPerSecondPerUser: whole(1, 100_000).default(1),
+  /** The same for one installation, whatever its clients come with. */
+  attachBurstPerInstallation: whole(1, 1_000_000).default(20_000),
+  attachPerSecondPerInstallation: whole(1, 100_000).default(1_000),
+  /** Holds that one session may ask for in a minute. Default 6. */
+  holdsPerMinute: whole(1, 1_000).default(6),
+  /** Largest message of a client, bytes. Default 64 KiB. */
+  maxClientMessageBytes: whole(1_024, 1_024 * 1_024).default(64 * 1_024),
+  /** How long 10,000 sessions are given to move to other replicas when this one stops; fewer take less. Default 5 s. */
+  moveMs: whole(0, 5 * MINUTE_MS).default(5 * SECOND_MS),
 });
 
 export type SessionSettings = z.infer<typeof sessionSettings>;

@@ -155,6 +155,31 @@ describe('clients', () => {
     await eventually(async () => (await inside()) === 1);
   });
 
+  it('cannot come back as a session that is over, however fast they are', async () => {
+    await start();
+    for (let i = 0; i < 10; i++) {
+      const client = attach({ user: `user-${i}` });
+      const { session, resumeToken } = await client.until('welcome');
+      client.say({ $case: 'goodbye', value: {} });
+      const again = attach({ user: `user-${i}`, resumeToken });
+      expect((await again.until('welcome')).session).not.toBe(session);
+      again.cut();
+    }
+  });
+
+  it('cannot come back with a credential that was given to somebody else', async () => {
+    await start();
+    const { session, resumeToken } = await attach({ user: 'ann' }).until('welcome');
+    const thief = new AttachClient(stack.channel('client', INSTALLATION, 'somebody-else'), {
+      user: 'ann',
+      resumeToken,
+    });
+    expect((await thief.until('welcome')).session).not.toBe(session);
+    // A new credential for the same owner is as good as the old one.
+    const renewed = new AttachClient(stack.channel('client', INSTALLATION), { user: 'ann', resumeToken });
+    expect((await renewed.until('welcome')).session).toBe(session);
+  });
+
   it('cannot use the token of another session', async () => {
     await start();
     const client = attach({ user: 'ann' });

@@ -4,13 +4,15 @@ import { expectedOpenAt, whyShut, type Refusal, type RefusalReason } from './dom
 import {
   hasAlarm,
   holderOf,
+  isLeased,
   shutHostsOf,
   standingNotice,
   type GateState,
   type Hold,
-  type Notice,
   type PhaseName,
 } from './domain/gate-state.js';
+import { policyOf } from './domain/installation.js';
+import { renderNotice } from './notices/render.js';
 
 /* Values of the session service to the wire. */
 
@@ -43,7 +45,11 @@ export function gateStateToWire(gate: GateState): sessionV1.GateState {
   return STATES[gate.phase];
 }
 
-export function gateToWire(installation: string, { gate }: Pick<GateDocument, 'gate'>): sessionV1.Gate {
+export function gateToWire(
+  installation: string,
+  { gate, facts }: Pick<GateDocument, 'gate' | 'facts'>,
+  now: number,
+): sessionV1.Gate {
   const notice = standingNotice(gate);
   const alarm = hasAlarm(gate);
   const shutHosts = { ...shutHostsOf(gate) };
@@ -54,23 +60,27 @@ export function gateToWire(installation: string, { gate }: Pick<GateDocument, 'g
     run: holderOf(gate)?.run ?? '',
     reason: whyShut(gate) || (alarm ? `Hosts that stay shut: ${Object.keys(shutHosts).join(', ')}` : ''),
     closedAt: date(gate.phase === 'open' ? undefined : gate.closedAt),
-    expectedAt: date(expectedOpenAt(gate)),
+    expectedAt: date(expectedOpenAt(gate, now)),
     version: gate.version,
     shutHosts,
     alarm,
-    notice: notice && noticeToWire(notice),
+    notice: notice && renderNotice(notice, policyOf(facts).language, facts),
+    leaseUntil: date(isLeased(gate) ? gate.leaseUntil : undefined),
   };
 }
 
-export function noticeToWire({ id, text, deadlineAt, sentAt, version }: Notice): sessionV1.Notice {
-  return { notice: id, text, deadline: date(deadlineAt), sentAt: atToDate(sentAt), version };
+/** How a session is doing. */
+export interface SessionView {
+  readonly lastSeenAt: number;
+  readonly lost: boolean;
+  /** How its user took the standing notice. */
+  readonly received: boolean;
+  readonly read: boolean;
 }
 
-export function sessionToWire(
-  { installation, session, user, displayName, host, version, clientKind, createdAt }: SessionDocument,
-  lastSeenAt: number,
-  acknowledged: boolean,
-): sessionV1.Session {
+export function sessionToWire(document: SessionDocument, view: SessionView): sessionV1.Session {
+  const { installation, session, user, displayName, host, version, clientKind, createdAt } = document;
+  const { lastSeenAt, lost, received, read } = view;
   return {
     name: formatName('session', { installation, session }),
     user,
@@ -79,18 +89,24 @@ export function sessionToWire(
     version,
     createTime: atToDate(createdAt),
     lastSeenTime: atToDate(lastSeenAt),
-    acknowledged,
+    acknowledged: received,
     clientKind,
+    read,
+    lost,
   };
 }
 
-export function holdToWire(installation: string, { id, session, user, reason, expiresAt }: Hold): sessionV1.Hold {
+export function holdToWire(installation: string, hold: Hold): sessionV1.Hold {
+  const { id, session, user, reason, createdAt, expiresAt, awaitsApproval, approvedBy } = hold;
   return {
     name: formatName('hold', { installation, hold: id }),
     session,
     user,
     reason,
     expiresAt: atToDate(expiresAt),
+    awaitsApproval,
+    approvedBy,
+    createTime: atToDate(createdAt),
   };
 }
 
@@ -112,21 +128,28 @@ export function refusedMessage({ reason, text, closedAt, expectedAt, requiredVer
 }
 
 export function welcomeMessage(welcome: {
-  session: string;
-  resumeToken: string;
-  gate: GateState;
-  notice: Notice | undefined;
-  heartbeatIntervalMs: number;
+  readonly session: string;
+  readonly resumeToken: string;
+  readonly gate: GateState;
+  readonly notice: sessionV1.Notice | undefined;
+  readonly heartbeatIntervalMs: number;
+  readonly resumeGraceMs: number;
+  /** Undefined: holds are not possible. */
+  readonly longestHoldMs: number | undefined;
+  readonly exempt: boolean;
 }): Said {
-  const { session, resumeToken, gate, notice, heartbeatIntervalMs } = welcome;
+  const { session, resumeToken, gate, notice, heartbeatIntervalMs, resumeGraceMs, longestHoldMs, exempt } = welcome;
   return {
     $case: 'welcome',
     value: {
       session,
       resumeToken,
       gate: gateStateToWire(gate),
-      notice: notice && noticeToWire(notice),
+      notice,
       heartbeatInterval: msToDuration(heartbeatIntervalMs),
+      resumeGrace: msToDuration(resumeGraceMs),
+      longestHold: longestHoldMs === undefined ? undefined : msToDuration(longestHoldMs),
+      exempt,
     },
   };
 }

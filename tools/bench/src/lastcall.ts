@@ -29,6 +29,10 @@ export interface Lastcall {
   /** Base address of blobs. */
   readonly catalogUrl: string;
   readonly pids: readonly number[];
+  /** The session service's processes; embedded: the only one. */
+  readonly replicas: readonly Replica[];
+  /** Process that has the service; embedded: one for all. */
+  readonly pidOf: (service: ServiceName) => number;
   /** Addresses of the metrics, where they were asked for. */
   readonly metrics: readonly string[];
   readonly operatorToken: string;
@@ -39,6 +43,12 @@ export interface Lastcall {
   readonly stores: readonly StorePlace[];
   /** Ends the processes. Safe twice. */
   stop(): Promise<void>;
+}
+
+export interface Replica {
+  /** `host:port`. */
+  readonly address: string;
+  readonly pid: number;
 }
 
 export interface Backends {
@@ -53,13 +63,26 @@ export interface LastcallOptions {
   readonly withMetrics?: boolean;
   /** Where `lastcall up` listens, `host:port`. Default 127.0.0.1 and any port. */
   readonly grpcAddress?: string;
+  /** Words before each program, such as `taskset -c 0`. */
+  readonly under?: readonly string[];
+  /** Processes of the session service, distributed only. Default 1. */
+  readonly sessionReplicas?: number;
+  /** Settings of the session service: a program refuses those that are not its own. */
+  readonly sessionEnv?: Readonly<Record<string, string>>;
+  /** More settings of the programs. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 
-/** Node with one of our programs. */
-export function startNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
-  return startChild(process.execPath, [...FLAGS, ...args], { LASTCALL_TELEMETRY: 'off', ...env });
+/** Node with one of our programs; `under` are words before it, such as `taskset -c 0`. */
+export function startNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
+): Child {
+  const [command = process.execPath, ...words] = [...under, process.execPath, ...FLAGS, ...args];
+  return startChild(command, words, { LASTCALL_TELEMETRY: 'off', ...env });
 }
 
 export async function startLastcall(bench: Bench, options: LastcallOptions): Promise<Lastcall> {
@@ -69,7 +92,7 @@ export async function startLastcall(bench: Bench, options: LastcallOptions): Pro
   const layout = options.backends
     ? await distributed(bench, dataDir, options, options.backends)
     : await embedded(dataDir, options);
-  const children = layout.programs.map(({ args, env }) => startNode(args, env));
+  const children = layout.programs.map(({ args, env }) => startNode(args, { ...options.env, ...env }, options.under));
   const channels: Channel[] = [];
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
@@ -90,6 +113,8 @@ export async function startLastcall(bench: Bench, options: LastcallOptions): Pro
     metrics: layout.metrics,
     stores: layout.stores,
     pids: children.map((child) => child.pid),
+    replicas: layout.replicas.map(({ address, program }) => ({ address, pid: children[program]?.pid ?? 0 })),
+    pidOf: (service) => (children[SERVICES.indexOf(service)] ?? children[0])?.pid ?? 0,
     operatorToken,
     channel,
     client: (service, definition) =>
@@ -108,9 +133,11 @@ export async function finished(child: Child, what: string): Promise<void> {
 
 interface Layout extends Pick<Lastcall, 'catalogUrl' | 'metrics' | 'stores' | 'addressOf'> {
   readonly programs: readonly { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
+  /** The session service's, with their place among the programs. */
+  readonly replicas: readonly { readonly address: string; readonly program: number }[];
 }
 
-async function embedded(dataDir: string, { grpcAddress, withMetrics }: LastcallOptions): Promise<Layout> {
+async function embedded(dataDir: string, { grpcAddress, withMetrics, sessionEnv }: LastcallOptions): Promise<Layout> {
   const [grpc, http, metrics] = await findFreePorts(3);
   const address = grpcAddress ?? `127.0.0.1:${grpc}`;
   const own = withMetrics ? [`127.0.0.1:${metrics}`] : [];
@@ -118,9 +145,10 @@ async function embedded(dataDir: string, { grpcAddress, withMetrics }: LastcallO
     programs: [
       {
         args: [LASTCALL, 'up', '--data', dataDir, '--grpc', address, '--http', `127.0.0.1:${http}`],
-        env: { LASTCALL_METRICS_ADDRESS: own[0] ?? '' },
+        env: { ...sessionEnv, LASTCALL_METRICS_ADDRESS: own[0] ?? '' },
       },
     ],
+    replicas: [{ address: address.replace('0.0.0.0', '127.0.0.1'), program: 0 }],
     addressOf: () => address.replace('0.0.0.0', '127.0.0.1'),
     catalogUrl: `http://127.0.0.1:${http}`,
     metrics: own,
@@ -131,12 +159,15 @@ async function embedded(dataDir: string, { grpcAddress, withMetrics }: LastcallO
 async function distributed(
   bench: Bench,
   dataDir: string,
-  { withMetrics }: LastcallOptions,
+  { withMetrics, sessionReplicas = 1, sessionEnv }: LastcallOptions,
   { nats, mongodb }: Backends,
 ): Promise<Layout> {
   const prefix = randomId('b').replaceAll('-', '_');
-  const ports = await findFreePorts(SERVICES.length * 3);
-  const at = (service: ServiceName, kind: number): string => `127.0.0.1:${ports[SERVICES.indexOf(service) * 3 + kind]}`;
+  // More replicas of the session service come after the five.
+  const names = [...SERVICES, ...Array.from({ length: sessionReplicas - 1 }, () => 'session' as const)];
+  const ports = await findFreePorts(names.length * 3);
+  const of = (program: number, kind: number): string => `127.0.0.1:${ports[program * 3 + kind]}`;
+  const at = (service: ServiceName, kind: number): string => of(SERVICES.indexOf(service), kind);
   const catalogUrl = `http://${at('catalog', 1)}`;
   const shared = {
     LASTCALL_BUS: nats,
@@ -148,19 +179,21 @@ async function distributed(
   };
   bench.onEnd(() => dropAll({ nats, mongodb }, prefix));
   return {
-    programs: SERVICES.map((service) => ({
+    programs: names.map((service, i) => ({
       args: [join(ROOT, 'services', service, 'dist/main.js')],
       env: {
         ...shared,
-        LASTCALL_DATA_DIR: join(dataDir, service),
-        LASTCALL_GRPC_ADDRESS: at(service, 0),
-        LASTCALL_HTTP_ADDRESS: at(service, 1),
-        LASTCALL_METRICS_ADDRESS: withMetrics ? at(service, 2) : '',
+        ...(service === 'session' && sessionEnv),
+        LASTCALL_DATA_DIR: join(dataDir, `${service}-${i}`),
+        LASTCALL_GRPC_ADDRESS: of(i, 0),
+        LASTCALL_HTTP_ADDRESS: of(i, 1),
+        LASTCALL_METRICS_ADDRESS: withMetrics ? of(i, 2) : '',
       },
     })),
+    replicas: names.flatMap((service, i) => (service === 'session' ? [{ address: of(i, 0), program: i }] : [])),
     addressOf: (service) => at(service, 0),
     catalogUrl,
-    metrics: withMetrics ? SERVICES.map((service) => at(service, 2)) : [],
+    metrics: withMetrics ? names.map((_, i) => of(i, 2)) : [],
     stores: SERVICES.map((service) => ({ url: mongodb, file: '', service, database: `${prefix}_${service}` })),
   };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /* What a process uses, on Linux, read from /proc. */
 
@@ -30,4 +30,22 @@ export function readCpuMs(pid: number): number {
   // The name of the program, in parentheses, may have blanks; utime and stime are the 14th and 15th field.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** Milliseconds, to the microsecond: what ticks of 10 ms are too coarse for. */
+export interface Cpu {
+  readonly usedMs: number;
+  /** Ready to run, and somebody else had the processor: how far other programs disturbed it. */
+  readonly waitedMs: number;
+}
+
+/** Of the threads that the process has now. Throws where the kernel does not count it (CONFIG_SCHED_INFO). */
+export function readCpu(pid: number): Cpu {
+  const sum = { usedMs: 0, waitedMs: 0 };
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const [used, waited] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    sum.usedMs += Number(used) / 1e6;
+    sum.waitedMs += Number(waited) / 1e6;
+  }
+  return sum;
 }

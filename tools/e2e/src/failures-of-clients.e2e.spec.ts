@@ -23,7 +23,7 @@ attachSession({
   user: 'frozen',
   version: process.env.TINY_VERSION,
   onAttached: () => console.log('attached'),
-  onEnded: (reason) => console.log('ended by ' + reason),
+  onLogoff: (reason) => console.log('ended by ' + reason),
   onRefused: (text, at, refusal) => console.log('refused ' + refusal.reason),
 });
 `;

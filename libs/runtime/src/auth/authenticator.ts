@@ -4,6 +4,11 @@ import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, t
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { AUDIENCE, ISSUER } from '../identity/token-issuer.js';
 import type { KeySource } from './key-source.js';
+import {
+  createVerifiedCredentials,
+  type VerifiedCredential,
+  type VerifiedCredentials,
+} from './verified-credentials.js';
 
 /*
  * Credential → principal. Two kinds of credentials, told apart by the key id in the header: those of the catalog's key, which
@@ -34,13 +39,16 @@ const CLOCK_TOLERANCE_S = 30;
 const MAX_CREDENTIAL_CHARS = 4_096;
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const verified = createVerifiedCredentials(options.clock);
   return {
     authenticate: async (authorization) => {
       const credential = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
       if (credential === undefined || credential.length > MAX_CREDENTIAL_CHARS) return noCredential();
+      const known = verified.find(credential);
+      if (known) return stillGood(options, known);
       const kid = kidOf(credential);
       if (kid === undefined) return badCredential('it is no signed token');
-      return kid === AGENT_KID ? agentPrincipal(options, credential) : issuedPrincipal(options, credential);
+      return kid === AGENT_KID ? agentPrincipal(options, credential) : issuedPrincipal(options, credential, verified);
     },
     revocationOf: (token) => (options.isRevoked(token) ? revoked() : undefined),
   };
@@ -54,7 +62,16 @@ function kidOf(credential: string): string | undefined {
   }
 }
 
-async function issuedPrincipal(options: AuthenticatorOptions, credential: string): Promise<Principal | Rejected> {
+function stillGood(options: AuthenticatorOptions, known: VerifiedCredential): Principal | Rejected {
+  if (options.clock.now() >= (known.exp + CLOCK_TOLERANCE_S) * 1000) return expired();
+  return options.isRevoked(known.principal.token) ? revoked() : known.principal;
+}
+
+async function issuedPrincipal(
+  options: AuthenticatorOptions,
+  credential: string,
+  verified: VerifiedCredentials,
+): Promise<Principal | Rejected> {
   const claims = await verify(options, credential, async (header) => {
     const key = await options.keys.find(header.kid ?? '');
     if (!key) throw new errors.JWKSNoMatchingKey();
@@ -67,7 +84,9 @@ async function issuedPrincipal(options: AuthenticatorOptions, credential: string
   if (installation !== undefined && !isId(installation)) return badCredential('its installation is no id');
   if (!claims.jti || !claims.sub) return badCredential('it lacks its id or its subject');
   if (options.isRevoked(claims.jti)) return revoked();
-  return principal(claims.sub, role, installation, claims.jti);
+  const issuedTo = principal(claims.sub, role, installation, claims.jti);
+  verified.keep(credential, { principal: issuedTo, exp: claims.exp ?? 0 });
+  return issuedTo;
 }
 
 async function agentPrincipal(options: AuthenticatorOptions, credential: string): Promise<Principal | Rejected> {
@@ -105,9 +124,7 @@ async function verify(
     });
     return payload;
   } catch (error) {
-    if (error instanceof errors.JWTExpired) {
-      return reject('unauthenticated', 'CREDENTIAL_EXPIRED', 'This credential has expired; ask for a new one.');
-    }
+    if (error instanceof errors.JWTExpired) return expired();
     if (error instanceof errors.JWKSNoMatchingKey) return badCredential('the key that signed it is not known here');
     if (error instanceof errors.JWTClaimValidationFailed) return badCredential(`its claim "${error.claim}" is wrong`);
     if (error instanceof errors.JOSEError || error instanceof SyntaxError)
@@ -132,6 +149,10 @@ function principal(subject: string, role: RoleName, installation: string | undef
 function noCredential(): Rejected {
   const message = 'This call needs a credential: send "authorization: Bearer <token>".';
   return reject('unauthenticated', 'NO_CREDENTIAL', message);
+}
+
+function expired(): Rejected {
+  return reject('unauthenticated', 'CREDENTIAL_EXPIRED', 'This credential has expired; ask for a new one.');
 }
 
 function revoked(): Rejected {

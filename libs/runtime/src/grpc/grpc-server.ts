@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, status, type ServiceDefinition, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
 import { Fault, orThrow } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
@@ -10,16 +10,16 @@ import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { TlsFiles } from '../tls.js';
+import { bidiCall, createBidiInterceptor, rawMethod, type BidiHandler, type ServeBidi } from './bidi-calls.js';
 import {
-  bidiCall,
   streamingCall,
   unaryCall,
-  type BidiHandler,
   type CallEnd,
   type StreamingHandler,
   type Surroundings,
   type UnaryHandler,
 } from './handle-calls.js';
+import { OpenCalls } from './open-calls.js';
 import { isDefect } from './status.js';
 
 /*
@@ -51,8 +51,12 @@ export interface GrpcServer {
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { settings } = options;
-  const stopping = new AbortController();
+  const openCalls = new OpenCalls();
+  const served = new Map<string, ServeBidi>();
   const server = new Server({
+    interceptors: [createBidiInterceptor(served)],
+    // Counters of each connection, stream and message that nothing here reads.
+    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': 30_000,
@@ -66,13 +70,13 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   let bound = false;
   return {
     start: async (bindings) => {
-      for (const binding of bindings) addBinding(server, binding, options, stopping.signal);
+      for (const binding of bindings) addBinding(server, served, binding, { ...options, openCalls });
       const port = await bind(server, settings.grpcAddress, credentialsOf(options.tls));
       bound = true;
       return settings.grpcAddress.replace(/:\d+$/, `:${port}`);
     },
     stop: async () => {
-      stopping.abort();
+      openCalls.stop();
       if (bound) await shutDown(server, settings.stopTimeoutMs, options.log);
     },
   };
@@ -109,29 +113,44 @@ function shutDown(server: Server, timeoutMs: number, log: Logger): Promise<void>
   });
 }
 
-function addBinding(server: Server, guarded: GuardedBinding, options: GrpcServerOptions, stopping: AbortSignal): void {
-  const { definition, handlers } = guarded.binding;
-  const wrapped = Object.entries(definition).map(([key, method]) => [key, { ...method, ...passThrough(method) }]);
-  const calls = Object.entries(definition)
-    .filter(([key]) => handlers[key])
-    .map(([key, method]) => [key, callFor(surroundingsOf(method, guarded, options, stopping), handlers[key])]);
-  server.addService(
-    Object.fromEntries(wrapped) as ServiceDefinition,
-    Object.fromEntries(calls) as Record<string, UntypedHandleCall>,
-  );
+type BindingOptions = GrpcServerOptions & { readonly openCalls: OpenCalls };
+
+function addBinding(
+  server: Server,
+  served: Map<string, ServeBidi>,
+  guarded: GuardedBinding,
+  options: BindingOptions,
+): void {
+  const { definition, handlers, maxRequestBytes } = guarded.binding;
+  const wrapped: Record<string, MethodDefinition> = {};
+  const calls: Record<string, UntypedHandleCall> = {};
+  for (const [key, method] of Object.entries(definition)) {
+    const handle: unknown = handlers[key];
+    const isBidi = method.requestStream && handle !== undefined;
+    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...passThrough(method) };
+    if (handle === undefined) continue;
+    const surroundings = surroundingsOf(method, guarded, options);
+    if (isBidi) {
+      const max = maxRequestBytes?.[key] ?? MAX_MESSAGE_BYTES;
+      served.set(method.path, bidiCall(surroundings, handle as BidiHandler, max));
+    }
+    calls[key] = isBidi ? takenBefore : callFor(surroundings, handle);
+  }
+  server.addService(wrapped, calls);
 }
 
-/** Answers are encoded before they reach the transport, once for many streams where it pays. */
+/** Answers are encoded before they reach the transport. */
 function passThrough(method: MethodDefinition): Pick<MethodDefinition, 'responseSerialize'> {
   return {
     responseSerialize: (value: unknown) => (Buffer.isBuffer(value) ? value : method.responseSerialize(value)),
   };
 }
 
+/** The method has to be known to the server; its calls never come this far. */
+const takenBefore: UntypedHandleCall = () => undefined;
+
 function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall {
-  const { requestStream, responseStream } = surroundings.method;
-  if (requestStream) return bidiCall(surroundings, handle as BidiHandler) as UntypedHandleCall;
-  if (responseStream) {
+  if (surroundings.method.responseStream) {
     return streamingCall(surroundings, handle as StreamingHandler) as UntypedHandleCall;
   }
   return unaryCall(surroundings, handle as UnaryHandler) as UntypedHandleCall;
@@ -140,14 +159,13 @@ function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall
 function surroundingsOf(
   method: MethodDefinition,
   { authenticator, audit }: GuardedBinding,
-  { log, telemetry }: GrpcServerOptions,
-  stopping: AbortSignal,
+  { log, telemetry, openCalls }: BindingOptions,
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
   return {
     method,
-    stopping,
+    openCalls,
     revocationOf: (token) => authenticator.revocationOf(token),
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);

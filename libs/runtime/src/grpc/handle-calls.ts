@@ -2,13 +2,14 @@ import type { MethodDefinition, Principal } from '@lastcall/contracts';
 import { RejectedError, isRejected, type Rejected } from '@lastcall/kernel';
 import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js';
 import { once } from 'node:events';
-import type { RpcContext, ServerStream } from '../service.js';
-import { createServerStream, type Call } from './server-stream.js';
+import type { RpcContext } from '../service.js';
+import type { OpenCalls } from './open-calls.js';
+import { createRegularLooks } from './regular-looks.js';
 import { rejectionOf, statusOf, stoppingStatus } from './status.js';
 
 /*
- * The three shapes of a call between the transport and a handler: admit, hand over, answer. A handler sees plain values and a
- * signal, never the transport. A call that began before the stop may end; streams are told to come again elsewhere.
+ * Calls with one request between the transport and a handler: admit, hand over, answer. A handler sees plain values and a signal,
+ * never the transport. A call that began before the stop may end; streams are told to come again elsewhere.
  */
 
 export interface CallEnd {
@@ -23,19 +24,17 @@ export interface Surroundings {
   admit(metadata: Metadata, request: unknown): Promise<Principal | undefined>;
   /** The refusal, when the caller's credential has been revoked since. */
   revocationOf(token: string): Rejected | undefined;
-  /** Aborted when the server stops. */
-  readonly stopping: AbortSignal;
+  readonly openCalls: OpenCalls;
   /** Runs the call in its span, counts it, logs what is our mistake. */
   observe(metadata: Metadata, run: () => Promise<CallEnd>): Promise<void>;
 }
 
 export type UnaryHandler = (request: unknown, context: RpcContext) => Promise<unknown>;
 export type StreamingHandler = (request: unknown, context: RpcContext) => AsyncIterable<unknown>;
-export type BidiHandler = (stream: ServerStream<unknown, unknown>, context: RpcContext) => Promise<void>;
-type StreamCall = ServerWritableStream<unknown, Buffer> | Call;
+type StreamCall = ServerWritableStream<unknown, Buffer>;
 
-/** A bidirectional stream looks for itself: it says goodbye in its own words. */
-const REVOCATION_LOOK_MS = 1_000;
+/** Of streams of answers; one in both directions looks for itself, and says goodbye in its own words. */
+const revocationLooks = createRegularLooks(1_000);
 
 const OK: CallEnd = { code: 0 };
 const CANCELLED: CallEnd = { code: 1 };
@@ -65,21 +64,11 @@ export function unaryCall(surroundings: Surroundings, handler: UnaryHandler) {
 export function streamingCall(surroundings: Surroundings, handler: StreamingHandler) {
   return (call: ServerWritableStream<unknown, Buffer>): void => {
     void surroundings.observe(call.metadata, () =>
-      serveStream(surroundings, call, call.request, (context) =>
+      serveStream(surroundings, call, (context) =>
         Promise.race([
           writeAll(surroundings.method, call, handler(call.request, context), context.signal),
           revoked(surroundings, context),
         ]),
-      ),
-    );
-  };
-}
-
-export function bidiCall(surroundings: Surroundings, handler: BidiHandler) {
-  return (call: Call): void => {
-    void surroundings.observe(call.metadata, () =>
-      serveStream(surroundings, call, undefined, (context) =>
-        handler(createServerStream(call, surroundings.method), context),
       ),
     );
   };
@@ -96,43 +85,39 @@ function abortOf(call: { readonly cancelled: boolean; on(event: 'cancelled', abo
 async function serveStream(
   surroundings: Surroundings,
   call: StreamCall,
-  request: unknown,
   serve: (context: RpcContext) => Promise<void>,
 ): Promise<CallEnd> {
-  const { stopping } = surroundings;
+  const { openCalls } = surroundings;
   const abort = abortOf(call);
+  let stop = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  const forget = openCalls.add(() => {
+    abort.abort();
+    stop();
+  });
   try {
-    const principal = await surroundings.admit(call.metadata, request);
+    const principal = await surroundings.admit(call.metadata, call.request);
     // Or the caller sees nothing until the first message.
     call.sendMetadata(new Metadata());
-    const signal = AbortSignal.any([abort.signal, stopping]);
-    await Promise.race([serve({ principal, signal, peer: call.getPeer() }), aborted(stopping, abort.signal)]);
-    return endStream(call, stopping.aborted);
+    await Promise.race([serve({ principal, signal: abort.signal, peer: call.getPeer() }), stopped]);
+    return endStream(call, openCalls.isStopping);
   } catch (error) {
     return call.cancelled && !rejectionOf(error) ? CANCELLED : failStream(call, error);
   } finally {
+    forget();
     abort.abort();
   }
-}
-
-/** Resolves when the server stops, if the call has not ended before. */
-function aborted(stopping: AbortSignal, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stopping.aborted) return resolve();
-    stopping.addEventListener('abort', () => resolve(), { once: true, signal: ended });
-  });
 }
 
 /** Rejects when the credential is revoked while somebody watches with it; it never resolves. */
 function revoked(surroundings: Surroundings, { principal, signal }: RpcContext): Promise<never> {
   return new Promise((_, reject) => {
-    const look = (): void => {
+    if (signal.aborted) return;
+    const forget = revocationLooks.add(() => {
       const refusal = surroundings.revocationOf(principal?.token ?? '');
       if (refusal) reject(new RejectedError(refusal));
-    };
-    if (signal.aborted) return;
-    const timer = setInterval(look, REVOCATION_LOOK_MS).unref();
-    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    });
+    signal.addEventListener('abort', forget, { once: true });
   });
 }
 

@@ -43,9 +43,11 @@ describe('the audit trail', () => {
 
   it('knows what may change something', () => {
     const { createJob, getJob, watchRun, adviseJob } = schedulerV1.SchedulerServiceService;
-    const { attach, waitForReopening, sendNotice } = sessionV1.SessionServiceService;
+    const { attach, waitForReopening, sendNotice, getFirstStart, renewGateLease } = sessionV1.SessionServiceService;
     expect([createJob, sendNotice].map(isAudited)).toEqual([true, true]);
     expect([getJob, watchRun, adviseJob, attach, waitForReopening].some(isAudited)).toBe(false);
+    // A secret that is read leaves a record, a sign of life does not.
+    expect([getFirstStart, renewGateLease].map(isAudited)).toEqual([true, false]);
   });
 
   it('names the resource, wherever the request has it', () => {

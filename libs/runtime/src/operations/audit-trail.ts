@@ -34,9 +34,11 @@ const ATTEMPTS = 50;
 const READS = /\/(Get|List|Count|Check|Advise|Watch|WaitFor)[^/]*$/;
 const START = sha256Hex('lastcall audit');
 
-/** Whether a call may change something. Streams are not one change; what is said on them has its own records. */
+/** Whether a call may change something, or the table says so. Streams are not one change; what is said on them has its own records. */
 export function isAudited(method: { readonly path: string; readonly requestStream: boolean }): boolean {
-  return !method.requestStream && !READS.test(method.path) && PERMISSIONS.get(method.path)?.scope !== 'public';
+  const permission = PERMISSIONS.get(method.path);
+  const isAsked = permission?.audited ?? !READS.test(method.path);
+  return !method.requestStream && isAsked && permission?.scope !== 'public';
 }
 
 export function auditedCall(method: string, principal: Principal | undefined, request: unknown): AuditedCall {

@@ -1,86 +1,19 @@
-import { sessionV1 } from '@lastcall/contracts';
-import { Server, ServerCredentials, type ServerDuplexStream, type ServerWritableStream } from '@grpc/grpc-js';
+import { sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
 import { openChannel, type Channel } from '../channel.js';
+import { Door, Signals } from '../testing/door.js';
 import { attachSession } from './attach-session.js';
 import type { AttachOptions } from './session-api.js';
-
-type AttachCall = ServerDuplexStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
-type WaitCall = ServerWritableStream<sessionV1.WaitForReopeningRequest, sessionV1.WaitForReopeningResponse>;
-type Said = NonNullable<sessionV1.AttachRequest['message']>;
-type Saying = NonNullable<sessionV1.AttachResponse['message']>;
-
-/** Things that happen, to be waited for one after the other. */
-class Signals<T> {
-  private readonly items: T[] = [];
-  private readonly takers: ((item: T) => void)[] = [];
-  put(item: T): void {
-    const taker = this.takers.shift();
-    if (taker) taker(item);
-    else this.items.push(item);
-  }
-  next(): Promise<T> {
-    const item = this.items.shift();
-    return item === undefined ? new Promise((resolve) => this.takers.push(resolve)) : Promise.resolve(item);
-  }
-  get waiting(): number {
-    return this.items.length;
-  }
-}
-
-/** A session edge that does what the test says, on a real port. */
-class Door {
-  readonly attached = new Signals<{ call: AttachCall; hello: sessionV1.Hello }>();
-  readonly said = new Signals<Said>();
-  readonly waits = new Signals<WaitCall>();
-  readonly ends = new Signals<string>();
-  clockAheadMs = 0;
-  private readonly server = new Server();
-
-  async start(): Promise<string> {
-    this.server.addService(sessionV1.SessionServiceService, {
-      attach: (call: AttachCall) => this.attach(call),
-      waitForReopening: (call: WaitCall) => this.waits.put(call),
-    });
-    const port = await new Promise<number>((resolve, reject) =>
-      this.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (e, p) => (e ? reject(e) : resolve(p))),
-    );
-    return `127.0.0.1:${port}`;
-  }
-
-  private attach(call: AttachCall): void {
-    call.on('data', ({ message }: sessionV1.AttachRequest) => {
-      if (message?.$case === 'hello') this.attached.put({ call, hello: message.value });
-      else if (message) this.said.put(message);
-    });
-    call.on('end', () => this.ends.put('end'));
-    call.on('cancelled', () => this.ends.put('cancelled'));
-  }
-
-  say(call: AttachCall, message: Saying): void {
-    call.write({ serverTime: new Date(Date.now() + this.clockAheadMs), message });
-  }
-
-  welcome(call: AttachCall, more: Partial<sessionV1.Welcome> = {}): void {
-    const value = sessionV1.Welcome.fromPartial({
-      session: 's-1',
-      resumeToken: 'again',
-      heartbeatInterval: { seconds: 0n, nanos: 100_000_000 },
-      ...more,
-    });
-    this.say(call, { $case: 'welcome', value });
-  }
-
-  stop(): void {
-    this.server.forceShutdown();
-  }
-}
+import type { SessionProblem } from './session-problem.js';
 
 describe('attachSession', () => {
   const door = new Door();
   let address: string;
   const toClose: (() => void)[] = [];
   beforeAll(async () => (address = await door.start()));
-  afterEach(() => toClose.splice(0).forEach((close) => close()));
+  afterEach(() => {
+    toClose.splice(0).forEach((close) => close());
+    door.reset();
+  });
   afterAll(() => door.stop());
 
   function open(): Channel {
@@ -100,8 +33,8 @@ describe('attachSession', () => {
       onNotice: (notice) => heard.put(['notice', notice]),
       onNoticeWithdrawn: (id, text) => heard.put(['withdrawn', id, text]),
       onRefused: (text, expectedAt) => heard.put(['refused', text, expectedAt]),
-      onReopened: () => heard.put(['reopened']),
-      onEnded: (...end) => heard.put(['ended', ...end]),
+      onReopened: (whatsNew) => heard.put(['reopened', whatsNew]),
+      onLogoff: (...end) => heard.put(['ended', ...end]),
       ...more,
     });
     toClose.push(() => void session.goodbye());
@@ -144,7 +77,6 @@ describe('attachSession', () => {
     call.end();
     await goodbye;
     expect(await session.finished).toBe('goodbye');
-    door.clockAheadMs = 0;
   });
 
   it('comes back as the same session after a lost connection, and drops the repeated notice', async () => {
@@ -176,11 +108,12 @@ describe('attachSession', () => {
     expect(lost.request).toEqual({ name: 'installations/berlin', host: 'ws-1' });
     lost.end(); // A replica that goes away; the waiting goes on elsewhere.
     const wait = await door.waits.next();
-    wait.write(sessionV1.WaitForReopeningResponse.fromPartial({ open: true }));
+    const news = { notice: 'n-9', kind: sessionPolicyV1.NoticeKind.BACK_AGAIN, text: 'New: a waiting list.' };
+    wait.write(sessionV1.WaitForReopeningResponse.fromPartial({ open: true, gate: { notice: news } }));
     wait.end();
     door.welcome((await door.attached.next()).call);
     expect(await heard.next()).toEqual(['attached', 's-1']);
-    expect(await heard.next()).toEqual(['reopened']);
+    expect(await heard.next()).toEqual(['reopened', 'New: a waiting list.']);
   });
 
   it('lets the application save before it waits', async () => {
@@ -188,7 +121,7 @@ describe('attachSession', () => {
     const saving = new Promise<void>((resolve) => (saved = resolve));
     const ends = new Signals<readonly unknown[]>();
     const { session } = attach({
-      onEnded: (...end) => {
+      onLogoff: (...end) => {
         ends.put(end);
         return saving;
       },
@@ -206,9 +139,9 @@ describe('attachSession', () => {
   });
 
   it('ends for good when the server says so, even when the application fails', async () => {
-    const mistakes: unknown[] = [];
+    const mistakes: SessionProblem[] = [];
     const { session } = attach({
-      onEnded: () => {
+      onLogoff: () => {
         throw new Error('a mistake of the application');
       },
       onError: (error) => mistakes.push(error),
@@ -219,7 +152,7 @@ describe('attachSession', () => {
     door.say(call, { $case: 'ended', value });
     call.end();
     expect(await session.finished).toBe('first-start-done');
-    expect(mistakes).toEqual([new Error('a mistake of the application')]);
+    expect(mistakes).toMatchObject([{ code: 'LASTCALL_CALLBACK', cause: new Error('a mistake of the application') }]);
   });
 
   it('asks for a hold and hands over the answer', async () => {
@@ -227,12 +160,127 @@ describe('attachSession', () => {
     const { call } = await door.attached.next();
     door.welcome(call);
     await heard.next();
-    const answer = session.hold('in the middle of a booking', 60_000);
+    const answer = session.hold('in the middle of a booking', 1);
     let said = await door.said.next();
     while (said.$case !== 'hold') said = await door.said.next();
     expect(said.value).toEqual({ reason: 'in the middle of a booking', duration: { seconds: 60n, nanos: 0 } });
-    door.say(call, { $case: 'holdDecision', value: { granted: false, text: 'No.', expiresAt: undefined } });
+    door.say(call, {
+      $case: 'holdDecision',
+      value: { granted: false, awaitsApproval: false, text: 'No.', expiresAt: undefined },
+    });
     expect(await answer).toMatchObject({ granted: false, text: 'No.' });
+  });
+
+  it('tells later what a second person decided on a hold', async () => {
+    const decisions = new Signals<unknown>();
+    const { session, heard } = attach({ onHoldDecided: (answer) => decisions.put(answer) });
+    const { call } = await door.attached.next();
+    door.welcome(call, { longestHold: { seconds: 1_800n, nanos: 0 } });
+    await heard.next();
+    expect(session.longestHoldMinutes).toBe(30);
+    const answer = session.hold('month-end posting', 30);
+    let said = await door.said.next();
+    while (said.$case !== 'hold') said = await door.said.next();
+    const decide = (granted: boolean, awaitsApproval: boolean): void =>
+      door.say(call, { $case: 'holdDecision', value: { granted, awaitsApproval, text: '', expiresAt: undefined } });
+    decide(true, true);
+    expect(await answer).toMatchObject({ granted: true, awaitsApproval: true });
+    decide(true, false);
+    expect(await decisions.next()).toMatchObject({ granted: true, awaitsApproval: false });
+  });
+
+  it.each([
+    ['', 5],
+    ['x'.repeat(201), 5],
+    ['month-end', 0],
+    ['month-end', 241],
+    ['month-end', NaN],
+    [undefined, 5],
+    ['month-end', '5'],
+  ])('answers a hold of %j for %j minutes itself, and tells the developer', async (reason, minutes) => {
+    const problems: SessionProblem[] = [];
+    const { session } = attach({ onError: (problem) => problems.push(problem) });
+    const { call } = await door.attached.next();
+    door.welcome(call);
+    expect(await session.hold(reason as string, minutes as number)).toMatchObject({ granted: false });
+    expect(problems).toMatchObject([{ code: 'LASTCALL_HOLD' }]);
+  });
+
+  it('counts down by the clock of the server, and stops when the notice is withdrawn', async () => {
+    door.answersHeartbeats = true;
+    const ticks = new Signals<readonly [number, string]>();
+    const { heard } = attach({ onCountdown: (seconds, { id }) => ticks.put([seconds, id]) });
+    const { call } = await door.attached.next();
+    door.welcome(call, { notice: notice(new Date(door.now() + 2_500)) });
+    await heard.next();
+    const seconds = [];
+    for (let i = 0; i < 4; i++) seconds.push(await ticks.next());
+    expect(seconds).toEqual([3, 2, 1, 0].map((n) => [n, 'n-1']));
+    door.say(call, { $case: 'notice', value: { ...notice(new Date(door.now() + 5_000)), notice: 'n-2' } });
+    expect(await ticks.next()).toEqual([5, 'n-2']);
+    door.say(call, { $case: 'noticeWithdrawn', value: { notice: 'n-2', text: '' } });
+    await heard.next();
+    while ((await heard.next())[0] !== 'withdrawn');
+    expect(ticks.waiting).toBe(0);
+  });
+
+  it('counts down together with all others, an hour off and with messages that are late', async () => {
+    const clients = 30;
+    door.clockAheadMs = -3_600_000;
+    door.answersHeartbeats = true;
+    let n = 0;
+    door.delaysMs = () => ({ there: (n++ * 37) % 150, back: (n++ * 53) % 150 });
+    const ticks = new Signals<{ readonly seconds: number; readonly at: number }>();
+    const channel = open();
+    const attached = Array.from({ length: clients }, (_, i) =>
+      attach({
+        channel,
+        user: `user-${i}`,
+        onCountdown: (seconds) => ticks.put({ seconds, at: door.now() }),
+      }),
+    );
+    const deadline = door.now() + 4_000;
+    for (let i = 0; i < clients; i++)
+      door.welcome((await door.attached.next()).call, { notice: notice(new Date(deadline)) });
+    const heard = new Map<number, number[]>();
+    while ((heard.get(0)?.length ?? 0) < clients) {
+      const { seconds, at } = await ticks.next();
+      heard.set(seconds, [...(heard.get(seconds) ?? []), at]);
+    }
+    for (const seconds of [2, 1, 0]) {
+      const times = heard.get(seconds) ?? [];
+      expect(times).toHaveLength(clients);
+      expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(200);
+      expect(Math.max(...times.map((at) => Math.abs(at - (deadline - seconds * 1000))))).toBeLessThanOrEqual(200);
+    }
+    const clocks = attached.map(({ session }) => session.serverNow() - door.now());
+    expect(Math.max(...clocks.map(Math.abs))).toBeLessThanOrEqual(200);
+  });
+
+  it('needs no callback: the user is told on the wire, logged off, waits and is in again', async () => {
+    const session = attachSession({
+      user: 'quiet',
+      version: '1.0.0',
+      channel: open(),
+      installation: 'berlin',
+      env: {},
+    });
+    toClose.push(() => void session.goodbye());
+    const { call } = await door.attached.next();
+    door.welcome(call, { notice: notice(new Date(door.now() + 50)) });
+    let said = await door.said.next();
+    while (said.$case !== 'acknowledgement') said = await door.said.next();
+    expect(said.value).toEqual({ notice: 'n-1', read: false });
+    const value = { reason: sessionV1.EndReason.DEADLINE, text: 'Update', comeBack: true };
+    door.say(call, { $case: 'ended', value });
+    call.end();
+    const wait = await door.waits.next();
+    wait.write(sessionV1.WaitForReopeningResponse.fromPartial({ open: true }));
+    wait.end();
+    const again = await door.attached.next();
+    expect(again.hello).toMatchObject({ user: 'quiet', resumeToken: '' });
+    door.welcome(again.call);
+    while (session.phase !== 'attached') await new Promise((resolve) => setImmediate(resolve));
   });
 
   it('carries many sessions on one channel, and leaves it open', async () => {
@@ -248,9 +296,5 @@ describe('attachSession', () => {
     expect(peers.size).toBe(1);
     await Promise.all(sessions.map((session) => session.goodbye()));
     expect(new Set(await Promise.all(sessions.map((session) => session.finished)))).toEqual(new Set(['goodbye']));
-  });
-
-  it('says what is missing', () => {
-    expect(() => attachSession({ user: '', version: '1.0.0', env: {} })).toThrow(/user.*LASTCALL_INSTALLATION/);
   });
 });

@@ -1,33 +1,54 @@
-import { invalid, RejectedError, type Violation } from '@lastcall/kernel';
-import { openDefaultChannel, type Environment } from '../connection.js';
+import { openChannel, type Channel } from '../channel.js';
+import { findConnection, type Environment } from '../connection.js';
+import { NoSession } from './no-session.js';
 import type { AttachedSession, AttachOptions } from './session-api.js';
 import { SessionLink, type Hello } from './session-link.js';
+import { reportTo, type ReportProblem } from './session-problem.js';
 
 /**
  * Logs a user of a business application in with Lastcall, for as long as the user is logged in there.
  *
  * Everything else happens by itself: heartbeats, acknowledgements, coming back after a lost connection as the same session,
- * waiting while the gate is shut and coming back when it opens. Callbacks are called one after the other; one that throws
- * goes to `onError` and changes nothing.
+ * waiting while the gate is shut and coming back when it opens. It never throws and never keeps its program running: where Lastcall is
+ * not set up, that is told to `onError` (default: a process warning), and the session that is returned is over.
  */
 export function attachSession(options: AttachOptions): AttachedSession {
+  const report = reportTo((options as AttachOptions | undefined)?.onError?.bind(options));
+  try {
+    return attach(options, report) ?? new NoSession();
+  } catch (error) {
+    report('LASTCALL_SETTINGS', 'the session cannot begin', error);
+    return new NoSession();
+  }
+}
+
+function attach(options: AttachOptions, report: ReportProblem): AttachedSession | undefined {
   const env = options.env ?? process.env;
   const hello = readHello(options, env);
-  const channel = options.channel ?? openDefaultChannel(env);
-  return new SessionLink(hello, channel, options, options.channel === undefined);
+  const wrong = whatIsWrong(hello);
+  if (wrong.length > 0) {
+    report('LASTCALL_SETTINGS', `the session cannot begin: ${wrong.join('; ')}`);
+    return undefined;
+  }
+  const keepAlive = options.keepAlive ?? false;
+  return new SessionLink({
+    hello,
+    channel: options.channel ?? openOwnChannel(env, keepAlive),
+    ownsChannel: options.channel === undefined,
+    keepAlive,
+    callbacks: options,
+    report,
+  });
+}
+
+function openOwnChannel(env: Environment, keepAlive: boolean): Channel {
+  const { address, credential, tls } = findConnection(env);
+  return openChannel({ address, credential, tls, keepAlive });
 }
 
 function readHello(options: AttachOptions, env: Environment): Hello {
-  const installation = options.installation ?? env['LASTCALL_INSTALLATION'] ?? '';
-  const missing: Violation[] = [];
-  if (options.user === '') missing.push({ field: 'user', description: 'is empty' });
-  if (installation === '') {
-    const description = 'is empty: pass it, or set LASTCALL_INSTALLATION to the id of the installation';
-    missing.push({ field: 'installation', description });
-  }
-  if (missing.length > 0) throw new RejectedError(invalid(missing));
   return {
-    installation,
+    installation: options.installation ?? env['LASTCALL_INSTALLATION'] ?? '',
     user: options.user,
     displayName: options.displayName ?? options.user,
     language: options.language ?? '',
@@ -36,4 +57,18 @@ function readHello(options: AttachOptions, env: Environment): Hello {
     clientKind: options.clientKind ?? 'desktop',
     firstStartCode: options.firstStartCode ?? env['LASTCALL_FIRST_START_CODE'] ?? '',
   };
+}
+
+/** Also of programs that no compiler has looked at. What the server would refuse is left to the server. */
+function whatIsWrong(hello: Hello): readonly string[] {
+  const wrong: string[] = [];
+  for (const [field, value] of Object.entries(hello)) {
+    if (typeof value !== 'string') wrong.push(`${field} is not a text`);
+  }
+  if (hello.user === '') wrong.push('user is empty');
+  if (hello.version === '') wrong.push('version is empty');
+  if (hello.installation === '') {
+    wrong.push('installation is empty: pass it, or set LASTCALL_INSTALLATION to the id of the installation');
+  }
+  return wrong;
 }

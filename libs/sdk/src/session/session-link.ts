@@ -1,27 +1,47 @@
 import { msToDuration, sessionV1 } from '@lastcall/contracts';
-import { isRejected, run } from '@lastcall/kernel';
+import { isRejected, MINUTE_MS, run } from '@lastcall/kernel';
 import { createClient } from '../client.js';
 import { toCallError } from '../call-error.js';
 import type { Channel } from '../channel.js';
 import { openStream, type ClientStream } from '../stream.js';
-import type { AttachedSession, SessionCallbacks, ShownNotice } from './session-api.js';
+import { Application } from './application.js';
+import { atExit } from './at-exit.js';
+import { ConnectionTrouble } from './connection-trouble.js';
+import { Countdown } from './countdown.js';
+import { clockError, clockOffset, learnTime, type ServerClock } from './server-clock.js';
+import type { AttachedSession, SessionCallbacks } from './session-api.js';
 import { dueAt, sessionMachine, WAIT_MS } from './session-machine.js';
+import type { ReportProblem } from './session-problem.js';
 import type { SessionCommand, SessionEvent, SessionState } from './session-state.js';
-import { parseAttachResponse, refusalOf, say } from './session-wire.js';
+import { parseAttachResponse, parseNotice, say } from './session-wire.js';
 import type { EndReason, HoldAnswer, NoticeView } from './session-words.js';
 
 /*
  * The session machine with real streams, timers and callbacks. Commands are taken one after the other, also those that a
- * callback gives; at most one attach stream and one waiting stream are listened to.
+ * callback gives; at most one attach stream and one waiting stream are listened to. Nothing here throws into the application, and
+ * nothing keeps its program running, except what it waits for itself: the answer to a hold, a goodbye.
  */
 
 export type Hello = Omit<sessionV1.Hello, 'resumeToken'>;
 type AttachStream = ClientStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
 
+export interface SessionLinkParts {
+  readonly hello: Hello;
+  readonly channel: Channel;
+  /** The channel is closed with the session. */
+  readonly ownsChannel: boolean;
+  readonly keepAlive: boolean;
+  readonly callbacks: SessionCallbacks;
+  readonly report: ReportProblem;
+}
+
 const HOLD_ANSWER_MS = 10_000;
+const HOLD_MINUTES = { shortest: 1, longest: 240 } as const;
 const GOODBYE_MS = 2_000;
 /** How long an application may take to save its work before the session goes on without it. */
-const LEAVE_MS = 5 * 60_000;
+const LEAVE_MS = 5 * MINUTE_MS;
+/** What the server's clock has to be known to for a countdown. */
+const CLOCK_ERROR_MS = 100;
 
 /** Milliseconds since the epoch that never jump: a wrong clock that is set right must not stop the heartbeats. */
 const now = (): number => performance.timeOrigin + performance.now();
@@ -29,6 +49,9 @@ const now = (): number => performance.timeOrigin + performance.now();
 export class SessionLink implements AttachedSession {
   readonly finished: Promise<EndReason>;
   private readonly finish: (reason: EndReason) => void;
+  private readonly application: Application;
+  private readonly countdown: Countdown;
+  private readonly stayAtExit: () => void;
   private state: SessionState = sessionMachine.initial;
   private readonly queue: SessionCommand[] = [];
   private busy = false;
@@ -36,19 +59,33 @@ export class SessionLink implements AttachedSession {
   private pumped: Promise<void> = Promise.resolve();
   private wait: AbortController | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** Server's clock minus ours. A message can only be late, so the largest difference is the best. */
-  private offsetMs: number | undefined;
+  private clock: ServerClock | undefined;
+  /** When the heartbeats were said that have no answer yet. */
+  private beats: number[] = [];
   private readonly holds: ((answer: HoldAnswer) => void)[] = [];
+  private readonly trouble: ConnectionTrouble;
 
-  constructor(
-    private readonly hello: Hello,
-    private readonly channel: Channel,
-    private readonly callbacks: SessionCallbacks,
-    private readonly ownsChannel: boolean,
-  ) {
+  constructor(private readonly parts: SessionLinkParts) {
+    const { callbacks, report, keepAlive } = parts;
     let finish: (reason: EndReason) => void = () => {};
     this.finished = new Promise((resolve) => (finish = resolve));
     this.finish = finish;
+    this.application = new Application({
+      callbacks,
+      report,
+      serverNow: () => this.serverNow(),
+      acknowledge: (notice) => this.acknowledge(notice),
+    });
+    this.trouble = new ConnectionTrouble(report);
+    this.countdown = new Countdown({
+      serverNow: () => this.serverNow(),
+      tell: (seconds, notice) => this.application.countedDown(seconds, notice),
+      after: (ms, act) => {
+        const timer = this.after(ms, act);
+        return () => clearTimeout(timer);
+      },
+    });
+    this.stayAtExit = keepAlive ? () => {} : atExit(() => this.take({ kind: 'say-goodbye' }));
     // Not at once: the caller has not got this object yet, and its callbacks may want it.
     queueMicrotask(() => this.take({ kind: 'start', now: now() }));
   }
@@ -61,8 +98,17 @@ export class SessionLink implements AttachedSession {
     return this.state.standing;
   }
 
+  get exempt(): boolean {
+    return this.state.rights.exempt;
+  }
+
+  get longestHoldMinutes(): number | undefined {
+    const { longestHoldMs } = this.state.rights;
+    return longestHoldMs === undefined ? undefined : Math.floor(longestHoldMs / MINUTE_MS);
+  }
+
   serverNow(): number {
-    return now() + (this.offsetMs ?? 0);
+    return now() + clockOffset(this.clock);
   }
 
   acknowledge(notice = this.state.standing?.id): void {
@@ -73,21 +119,32 @@ export class SessionLink implements AttachedSession {
     this.take({ kind: 'be-ready' });
   }
 
-  hold(reason: string, durationMs: number): Promise<HoldAnswer> {
+  hold(reason: string, minutes: number): Promise<HoldAnswer> {
+    const wrong = whatIsWrong(reason, minutes);
+    if (wrong !== undefined) {
+      this.parts.report('LASTCALL_HOLD', wrong);
+      return Promise.resolve(notGranted(wrong));
+    }
     return new Promise((resolve) => {
-      const late = { granted: false, text: 'The server did not answer in time.', expiresAt: undefined };
-      const timer = setTimeout(() => resolve(late), HOLD_ANSWER_MS);
-      this.holds.push((answer) => {
+      const answered = (answer: HoldAnswer): void => {
         clearTimeout(timer);
         resolve(answer);
-      });
-      this.take({ kind: 'ask-hold', reason, durationMs });
+      };
+      // The application waits for it, so this timer may hold the program.
+      const timer = setTimeout(() => {
+        this.holds.splice(this.holds.indexOf(answered), 1);
+        resolve(notGranted('The server did not answer in time.'));
+      }, HOLD_ANSWER_MS);
+      this.holds.push(answered);
+      this.take({ kind: 'ask-hold', reason, durationMs: Math.round(minutes * MINUTE_MS) });
     });
   }
 
   async goodbye(): Promise<void> {
+    const held = setTimeout(() => {}, GOODBYE_MS);
     this.take({ kind: 'say-goodbye' });
     await this.pumped;
+    clearTimeout(held);
   }
 
   private take(command: SessionCommand): void {
@@ -96,6 +153,8 @@ export class SessionLink implements AttachedSession {
     this.busy = true;
     try {
       for (let next = this.queue.shift(); next; next = this.queue.shift()) this.step(next);
+    } catch (error) {
+      this.parts.report('LASTCALL_DEFECT', 'a mistake in the SDK', error);
     } finally {
       this.busy = false;
     }
@@ -107,6 +166,7 @@ export class SessionLink implements AttachedSession {
     this.state = decision.state;
     this.closeWhatIsOver(decision.events);
     for (const event of decision.events) this.carryOut(event);
+    if (this.parts.callbacks.onCountdown) this.countdown.follow(this.state.standing);
     this.setTimer();
   }
 
@@ -117,7 +177,7 @@ export class SessionLink implements AttachedSession {
     const saysGoodbye = events.some((event) => event.kind === 'goodbye-said');
     if (at === 'connecting' || at === 'attached' || saysGoodbye) return;
     this.dropStream();
-    this.answerHolds({ granted: false, text: 'The connection was lost.', expiresAt: undefined });
+    this.answerHolds(notGranted('The connection was lost.'));
   }
 
   private dropStream(): void {
@@ -130,11 +190,12 @@ export class SessionLink implements AttachedSession {
       case 'connecting':
         return this.openAttach(event.resumeToken);
       case 'attached':
-        void this.call(() => this.callbacks.onAttached?.(event.session));
-        if (event.reopened) void this.call(() => this.callbacks.onReopened?.());
-        return;
+        this.trouble.isOver();
+        return this.application.attached(event.session);
+      case 'reopened':
+        return this.application.reopened(event.news);
       case 'heartbeat-due':
-        return this.send({ $case: 'heartbeat', value: {} });
+        return this.beat();
       case 'acknowledgement-due':
         return this.send({ $case: 'acknowledgement', value: { notice: event.notice, read: event.read } });
       case 'ready-said':
@@ -144,16 +205,13 @@ export class SessionLink implements AttachedSession {
         return this.send({ $case: 'hold', value });
       }
       case 'hold-answered':
-        return this.holds.shift()?.(event.answer);
+        return this.answerHold(event.answer);
       case 'notice-shown':
-        return void this.call(() => this.callbacks.onNotice?.(this.show(event.notice)));
+        return this.showNotice(event.notice, event.asNews);
       case 'notice-withdrawn':
-        return void this.call(() => this.callbacks.onNoticeWithdrawn?.(event.notice, event.text));
-      case 'refused': {
-        const { text, expectedAt } = event.refusal;
-        const expected = expectedAt === undefined ? undefined : new Date(expectedAt);
-        return void this.call(() => this.callbacks.onRefused?.(text, expected, event.refusal));
-      }
+        return this.application.withdrawn(event.notice, event.text);
+      case 'refused':
+        return this.application.refused(event.refusal);
       case 'waiting':
         return this.openWait();
       case 'ended':
@@ -164,6 +222,7 @@ export class SessionLink implements AttachedSession {
         return this.conclude(event.reason);
       case 'heard':
       case 'notice-read':
+      case 'news-heard':
       case 'backed-off':
         return; // Only the state and the timer change.
     }
@@ -173,24 +232,27 @@ export class SessionLink implements AttachedSession {
     this.stream?.write(say(message));
   }
 
-  private show({ id, text, deadlineAt, version }: NoticeView): ShownNotice {
-    const secondsLeft = (): number | undefined =>
-      deadlineAt === undefined ? undefined : Math.max(0, Math.ceil((deadlineAt - this.serverNow()) / 1000));
-    const deadline = deadlineAt === undefined ? undefined : new Date(deadlineAt);
-    return { id, text, deadline, version, secondsLeft, acknowledge: () => this.acknowledge(id) };
+  /** Its answer comes at once, so it also tells how late the server's messages are. */
+  private beat(): void {
+    this.beats.push(now());
+    this.send({ $case: 'heartbeat', value: {} });
+  }
+
+  private showNotice(notice: NoticeView, asNews: boolean): void {
+    this.application.shown(notice, asNews);
+    if (notice.deadlineAt !== undefined && clockError(this.clock) > CLOCK_ERROR_MS) this.beat();
   }
 
   private openAttach(resumeToken: string): void {
     this.dropStream();
-    this.offsetMs = undefined;
+    this.beats = [];
     try {
-      const stream = openStream(sessionV1.SessionServiceService.attach, this.channel);
+      const stream = openStream(sessionV1.SessionServiceService.attach, this.parts.channel);
       this.stream = stream;
-      stream.write(say({ $case: 'hello', value: { ...this.hello, resumeToken } }));
+      stream.write(say({ $case: 'hello', value: { ...this.parts.hello, resumeToken } }));
       this.pumped = this.pump(stream);
     } catch (error) {
-      // Such as a credential file that is just being replaced.
-      this.take({ kind: 'lose', ...this.moment(), refusal: refusalOf(toCallError(error)) });
+      this.take({ kind: 'lose', ...this.moment(), refusal: this.trouble.with(toCallError(error)) });
     }
   }
 
@@ -198,21 +260,26 @@ export class SessionLink implements AttachedSession {
     let refusal;
     try {
       for await (const response of stream) {
-        if (this.stream !== stream) continue;
-        this.keepOffset(response.serverTime);
-        this.take({ kind: 'hear', ...this.moment(), message: parseAttachResponse(response) });
+        if (this.stream === stream) this.hear(response);
       }
     } catch (error) {
-      refusal = refusalOf(toCallError(error));
+      if (this.stream === stream) refusal = this.trouble.with(toCallError(error));
     }
     if (this.stream !== stream) return;
     this.stream = undefined;
     this.take({ kind: 'lose', ...this.moment(), refusal });
   }
 
-  private keepOffset(serverTime: Date | undefined): void {
+  private hear(response: sessionV1.AttachResponse): void {
+    const message = parseAttachResponse(response);
+    this.learnTime(response.serverTime, message.kind === 'heartbeat-reply' ? this.beats.shift() : undefined);
+    this.take({ kind: 'hear', ...this.moment(), message });
+  }
+
+  private learnTime(serverTime: Date | undefined, askedAt?: number): void {
     if (!serverTime) return;
-    this.offsetMs = Math.max(this.offsetMs ?? -Infinity, serverTime.getTime() - now());
+    this.clock = learnTime(this.clock, { serverTime: serverTime.getTime(), receivedAt: now(), askedAt });
+    this.countdown.look();
   }
 
   private openWait(): void {
@@ -223,11 +290,13 @@ export class SessionLink implements AttachedSession {
   }
 
   private async waitForReopening(signal: AbortSignal): Promise<void> {
-    const request = { name: `installations/${this.hello.installation}`, host: this.hello.host };
+    const { hello, channel } = this.parts;
+    const request = { name: `installations/${hello.installation}`, host: hello.host };
     try {
-      const client = createClient(sessionV1.SessionServiceService, this.channel);
-      for await (const { open } of client.waitForReopening(request, { signal, timeoutMs: WAIT_MS })) {
-        if (open && !signal.aborted) return this.take({ kind: 'let-in', ...this.moment() });
+      const client = createClient(sessionV1.SessionServiceService, channel);
+      for await (const { open, gate, serverTime } of client.waitForReopening(request, { signal, timeoutMs: WAIT_MS })) {
+        this.learnTime(serverTime);
+        if (open && !signal.aborted) return this.take({ kind: 'let-in', ...this.moment(), news: newsIn(gate) });
       }
     } catch {
       // Whatever the reason: nobody is told more than that the gate is shut, and the waiting goes on.
@@ -236,15 +305,11 @@ export class SessionLink implements AttachedSession {
   }
 
   private endSession({ reason, text, comeBack }: { reason: EndReason; text: string; comeBack: boolean }): void {
-    const left = this.call(() => this.callbacks.onEnded?.(reason, text, comeBack));
-    if (!comeBack) {
-      void left.finally(() => this.conclude(reason));
-      return;
-    }
-    const timer = setTimeout(() => this.take({ kind: 'leave', ...this.moment() }), LEAVE_MS);
-    void left.finally(() => {
+    const goOn = comeBack ? () => this.take({ kind: 'leave', ...this.moment() }) : () => this.conclude(reason);
+    const timer = this.after(LEAVE_MS, goOn);
+    void this.application.loggedOff(reason, text, comeBack).finally(() => {
       clearTimeout(timer);
-      this.take({ kind: 'leave', ...this.moment() });
+      goOn();
     });
   }
 
@@ -253,42 +318,61 @@ export class SessionLink implements AttachedSession {
     this.stream = undefined;
     stream?.write(say({ $case: 'goodbye', value: {} }));
     stream?.end();
-    const timer = setTimeout(() => stream?.cancel(), GOODBYE_MS);
+    const timer = this.after(GOODBYE_MS, () => stream?.cancel());
     void this.pumped.finally(() => clearTimeout(timer));
   }
 
   private conclude(reason: EndReason): void {
+    this.stayAtExit();
     this.finish(reason);
-    if (this.ownsChannel) void this.pumped.finally(() => this.channel.close());
+    if (this.parts.ownsChannel) void this.pumped.finally(() => this.parts.channel.close());
+  }
+
+  /** The oldest question is meant; when there is none, a second person has decided. */
+  private answerHold(answer: HoldAnswer): void {
+    const answered = this.holds.shift();
+    if (answered) answered(answer);
+    else this.application.holdDecided(answer);
   }
 
   private answerHolds(answer: HoldAnswer): void {
-    for (const resolve of this.holds.splice(0)) resolve(answer);
-  }
-
-  /** A mistake in the application's code is its own to see, and must not end the session. */
-  private async call(callback: () => void | Promise<void>): Promise<void> {
-    try {
-      await callback();
-    } catch (error) {
-      if (this.callbacks.onError) this.callbacks.onError(error);
-      else warn(error);
-    }
+    for (const answered of this.holds.splice(0)) answered(answer);
   }
 
   private moment(): { now: number; random: number } {
-    return { now: now(), random: this.channel.random() };
+    return { now: now(), random: this.parts.channel.random() };
   }
 
   private setTimer(): void {
     clearTimeout(this.timer);
     const due = dueAt(this.state);
     if (due === undefined) return;
-    this.timer = setTimeout(() => this.take({ kind: 'tick', ...this.moment() }), Math.max(0, Math.ceil(due - now())));
+    this.timer = this.after(Math.max(0, Math.ceil(due - now())), () => this.take({ kind: 'tick', ...this.moment() }));
+  }
+
+  private after(ms: number, act: () => void): NodeJS.Timeout {
+    const timer = setTimeout(act, ms);
+    return this.parts.keepAlive ? timer : timer.unref();
   }
 }
 
-function warn(error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`a callback of attachSession failed: ${text}`, 'LastcallWarning');
+function newsIn(gate: sessionV1.Gate | undefined): string {
+  const notice = gate?.notice && parseNotice(gate.notice);
+  return notice?.kind === 'back-again' ? notice.text : '';
+}
+
+function notGranted(text: string): HoldAnswer {
+  return { granted: false, awaitsApproval: false, text, expiresAt: undefined };
+}
+
+/** For the application's developer: the server would refuse it too, and end a session that asks like this often. */
+function whatIsWrong(reason: unknown, minutes: unknown): string | undefined {
+  const { shortest, longest } = HOLD_MINUTES;
+  if (typeof reason !== 'string' || reason.trim() === '' || reason.length > 200) {
+    return 'The reason of a hold is a text of 1–200 characters.';
+  }
+  if (typeof minutes !== 'number' || !(minutes >= shortest && minutes <= longest)) {
+    return `A hold is for ${shortest}–${longest} minutes.`;
+  }
+  return undefined;
 }

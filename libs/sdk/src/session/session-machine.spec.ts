@@ -6,15 +6,21 @@ import type { Incoming, NoticeView, Refusal } from './session-words.js';
 
 const NOW = 1_000_000;
 const moment = { now: NOW, random: 0.5 };
-const notice = (id: string): NoticeView => ({
+const notice = (id: string, more: Partial<NoticeView> = {}): NoticeView => ({
   id,
+  kind: 'logoff',
   text: 'Please log off',
+  link: '',
   deadlineAt: NOW + 60_000,
+  startAt: undefined,
   version: '11.1.0',
+  ...more,
 });
+const message = (id: string): NoticeView => notice(id, { kind: 'message', deadlineAt: undefined });
 const refusal = (reason: Refusal['reason'], text = 'The gate is shut.'): Refusal => ({
   reason,
   text,
+  closedAt: undefined,
   expectedAt: undefined,
   requiredVersion: '',
 });
@@ -24,6 +30,7 @@ const welcome = (standing?: NoticeView): Incoming => ({
   session: 's-1',
   resumeToken: 'again',
   heartbeatMs: 1_000,
+  rights: { exempt: false, longestHoldMs: 3_600_000 },
   notice: standing,
 });
 const start: SessionCommand = { kind: 'start', now: NOW };
@@ -58,7 +65,7 @@ describe('a session', () => {
     const { events } = play(start, hear(welcome()), hear({ kind: 'notice', notice: notice('n-1') }));
     expect(events).toEqual([
       { kind: 'heard', now: NOW },
-      { kind: 'notice-shown', notice: notice('n-1') },
+      { kind: 'notice-shown', notice: notice('n-1'), asNews: false },
       { kind: 'acknowledgement-due', notice: 'n-1', read: false },
     ]);
   });
@@ -101,28 +108,112 @@ describe('a session', () => {
     expect(dueAt(once.state)).toBe(NOW + WAIT_MS);
   });
 
-  it('given waiting, when let in and welcomed, then it says that the door is open again', () => {
+  describe('given waiting, when let in and welcomed', () => {
+    const letIn = (welcomed: Incoming, news = 'Better.') =>
+      play(
+        start,
+        hear({ kind: 'refused', refusal: refusal('gate-shut') }),
+        { kind: 'let-in', ...moment, news },
+        { kind: 'tick', now: NOW + 1_000, random: 0.5 },
+        hear(welcomed),
+      );
+
+    it('then it says that the door is open again, and what is new', () => {
+      const { state, events } = letIn(welcome());
+      expect(events).toMatchObject([{ kind: 'attached' }, { kind: 'reopened', news: 'Better.' }]);
+      expect(state).toMatchObject({ shutOut: false, news: '' });
+    });
+
+    it('then what is new comes in the words of the welcome, where it has some', () => {
+      const { events } = letIn(welcome(notice('n-2', { kind: 'back-again', text: 'Besser.', deadlineAt: undefined })));
+      expect(events).toMatchObject([
+        { kind: 'attached' },
+        { kind: 'reopened', news: 'Besser.' },
+        { kind: 'notice-shown', asNews: true },
+        { kind: 'acknowledgement-due' },
+      ]);
+    });
+
+    it('then another notice is one to show', () => {
+      const { events } = letIn(welcome(message('n-2')));
+      expect(events).toMatchObject([
+        { kind: 'attached' },
+        { kind: 'reopened', news: 'Better.' },
+        { kind: 'notice-shown', asNews: false },
+        { kind: 'acknowledgement-due' },
+      ]);
+    });
+  });
+
+  it('given a user who was not shut out, when welcomed with what is new, then that is a notice like others', () => {
+    const news = notice('n-2', { kind: 'back-again', deadlineAt: undefined });
+    expect(play(start, hear(welcome(news))).events).toMatchObject([
+      { kind: 'attached' },
+      { kind: 'notice-shown', asNews: false },
+      { kind: 'acknowledgement-due' },
+    ]);
+  });
+
+  it('given a logoff that stands, when a message without consequence comes, then the logoff still stands', () => {
+    const { state, events } = play(
+      start,
+      hear(welcome(notice('n-1'))),
+      hear({ kind: 'notice', notice: message('n-2') }),
+    );
+    expect(kinds(events)).toEqual(['heard', 'notice-shown', 'acknowledgement-due']);
+    expect(state.standing?.id).toBe('n-1');
+  });
+
+  it('given a logoff that stands, when its deadline is moved by another notice, then that one stands', () => {
+    const moved = notice('n-2', { kind: 'deadline-moved', deadlineAt: NOW + 120_000 });
+    const { state } = play(start, hear(welcome(notice('n-1'))), hear({ kind: 'notice', notice: moved }));
+    expect(state.standing).toEqual(moved);
+  });
+
+  it('given a logoff that stood, when welcomed with a message only, then the logoff is taken away', () => {
+    const { state, events } = play(
+      start,
+      hear(welcome(notice('n-1'))),
+      { kind: 'lose', ...moment, refusal: undefined },
+      { kind: 'tick', now: NOW + 10_000, random: 0.5 },
+      hear(welcome(message('n-2'))),
+    );
+    expect(kinds(events)).toEqual(['attached', 'notice-withdrawn', 'notice-shown', 'acknowledgement-due']);
+    expect(state.standing?.id).toBe('n-2');
+  });
+
+  it('given ready while away, when welcomed with the logoff, then it is said again', () => {
     const { events } = play(
       start,
-      hear({ kind: 'refused', refusal: refusal('gate-shut') }),
-      { kind: 'let-in', ...moment },
-      { kind: 'tick', now: NOW + 1_000, random: 0.5 },
-      hear(welcome()),
+      hear(welcome(notice('n-1'))),
+      { kind: 'lose', ...moment, refusal: undefined },
+      { kind: 'be-ready' },
+      { kind: 'tick', now: NOW + 10_000, random: 0.5 },
+      hear(welcome(notice('n-1'))),
     );
-    expect(events).toMatchObject([{ kind: 'attached', reopened: true }]);
+    expect(events).toContainEqual({ kind: 'ready-said', now: true });
+  });
+
+  it('given a user who may stay, when welcomed, then that is known', () => {
+    const rights = { exempt: true, longestHoldMs: undefined };
+    const { state } = play(start, hear({ ...welcome(), rights } as Incoming));
+    expect(state.rights).toEqual(rights);
   });
 
   it('given let in, when refused for the same reason, then the user is not told again', () => {
     const refused = hear({ kind: 'refused', refusal: refusal('gate-shut') });
-    const { events } = play(start, refused, { kind: 'let-in', ...moment }, { kind: 'tick', now: NOW + 1_000, random: 0.5 }, refused); // prettier-ignore
+    const { events } = play(start, refused, { kind: 'let-in', ...moment, news: '' }, { kind: 'tick', now: NOW + 1_000, random: 0.5 }, refused); // prettier-ignore
     expect(kinds(events)).toEqual(['waiting']);
   });
 
   it('given an end at the deadline, when the application has saved, then it waits for the reopening as a new session', () => {
     const ended: Incoming = { kind: 'ended', reason: 'deadline', text: 'Update', comeBack: true };
-    const { state, events } = play(start, hear(welcome()), hear(ended), { kind: 'leave', ...moment });
-    expect(kinds(events)).toEqual(['waiting']);
+    const left: SessionCommand[] = [start, hear(welcome()), hear(ended), { kind: 'leave', ...moment }];
+    const { state, events } = play(...left);
+    // Everybody was logged off in the same moment: they do not all come to wait in the same moment too.
+    expect(events).toMatchObject([{ kind: 'backed-off', then: 'wait', until: NOW + 500 }]);
     expect(state.resumeToken).toBe('');
+    expect(kinds(play(...left, { kind: 'tick', now: NOW + 500, random: 0.5 }).events)).toEqual(['waiting']);
   });
 
   it('given a lost connection, when the door is shut at the return, then the application is told of its logoff', () => {
@@ -189,7 +280,10 @@ describe('a session, whatever happens in whatever order', () => {
       comeBack: fc.constant(true),
     }),
     fc.constant<Incoming>({ kind: 'sign-of-life' }),
-    fc.constant<Incoming>({ kind: 'hold-answer', answer: { granted: true, text: '', expiresAt: undefined } }),
+    fc.constant<Incoming>({
+      kind: 'hold-answer',
+      answer: { granted: true, awaitsApproval: false, text: '', expiresAt: undefined },
+    }),
   );
   const random = fc.double({ min: 0, max: 0.999, noNaN: true });
   const command = (now: number): fc.Arbitrary<SessionCommand> =>
@@ -197,7 +291,7 @@ describe('a session, whatever happens in whatever order', () => {
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('hear' as const), now: fc.constant(now), random, message: incoming }) }, // prettier-ignore
       { weight: 4, arbitrary: random.map((r): SessionCommand => ({ kind: 'tick', now, random: r })) },
       random.map((r): SessionCommand => ({ kind: 'lose', now, random: r, refusal: undefined })),
-      random.map((r): SessionCommand => ({ kind: 'let-in', now, random: r })),
+      random.map((r): SessionCommand => ({ kind: 'let-in', now, random: r, news: 'Better.' })),
       random.map((r): SessionCommand => ({ kind: 'lose-wait', now, random: r })),
       random.map((r): SessionCommand => ({ kind: 'leave', now, random: r })),
       ids.map((id): SessionCommand => ({ kind: 'acknowledge', notice: id })),
@@ -248,7 +342,7 @@ describe('a session, whatever happens in whatever order', () => {
         commands.forEach(step);
         for (let i = 0; i < 6 && state.phase.at !== 'attached'; i++) {
           step({ kind: 'leave', now, random: 0 });
-          step({ kind: 'let-in', now, random: 0 });
+          step({ kind: 'let-in', now, random: 0, news: '' });
           step({ kind: 'tick', now: (now += WAIT_MS), random: 0 });
           step(hear(welcome(), now));
         }

@@ -25,6 +25,10 @@ const MISSED_HEARTBEATS = 3;
 const BACKOFF = { baseMs: 250, maxMs: 15 * SECOND_MS } as const;
 /** After a refusal that waiting on the gate does not end: another version, a credential, too many attempts. */
 const SLOW_BACKOFF = { baseMs: 2 * SECOND_MS, maxMs: MINUTE_MS } as const;
+/** Everybody is logged off at the same moment, and nobody has to wait at once. */
+const LEAVE_BACKOFF = { baseMs: 500, maxMs: SECOND_MS } as const;
+/** A connection that lasted so long was a good one. */
+const STEADY_MS = 10 * SECOND_MS;
 const REMEMBERED_NOTICES = 64;
 
 export const sessionMachine: Decider<SessionState, SessionCommand, SessionEvent> & {
@@ -36,8 +40,10 @@ export const sessionMachine: Decider<SessionState, SessionCommand, SessionEvent>
     shown: [],
     read: [],
     standing: undefined,
+    rights: { exempt: false, longestHoldMs: undefined },
     refusal: undefined,
     shutOut: false,
+    news: '',
     ready: false,
   },
   decide,
@@ -113,7 +119,7 @@ function hear(state: SessionState, { now, random, message }: Moment & { message:
   if (phase.at === 'connecting') {
     if (message.kind === 'welcome') return welcome(state, now, message);
     if (message.kind === 'refused') return refused(state, { now, random }, message.refusal, phase.attempt);
-    if (message.kind === 'ended') return ended({ now, random }, message);
+    if (message.kind === 'ended') return ended({ now, random }, message, phase.attempt);
     return []; // Nothing counts before the welcome.
   }
   if (phase.at !== 'attached') return []; // From a stream that was given up.
@@ -124,12 +130,13 @@ function hear(state: SessionState, { now, random, message }: Moment & { message:
     case 'notice-withdrawn':
       return state.shown.includes(message.notice) ? [heard, message] : [heard];
     case 'ended':
-      return ended({ now, random }, message);
+      return ended({ now, random }, message, attemptOf(phase, now));
     case 'hold-answer':
       return [heard, { kind: 'hold-answered', answer: message.answer }];
     case 'refused':
       return refused(state, { now, random }, message.refusal, 1);
     case 'welcome':
+    case 'heartbeat-reply':
     case 'sign-of-life':
       return [heard];
     default:
@@ -138,13 +145,16 @@ function hear(state: SessionState, { now, random, message }: Moment & { message:
 }
 
 function welcome(state: SessionState, now: number, message: Extract<Incoming, { kind: 'welcome' }>): SessionEvent[] {
-  const { session, resumeToken, notice } = message;
+  const { session, resumeToken, rights, notice } = message;
   // A server that asks for a heartbeat every millisecond, or never, is not believed.
   const heartbeatMs = Math.min(Math.max(message.heartbeatMs, 50), 5 * MINUTE_MS);
+  const news = state.shutOut && notice?.kind === 'back-again' ? notice.text : state.news;
   return [
-    { kind: 'attached', session, resumeToken, heartbeatMs, now, reopened: state.shutOut },
-    ...(notice ? showNotice(state, notice) : withdrawStanding(state)),
-    ...(notice && state.ready ? [{ kind: 'ready-said', now: true } as const] : []),
+    { kind: 'attached', session, resumeToken, heartbeatMs, rights, now },
+    ...(state.shutOut ? [{ kind: 'reopened', news } as const] : []),
+    ...(notice?.deadlineAt === undefined ? withdrawStanding(state) : []),
+    ...(notice ? showNotice(state, notice, state.shutOut && notice.kind === 'back-again') : []),
+    ...(notice?.deadlineAt !== undefined && state.ready ? [{ kind: 'ready-said', now: true } as const] : []),
   ];
 }
 
@@ -155,12 +165,12 @@ function withdrawStanding({ standing }: SessionState): SessionEvent[] {
     : [];
 }
 
-function showNotice(state: SessionState, notice: NoticeView): SessionEvent[] {
+function showNotice(state: SessionState, notice: NoticeView, asNews = false): SessionEvent[] {
   const acknowledgement = { kind: 'acknowledgement-due', notice: notice.id } as const;
   // The acknowledgement of a repetition goes out again: the one before may have been lost with its connection.
   if (state.shown.includes(notice.id)) return [{ ...acknowledgement, read: state.read.includes(notice.id) }];
   return [
-    { kind: 'notice-shown', notice },
+    { kind: 'notice-shown', notice, asNews },
     { ...acknowledgement, read: false },
   ];
 }
@@ -189,26 +199,33 @@ function isSame(a: Refusal | undefined, b: Refusal): boolean {
   return a?.reason === b.reason && a.text === b.text && a.expectedAt === b.expectedAt;
 }
 
-function ended(moment: Moment, message: Extract<Incoming, { kind: 'ended' }>): SessionEvent[] {
+function ended(moment: Moment, message: Extract<Incoming, { kind: 'ended' }>, attempt: number): SessionEvent[] {
   const { reason, text, comeBack } = message;
   // The user notices nothing of a connection that is only being moved.
-  if (comeBack && (reason === 'connection' || reason === 'move')) return [backOff(moment, 1, 'attach')];
+  if (comeBack && reason === 'move') return [backOff(moment, 1, 'attach')];
+  if (comeBack && reason === 'connection') return [backOff(moment, attempt, 'attach')];
   return [{ kind: 'ended', reason, text, comeBack }];
 }
 
 function lose(state: SessionState, { refusal, ...moment }: Moment & { refusal: Refusal | undefined }): SessionEvent[] {
   const { phase } = state;
   if (phase.at !== 'connecting' && phase.at !== 'attached') return [];
-  const attempt = phase.at === 'connecting' ? phase.attempt : 1;
+  const attempt = attemptOf(phase, moment.now);
   return refusal ? refused(state, moment, refusal, attempt) : [backOff(moment, attempt, 'attach')];
 }
 
-function letIn(state: SessionState, { now, random }: Moment): SessionEvent[] {
+/** A server that takes everybody in and loses them at once must not be run over: those attempts count on. */
+function attemptOf(phase: Phase, now: number): number {
+  if (phase.at === 'connecting') return phase.attempt;
+  return phase.at === 'attached' && now < phase.steadyAt ? phase.attempt : 1;
+}
+
+function letIn(state: SessionState, { now, random, news }: Moment & { news: string }): SessionEvent[] {
   const { phase } = state;
   // Everybody is let in at the same moment: the first attempt is spread too. A gate that says open while the door says
   // shut must not be asked in a tight loop, so the attempts count on.
   if (phase.at !== 'waiting') return [];
-  return [backOff({ now, random }, phase.attempt, 'attach')];
+  return [{ kind: 'news-heard', news }, backOff({ now, random }, phase.attempt, 'attach')];
 }
 
 function tick(state: SessionState, { now, random }: Moment): SessionEvent[] {
@@ -235,8 +252,8 @@ function tick(state: SessionState, { now, random }: Moment): SessionEvent[] {
   }
 }
 
-function leave(phase: Phase, { now }: Moment): SessionEvent[] {
-  return phase.at === 'leaving' ? [{ kind: 'waiting', attempt: 1, until: now + WAIT_MS }] : [];
+function leave(phase: Phase, moment: Moment): SessionEvent[] {
+  return phase.at === 'leaving' ? [backOff(moment, 1, 'wait', LEAVE_BACKOFF)] : [];
 }
 
 function acknowledge(state: SessionState, notice: string): SessionEvent[] {
@@ -248,7 +265,8 @@ function acknowledge(state: SessionState, notice: string): SessionEvent[] {
 
 function askHold(phase: Phase, { reason, durationMs }: { reason: string; durationMs: number }): SessionEvent[] {
   if (phase.at === 'attached') return [{ kind: 'hold-asked', reason, durationMs }];
-  const answer = { granted: false, text: 'There is no connection to the server.', expiresAt: undefined };
+  const text = 'There is no connection to the server.';
+  const answer = { granted: false, awaitsApproval: false, text, expiresAt: undefined };
   return [{ kind: 'hold-answered', answer }];
 }
 
@@ -263,7 +281,7 @@ function evolve(state: SessionState, event: SessionEvent): SessionState {
     case 'attached':
       return attached(state, event);
     case 'notice-shown':
-      return { ...state, standing: event.notice, shown: remember(state.shown, event.notice.id) };
+      return { ...state, standing: standingAfter(state, event.notice), shown: remember(state.shown, event.notice.id) };
     case 'notice-read':
       return { ...state, read: remember(state.read, event.notice) };
     case 'notice-withdrawn':
@@ -272,6 +290,10 @@ function evolve(state: SessionState, event: SessionEvent): SessionState {
       return { ...state, ready: true };
     case 'refused':
       return { ...state, refusal: event.refusal, shutOut: true };
+    case 'news-heard':
+      return { ...state, news: event.news };
+    case 'reopened':
+      return { ...state, shutOut: false, news: '' };
     case 'ended':
       return overState(state, event);
     case 'acknowledgement-due':
@@ -285,15 +307,29 @@ function evolve(state: SessionState, event: SessionEvent): SessionState {
 }
 
 function attached(state: SessionState, event: Extract<SessionEvent, { kind: 'attached' }>): SessionState {
-  const { session, heartbeatMs, now, resumeToken } = event;
+  const { session, heartbeatMs, now, resumeToken, rights } = event;
   const [heartbeatAt, silentAt] = [now + heartbeatMs, now + heartbeatMs * MISSED_HEARTBEATS];
-  const phase: Phase = { at: 'attached', session, heartbeatMs, heartbeatAt, silentAt };
-  return { ...state, phase, resumeToken, refusal: undefined, shutOut: false };
+  const attempt = state.phase.at === 'connecting' ? state.phase.attempt : 1;
+  const phase: Phase = {
+    at: 'attached',
+    session,
+    heartbeatMs,
+    heartbeatAt,
+    silentAt,
+    attempt,
+    steadyAt: now + STEADY_MS,
+  };
+  return { ...state, phase, resumeToken, rights, refusal: undefined };
+}
+
+/** A message without consequence does not take the place of a logoff that stands. */
+function standingAfter({ standing }: SessionState, notice: NoticeView): NoticeView {
+  return standing?.deadlineAt !== undefined && notice.deadlineAt === undefined ? standing : notice;
 }
 
 function overState(state: SessionState, { reason, comeBack }: { reason: EndReason; comeBack: boolean }): SessionState {
   const phase: Phase = comeBack ? { at: 'leaving' } : { at: 'finished', reason };
-  return { ...state, phase, resumeToken: '', standing: undefined, ready: false, shutOut: true };
+  return { ...state, phase, resumeToken: '', standing: undefined, ready: false, shutOut: true, news: '' };
 }
 
 type PhaseEvent = Extract<

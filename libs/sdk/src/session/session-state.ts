@@ -1,4 +1,4 @@
-import type { EndReason, HoldAnswer, Incoming, NoticeView, Refusal } from './session-words.js';
+import type { EndReason, HoldAnswer, Incoming, NoticeView, Refusal, SessionRights } from './session-words.js';
 
 /* State, commands and events of the session machine (`session-machine.ts`). */
 
@@ -11,6 +11,10 @@ export type Phase =
       readonly session: string;
       readonly heartbeatMs: number;
       readonly heartbeatAt: number;
+      /** Attempt that led here. */
+      readonly attempt: number;
+      /** A connection that is lost before counts as one more failed attempt. */
+      readonly steadyAt: number;
       /** When the server is given up unless it says something. */
       readonly silentAt: number;
     }
@@ -30,11 +34,15 @@ export interface SessionState {
   readonly shown: readonly string[];
   /** Ids of those that the user confirmed. */
   readonly read: readonly string[];
+  /** Newest notice; one with a deadline stands until it is withdrawn, replaced by another or carried out. */
   readonly standing: NoticeView | undefined;
+  readonly rights: SessionRights;
   /** What the application was told last, while it is shut out. */
   readonly refusal: Refusal | undefined;
   /** Whether the application was told that it is shut out, so that it is told when that is over. */
   readonly shutOut: boolean;
+  /** What is new, from the stream that told of the reopening. */
+  readonly news: string;
   /** Open work is saved; said again after a reconnection. */
   readonly ready: boolean;
 }
@@ -45,7 +53,7 @@ export type SessionCommand =
   /** The attach stream ended without a last word. */
   | { readonly kind: 'lose'; readonly now: number; readonly random: number; readonly refusal: Refusal | undefined }
   /** WaitForReopening said that the gate is open for us. */
-  | { readonly kind: 'let-in'; readonly now: number; readonly random: number }
+  | { readonly kind: 'let-in'; readonly now: number; readonly random: number; readonly news: string }
   | { readonly kind: 'lose-wait'; readonly now: number; readonly random: number }
   | { readonly kind: 'tick'; readonly now: number; readonly random: number }
   /** The application has dealt with the end of the session. */
@@ -57,10 +65,20 @@ export type SessionCommand =
 
 export type SessionEvent =
   | { readonly kind: 'connecting'; readonly attempt: number; readonly until: number; readonly resumeToken: string }
-  | { readonly kind: 'attached'; readonly session: string; readonly resumeToken: string; readonly heartbeatMs: number; readonly now: number; readonly reopened: boolean } // prettier-ignore
+  | {
+      readonly kind: 'attached';
+      readonly session: string;
+      readonly resumeToken: string;
+      readonly heartbeatMs: number;
+      readonly rights: SessionRights;
+      readonly now: number;
+    }
+  /** The user was shut out and is in again. */
+  | { readonly kind: 'reopened'; readonly news: string }
   | { readonly kind: 'heard'; readonly now: number }
   | { readonly kind: 'heartbeat-due'; readonly now: number }
-  | { readonly kind: 'notice-shown'; readonly notice: NoticeView }
+  /** `asNews`: the application was told the same with `reopened`. */
+  | { readonly kind: 'notice-shown'; readonly notice: NoticeView; readonly asNews: boolean }
   | { readonly kind: 'notice-withdrawn'; readonly notice: string; readonly text: string }
   /** To be said to the server now. */
   | { readonly kind: 'acknowledgement-due'; readonly notice: string; readonly read: boolean }
@@ -69,6 +87,7 @@ export type SessionEvent =
   | { readonly kind: 'hold-asked'; readonly reason: string; readonly durationMs: number }
   | { readonly kind: 'hold-answered'; readonly answer: HoldAnswer }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'news-heard'; readonly news: string }
   | { readonly kind: 'waiting'; readonly attempt: number; readonly until: number }
   | { readonly kind: 'backed-off'; readonly attempt: number; readonly until: number; readonly then: 'attach' | 'wait' }
   | { readonly kind: 'ended'; readonly reason: EndReason; readonly text: string; readonly comeBack: boolean }

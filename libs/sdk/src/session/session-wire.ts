@@ -1,6 +1,6 @@
-import { durationToMs, sessionV1 } from '@lastcall/contracts';
+import { durationToMs, sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
 import { CODE, type CallError } from '../call-error.js';
-import type { EndReason, Incoming, NoticeView, Refusal, RefusalReason } from './session-words.js';
+import type { EndReason, Incoming, NoticeKind, NoticeView, Refusal, RefusalReason } from './session-words.js';
 
 /* The session edge's messages, narrowed once. */
 
@@ -21,6 +21,18 @@ const ENDS: Readonly<Record<number, EndReason>> = {
   [sessionV1.EndReason.FIRST_START_DONE]: 'first-start-done',
   [sessionV1.EndReason.REPLACED]: 'replaced',
   [sessionV1.EndReason.READY]: 'ready',
+  [sessionV1.EndReason.INSTALL]: 'install',
+};
+
+const KINDS: Readonly<Record<number, NoticeKind>> = {
+  [sessionPolicyV1.NoticeKind.ANNOUNCEMENT]: 'announcement',
+  [sessionPolicyV1.NoticeKind.MOVED]: 'moved',
+  [sessionPolicyV1.NoticeKind.CANCELLED]: 'cancelled',
+  [sessionPolicyV1.NoticeKind.LOGOFF]: 'logoff',
+  [sessionPolicyV1.NoticeKind.DEADLINE_MOVED]: 'deadline-moved',
+  [sessionPolicyV1.NoticeKind.POSTPONED]: 'postponed',
+  [sessionPolicyV1.NoticeKind.BACK_AGAIN]: 'back-again',
+  [sessionPolicyV1.NoticeKind.MESSAGE]: 'message',
 };
 
 const DEFAULT_HEARTBEAT_MS = 20_000;
@@ -41,10 +53,11 @@ export function parseAttachResponse({ message }: sessionV1.AttachResponse): Inco
       return { kind: 'ended', reason: ENDS[reason] ?? 'unknown', text, comeBack };
     }
     case 'holdDecision': {
-      const { granted, text, expiresAt } = message.value;
-      return { kind: 'hold-answer', answer: { granted, text, expiresAt: expiresAt?.getTime() } };
+      const { granted, awaitsApproval, text, expiresAt } = message.value;
+      return { kind: 'hold-answer', answer: { granted, awaitsApproval, text, expiresAt: expiresAt?.getTime() } };
     }
     case 'heartbeat':
+      return { kind: 'heartbeat-reply' };
     case undefined:
       return { kind: 'sign-of-life' };
   }
@@ -56,18 +69,22 @@ function welcome(value: sessionV1.Welcome): Incoming {
     session: value.session,
     resumeToken: value.resumeToken,
     heartbeatMs: durationToMs(value.heartbeatInterval) ?? DEFAULT_HEARTBEAT_MS,
+    rights: { exempt: value.exempt, longestHoldMs: durationToMs(value.longestHold) },
     notice: value.notice && parseNotice(value.notice),
   };
 }
 
-function parseNotice(notice: sessionV1.Notice): NoticeView {
-  return { id: notice.notice, text: notice.text, deadlineAt: notice.deadline?.getTime(), version: notice.version };
+export function parseNotice(notice: sessionV1.Notice): NoticeView {
+  const { text, link, version } = notice;
+  const [deadlineAt, startAt] = [notice.deadline?.getTime(), notice.startTime?.getTime()];
+  return { id: notice.notice, kind: KINDS[notice.kind] ?? 'unknown', text, link, deadlineAt, startAt, version };
 }
 
 function parseRefused(refused: sessionV1.Refused): Refusal {
   return {
     reason: REFUSALS[refused.reason] ?? 'unknown',
     text: refused.text,
+    closedAt: refused.closedAt?.getTime(),
     expectedAt: refused.expectedAt?.getTime(),
     requiredVersion: refused.requiredVersion,
   };
@@ -84,7 +101,7 @@ const REFUSING_CODES: Readonly<Record<number, RefusalReason>> = {
 /** A stream that ended with a status that a person has to know of; undefined: the connection failed, come back. */
 export function refusalOf(error: CallError): Refusal | undefined {
   const reason = REFUSING_CODES[error.code];
-  return reason && { reason, text: error.message, expectedAt: undefined, requiredVersion: '' };
+  return reason && { reason, text: error.message, closedAt: undefined, expectedAt: undefined, requiredVersion: '' };
 }
 
 type Saying = NonNullable<sessionV1.AttachRequest['message']>;

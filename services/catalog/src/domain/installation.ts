@@ -32,6 +32,8 @@ export interface ChangeableSettings {
   /** `YYYY-MM-DD`, in order. */
   readonly holidays: readonly string[];
   readonly reactionTimeMs: number;
+  /** How users are told, held and let in: the session service's, kept in its JSON form. Absent: its defaults. */
+  readonly sessionPolicy?: Readonly<Record<string, unknown>>;
 }
 
 export interface InstallationSettings extends ChangeableSettings {

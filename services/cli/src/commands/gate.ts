@@ -1,9 +1,9 @@
 import { sessionV1 } from '@lastcall/contracts';
 import type { Cli } from '../define.js';
 import { durationOption } from '../option-values.js';
-import { fields } from '../render/text.js';
+import { fields, oneLine } from '../render/text.js';
 import { time } from '../render/time.js';
-import { gateWord } from '../render/words.js';
+import { gateWord, lastPart, noticeKindWord } from '../render/words.js';
 import type { Work } from '../work.js';
 
 export function addGate(cli: Cli): void {
@@ -33,6 +33,32 @@ export function addGate(cli: Cli): void {
       options: (command) => command.requiredOption('--reason <text>', 'why, for the record'),
     },
     open,
+  );
+  cli.define(
+    noun,
+    {
+      use: 'first-start <installation> <host>',
+      does: 'Shows the code with which you start the client once on a terminal server that is shut, to prove that it runs',
+      example: 'lastcall gate first-start berlin ts-1',
+    },
+    firstStart,
+  );
+}
+
+async function firstStart(work: Work, _: object, installation: string, host: string): Promise<void> {
+  const name = `installations/${lastPart(installation)}/gate`;
+  const answer = await work.services.session.getFirstStart({ name, host: lastPart(host) });
+  work.print(sessionV1.GetFirstStartResponse.toJSON(answer), () =>
+    fields([
+      ['Code', answer.code],
+      ['Version', answer.version],
+      ['Linux', `LASTCALL_FIRST_START_CODE=${answer.code} <the application>`],
+      ['Windows', `set LASTCALL_FIRST_START_CODE=${answer.code}&& <the application>`],
+      [
+        'Where',
+        `on ${oneLine(host)}; when the client has attached, "lastcall gate show" has it no more among the shut hosts`,
+      ],
+    ]),
   );
 }
 
@@ -66,6 +92,7 @@ async function print(work: Work, found: sessionV1.Gate | undefined): Promise<voi
       ['Run', gate.run],
       ['Since', time(gate.closedAt, zone)],
       ['Expected', time(gate.expectedAt, zone)],
+      ['Lease until', time(gate.leaseUntil, zone)],
       ['Version', gate.version || 'any'],
       [
         'Shut hosts',
@@ -73,7 +100,8 @@ async function print(work: Work, found: sessionV1.Gate | undefined): Promise<voi
           .map(([host, why]) => `${host}: ${why}`)
           .join('\n'),
       ],
-      ['Notice', gate.notice?.text],
+      ['Notice', gate.notice && `${noticeKindWord(gate.notice.kind)}: ${gate.notice.text}`],
+      ['Begins', time(gate.notice?.startTime, zone)],
       ['Logoff', time(gate.notice?.deadline, zone)],
     ]),
   );

@@ -4,12 +4,14 @@ import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { choice, durationOption, hoursOption, repeatable } from '../option-values.js';
+import { changedPolicy, policyOptions, type PolicyOptions } from '../policy-options.js';
+import { policyLines } from '../render/policy.js';
 import { fields, table } from '../render/text.js';
 import { ownZone, span, time } from '../render/time.js';
 import { kindWord, lastPart, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
 
-interface InstallationOptions {
+interface InstallationOptions extends PolicyOptions {
   readonly title?: string;
   readonly product: string;
   readonly kind: 'single-user' | 'multi-user';
@@ -21,13 +23,14 @@ interface InstallationOptions {
 }
 
 function settings(command: Command): Command {
-  return command
+  command
     .option('--title <text>', 'title')
     .option('--channel <channel>', 'line of releases that it follows')
     .option('--zone <zone>', 'IANA time zone, such as Europe/Berlin')
     .addOption(repeatable('--hours <span>', 'business hours, such as "mon-fri 08:00-18:00"; several times'))
     .addOption(repeatable('--holiday <date>', 'YYYY-MM-DD, a day without business hours; several times'))
     .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m');
+  return policyOptions(command);
 }
 
 export function addInstallation(cli: Cli): void {
@@ -56,14 +59,15 @@ export function addInstallation(cli: Cli): void {
     {
       use: 'set <installation>',
       does: 'Changes settings of an installation; what is not named stays',
-      example: 'lastcall installation set berlin --reaction-time 10m --channel preview',
+      example: 'lastcall installation set berlin --reaction-time 10m --announce-before 24h,1h --hold-longest 30m',
       options: settings,
     },
     set,
   );
 }
 
-function given(options: InstallationOptions): Partial<catalogV1.Installation> {
+function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
+  const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
   const { title, channel, zone, hours, holiday, reactionTime } = options;
   return {
     ...(title !== undefined && { title }),
@@ -72,6 +76,7 @@ function given(options: InstallationOptions): Partial<catalogV1.Installation> {
     ...(hours && { businessHours: hours.flatMap(hoursOption) }),
     ...(holiday && { holidays: holiday }),
     ...(reactionTime !== undefined && { reactionTime: durationOption('--reaction-time', reactionTime) }),
+    ...(sessionPolicy && { sessionPolicy }),
   };
 }
 
@@ -120,10 +125,11 @@ async function show(work: Work, _: object, id?: string): Promise<void> {
 }
 
 async function set(work: Work, options: InstallationOptions, id: string): Promise<void> {
-  const changes = given(options);
-  const updateMask = Object.keys(changes).map((field) => field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
-  if (updateMask.length === 0) throw new UsageError('names nothing to change');
+  // Values that are wrong, or none, are told before anything is asked.
+  if (Object.keys(given(options)).length === 0) throw new UsageError('names nothing to change');
   const current = await work.services.installationNamed(lastPart(id));
+  const changes = given(options, current);
+  const updateMask = Object.keys(changes).map((field) => field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
   const request = { installation: { ...current, ...changes }, updateMask };
   const { installation } = await work.services.catalog.updateInstallation(request);
   if (installation) work.print(catalogV1.Installation.toJSON(installation), () => installationText(installation));
@@ -142,6 +148,7 @@ function installationText(i: catalogV1.Installation): string {
     ['Business hours', i.businessHours.map((d) => `${d.weekday} ${d.opens}-${d.closes}`).join(', ') || 'never'],
     ['Holidays', i.holidays.join(', ')],
     ['Reaction time', reactionTimeMs === undefined ? undefined : span(reactionTimeMs)],
+    ...(i.kind === commonV1.InstallationKind.MULTI_USER ? policyLines(i.sessionPolicy) : []),
     ['Hosts', i.hosts.map(hostText).join('\n') || 'none joined yet'],
     ['Created', time(i.createTime, i.timeZone)],
   ]);

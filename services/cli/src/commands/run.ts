@@ -1,8 +1,10 @@
-import { schedulerV1 } from '@lastcall/contracts';
+import { commonV1, schedulerV1, sessionAttendanceV1 } from '@lastcall/contracts';
+import { CallError } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
+import { attendanceText } from '../render/attendance.js';
 import { reportText } from '../render/run-report.js';
-import { table } from '../render/text.js';
+import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { lastPart, outcomeWord } from '../render/words.js';
 import { namedOrNewest, runToWatch } from '../watch/find-run.js';
@@ -51,9 +53,15 @@ export function addRun(cli: Cli): void {
     },
     cancel,
   );
-  cli.define(
+  cli.define<{ users?: boolean }>(
     noun,
-    { use: 'report [run]', does: 'Shows what a run did; without a name the newest', example: 'lastcall run report -o json', installation: true }, // prettier-ignore
+    {
+      use: 'report [run]',
+      does: 'Shows what a run did and what became of each user; without a name the newest',
+      example: 'lastcall run report --users',
+      installation: true,
+      options: (command) => command.option('--users', 'list everybody who was told, not only the first 50'),
+    },
     report,
   );
 }
@@ -93,9 +101,38 @@ async function cancel(work: Work, { reason }: { reason: string }, id?: string): 
   if (run) work.print(schedulerV1.Run.toJSON(run), () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`); // prettier-ignore
 }
 
-async function report(work: Work, _: object, id?: string): Promise<void> {
+async function report(work: Work, { users = false }: { users?: boolean }, id?: string): Promise<void> {
   const answer = await work.services.scheduler.getRunReport({ name: await namedOrNewest(work, id) });
   const { timeZone } = await work.installation();
   const found = answer.report ?? schedulerV1.RunReport.create();
-  work.print(schedulerV1.RunReport.toJSON(found), () => reportText(found, timeZone));
+  const attendance = await attendanceOf(work, found.run);
+  const asJson = attendance.map((a) => sessionAttendanceV1.Attendance.toJSON(a));
+  work.print({ ...(schedulerV1.RunReport.toJSON(found) as object), attendance: asJson }, () =>
+    [reportText(found, timeZone), attendanceText(attendance, timeZone, users)].filter(Boolean).join('\n'),
+  );
+}
+
+/** A report without it is better than none. */
+async function attendanceOf(
+  work: Work,
+  run: schedulerV1.Run | undefined,
+): Promise<readonly sessionAttendanceV1.Attendance[]> {
+  const { name: parent } = await work.installation();
+  if (!isGated(run)) return [];
+  try {
+    return await allPages(async (pageToken) => {
+      const request = { parent, run: lastPart(run?.name ?? ''), pageSize: 1_000, pageToken };
+      const page = await work.services.session.listAttendance(request);
+      return { items: page.attendance, next: page.nextPageToken };
+    });
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    work.io.err.write(`What became of the users cannot be read now: ${oneLine(error.message)}\n`);
+    return [];
+  }
+}
+
+function isGated(run: schedulerV1.Run | undefined): boolean {
+  const isMultiUser = run?.spec?.kind === commonV1.InstallationKind.MULTI_USER;
+  return isMultiUser && run?.spec?.type === commonV1.JobType.SOFTWARE_UPDATE;
 }

@@ -5,18 +5,24 @@
  */
 
 export const DURATION_FIELDS: ReadonlySet<string> = new Set([
+  'announceBefore',
   'backupMaxAge',
   'duration',
   'gateShut',
   'heartbeatInterval',
+  'longest',
+  'longestHold',
   'maxRunTime',
+  'maxTotalDelay',
   'reactionTime',
+  'reopeningRamp',
+  'resumeGrace',
   'runIfLateWithin',
 ]);
 
 /** Generated JSON as protobuf's JSON mapping. */
 export function protoJson(value: unknown, field = ''): unknown {
-  if (Array.isArray(value)) return value.map((item) => protoJson(item));
+  if (Array.isArray(value)) return value.map((item) => protoJson(item, field));
   if (typeof value !== 'object' || value === null) return value;
   if (DURATION_FIELDS.has(field)) return durationText(value);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, protoJson(inner, key)]));

@@ -29,13 +29,15 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
   return [head, hostsText(report), timelineText(run, zone)].filter(Boolean).join('\n');
 }
 
-function drainText({ told, acknowledged, left, ended, lost }: eventsV1.DrainSummary): string {
+function drainText({ told, acknowledged, read, ready, left, ended, lost, holds }: eventsV1.DrainSummary): string {
   const parts = [
     `${told} told`,
-    `${acknowledged} read it`,
-    `${left} left`,
+    `${acknowledged} received it`,
+    `${read} read it`,
+    `${left} left${ready ? ` (${ready} said that they were ready)` : ''}`,
     `${ended} logged off`,
     lost ? `${lost} lost` : '',
+    holds ? count(holds, 'hold') : '',
   ];
   return parts.filter(Boolean).join(', ');
 }

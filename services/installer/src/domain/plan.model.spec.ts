@@ -33,6 +33,7 @@ const RUN: RunSpec = {
   requestedBy: '',
   timeZone: 'UTC',
   holdsAllowed: false,
+  whatsNew: '',
 };
 
 const NAMES = RUN.hosts.map((h) => h.host);

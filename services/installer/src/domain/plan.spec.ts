@@ -30,6 +30,7 @@ function runOf(more: Partial<RunSpec> = {}): RunSpec {
     requestedBy: 'operator',
     timeZone: 'UTC',
     holdsAllowed: false,
+    whatsNew: '',
     ...more,
   };
 }

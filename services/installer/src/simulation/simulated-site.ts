@@ -104,7 +104,7 @@ function runOf(installation: string, more: Partial<RunSpec>): RunSpec {
     ...{ run: randomId('r'), installation, job: 'job', type: 'software-update', kind: 'multi-user' },
     ...{ product: 'encore', fromVersion: '11.0.0', toVersion: '11.1.0', hosts: HOSTS, reactionTimeMs: 0, message: '' },
     ...{ backupMode: 'take', backupMaxAgeMs: 48 * HOUR_MS, fence: 1, nominalAt: now, startedAt: now },
-    ...{ deadlineAt: now + HOUR_MS, requestedBy: 'operator', timeZone: 'UTC', holdsAllowed: false },
+    ...{ deadlineAt: now + HOUR_MS, requestedBy: 'operator', timeZone: 'UTC', holdsAllowed: false, whatsNew: '' },
     ...more,
   };
 }

@@ -10,6 +10,10 @@ export interface DrainCounts {
   readonly left: number;
   readonly ended: number;
   readonly lost: number;
+  /** The next three are absent in what was heard before they were counted. */
+  readonly read?: number;
+  readonly ready?: number;
+  readonly holds?: number;
 }
 
 export interface TakenBackup {

@@ -21,6 +21,14 @@ const create: JobCommand = { type: 'create', definition: DEFINITION };
 const enable: JobCommand = { type: 'enable', dueAt: 100, now: 50, by: 'anna' };
 const disable: JobCommand = { type: 'disable' };
 const advance: JobCommand = { type: 'advance', nominalAt: 100 };
+const remove: JobCommand = { type: 'delete' };
+const postpone: JobCommand = {
+  type: 'postpone',
+  nominalAt: 100,
+  localTime: '2026-11-29T22:00:00',
+  dueAt: 200,
+  by: 'anna',
+};
 const edit = (change: Partial<JobDefinition>): JobCommand => ({
   type: 'edit',
   definition: { ...DEFINITION, ...change },
@@ -64,10 +72,31 @@ describe('job', () => {
   it('does not exist before it is created', () => {
     expect(given(enable, disable, edit({})).refused).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND']);
   });
+  it('comes to its turn at another time when its run was postponed, once', () => {
+    const later = { phase: 'enabled', dueAt: 200, revision: 2, enabledBy: 'anna' };
+    const moved = { definition: { start: { localTime: '2026-11-29T22:00:00' } } };
+    expect(given(create, enable, advance, postpone, postpone).state).toMatchObject({ ...later, ...moved });
+    // The run can end before the firing has been taken off the job.
+    expect(given(create, enable, postpone, advance).state).toMatchObject(later);
+  });
+  it.each<[string, readonly JobCommand[], number]>([
+    ['was disabled since', [create, enable, disable], 100],
+    ['was edited since', [create, enable, advance, edit({ version: '11.1.0' })], 100],
+    ['was deleted since', [create, enable, advance, remove], 100],
+    ['was started by hand', [create, enable, advance], 99],
+    ['has another time since', [create, enable, disable, { ...enable, dueAt: 150 }], 100],
+    ['is done with another time', [create, { ...enable, dueAt: 150 }, { ...advance, nominalAt: 150 }], 100],
+  ])('is not moved when it %s', (_, commands, nominalAt) => {
+    expect(given(...commands, { ...postpone, nominalAt }).state).toEqual(given(...commands).state);
+  });
+  it('is deleted, and never repeats a revision when it is created again', () => {
+    expect(given(create, remove, remove).refused).toEqual(['NOT_FOUND']);
+    expect(given(create, enable, disable, remove, create).state).toMatchObject({ phase: 'disabled', revision: 3 });
+  });
 
   it('never fires while disabled and never fires one revision and time twice', () => {
     const command = fc.oneof(
-      fc.constantFrom(create, disable, advance),
+      fc.constantFrom(create, disable, advance, remove, postpone),
       fc.nat(200).map((dueAt): JobCommand => ({ type: 'enable', dueAt, now: 50, by: 'a' })),
       fc.constantFrom('a', 'b').map((title) => edit({ title })),
       fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),

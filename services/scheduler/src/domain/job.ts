@@ -31,7 +31,8 @@ export interface JobDefinition {
 }
 
 export type JobState =
-  | { readonly phase: 'none' }
+  /** Never created, or deleted: then with its last revision, so that a job of the same name does not repeat one. */
+  | { readonly phase: 'none'; readonly revision?: number }
   | { readonly phase: 'disabled'; readonly definition: JobDefinition; readonly revision: number }
   | {
       readonly phase: 'enabled';
@@ -41,22 +42,39 @@ export type JobState =
       /** Who enabled it; runs are opened in their name. */
       readonly enabledBy: string;
     }
-  | { readonly phase: 'done'; readonly definition: JobDefinition; readonly revision: number };
+  | {
+      readonly phase: 'done';
+      readonly definition: JobDefinition;
+      readonly revision: number;
+      /** Due time of its last firing. */
+      readonly firedFor?: number;
+    };
 
 export type JobCommand =
   | { readonly type: 'create'; readonly definition: JobDefinition }
   | { readonly type: 'edit'; readonly definition: JobDefinition }
   | { readonly type: 'enable'; readonly dueAt: number; readonly now: number; readonly by: string }
   | { readonly type: 'disable' }
+  | { readonly type: 'delete' }
   /** The due time was turned into a firing. */
-  | { readonly type: 'advance'; readonly nominalAt: number };
+  | { readonly type: 'advance'; readonly nominalAt: number }
+  /** The run of this due time was postponed; `localTime` and `dueAt` say when it is tried again. */
+  | {
+      readonly type: 'postpone';
+      readonly nominalAt: number;
+      readonly localTime: string;
+      readonly dueAt: number;
+      readonly by: string;
+    };
 
 export type JobEvent =
   | { readonly type: 'created'; readonly definition: JobDefinition }
   | { readonly type: 'edited'; readonly definition: JobDefinition; readonly harmless: boolean }
   | { readonly type: 'enabled'; readonly dueAt: number; readonly by: string }
   | { readonly type: 'disabled' }
-  | { readonly type: 'finished' };
+  | { readonly type: 'deleted' }
+  | { readonly type: 'finished' }
+  | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
 const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
@@ -88,8 +106,12 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
     case 'disable':
       if (state.phase === 'none') return notThere();
       return state.phase === 'enabled' ? [{ type: 'disabled' }] : [];
+    case 'delete':
+      return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
     case 'advance':
       return state.phase === 'enabled' && state.dueAt === command.nominalAt ? [{ type: 'finished' }] : [];
+    case 'postpone':
+      return postpone(state, command);
     default:
       return assertNever(command);
   }
@@ -105,11 +127,23 @@ function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
 }
 
+/** Only the job's own time moves: a run that was started by hand, and a job that somebody has taken in hand since, stay. */
+function postpone(state: JobState, command: Extract<JobCommand, { type: 'postpone' }>): readonly JobEvent[] {
+  const { nominalAt, localTime, dueAt, by } = command;
+  const last = state.phase === 'enabled' ? state.dueAt : state.phase === 'done' ? state.firedFor : undefined;
+  if (last !== nominalAt || dueAt <= nominalAt) return [];
+  return [{ type: 'postponed', localTime, dueAt, by }];
+}
+
 function evolve(state: JobState, event: JobEvent): JobState {
-  if (event.type === 'created') return { phase: 'disabled', definition: event.definition, revision: 1 };
-  if (state.phase === 'none') return state;
+  if (state.phase === 'none') {
+    const revision = (state.revision ?? 0) + 1;
+    return event.type === 'created' ? { phase: 'disabled', definition: event.definition, revision } : state;
+  }
   const { definition, revision } = state;
   switch (event.type) {
+    case 'created':
+      return state;
     case 'edited':
       if (event.harmless) return { ...state, definition: event.definition };
       return { phase: 'disabled', definition: event.definition, revision: revision + 1 };
@@ -118,8 +152,15 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'disabled':
       // Another revision: the same due time, enabled again later, is another firing.
       return { phase: 'disabled', definition, revision: revision + 1 };
+    case 'deleted':
+      return { phase: 'none', revision };
     case 'finished':
-      return { phase: 'done', definition, revision };
+      return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
+    case 'postponed': {
+      const { localTime, dueAt, by } = event;
+      const later: JobDefinition = { ...definition, start: { kind: 'time', localTime } };
+      return { phase: 'enabled', definition: later, revision: revision + 1, dueAt, enabledBy: by };
+    }
     default:
       return assertNever(event);
   }

@@ -25,6 +25,7 @@ const SPEC: RunSpec = {
   requestedBy: 'anna',
   timeZone: 'Europe/Berlin',
   holdsAllowed: false,
+  whatsNew: '',
 };
 const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
 const BACKUP: RunSpec = { ...SPEC, type: 'data-backup', toVersion: '' };
@@ -39,6 +40,7 @@ const HEARD: readonly Heard[] = [
   { event: 'NoticeSent', deadlineAt: 5, sessions: 40 },
   { event: 'SessionsDrained', drain: { told: 40, acknowledged: 39, left: 20, ended: 20, lost: 0 } },
   { event: 'DrainFailed', failure: broken },
+  { event: 'DrainFailed', failure: failure('POSTPONED_BY_HOLDS', 'ada is not ready') },
   {
     event: 'BackupTaken',
     backup: { restorePoint: 'rp', host: 'server', version: '11.0.0', takenAt: 6, sizeBytes: 1, sha256: 'x' },
@@ -59,6 +61,13 @@ const HEARD: readonly Heard[] = [
   { event: 'HostOrderProgressed', host: 'server', step: 'migrate' },
 ];
 
+const GATE_OPEN = {
+  event: 'GateReopened',
+  outcome: undefined,
+  failure: undefined,
+  shutHosts: {},
+  closedAt: undefined,
+} as const satisfies Heard;
 const named = (event: Heard['event'], nth = 0): Heard => HEARD.filter((h) => h.event === event)[nth] as Heard;
 const hear = (event: Heard['event'], nth = 0): RunCommand => ({ type: 'hear', heard: named(event, nth), at: 10 });
 const open = (spec = SPEC): RunCommand => ({ type: 'open', spec });
@@ -107,6 +116,21 @@ describe('a run that passes the gate', () => {
       phase: 'ended',
       ending: { outcome: 'failed', failure: broken },
     });
+  });
+
+  it('is postponed when holds left no room for it, without an alarm', () => {
+    const drained = [open(), hear('StagingCompleted'), hear('DrainFailed', 1)];
+    expect(given(...drained).state).toMatchObject({ phase: 'draining', ending: { outcome: 'postponed' } });
+    const answered: Heard = { ...GATE_OPEN, outcome: 'postponed' };
+    for (const heard of [answered, GATE_OPEN]) {
+      expect(given(...drained, { type: 'hear', heard, at: 10 }).state).toMatchObject({
+        phase: 'ended',
+        ending: { outcome: 'postponed', failure: { reason: 'POSTPONED_BY_HOLDS' } },
+        alarm: false,
+      });
+    }
+    const alone = given(open(), { type: 'hear', heard: answered, at: 10 }, hear('DrainFailed', 1)).state;
+    expect(alone).toMatchObject({ phase: 'ended', ending: { outcome: 'postponed' }, alarm: false });
   });
 
   it('ends with an alarm when hosts stay shut', () => {
@@ -178,6 +202,8 @@ it('ends exactly once, keeps its outcome and folds to the same state, whatever c
       if (state.phase === 'ended') {
         expect(state.ending).toEqual(ended[0]?.ending);
         if (state.ending.outcome === 'quarantined') expect(state.alarm).toBe(true);
+        // Only users' holds postpone a run, and only one that has users.
+        if (state.ending.outcome === 'postponed') expect(s).toBe(SPEC);
         if (state.ending.outcome !== 'succeeded' && s === BACKUP) expect(state.ending.failure).toBeDefined();
       }
       expect(events.reduce((folded, e) => run.evolve(folded, e), run.initial)).toEqual(state);

@@ -98,14 +98,20 @@ const PHASE_AFTER: Readonly<Partial<Record<Heard['event'], Phase>>> = {
   InstallationQuarantined: 'reopening',
 };
 
+/** Reason of a drain that was given up because users' holds left no room for the run. */
+const POSTPONED = 'POSTPONED_BY_HOLDS';
+
 /** What an event says about the end of the run, whether it is the end already or not. */
 export function endingOf(spec: RunSpec, heard: Heard): Ending | undefined {
   switch (heard.event) {
     case 'PreflightFailed':
     case 'StagingFailed':
-    case 'DrainFailed':
     case 'BackupFailed':
       return { outcome: 'failed', failure: heard.failure };
+    case 'DrainFailed': {
+      const postponed = heard.failure.reason === POSTPONED && passesGate(spec);
+      return { outcome: postponed ? 'postponed' : 'failed', failure: heard.failure };
+    }
     case 'RunCancelled': {
       const outcome = heard.expired ? 'expired' : 'cancelled';
       return { outcome, failure: failure(outcome.toUpperCase(), heard.reason, '', { by: heard.by }) };

@@ -27,8 +27,8 @@ export function sentence(heard: Heard): string {
     case 'NoticeSent':
       return `${plural(heard.sessions, 'session')} told`;
     case 'SessionsDrained': {
-      const { told, acknowledged, left, ended, lost } = heard.drain;
-      return `nobody is inside: ${told} told, ${acknowledged} acknowledged, ${left} left, ${ended} ended, ${lost} lost`;
+      const { told, acknowledged, read = 0, left, ended, lost } = heard.drain;
+      return `nobody is inside: ${told} told, ${acknowledged} acknowledged, ${read} read, ${left} left, ${ended} ended, ${lost} lost`;
     }
     case 'BackupTaken':
       return heard.backup.restorePoint === ''

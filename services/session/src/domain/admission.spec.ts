@@ -1,5 +1,5 @@
-import { failure, HOUR_MS, type RunSpec } from '@lastcall/kernel';
-import { clockTime, expectedOpenAt, mayResume, refusalFor } from './admission.js';
+import { failure, HOUR_MS, MINUTE_MS, type RunSpec } from '@lastcall/kernel';
+import { admitsExempt, clockTime, expectedOpenAt, isExempt, mayResume, refusalFor } from './admission.js';
 import { initialGate, type GateState } from './gate-state.js';
 
 const T0 = Date.UTC(2026, 5, 1, 12, 0);
@@ -32,13 +32,13 @@ describe('admission', () => {
       closedAt: T0,
       text:
         'encore is being updated to 11.1.0. No logins since 14:00 (Europe/Berlin). ' +
-        'You will be able to log in as soon as it is over.',
+        'It should be over by 15:00 (Europe/Berlin). You will be able to log in as soon as it is over.',
     }));
 
   it('estimates the end from the last time, never beyond the run’s deadline', () => {
     expect(expectedOpenAt(closed)).toBeUndefined();
-    expect(expectedOpenAt({ ...closed, lastShutMs: 120_000 })).toBe(T0 + 180_000);
-    expect(expectedOpenAt({ ...closed, lastShutMs: 9 * HOUR_MS })).toBe(run.deadlineAt);
+    expect(expectedOpenAt({ ...closed, shutTimesMs: [9 * HOUR_MS, 120_000, 1_000] })).toBe(T0 + 180_000);
+    expect(expectedOpenAt({ ...closed, shutTimesMs: [9 * HOUR_MS] })).toBe(run.deadlineAt);
   });
 
   it('sends to a person when only a person can help', () => {
@@ -57,5 +57,89 @@ describe('admission', () => {
     expect(mayResume(open, { ...who, version: '10.0.0' }, 'UTC')).toBe(false);
   });
 
-  it('writes times with their zone', () => expect(clockTime(T0, '')).toBe('12:00 (UTC)'));
+  it('promises no time that is over', () => {
+    const state = { ...closed, shutTimesMs: [120_000] };
+    expect(refusalFor(state, who, 'UTC', T0)?.text).toContain('It is expected to open again at 12:03 (UTC).');
+    const late = refusalFor(state, who, 'UTC', T0 + 10 * MINUTE_MS);
+    expect(late?.expectedAt).toBeUndefined();
+    expect(late?.text).toContain('It should be over by 13:00 (UTC).');
+    expect(refusalFor(state, who, 'UTC', T0 + 2 * HOUR_MS)?.text).toBe(
+      'encore is being updated to 11.1.0. No logins since 12:00 (UTC). You will be able to log in as soon as it is over.',
+    );
+  });
+
+  it('names the person’s reason, and whom the user waits for', () => {
+    const state: GateState = {
+      ...open,
+      phase: 'drained',
+      cause: { by: 'hand', who: 'otto', reason: 'New disks.' },
+      closedAt: T0,
+    };
+    expect(refusalFor(state, who, 'UTC', T0 + 24 * HOUR_MS)?.text).toBe(
+      'New disks. No logins since 1 June, 12:00 (UTC). You will be able to log in as soon as an administrator opens it.',
+    );
+  });
+
+  it('sends to a person after the alarm, without an estimate', () => {
+    const state: GateState = { ...closed, phase: 'confirmed', alarm: 'lease-lost', shutTimesMs: [1] };
+    const refusal = refusalFor(state, who, 'UTC', T0);
+    expect(refusal).not.toHaveProperty('expectedAt');
+    expect(refusal?.text).toMatch(
+      /your administrator has to look\. No logins since 12:00 \(UTC\)\. Ask your administrator\.$/,
+    );
+  });
+
+  it('writes times with their zone, and with the day when it is another', () => {
+    expect(clockTime(T0, '')).toBe('12:00 (UTC)');
+    expect(clockTime(T0, 'UTC', T0 + 13 * HOUR_MS)).toBe('1 June, 12:00 (UTC)');
+    expect(clockTime(T0 + 11 * HOUR_MS, 'Europe/Berlin', T0)).toBe('2 June, 01:00 (Europe/Berlin)');
+  });
+});
+
+describe('exempt users', () => {
+  const exempt = { ...who, exempt: true };
+  const cause = { by: 'run', run } as const;
+  const shut = { ...open, cause, closedAt: T0 };
+  const before: GateState[] = [
+    { ...shut, phase: 'shutting', reactionTimeMs: 1, text: '' },
+    { ...shut, phase: 'drained' },
+  ];
+  const after: GateState[] = [
+    { ...shut, phase: 'confirming', giveUpAt: T0 },
+    { ...shut, phase: 'confirmed' },
+    { ...shut, phase: 'quarantined', failure: failure('X', 'It broke.') },
+  ];
+
+  it('are those of the installation', () => {
+    expect(isExempt('support', { exemptUsers: ['support'] })).toBe(true);
+    expect(isExempt('Support', { exemptUsers: ['support'] })).toBe(false);
+  });
+
+  it.each(before)('are let in while it is shut and nothing was backed up: $phase', (state) => {
+    expect(admitsExempt(state)).toBe(true);
+    expect(refusalFor(state, exempt, 'UTC')).toBeUndefined();
+    expect(refusalFor(state, who, 'UTC')?.reason).toBe('gate-shut');
+    expect(mayResume(state, exempt, 'UTC')).toBe(true);
+  });
+
+  it.each(after)('are refused like everybody from the backup on: $phase', (state) => {
+    expect(admitsExempt(state)).toBe(false);
+    expect(refusalFor(state, exempt, 'UTC')?.reason).toBe('gate-shut');
+    expect(mayResume(state, exempt, 'UTC')).toBe(false);
+  });
+
+  it('need the right version and an open host as everybody', () => {
+    const [, state = open] = before;
+    expect(refusalFor(state, { ...exempt, version: '10.0.0' }, 'UTC')?.reason).toBe('wrong-version');
+    const start = {
+      state: 'given-up',
+      order: 'o',
+      code: 'c',
+      version: '11.0.0',
+      run,
+      giveUpAt: T0,
+      reason: 'X.',
+    } as const;
+    expect(refusalFor({ ...state, firstStarts: { ws1: start } }, exempt, 'UTC')?.reason).toBe('host-shut');
+  });
 });

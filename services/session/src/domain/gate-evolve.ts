@@ -1,10 +1,22 @@
 import { assertNever } from '@lastcall/kernel';
-import type { FirstStart, GateEvent, GateIn, GateState, ShutGate, Standing } from './gate-state.js';
+import type { GateEvent } from './gate-messages.js';
+import {
+  isLeased,
+  type FirstStart,
+  type GateIn,
+  type GateState,
+  type Hold,
+  type LeasedGate,
+  type ShutGate,
+  type Standing,
+} from './gate-state.js';
 
 /* The state of the gate after an event. */
 
 /** Runs that are remembered as over. At most one is active, so the last few would do. */
 export const OVER_KEPT = 32;
+/** How many of the last times the estimate is made from. */
+const SHUT_TIMES_KEPT = 5;
 
 type Event<T extends GateEvent['type']> = Extract<GateEvent, { type: T }>;
 
@@ -16,11 +28,12 @@ export function evolveGate(gate: GateState, event: GateEvent): GateState {
       return { ...gate, hand: event.mark };
     case 'told':
       return gate.phase === 'shutting' ? told(gate, event) : gate;
+    case 'lease-renewed':
+      return leaseRenewed(gate, event.leaseUntil);
+    case 'hold-asked':
+      return inClosing(gate, (g) => withHold(g, event.hold));
     case 'hold-granted':
-      return inClosing(gate, (g) => ({
-        ...g,
-        holds: [...g.holds.filter((hold) => hold.session !== event.hold.session), event.hold],
-      }));
+      return inClosing(gate, (g) => ({ ...withHold(g, event.hold), holdsGranted: g.holdsGranted + 1 }));
     case 'hold-released':
       return inClosing(gate, (g) => ({ ...g, holds: g.holds.filter((hold) => hold.id !== event.hold) }));
     case 'deadline-moved':
@@ -28,13 +41,13 @@ export function evolveGate(gate: GateState, event: GateEvent): GateState {
     case 'ending-begun':
       return gate.phase === 'closing' ? endingBegun(gate, event) : gate;
     case 'drained':
-      return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'drained', logoffAt: event.at };
+      return gate.phase === 'open' ? gate : { ...leasedPart(gate), phase: 'drained', logoffAt: event.at };
     case 'backup-noted':
       return gate.phase === 'drained' ? { ...gate, phase: 'confirming', giveUpAt: event.giveUpAt } : gate;
     case 'confirmed':
-      return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'confirmed', overdue: false };
+      return gate.phase === 'open' ? gate : { ...leasedPart(gate), phase: 'confirmed' };
     case 'alarm-raised':
-      return gate.phase === 'confirmed' ? { ...gate, overdue: true } : gate;
+      return gate.phase === 'confirmed' ? { ...gate, alarm: event.reason } : gate;
     case 'drain-failed':
       return gate;
     case 'first-starts-asked':
@@ -77,7 +90,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
       return { over: [...gate.over, run].slice(-OVER_KEPT), fence: Math.max(gate.fence, fence) };
     }
     case 'message-sent':
-      return { message: event.notice };
+      return event.notice.kind === 'message' ? { message: event.notice } : { announcement: event.notice };
     default:
       return assertNever(event);
   }
@@ -85,7 +98,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 
 function standing(gate: GateState): Standing {
   const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
-  const { message, withdrawn, lastShutMs } = gate;
+  const { message, announcement, withdrawn, shutTimesMs } = gate;
   return {
     epoch,
     version,
@@ -96,8 +109,9 @@ function standing(gate: GateState): Standing {
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
     ...(message && { message }),
+    ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
-    ...(lastShutMs !== undefined && { lastShutMs }),
+    ...(shutTimesMs && { shutTimesMs }),
   };
 }
 
@@ -106,18 +120,38 @@ function shutPart(gate: ShutGate): Standing & Pick<ShutGate, 'cause' | 'closedAt
   return { ...standing(gate), cause, closedAt, ...logoffAt(gate.logoffAt) };
 }
 
+function leasedPart(gate: ShutGate): ReturnType<typeof shutPart> & Pick<LeasedGate, 'leaseUntil'> {
+  const part = shutPart(gate);
+  return isLeased(gate) && gate.leaseUntil !== undefined ? { ...part, leaseUntil: gate.leaseUntil } : part;
+}
+
+/** The run is heard of again: that it was silent is no reason for an alarm any more. */
+function leaseRenewed(gate: GateState, leaseUntil: number): GateState {
+  if (!isLeased(gate)) return gate;
+  if (gate.phase !== 'confirmed' || gate.alarm !== 'lease-lost') return { ...gate, leaseUntil };
+  return { ...leasedPart(gate), phase: 'confirmed', leaseUntil };
+}
+
+/** Each session has one that counts and one that waits. */
+function withHold(gate: GateIn<'closing'>, hold: Hold): GateIn<'closing'> {
+  const isReplaced = ({ id, session, awaitsApproval }: Hold) =>
+    id === hold.id || (session === hold.session && awaitsApproval === hold.awaitsApproval);
+  return { ...gate, holds: [...gate.holds.filter((other) => !isReplaced(other)), hold] };
+}
+
 function logoffAt(at: number | undefined): { logoffAt?: number } {
   return at === undefined ? {} : { logoffAt: at };
 }
 
-function shut(gate: GateState, { cause, epoch, reactionTimeMs, text, at }: Event<'shut'>): GateState {
-  return { ...withdraw(gate, ''), epoch, phase: 'shutting', cause, closedAt: at, reactionTimeMs, text };
+function shut(gate: GateState, { cause, epoch, reactionTimeMs, text, leaseUntil, at }: Event<'shut'>): GateState {
+  const lease = leaseUntil === undefined ? {} : { leaseUntil };
+  return { ...withdraw(gate, ''), epoch, phase: 'shutting', cause, closedAt: at, reactionTimeMs, text, ...lease };
 }
 
 function told(gate: GateIn<'shutting'>, { notice, sessions }: Event<'told'>): GateState {
   const baseDeadlineAt = notice.deadlineAt ?? notice.sentAt;
-  const part = { ...shutPart(gate), logoffAt: baseDeadlineAt };
-  return { ...part, phase: 'closing', notice, baseDeadlineAt, told: sessions, holds: [] };
+  const part = { ...leasedPart(gate), logoffAt: baseDeadlineAt };
+  return { ...part, phase: 'closing', notice, baseDeadlineAt, told: sessions, holds: [], holdsGranted: 0 };
 }
 
 function inClosing(gate: GateState, change: (gate: GateIn<'closing'>) => GateState): GateState {
@@ -125,8 +159,8 @@ function inClosing(gate: GateState, change: (gate: GateIn<'closing'>) => GateSta
 }
 
 function endingBegun(gate: GateIn<'closing'>, { giveUpAt, at }: Event<'ending-begun'>): GateState {
-  const { notice, told: sessions } = gate;
-  return { ...shutPart(gate), phase: 'draining', notice, told: sessions, giveUpAt, logoffAt: at };
+  const { notice, told: sessions, holdsGranted } = gate;
+  return { ...leasedPart(gate), phase: 'draining', notice, told: sessions, holdsGranted, giveUpAt, logoffAt: at };
 }
 
 function firstStartsAsked(gate: GateState, { starts }: Event<'first-starts-asked'>): GateState {
@@ -149,13 +183,17 @@ function withdraw(gate: GateState, text: string): Standing {
 function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
   const rest = withdraw(gate, text);
   const begun = gate.phase === 'reopening' || gate.phase === 'confirmed' ? gate.logoffAt : undefined;
-  const lasting = begun === undefined ? rest : { ...rest, lastShutMs: Math.max(0, at - begun) };
+  const lasting = begun === undefined ? rest : { ...rest, shutTimesMs: withShutTime(rest, Math.max(0, at - begun)) };
   const { hand } = rest;
   if (!hand) return { ...lasting, phase: 'open' };
   const cause = { by: 'hand', who: hand.who, reason: hand.reason } as const;
   // Those who are still inside are told anew, in the name of whoever wants it shut.
   const { reason: said, closedAt, reactionTimeMs } = hand;
   return { ...lasting, epoch: lasting.epoch + 1, phase: 'shutting', cause, closedAt, reactionTimeMs, text: said };
+}
+
+function withShutTime({ shutTimesMs = [] }: Standing, lastMs: number): readonly number[] {
+  return [...shutTimesMs, lastMs].slice(-SHUT_TIMES_KEPT);
 }
 
 function openedByHand(gate: GateState): GateState {

@@ -1,18 +1,30 @@
-import type { Failure, RunOutcome, RunSpec } from '@lastcall/kernel';
+import type { Failure, RunSpec } from '@lastcall/kernel';
 
 /*
- * The words of the gate: its states, what it is told and what it says. The machine is in `gate.ts`, the fold in `gate-evolve.ts`.
+ * The states of the gate. What it is told and what it says is in `gate-messages.ts`, the machine in `gate.ts`, the fold in
+ * `gate-evolve.ts`.
  */
 
-/** A message to every session. */
+/** What a notice is about; each kind has its own templates. */
+export type NoticeKind =
+  'announcement' | 'moved' | 'cancelled' | 'logoff' | 'deadline-moved' | 'postponed' | 'back-again' | 'message';
+
+/** A message to every session. Texts may be empty. */
 export interface Notice {
   readonly id: string;
+  readonly kind: NoticeKind;
+  /** A person's own words; empty: the template of the kind says it. */
   readonly text: string;
   /** When sessions will be ended; absent for a message without consequence. */
   readonly deadlineAt?: number;
+  /** When the run begins that is announced. */
+  readonly startAt?: number;
   readonly sentAt: number;
-  /** Version that will be installed; empty for none. */
+  /** Version that will be installed, or has been; empty for none. */
   readonly version: string;
+  readonly product: string;
+  readonly reason: string;
+  readonly whatsNew: string;
 }
 
 /** A user's "not now". */
@@ -23,6 +35,10 @@ export interface Hold {
   readonly reason: string;
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** A second person has not agreed yet: it moves nothing. */
+  readonly awaitsApproval: boolean;
+  /** Empty: nobody had to. */
+  readonly approvedBy: string;
 }
 
 /** Who shut the gate. */
@@ -57,7 +73,11 @@ export type FirstStarts = Readonly<Record<string, FirstStart>>;
 /** How the users left; what became of the others is reckoned from it. */
 export interface DrainCounts {
   readonly acknowledged: number;
+  /** Confirmed that they had read the notice. */
+  readonly read: number;
   readonly left: number;
+  /** Said that they were ready, among those that left. */
+  readonly ready: number;
   readonly ended: number;
 }
 
@@ -77,12 +97,14 @@ export interface Standing {
   readonly over: readonly string[];
   /** Highest fence of those. */
   readonly fence: number;
-  /** The last message without consequence. */
+  /** A person's last message without consequence. */
   readonly message?: Notice;
+  /** The newest word about a planned run, or about one that is over. */
+  readonly announcement?: Notice;
   /** The last notice that was taken back, and what to tell the users. */
   readonly withdrawn?: { readonly notice: string; readonly text: string };
-  /** How long the gate was shut the last time, from the logoff to the reopening; for estimates. */
-  readonly lastShutMs?: number;
+  /** How long the gate was shut the last times, from the logoff to the reopening, the newest last; for estimates. */
+  readonly shutTimesMs?: readonly number[];
 }
 
 interface Shut {
@@ -92,6 +114,15 @@ interface Shut {
   readonly logoffAt?: number;
 }
 
+/** Nothing has been installed, or the install may be running. */
+interface Leased extends Shut {
+  /** Until when the run that shut the gate is believed to be alive; a person's gate has none. */
+  readonly leaseUntil?: number;
+}
+
+/** Why a person has to look at a gate that stays shut. */
+export type AlarmReason = 'lease-lost' | 'no-outcome';
+
 /** Answers of the drain that have to come by `giveUpAt`. */
 interface Proving {
   readonly giveUpAt: number;
@@ -100,24 +131,32 @@ interface Proving {
 export type Phase =
   | { readonly phase: 'open' }
   /** Nobody new; nobody has been told yet. */
-  | (Shut & { readonly phase: 'shutting'; readonly reactionTimeMs: number; readonly text: string })
+  | (Leased & { readonly phase: 'shutting'; readonly reactionTimeMs: number; readonly text: string })
   /** Nobody new; those inside have been told. */
-  | (Shut & {
+  | (Leased & {
       readonly phase: 'closing';
       readonly notice: Notice;
       /** The deadline before holds moved it. */
       readonly baseDeadlineAt: number;
       readonly told: number;
       readonly holds: readonly Hold[];
+      /** Since the notice; those that ended too. */
+      readonly holdsGranted: number;
     })
   /** The reaction time is over: everybody is being logged off. */
-  | (Shut & Proving & { readonly phase: 'draining'; readonly notice: Notice; readonly told: number })
+  | (Leased &
+      Proving & {
+        readonly phase: 'draining';
+        readonly notice: Notice;
+        readonly told: number;
+        readonly holdsGranted: number;
+      })
   /** Nobody inside. A run waits for its backup; a gate shut by hand waits for a person. */
-  | (Shut & { readonly phase: 'drained' })
+  | (Leased & { readonly phase: 'drained' })
   /** The backup is there: zero is being proven again. */
-  | (Shut & Proving & { readonly phase: 'confirming' })
+  | (Leased & Proving & { readonly phase: 'confirming' })
   /** The install may run. */
-  | (Shut & { readonly phase: 'confirmed'; readonly overdue: boolean })
+  | (Leased & { readonly phase: 'confirmed'; readonly alarm?: AlarmReason })
   /** The outcome is there: hosts come in as their first start is proven. */
   | (Shut & { readonly phase: 'reopening' })
   /** The run has been answered; a person has to open the gate. */
@@ -127,6 +166,7 @@ export type GateState = Standing & Phase;
 export type PhaseName = Phase['phase'];
 export type GateIn<P extends PhaseName> = Extract<GateState, { phase: P }>;
 export type ShutGate = Exclude<GateState, { phase: 'open' }>;
+export type LeasedGate = Exclude<ShutGate, { phase: 'reopening' | 'quarantined' }>;
 
 export const initialGate: GateState = {
   phase: 'open',
@@ -137,125 +177,6 @@ export const initialGate: GateState = {
   over: [],
   fence: 0,
 };
-
-/** A run ended before anything was installed. */
-export type EarlyEnd = 'failed' | 'cancelled' | 'expired';
-
-export type GateCommand =
-  /** A run has staged everything: shut the gate. */
-  | { readonly type: 'shut'; readonly run: RunSpec; readonly at: number }
-  | {
-      readonly type: 'shut-by-hand';
-      readonly who: string;
-      readonly reason: string;
-      readonly reactionTimeMs: number;
-      readonly at: number;
-    }
-  | { readonly type: 'tell'; readonly notice: string; readonly sessions: number; readonly at: number }
-  /** The logoff is due. */
-  | { readonly type: 'end'; readonly at: number; readonly giveUpAt: number }
-  /** Sessions were counted in the store, after `at`. */
-  | {
-      readonly type: 'prove';
-      readonly epoch: number;
-      readonly sessions: number;
-      readonly counts: DrainCounts;
-      readonly at: number;
-    }
-  | { readonly type: 'note-backup'; readonly run: string; readonly at: number; readonly giveUpAt: number }
-  /** `after`: what failed; an install that may be running is stopped by the installer's word only. */
-  | {
-      readonly type: 'fail';
-      readonly run: RunSpec;
-      readonly after: 'preflight' | 'staging' | 'backup' | 'cancel';
-      readonly outcome: EarlyEnd;
-      readonly failure: Failure;
-      readonly at: number;
-    }
-  | {
-      readonly type: 'update';
-      readonly run: RunSpec;
-      readonly absentHosts: readonly string[];
-      /** One secret for each terminal server. */
-      readonly codes: Readonly<Record<string, string>>;
-      readonly giveUpAt: number;
-      readonly at: number;
-    }
-  | { readonly type: 'roll-back'; readonly run: RunSpec; readonly failure: Failure; readonly at: number }
-  | { readonly type: 'quarantine'; readonly run: RunSpec; readonly failure: Failure; readonly at: number }
-  | {
-      readonly type: 'prove-first-start';
-      readonly host: string;
-      readonly code: string;
-      readonly version: string;
-      readonly at: number;
-    }
-  /** `failure` absent: the command ran; the proof should be here or on its way. */
-  | {
-      readonly type: 'finish-first-start-order';
-      readonly order: string;
-      readonly failure?: Failure;
-      readonly at: number;
-      readonly settleMs: number;
-    }
-  /** Looks whether a time has passed by which somebody should have said something. */
-  | { readonly type: 'expire'; readonly at: number; readonly overdueGraceMs: number }
-  | { readonly type: 'open-by-hand'; readonly who: string; readonly reason: string; readonly at: number }
-  | {
-      readonly type: 'hold';
-      readonly hold: string;
-      readonly session: string;
-      readonly user: string;
-      readonly reason: string;
-      readonly durationMs: number;
-      /** Id of the notice that names the moved deadline. */
-      readonly notice: string;
-      readonly at: number;
-    }
-  | { readonly type: 'release-hold'; readonly hold: string; readonly notice: string; readonly at: number }
-  | { readonly type: 'learn-version'; readonly version: string }
-  | { readonly type: 'send-message'; readonly notice: Notice };
-
-/** How a run is answered. */
-export interface Answer {
-  readonly run: RunSpec;
-  readonly outcome: RunOutcome;
-  readonly failure?: Failure;
-}
-
-export type GateEvent =
-  | {
-      readonly type: 'shut';
-      readonly cause: Cause;
-      readonly epoch: number;
-      readonly reactionTimeMs: number;
-      readonly text: string;
-      readonly at: number;
-    }
-  | { readonly type: 'hand-marked'; readonly mark: HandMark }
-  | { readonly type: 'told'; readonly notice: Notice; readonly sessions: number }
-  | { readonly type: 'hold-granted'; readonly hold: Hold }
-  | { readonly type: 'hold-released'; readonly hold: string }
-  | { readonly type: 'deadline-moved'; readonly notice: Notice; readonly sessions: number }
-  | { readonly type: 'ending-begun'; readonly giveUpAt: number; readonly at: number }
-  | { readonly type: 'drained'; readonly counts: DrainCounts; readonly told: number; readonly at: number }
-  | { readonly type: 'backup-noted'; readonly giveUpAt: number }
-  | { readonly type: 'confirmed' }
-  | { readonly type: 'drain-failed'; readonly failure: Failure }
-  | { readonly type: 'version-set'; readonly version: string; readonly superseded?: string }
-  | { readonly type: 'catalog-heard'; readonly version: string; readonly isNews: boolean }
-  | { readonly type: 'first-starts-asked'; readonly run: RunSpec; readonly starts: FirstStarts }
-  | { readonly type: 'first-start-proven'; readonly host: string }
-  | { readonly type: 'first-start-given-up'; readonly host: string; readonly reason: string }
-  | { readonly type: 'first-start-settling'; readonly host: string; readonly giveUpAt: number }
-  /** The gate opens, unless a person wants it shut. */
-  | { readonly type: 'reopened'; readonly text: string; readonly at: number }
-  | { readonly type: 'quarantined'; readonly failure: Failure }
-  | { readonly type: 'alarm-raised' }
-  /** The one answer to the end of a run; epoch 0 when the gate had not been shut for it. */
-  | { readonly type: 'answered'; readonly answer: Answer; readonly epoch: number; readonly closedAt?: number }
-  | { readonly type: 'opened-by-hand'; readonly who: string; readonly reason: string }
-  | { readonly type: 'message-sent'; readonly notice: Notice };
 
 /** The notice that stands, in any state. */
 export function standingNotice(gate: GateState): Notice | undefined {
@@ -282,6 +203,17 @@ export function shutHostsOf({ firstStarts }: Pick<Standing, 'firstStarts'>): Rea
 
 /** Whether a person is needed. */
 export function hasAlarm(gate: GateState): boolean {
-  if (gate.phase === 'quarantined' || (gate.phase === 'confirmed' && gate.overdue)) return true;
+  if (gate.phase === 'quarantined' || (gate.phase === 'confirmed' && gate.alarm !== undefined)) return true;
   return Object.values(gate.firstStarts).some((start) => start.state === 'given-up');
+}
+
+/** Whether a run that dies meanwhile leaves it to the gate to open or to raise the alarm. */
+export function isLeased(gate: GateState): gate is LeasedGate {
+  return gate.phase !== 'open' && gate.phase !== 'reopening' && gate.phase !== 'quarantined';
+}
+
+/** How long it usually takes from the logoff to the reopening: the middle one of the last times. Undefined: not known. */
+export function usualShutMs({ shutTimesMs = [] }: Pick<Standing, 'shutTimesMs'>): number | undefined {
+  const sorted = [...shutTimesMs].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
 }

@@ -1,151 +1,73 @@
-import { failure, HOUR_MS, isRejected, MINUTE_MS, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { isRejected, MINUTE_MS, run as runDecider } from '@lastcall/kernel';
 import fc from 'fast-check';
-import { refusalFor } from './admission.js';
-import { gate, gateDueAt } from './gate.js';
-import { hasAlarm, isOver, type GateCommand, type GateEvent, type GateState } from './gate-state.js';
+import { counts, GRACE, LIMITS, REACTION, script, T0, type Scene, type Step } from '../testing/gate-steps.js';
+import { admitsExempt, refusalFor } from './admission.js';
+import { gateDueAt } from './expiry.js';
+import { gate } from './gate.js';
+import type { GateCommand, GateEvent } from './gate-messages.js';
+import { hasAlarm, isOver, type GateState } from './gate-state.js';
 
 /*
- * Anything in any order, twice and late: invariants 5, 6 and 7 of the design hold.
+ * Anything in any order, twice and late, with users who come and go meanwhile: invariants 5, 6 and 7 of the design hold.
  */
 
-const T0 = 1_000_000;
-const REACTION = 5 * MINUTE_MS;
-const GRACE = 10 * MINUTE_MS;
-const WHY = failure('BROKEN', 'It broke.');
-
-function spec(n: number): RunSpec {
-  return {
-    run: `r${n}`,
-    installation: 'i',
-    job: 'j',
-    type: 'software-update',
-    kind: 'multi-user',
-    product: 'encore',
-    fromVersion: '1.0.0',
-    toVersion: '2.0.0',
-    hosts: [
-      { host: 'srv', role: 'server', mayFollowLater: false },
-      { host: 'ts1', role: 'terminal-server', mayFollowLater: false },
-      { host: 'ts2', role: 'terminal-server', mayFollowLater: false },
-    ],
-    reactionTimeMs: REACTION,
-    message: '',
-    backupMode: 'take',
-    backupMaxAgeMs: HOUR_MS,
-    fence: n,
-    nominalAt: T0,
-    startedAt: T0,
-    deadlineAt: T0 + 2 * HOUR_MS,
-    requestedBy: 'operator',
-    timeZone: 'UTC',
-    holdsAllowed: n % 2 === 0,
-  };
-}
-
-type Make = (at: number) => GateCommand;
-const runs = [1, 2, 3].map(spec);
-const anyRun = fc.constantFrom(...runs);
-const anyHost = fc.constantFrom('ts1', 'ts2');
-
-const counts = { acknowledged: 0, left: 0, ended: 0 };
-const made: fc.Arbitrary<Make> = fc.oneof(
-  { weight: 4, arbitrary: anyRun.map((run): Make => (at) => ({ type: 'shut', run, at })) },
-  {
-    weight: 4,
-    arbitrary: fc.nat(3).map((sessions): Make => (at) => ({ type: 'tell', notice: `n${at}`, sessions, at })),
-  },
-  { weight: 4, arbitrary: fc.constant<Make>((at) => ({ type: 'end', at, giveUpAt: at + MINUTE_MS })) },
-  {
-    weight: 6,
-    arbitrary: fc
-      .record({ epoch: fc.integer({ min: 1, max: 3 }), sessions: fc.nat(1) })
-      .map(({ epoch, sessions }): Make => (at) => ({ type: 'prove', epoch, sessions, counts, at })),
-  },
-  {
-    weight: 3,
-    arbitrary: anyRun.map(({ run }): Make => (at) => ({ type: 'note-backup', run, at, giveUpAt: at + MINUTE_MS })),
-  },
-  fc
-    .record({
-      run: anyRun,
-      after: fc.constantFrom('preflight' as const, 'staging' as const, 'backup' as const, 'cancel' as const),
-    })
-    .map(({ run, after }): Make => (at) => ({ type: 'fail', run, after, outcome: 'failed', failure: WHY, at })),
-  anyRun.map((run): Make => (at) => ({ type: 'roll-back', run, failure: WHY, at })),
-  anyRun.map((run): Make => (at) => ({ type: 'quarantine', run, failure: WHY, at })),
-  {
-    weight: 3,
-    arbitrary: anyRun.map((run): Make => (at) => ({
-      type: 'update',
-      run,
-      absentHosts: [],
-      codes: { ts1: `${run.run}-ts1`, ts2: `${run.run}-ts2` },
-      giveUpAt: at + MINUTE_MS,
-      at,
-    })),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ run: anyRun, host: anyHost }).map(({ run, host }): Make => (at) => ({
-      type: 'prove-first-start',
-      host,
-      code: `${run.run}-${host}`,
-      version: '2.0.0',
-      at,
-    })),
-  },
-  fc.record({ run: anyRun, host: anyHost, failed: fc.boolean() }).map(({ run, host, failed }): Make => (at) => ({
-    type: 'finish-first-start-order',
-    order: `${run.run}.${host}.first-start-1`,
-    ...(failed && { failure: WHY }),
-    at,
-    settleMs: 1_000,
-  })),
-  fc.constant<Make>((at) => ({ type: 'expire', at, overdueGraceMs: GRACE })),
-  fc.constant<Make>((at) => ({ type: 'open-by-hand', who: 'otto', reason: 'x', at })),
-  fc.constant<Make>((at) => ({ type: 'shut-by-hand', who: 'otto', reason: 'x', reactionTimeMs: REACTION, at })),
-  fc.nat(3).map((n): Make => (at) => ({
-    type: 'hold',
-    hold: `h${n}`,
-    session: `s${n}`,
-    user: 'ann',
-    reason: 'x',
-    durationMs: HOUR_MS,
-    notice: `m${at}`,
-    at,
-  })),
-  fc.nat(3).map((n): Make => (at) => ({ type: 'release-hold', hold: `h${n}`, notice: `m${at}`, at })),
-  fc.constantFrom('', '1.0.0', '2.0.0').map((version): Make => () => ({ type: 'learn-version', version })),
-);
-
-const pauses = fc.oneof(fc.nat(MINUTE_MS), fc.constantFrom(0, REACTION, HOUR_MS));
-const script = fc.array(fc.record({ make: made, pauseMs: pauses }), { maxLength: 60 });
-
-/** Watches the events of one gate and fails as soon as an invariant does not hold. */
-class Witness {
+/** Watches one gate and those inside, and fails as soon as an invariant does not hold. */
+class Witness implements Scene {
   state: GateState = gate.initial;
   readonly answers = new Map<string, number>();
+  /** Runs whose end was heard of. */
+  readonly ended = new Set<string>();
+  /** Phases, events, outcomes and reasons. */
+  readonly seen = new Set<string>();
+  private inside = { users: 0, exempt: 0 };
   private toldAt: number | undefined;
   private drainedEpoch = 0;
 
-  take(command: GateCommand): readonly GateEvent[] {
+  take(command: GateCommand): void {
     const before = this.state;
+    if ('run' in command && typeof command.run === 'object' && command.type !== 'shut') this.ended.add(command.run.run);
     const decision = runDecider(gate, before, command);
-    if (isRejected(decision)) return [];
+    if (isRejected(decision)) return;
     for (const event of decision.events) this.see(event, command);
     this.state = decision.state;
+    this.seen.add(this.state.phase);
     if (command.type === 'shut' && isOver(before, command.run.run)) expect(decision.events).toEqual([]);
+    this.checkInstall(before, command);
+    this.checkHolds();
     this.checkDoor();
+    this.checkInside();
     // Once more changes nothing, except that time is asked anew.
     const again = runDecider(gate, this.state, command);
     const repeatable = command.type === 'open-by-hand' || command.type === 'hold' || command.type === 'release-hold';
     if (!isRejected(again) && !repeatable && command.type !== 'shut') {
-      expect(again.events.filter(({ type }) => type === 'answered')).toEqual([]);
+      must(!again.events.some(({ type }) => type === 'answered'), `${command.type} answers twice`);
     }
-    return decision.events;
+  }
+
+  enter(exempt: boolean): void {
+    const version = this.state.version || '1.0.0';
+    if (refusalFor(this.state, { host: '', version, exempt }, 'UTC') === undefined) this.inside[who(exempt)]++;
+    this.checkInside();
+  }
+
+  leave(exempt: boolean): void {
+    this.inside[who(exempt)] = Math.max(0, this.inside[who(exempt)] - 1);
+  }
+
+  endThoseWhoMustGo(): void {
+    const { phase } = this.state;
+    if (phase !== 'open' && phase !== 'shutting' && phase !== 'closing' && phase !== 'reopening') this.inside.users = 0;
+    if (phase !== 'open' && phase !== 'reopening' && !admitsExempt(this.state)) this.inside.exempt = 0;
+  }
+
+  /** Exempt users count only when zero is proven for the second time. */
+  count(at: number, epoch = this.state.epoch): void {
+    const sessions = this.inside.users + (this.state.phase === 'confirming' ? this.inside.exempt : 0);
+    this.take({ type: 'prove', epoch, sessions, counts, at });
   }
 
   private see(event: GateEvent, command: GateCommand): void {
+    this.seen.add(event.type);
     switch (event.type) {
       case 'shut':
         expect(event.epoch).toBe(this.state.epoch + 1);
@@ -167,8 +89,15 @@ class Witness {
         if (event.type === 'drained') this.drainedEpoch = this.state.epoch;
         else expect(this.drainedEpoch).toBe(this.state.epoch);
         break;
+      case 'drain-failed':
+        expect(this.state.phase).not.toBe('confirmed');
+        if (event.failure.reason === 'LEASE_LOST')
+          expect(command).toMatchObject({ type: 'expire', leaseWatched: true });
+        break;
       case 'answered': {
         const { run } = event.answer.run;
+        this.seen.add(event.answer.outcome);
+        if (event.answer.failure) this.seen.add(event.answer.failure.reason);
         this.answers.set(run, (this.answers.get(run) ?? 0) + 1);
         // 7: exactly one answer.
         expect(this.answers.get(run)).toBe(1);
@@ -179,19 +108,66 @@ class Witness {
     }
   }
 
-  /** 6: nobody in while it is shut, and nobody on a host that waits for its first start. */
+  /** While the install may run, silence and holds open nothing; only the installer does, or a person after the alarm. */
+  private checkInstall(before: GateState, command: GateCommand): void {
+    if (before.phase !== 'confirmed' || this.state.phase === 'confirmed') return;
+    const byInstaller = ['update', 'roll-back', 'quarantine'].includes(command.type);
+    const cancelled = command.type === 'fail' && command.after === 'cancel';
+    const byPerson = command.type === 'open-by-hand' && (hasAlarm(before) || before.cause.by === 'hand');
+    const superseded = command.type === 'shut' && this.state.phase === 'shutting';
+    must(byInstaller || cancelled || byPerson || superseded, `${command.type} ended the install`);
+  }
+
+  /** Never further than the installation allows, nor past the run's window. */
+  private checkHolds(): void {
+    const { state } = this;
+    if (state.phase !== 'closing' || state.cause.by !== 'run') return;
+    const { baseDeadlineAt, holds, holdsGranted, notice, cause } = state;
+    const latest = Math.min(baseDeadlineAt + LIMITS.maxTotalDelayMs, Math.max(baseDeadlineAt, cause.run.deadlineAt));
+    const deadlineAt = notice.deadlineAt ?? 0;
+    must(deadlineAt >= baseDeadlineAt && deadlineAt <= latest, `the logoff at ${deadlineAt}, not before ${latest}`);
+    must(holdsGranted <= LIMITS.maxCount, `${holdsGranted} holds`);
+    must(holdsGranted > 0 || deadlineAt === baseDeadlineAt, 'it moved without a hold');
+    must(
+      holds.every(({ createdAt, expiresAt }) => expiresAt - createdAt <= LIMITS.longestMs),
+      'a hold that is too long',
+    );
+  }
+
+  /** 6: nobody in while it is shut but exempt users before the backup, and nobody on a host that waits for its first start. */
   private checkDoor(): void {
     const shut = this.state.phase !== 'open' && this.state.phase !== 'reopening';
+    const early = ['shutting', 'closing', 'draining', 'drained'].includes(this.state.phase);
     for (const host of ['', 'srv', 'ts1', 'ts2']) {
       const version = this.state.version || '1.0.0';
-      const letIn = refusalFor(this.state, { host, version }, 'UTC') === undefined;
       const start = this.state.firstStarts[host];
-      expect(letIn).toBe(!shut && (start === undefined || start.state === 'proven'));
+      const isFree = start === undefined || start.state === 'proven';
+      for (const exempt of [false, true]) {
+        const letIn = refusalFor(this.state, { host, version, exempt }, 'UTC') === undefined;
+        must(letIn === (isFree && (!shut || (exempt && early))), `${host} ${exempt}: ${letIn} in ${this.state.phase}`);
+      }
     }
+  }
+
+  /** 6: no users from the first zero on, nobody at all from the second. */
+  private checkInside(): void {
+    const { phase } = this.state;
+    if (phase === 'drained' || phase === 'confirming' || phase === 'confirmed')
+      must(this.inside.users === 0, `users inside in ${phase}`);
+    if (phase === 'confirmed') must(this.inside.exempt === 0, `exempt users inside in ${phase}`);
   }
 }
 
-/** What the keeper does with an empty installation, until nothing is due any more. */
+/** As `expect`, which is slow where it is asked a million times. */
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`it does not hold: ${what}`);
+}
+
+function who(exempt: boolean): 'users' | 'exempt' {
+  return exempt ? 'exempt' : 'users';
+}
+
+/** What keeper and edge do when nothing is heard any more, until nothing is due. */
 function settle(witness: Witness, from: number): void {
   let at = from;
   for (let i = 0; i < 50; i++) {
@@ -201,10 +177,20 @@ function settle(witness: Witness, from: number): void {
     at = Math.max(at, dueAt);
     witness.take({ type: 'tell', notice: `n${at}.${i}`, sessions: 0, at });
     witness.take({ type: 'end', at, giveUpAt: at + MINUTE_MS });
-    witness.take({ type: 'prove', epoch: witness.state.epoch, sessions: 0, counts, at });
-    witness.take({ type: 'expire', at, overdueGraceMs: GRACE });
+    witness.endThoseWhoMustGo();
+    witness.count(at);
+    witness.take({ type: 'expire', at, overdueGraceMs: GRACE, leaseWatched: true });
   }
   throw new Error(`the gate does not come to rest: ${witness.state.phase}`);
+}
+
+function play(witness: Witness, steps: readonly { readonly step: Step; readonly pauseMs: number }[]): number {
+  let at = T0;
+  for (const { step, pauseMs } of steps) {
+    at += pauseMs;
+    step(witness, at);
+  }
+  return at;
 }
 
 describe('the gate under any order', () => {
@@ -212,26 +198,38 @@ describe('the gate under any order', () => {
     fc.assert(
       fc.property(script, (steps) => {
         const witness = new Witness();
-        const ended = new Set<string>();
-        let at = T0;
-        for (const { make, pauseMs } of steps) {
-          at += pauseMs;
-          const command = make(at);
-          witness.take(command);
-          if ('run' in command && typeof command.run === 'object' && command.type !== 'shut')
-            ended.add(command.run.run);
-        }
-        settle(witness, at);
+        settle(witness, play(witness, steps));
         const { state } = witness;
         // 7: open, or a person knows.
         expect(state.phase === 'open' || hasAlarm(state) || state.hand !== undefined).toBe(true);
         // Every end that was heard of is answered, unless the install may still be running.
-        for (const run of ended) {
+        for (const run of witness.ended) {
           const running = state.phase === 'confirmed' && state.cause.by === 'run' && state.cause.run.run === run;
           if (!running) expect(witness.answers.get(run)).toBe(1);
         }
       }),
-      { numRuns: 1_500 },
+      { numRuns: 2_000 },
     );
+  });
+
+  it('is seen in every state, with every outcome', () => {
+    const witnesses = fc.sample(script, { numRuns: 2_000, seed: 11 }).map((steps) => {
+      const witness = new Witness();
+      play(witness, steps);
+      return witness;
+    });
+    const phases = ['open', 'shutting', 'closing', 'draining', 'drained', 'confirming', 'confirmed', 'reopening'];
+    const outcomes = ['succeeded', 'failed', 'rolled-back', 'quarantined', 'postponed'];
+    const events = [
+      'hold-asked',
+      'hold-granted',
+      'hold-released',
+      'lease-renewed',
+      'alarm-raised',
+      'first-start-proven',
+    ];
+    const seen = new Set(witnesses.flatMap((witness) => [...witness.seen]));
+    const wanted = [...phases, ...outcomes, ...events, 'LEASE_LOST'];
+    expect(wanted.filter((word) => !seen.has(word))).toEqual([]);
   });
 });

@@ -1,107 +1,30 @@
-import { failure, HOUR_MS, isRejected, MINUTE_MS, run as runDecider, SECOND_MS, type RunSpec } from '@lastcall/kernel';
-import { gate, gateDueAt } from './gate.js';
+import { HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
 import {
-  hasAlarm,
-  shutHostsOf,
-  standingNotice,
-  type GateCommand,
-  type GateEvent,
-  type GateState,
-} from './gate-state.js';
-
-const T0 = 1_000_000;
-const GRACE = 10 * MINUTE_MS;
-const WHY = failure('BROKEN', 'It broke.');
-
-function spec(run = 'r1', fence = 1, more: Partial<RunSpec> = {}): RunSpec {
-  return {
-    run,
-    installation: 'encore-berlin',
-    job: 'update',
-    type: 'software-update',
-    kind: 'multi-user',
-    product: 'encore',
-    fromVersion: '11.0.0',
-    toVersion: '11.1.0',
-    hosts: [
-      { host: 'srv', role: 'server', mayFollowLater: false },
-      { host: 'ts1', role: 'terminal-server', mayFollowLater: false },
-      { host: 'ws1', role: 'workstation', mayFollowLater: true },
-    ],
-    reactionTimeMs: 5 * MINUTE_MS,
-    message: '',
-    backupMode: 'take',
-    backupMaxAgeMs: 48 * HOUR_MS,
-    fence,
-    nominalAt: T0,
-    startedAt: T0,
-    deadlineAt: T0 + 2 * HOUR_MS,
-    requestedBy: 'operator',
-    timeZone: 'Europe/Berlin',
-    holdsAllowed: false,
-    ...more,
-  };
-}
-
-/** Folds commands; the last one's events, or its refusal. */
-function given(...commands: readonly GateCommand[]) {
-  let state: GateState = gate.initial;
-  for (const command of commands) {
-    const decision = runDecider(gate, state, command);
-    if (!isRejected(decision)) state = decision.state;
-  }
-  return {
-    state,
-    when: (command: GateCommand) => {
-      const decision = runDecider(gate, state, command);
-      return isRejected(decision) ? { refused: decision, state, events: [] as readonly GateEvent[] } : decision;
-    },
-  };
-}
-
-const types = (events: readonly GateEvent[]) => events.map(({ type }) => type);
-const counts = { acknowledged: 3, left: 1, ended: 2 };
-const shut = (run = spec(), at = T0): GateCommand => ({ type: 'shut', run, at });
-const tell = (at = T0, sessions = 4): GateCommand => ({ type: 'tell', notice: `n${at}`, sessions, at });
-const DEADLINE = T0 + 5 * MINUTE_MS;
-const end = (at = DEADLINE): GateCommand => ({ type: 'end', at, giveUpAt: at + MINUTE_MS });
-const prove = (sessions = 0, at = DEADLINE, epoch = 1): GateCommand => ({ type: 'prove', epoch, sessions, counts, at });
-const backup = (run = 'r1', at = DEADLINE): GateCommand => ({ type: 'note-backup', run, at, giveUpAt: at + MINUTE_MS });
-const fail = (after: 'preflight' | 'staging' | 'backup' | 'cancel', run = spec(), at = T0): GateCommand => ({
-  type: 'fail',
-  run,
-  after,
-  outcome: after === 'cancel' ? 'cancelled' : 'failed',
-  failure: WHY,
-  at,
-});
-const update = (run = spec(), absentHosts: readonly string[] = []): GateCommand => ({
-  type: 'update',
-  run,
-  absentHosts,
-  codes: { ts1: 'secret-1' },
-  giveUpAt: DEADLINE + HOUR_MS,
-  at: DEADLINE + MINUTE_MS,
-});
-const firstStart = (code = 'secret-1', version = '11.1.0', host = 'ts1'): GateCommand => ({
-  type: 'prove-first-start',
-  host,
-  code,
-  version,
-  at: DEADLINE + 2 * MINUTE_MS,
-});
-const expire = (at: number): GateCommand => ({ type: 'expire', at, overdueGraceMs: GRACE });
-const openByHand: GateCommand = { type: 'open-by-hand', who: 'otto', reason: 'now', at: T0 };
-const closeByHand: GateCommand = {
-  type: 'shut-by-hand',
-  who: 'otto',
-  reason: 'New disks.',
-  reactionTimeMs: MINUTE_MS,
-  at: T0,
-};
-
-const DRAINED = [shut(), tell(), end(), prove()];
-const CONFIRMED = [...DRAINED, backup(), prove()];
+  CONFIRMED,
+  DEADLINE,
+  DRAINED,
+  GRACE,
+  T0,
+  WHY,
+  backup,
+  closeByHand,
+  counts,
+  end,
+  expire,
+  fail,
+  firstStart,
+  given,
+  openByHand,
+  prove,
+  shut,
+  spec,
+  tell,
+  types,
+  update,
+} from '../testing/gate-commands.js';
+import { gateDueAt } from './expiry.js';
+import type { GateCommand } from './gate-messages.js';
+import { hasAlarm, shutHostsOf, standingNotice, usualShutMs, type NoticeKind } from './gate-state.js';
 
 describe('the way down', () => {
   it('shuts before anybody is told', () => {
@@ -119,8 +42,11 @@ describe('the way down', () => {
 
   it('tells once', () => expect(given(shut(), tell()).when(tell(T0 + 1)).events).toEqual([]));
 
-  it('takes the text of the job when there is one', () =>
-    expect(standingNotice(given(shut(spec('r1', 1, { message: 'Coffee!' })), tell()).state)?.text).toBe('Coffee!'));
+  it('takes the text of the job when there is one, and leaves it to the template otherwise', () => {
+    const notice = (message: string) => standingNotice(given(shut(spec('r1', 1, { message })), tell()).state);
+    expect(notice('Coffee!')).toMatchObject({ kind: 'logoff', text: 'Coffee!' });
+    expect(notice('')).toMatchObject({ kind: 'logoff', text: '', product: 'encore', version: '11.1.0' });
+  });
 
   it('ends nobody a millisecond early', () => {
     expect(given(shut(), tell()).when(end(DEADLINE - 1)).events).toEqual([]);
@@ -130,7 +56,7 @@ describe('the way down', () => {
   it('waits for zero, and says how they left', () => {
     expect(given(shut(), tell(), end()).when(prove(1)).events).toEqual([]);
     expect(given(shut(), tell(), end()).when(prove(0)).events).toEqual([
-      { type: 'drained', counts, told: 4, at: DEADLINE },
+      { type: 'drained', counts, told: 4, holds: 0, at: DEADLINE },
     ]);
   });
 
@@ -172,7 +98,7 @@ describe('the way back', () => {
     expect(state).toMatchObject({ phase: 'reopening', version: '11.1.0' });
     expect(Object.keys(shutHostsOf(state))).toEqual(['ts1']);
     const proven = given(...CONFIRMED, update()).when(firstStart());
-    expect(types(proven.events)).toEqual(['first-start-proven', 'answered', 'reopened']);
+    expect(types(proven.events)).toEqual(['first-start-proven', 'answered', 'reopened', 'message-sent']);
     expect(proven.events[1]).toMatchObject({ epoch: 1, answer: { outcome: 'succeeded' } });
     expect(shutHostsOf(proven.state)).toEqual({});
   });
@@ -182,37 +108,6 @@ describe('the way back', () => {
     const way = [shut(alone), tell(), end(), prove(), backup(), prove()];
     expect(types(given(...way).when(update(alone)).events)).toContain('reopened');
     expect(types(given(...CONFIRMED).when(update(spec(), ['ts1'])).events)).toContain('reopened');
-  });
-
-  it.each([
-    ['another code', firstStart('guess')],
-    ['no code', firstStart('')],
-    ['the old version', firstStart('secret-1', '11.0.0')],
-    ['another host', firstStart('secret-1', '11.1.0', 'ws1')],
-  ])('does not believe a first start with %s', (_, command) =>
-    expect(given(...CONFIRMED, update()).when(command)).toMatchObject({ refused: { code: 'refused' }, events: [] }),
-  );
-
-  it('opens without a host whose first start did not come, with an alarm, and lets it in later', () => {
-    const late = given(...CONFIRMED, update()).when(expire(DEADLINE + HOUR_MS));
-    expect(types(late.events)).toEqual(['first-start-given-up', 'answered', 'reopened']);
-    expect(hasAlarm(late.state)).toBe(true);
-    const proven = given(...CONFIRMED, update(), expire(DEADLINE + HOUR_MS)).when(firstStart());
-    expect(types(proven.events)).toEqual(['first-start-proven']);
-    expect(hasAlarm(proven.state)).toBe(false);
-  });
-
-  it('does not wait when the order failed, and not for long when it was done', () => {
-    const order = {
-      type: 'finish-first-start-order',
-      order: 'r1.ts1.first-start-1',
-      settleMs: 10 * SECOND_MS,
-    } as const;
-    const failed = given(...CONFIRMED, update()).when({ ...order, failure: WHY, at: DEADLINE });
-    expect(types(failed.events)).toEqual(['first-start-given-up', 'answered', 'reopened']);
-    expect(shutHostsOf(failed.state)).toEqual({ ts1: 'It broke.' });
-    const done = given(...CONFIRMED, update()).when({ ...order, at: DEADLINE });
-    expect(gateDueAt(done.state, GRACE)).toBe(DEADLINE + 10 * SECOND_MS);
   });
 
   it('opens on the old version after a rollback', () => {
@@ -236,9 +131,35 @@ describe('the way back', () => {
     expect(given(...CONFIRMED, quarantine).when(shut(spec('r2', 2))).state.phase).toBe('shutting');
   });
 
-  it('estimates the next reopening from this one', () => {
+  it('estimates the next reopening from the last ones, the newest five', () => {
     const { state } = given(...CONFIRMED, update()).when(firstStart());
-    expect(state.lastShutMs).toBe(2 * MINUTE_MS);
+    expect(state.shutTimesMs).toEqual([2 * MINUTE_MS]);
+    expect(usualShutMs({ shutTimesMs: [1, 50, 3, 900, 2] })).toBe(3);
+    expect(usualShutMs({})).toBeUndefined();
+  });
+
+  it('tells what is new when the update succeeded, also to who logs in soon after', () => {
+    const run = spec('r1', 1, { whatsNew: 'Faster lists.' });
+    const way = [shut(run), tell(), end(), prove(), backup(), prove(), update(run)];
+    const { state } = given(...way).when(firstStart());
+    expect(state.announcement).toEqual({
+      id: 'r1.back-again',
+      kind: 'back-again',
+      text: '',
+      sentAt: DEADLINE + 2 * MINUTE_MS,
+      product: 'encore',
+      version: '11.1.0',
+      reason: '',
+      whatsNew: 'Faster lists.',
+    });
+    expect(given(...way, openByHand).state.announcement).toMatchObject({ kind: 'back-again' });
+  });
+
+  it('tells nothing of the kind after a rollback, and not while a person wants it shut', () => {
+    const back: GateCommand = { type: 'roll-back', run: spec(), failure: WHY, at: DEADLINE };
+    expect(given(...CONFIRMED, back).state.announcement).toBeUndefined();
+    const way = [...CONFIRMED, closeByHand, update()];
+    expect(types(given(...way).when(firstStart()).events)).not.toContain('message-sent');
   });
 });
 
@@ -297,7 +218,7 @@ describe('when nobody says anything', () => {
 
   it('raises the alarm and stays shut when the install may be running', () => {
     const { state, events } = given(...CONFIRMED).when(expire(late));
-    expect(types(events)).toEqual(['alarm-raised']);
+    expect(events).toEqual([{ type: 'alarm-raised', reason: 'no-outcome' }]);
     expect(hasAlarm(state)).toBe(true);
     expect(given(...CONFIRMED, expire(late)).when(expire(late)).events).toEqual([]);
     expect(types(given(...CONFIRMED, expire(late)).when(openByHand).events)).toEqual(['answered', 'opened-by-hand']);
@@ -332,49 +253,6 @@ describe('by hand', () => {
   });
 });
 
-describe('holds', () => {
-  const held = spec('r1', 1, { holdsAllowed: true });
-  const hold = (durationMs = HOUR_MS, session = 's1', at = T0 + 1): GateCommand => ({
-    type: 'hold',
-    hold: `h-${session}`,
-    session,
-    user: 'ann',
-    reason: 'One more booking.',
-    durationMs,
-    notice: `m-${session}`,
-    at,
-  });
-
-  it('are refused when the job does not allow them, and without a logoff', () => {
-    expect(given(shut(), tell()).when(hold())).toMatchObject({ refused: { reason: 'HOLDS_NOT_ALLOWED' } });
-    expect(given().when(hold())).toMatchObject({ refused: { reason: 'NO_LOGOFF_PLANNED' } });
-  });
-
-  it('move the deadline under a new notice', () => {
-    const { state, events } = given(shut(held), tell()).when(hold());
-    expect(types(events)).toEqual(['hold-granted', 'deadline-moved']);
-    expect(standingNotice(state)).toMatchObject({ id: 'm-s1', deadlineAt: T0 + 1 + HOUR_MS });
-    expect(given(shut(held), tell(), hold()).when(end(DEADLINE)).events).toEqual([]);
-  });
-
-  it('never move it beyond the run’s deadline or four hours', () => {
-    expect(standingNotice(given(shut(held), tell(), hold(4 * HOUR_MS)).state)?.deadlineAt).toBe(held.deadlineAt);
-    const long = spec('r1', 1, { holdsAllowed: true, deadlineAt: T0 + 24 * HOUR_MS });
-    const once = given(shut(long), tell(), hold(4 * HOUR_MS), hold(4 * HOUR_MS, 's2', T0 + HOUR_MS));
-    expect(standingNotice(once.state)?.deadlineAt).toBe(DEADLINE + 4 * HOUR_MS);
-    expect(once.when(hold(4 * HOUR_MS, 's3', T0 + 2 * HOUR_MS))).toMatchObject({
-      refused: { reason: 'HOLD_TOO_SHORT' },
-    });
-  });
-
-  it('give back the reaction time when they are released', () => {
-    const release: GateCommand = { type: 'release-hold', hold: 'h-s1', notice: 'back', at: T0 + 30 * MINUTE_MS };
-    const { state } = given(shut(held), tell(), hold()).when(release);
-    expect(standingNotice(state)).toMatchObject({ id: 'back', deadlineAt: T0 + 35 * MINUTE_MS });
-    expect(given(shut(held), tell()).when(release)).toMatchObject({ refused: { code: 'not-found' } });
-  });
-});
-
 describe('the version', () => {
   it('is what the catalog says', () =>
     expect(given({ type: 'learn-version', version: '11.0.0' }).state.version).toBe('11.0.0'));
@@ -386,5 +264,33 @@ describe('the version', () => {
     expect(given(...told).state.version).toBe('11.1.0');
     // From there on its word counts again.
     expect(given(...told, { type: 'learn-version', version: '11.0.0' }).state.version).toBe('11.0.0');
+  });
+});
+
+describe('messages', () => {
+  const about = { version: '', product: '', reason: '', whatsNew: '', sentAt: T0 };
+  const send = (id: string, kind: NoticeKind): GateCommand => ({
+    type: 'send-message',
+    notice: { id, kind, text: id, ...about },
+  });
+
+  it('stand beside the notice, those of a person apart from those about a plan', () => {
+    const { state } = given(send('soon', 'announcement'), shut(), tell(), send('hello', 'message'));
+    expect(state).toMatchObject({ message: { id: 'hello' }, announcement: { id: 'soon' } });
+    expect(standingNotice(state)?.kind).toBe('logoff');
+    expect(given(send('soon', 'announcement')).when(send('later', 'moved')).state.announcement?.id).toBe('later');
+    expect(given(send('soon', 'announcement')).when(send('soon', 'announcement')).events).toEqual([]);
+  });
+
+  it('come one after the other where not everybody has had the one that stands', () => {
+    const after = (ms: number, kind: NoticeKind): GateCommand => ({
+      type: 'send-message',
+      notice: { id: `after-${ms}`, kind, text: '', ...about, sentAt: T0 + ms },
+      apartMs: 100,
+    });
+    const { when } = given(send('soon', 'announcement'));
+    expect(when(after(99, 'cancelled')).events).toEqual([]);
+    expect(when(after(100, 'cancelled')).state.announcement?.id).toBe('after-100');
+    expect(when(after(99, 'message')).state.message?.id).toBe('after-99');
   });
 });

@@ -32,6 +32,7 @@ export function runSpec(more: Partial<RunSpec> = {}): RunSpec {
     requestedBy: 'operator',
     timeZone: 'Europe/Berlin',
     holdsAllowed: false,
+    whatsNew: '',
     ...more,
   };
 }
@@ -78,6 +79,10 @@ export function quarantined(run: RunSpec): eventsV1.InstallationQuarantined {
 
 export function cancelled(run: RunSpec): eventsV1.RunCancelled {
   return { run: runSpecToWire(run), requestedBy: 'otto', reason: 'Not today.', expired: false };
+}
+
+export function runPlanned(more: Partial<eventsV1.RunPlanned> = {}): eventsV1.RunPlanned {
+  return eventsV1.RunPlanned.fromPartial({ installation: INSTALLATION, product: 'Encore', version: '11.1.0', ...more });
 }
 
 export function backupFailed(run: RunSpec): eventsV1.BackupFailed {

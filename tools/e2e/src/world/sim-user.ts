@@ -54,7 +54,7 @@ export function createSimUser(options: SimUserOptions): SimUser {
         note('told', String(notice.deadline?.getTime() ?? 0));
         notice.acknowledge();
       },
-      onEnded: (reason) => note('off', reason),
+      onLogoff: (reason) => note('off', reason),
       onRefused: (_text, _at, refusal) => {
         note('refused', refusal.reason);
         // The program is of another version: it ends, and the person starts the new one.

@@ -13,6 +13,6 @@ export function attach(user: string, screen: Screen, leave: () => Promise<void>)
     onNotice: (notice) => screen.notice(notice),
     onNoticeWithdrawn: (_, text) => screen.say(`the message is withdrawn. ${text}`),
     onRefused: (text, _, refusal) => screen.refused(text, refusal),
-    onEnded: (reason, text, comeBack) => (screen.loggedOff(reason, text), comeBack ? leave() : undefined),
+    onLogoff: (reason, text, comeBack) => (screen.loggedOff(reason, text), comeBack ? leave() : undefined),
   });
 }

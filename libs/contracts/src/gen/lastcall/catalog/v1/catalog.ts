@@ -28,6 +28,7 @@ import {
   installationKindFromJSON,
   installationKindToJSON,
 } from "../../common/v1/common.js";
+import { SessionPolicy } from "../../session/v1/policy.js";
 
 /**
  * Versions: products, releases, channels, installations and what is installed where. The bytes themselves (signed TUF
@@ -271,7 +272,11 @@ export interface Installation {
   /** Changes with every change. */
   etag: string;
   /** When it was created. */
-  createTime?: Date | undefined;
+  createTime?:
+    | Date
+    | undefined;
+  /** How users are told, held and let in. */
+  sessionPolicy?: SessionPolicy | undefined;
 }
 
 /** See CatalogService. */
@@ -475,7 +480,7 @@ export interface UpdateInstallationRequest {
   installation?:
     | Installation
     | undefined;
-  /** Fields to change: title, channel, time_zone, business_hours, holidays, reaction_time. Empty: all of them. */
+  /** Fields to change: title, channel, time_zone, business_hours, holidays, reaction_time, session_policy. Empty: all of them. */
   updateMask: string[];
 }
 
@@ -2069,6 +2074,7 @@ function createBaseInstallation(): Installation {
     installedVersion: "",
     etag: "",
     createTime: undefined,
+    sessionPolicy: undefined,
   };
 }
 
@@ -2112,6 +2118,9 @@ export const Installation: MessageFns<Installation> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(106).fork()).join();
+    }
+    if (message.sessionPolicy !== undefined) {
+      SessionPolicy.encode(message.sessionPolicy, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -2233,6 +2242,14 @@ export const Installation: MessageFns<Installation> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sessionPolicy = SessionPolicy.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2280,6 +2297,11 @@ export const Installation: MessageFns<Installation> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      sessionPolicy: isSet(object.sessionPolicy)
+        ? SessionPolicy.fromJSON(object.sessionPolicy)
+        : isSet(object.session_policy)
+        ? SessionPolicy.fromJSON(object.session_policy)
+        : undefined,
     };
   },
 
@@ -2324,6 +2346,9 @@ export const Installation: MessageFns<Installation> = {
     if (message.createTime !== undefined) {
       obj.createTime = message.createTime.toISOString();
     }
+    if (message.sessionPolicy !== undefined) {
+      obj.sessionPolicy = SessionPolicy.toJSON(message.sessionPolicy);
+    }
     return obj;
   },
 
@@ -2347,6 +2372,9 @@ export const Installation: MessageFns<Installation> = {
     message.installedVersion = object.installedVersion ?? "";
     message.etag = object.etag ?? "";
     message.createTime = object.createTime ?? undefined;
+    message.sessionPolicy = (object.sessionPolicy !== undefined && object.sessionPolicy !== null)
+      ? SessionPolicy.fromPartial(object.sessionPolicy)
+      : undefined;
     return message;
   },
 };

@@ -220,6 +220,8 @@ export enum RunOutcome {
   CANCELLED = 5,
   /** EXPIRED - Its own deadline passed before the install started. */
   EXPIRED = 6,
+  /** POSTPONED - Holds of users left no room for it before the install started; the job goes on at its next time. */
+  POSTPONED = 7,
   UNRECOGNIZED = -1,
 }
 
@@ -246,6 +248,9 @@ export function runOutcomeFromJSON(object: any): RunOutcome {
     case 6:
     case "RUN_OUTCOME_EXPIRED":
       return RunOutcome.EXPIRED;
+    case 7:
+    case "RUN_OUTCOME_POSTPONED":
+      return RunOutcome.POSTPONED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -269,6 +274,8 @@ export function runOutcomeToJSON(object: RunOutcome): string {
       return "RUN_OUTCOME_CANCELLED";
     case RunOutcome.EXPIRED:
       return "RUN_OUTCOME_EXPIRED";
+    case RunOutcome.POSTPONED:
+      return "RUN_OUTCOME_POSTPONED";
     case RunOutcome.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -340,6 +347,8 @@ export interface RunSpec {
   timeZone: string;
   /** Whether users may put holds on this run. */
   holdsAllowed: boolean;
+  /** What is new in the version, for users; up to 1,000 characters. */
+  whatsNew: string;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -486,6 +495,7 @@ function createBaseRunSpec(): RunSpec {
     requestedBy: "",
     timeZone: "",
     holdsAllowed: false,
+    whatsNew: "",
   };
 }
 
@@ -550,6 +560,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.holdsAllowed !== false) {
       writer.uint32(160).bool(message.holdsAllowed);
+    }
+    if (message.whatsNew !== "") {
+      writer.uint32(170).string(message.whatsNew);
     }
     return writer;
   },
@@ -727,6 +740,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.holdsAllowed = reader.bool();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.whatsNew = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +822,11 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.holds_allowed)
         ? globalThis.Boolean(object.holds_allowed)
         : false,
+      whatsNew: isSet(object.whatsNew)
+        ? globalThis.String(object.whatsNew)
+        : isSet(object.whats_new)
+        ? globalThis.String(object.whats_new)
+        : "",
     };
   },
 
@@ -866,6 +892,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.holdsAllowed !== false) {
       obj.holdsAllowed = message.holdsAllowed;
     }
+    if (message.whatsNew !== "") {
+      obj.whatsNew = message.whatsNew;
+    }
     return obj;
   },
 
@@ -898,6 +927,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.requestedBy = object.requestedBy ?? "";
     message.timeZone = object.timeZone ?? "";
     message.holdsAllowed = object.holdsAllowed ?? false;
+    message.whatsNew = object.whatsNew ?? "";
     return message;
   },
 };

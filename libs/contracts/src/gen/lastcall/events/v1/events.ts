@@ -88,6 +88,26 @@ export interface HostJoined {
   platform: string;
 }
 
+/** Scheduler: what a job is going to do next to the users of an installation, for their announcements. Said whenever it changes. */
+export interface RunPlanned {
+  /** Id of the installation. */
+  installation: string;
+  /** Id of the job. */
+  job: string;
+  /** When the run begins; absent: the job plans nothing any more. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Product that will be updated. */
+  product: string;
+  /** Version that will be installed; empty: the newest at that time. */
+  version: string;
+  /** What the job says to users, up to 4,000 characters; empty: the templates. */
+  message: string;
+  /** Why it plans nothing any more: `cancelled`, `started` or `postponed`; empty while it plans something. */
+  end: string;
+}
+
 /** Scheduler: a run was opened. */
 export interface RunStarted {
   /** The run. */
@@ -252,6 +272,12 @@ export interface DrainSummary {
   ended: number;
   /** Sessions whose connection was lost and did not come back. */
   lost: number;
+  /** Users who confirmed that they had read the notice. */
+  read: number;
+  /** Sessions that said that they were ready, among those that left. */
+  ready: number;
+  /** Holds that were granted. */
+  holds: number;
 }
 
 /** Session: the gate could not be shut, or somebody is inside where nobody may be. */
@@ -1078,6 +1104,175 @@ export const HostJoined: MessageFns<HostJoined> = {
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
     message.installedVersion = object.installedVersion ?? "";
     message.platform = object.platform ?? "";
+    return message;
+  },
+};
+
+function createBaseRunPlanned(): RunPlanned {
+  return { installation: "", job: "", startTime: undefined, product: "", version: "", message: "", end: "" };
+}
+
+export const RunPlanned: MessageFns<RunPlanned> = {
+  encode(message: RunPlanned, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.installation !== "") {
+      writer.uint32(10).string(message.installation);
+    }
+    if (message.job !== "") {
+      writer.uint32(18).string(message.job);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(26).fork()).join();
+    }
+    if (message.product !== "") {
+      writer.uint32(34).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(42).string(message.version);
+    }
+    if (message.message !== "") {
+      writer.uint32(50).string(message.message);
+    }
+    if (message.end !== "") {
+      writer.uint32(58).string(message.end);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunPlanned {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunPlanned();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.installation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.end = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunPlanned {
+    return {
+      installation: isSet(object.installation) ? globalThis.String(object.installation) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      end: isSet(object.end) ? globalThis.String(object.end) : "",
+    };
+  },
+
+  toJSON(message: RunPlanned): unknown {
+    const obj: any = {};
+    if (message.installation !== "") {
+      obj.installation = message.installation;
+    }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.end !== "") {
+      obj.end = message.end;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunPlanned>): RunPlanned {
+    return RunPlanned.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunPlanned>): RunPlanned {
+    const message = createBaseRunPlanned();
+    message.installation = object.installation ?? "";
+    message.job = object.job ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.message = object.message ?? "";
+    message.end = object.end ?? "";
     return message;
   },
 };
@@ -2380,7 +2575,7 @@ export const SessionsDrained: MessageFns<SessionsDrained> = {
 };
 
 function createBaseDrainSummary(): DrainSummary {
-  return { told: 0, acknowledged: 0, left: 0, ended: 0, lost: 0 };
+  return { told: 0, acknowledged: 0, left: 0, ended: 0, lost: 0, read: 0, ready: 0, holds: 0 };
 }
 
 export const DrainSummary: MessageFns<DrainSummary> = {
@@ -2399,6 +2594,15 @@ export const DrainSummary: MessageFns<DrainSummary> = {
     }
     if (message.lost !== 0) {
       writer.uint32(40).uint32(message.lost);
+    }
+    if (message.read !== 0) {
+      writer.uint32(48).uint32(message.read);
+    }
+    if (message.ready !== 0) {
+      writer.uint32(56).uint32(message.ready);
+    }
+    if (message.holds !== 0) {
+      writer.uint32(64).uint32(message.holds);
     }
     return writer;
   },
@@ -2456,6 +2660,30 @@ export const DrainSummary: MessageFns<DrainSummary> = {
             message.lost = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.read = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.ready = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.holds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2475,6 +2703,9 @@ export const DrainSummary: MessageFns<DrainSummary> = {
       left: isSet(object.left) ? globalThis.Number(object.left) : 0,
       ended: isSet(object.ended) ? globalThis.Number(object.ended) : 0,
       lost: isSet(object.lost) ? globalThis.Number(object.lost) : 0,
+      read: isSet(object.read) ? globalThis.Number(object.read) : 0,
+      ready: isSet(object.ready) ? globalThis.Number(object.ready) : 0,
+      holds: isSet(object.holds) ? globalThis.Number(object.holds) : 0,
     };
   },
 
@@ -2495,6 +2726,15 @@ export const DrainSummary: MessageFns<DrainSummary> = {
     if (message.lost !== 0) {
       obj.lost = Math.round(message.lost);
     }
+    if (message.read !== 0) {
+      obj.read = Math.round(message.read);
+    }
+    if (message.ready !== 0) {
+      obj.ready = Math.round(message.ready);
+    }
+    if (message.holds !== 0) {
+      obj.holds = Math.round(message.holds);
+    }
     return obj;
   },
 
@@ -2508,6 +2748,9 @@ export const DrainSummary: MessageFns<DrainSummary> = {
     message.left = object.left ?? 0;
     message.ended = object.ended ?? 0;
     message.lost = object.lost ?? 0;
+    message.read = object.read ?? 0;
+    message.ready = object.ready ?? 0;
+    message.holds = object.holds ?? 0;
     return message;
   },
 };

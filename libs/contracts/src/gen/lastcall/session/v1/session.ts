@@ -24,6 +24,8 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { ListAttendanceRequest, ListAttendanceResponse } from "./attendance.js";
+import { NoticeKind, noticeKindFromJSON, noticeKindToJSON } from "./policy.js";
 
 /**
  * Who is logged in, the gate, notices and the logoff. Attach is what the SDK inside the business application uses.
@@ -177,6 +179,8 @@ export enum EndReason {
   REPLACED = 6,
   /** READY - The user said that they are ready. */
   READY = 7,
+  /** INSTALL - The install is going to start: exempt users leave too. */
+  INSTALL = 8,
   UNRECOGNIZED = -1,
 }
 
@@ -206,6 +210,9 @@ export function endReasonFromJSON(object: any): EndReason {
     case 7:
     case "END_REASON_READY":
       return EndReason.READY;
+    case 8:
+    case "END_REASON_INSTALL":
+      return EndReason.INSTALL;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -231,6 +238,8 @@ export function endReasonToJSON(object: EndReason): string {
       return "END_REASON_REPLACED";
     case EndReason.READY:
       return "END_REASON_READY";
+    case EndReason.INSTALL:
+      return "END_REASON_INSTALL";
     case EndReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -263,8 +272,12 @@ export interface Gate {
   shutHosts: { [key: string]: string };
   /** True when a person is needed; says why in `reason`. */
   alarm: boolean;
-  /** Standing notice, while there is one. */
-  notice?: Notice | undefined;
+  /** Standing notice, while there is one; in the installation's language. */
+  notice?:
+    | Notice
+    | undefined;
+  /** When the gate opens by itself if the run is not heard of any more; absent when it has no lease. */
+  leaseUntil?: Date | undefined;
 }
 
 export interface Gate_ShutHostsEntry {
@@ -286,8 +299,14 @@ export interface Notice {
   sentAt?:
     | Date
     | undefined;
-  /** Version that will be installed; empty for none. */
+  /** Version that will be installed, or has been; empty for none. */
   version: string;
+  /** What it is about. */
+  kind: NoticeKind;
+  /** `https://…` for more; empty: none. */
+  link: string;
+  /** When the run begins that is announced; absent unless it is about one. */
+  startTime?: Date | undefined;
 }
 
 /** One logged-in user on one client. */
@@ -314,6 +333,10 @@ export interface Session {
   acknowledged: boolean;
   /** `desktop`, `terminal`, `web`. */
   clientKind: string;
+  /** Whether the user confirmed that the standing notice was read. */
+  read: boolean;
+  /** Whether the connection is lost at the moment. */
+  lost: boolean;
 }
 
 /** A user's "not now". */
@@ -327,7 +350,15 @@ export interface Hold {
   /** Why, up to 200 characters. */
   reason: string;
   /** When it ends by itself. */
-  expiresAt?: Date | undefined;
+  expiresAt?:
+    | Date
+    | undefined;
+  /** True while a second person has not agreed: it does not move anything yet. */
+  awaitsApproval: boolean;
+  /** Who agreed: subject of the credential; empty: nobody had to. */
+  approvedBy: string;
+  /** When it was asked for. */
+  createTime?: Date | undefined;
 }
 
 /** Up the stream. */
@@ -450,7 +481,19 @@ export interface Welcome {
     | Notice
     | undefined;
   /** How often to send a heartbeat. */
-  heartbeatInterval?: Duration | undefined;
+  heartbeatInterval?:
+    | Duration
+    | undefined;
+  /** How long the session may come back after its connection was lost. */
+  resumeGrace?:
+    | Duration
+    | undefined;
+  /** Longest hold that can be asked for; absent: holds are not possible now. */
+  longestHold?:
+    | Duration
+    | undefined;
+  /** True for a user who may be inside while the gate is shut, until the install starts. */
+  exempt: boolean;
 }
 
 /** Not let in. */
@@ -496,7 +539,11 @@ export interface HoldDecision {
   /** Why not, or until when. */
   text: string;
   /** When it ends by itself. */
-  expiresAt?: Date | undefined;
+  expiresAt?:
+    | Date
+    | undefined;
+  /** True: it counts when a second person has agreed; another decision follows. */
+  awaitsApproval: boolean;
 }
 
 /** Answer to a heartbeat. */
@@ -647,6 +694,50 @@ export interface ReleaseHoldRequest {
 export interface ReleaseHoldResponse {
 }
 
+/** See SessionService. */
+export interface ApproveHoldRequest {
+  /** `installations/{installation}/holds/{hold}`. */
+  name: string;
+}
+
+/** See SessionService. */
+export interface ApproveHoldResponse {
+  /** The hold, which counts now. */
+  hold?: Hold | undefined;
+}
+
+/** See SessionService. */
+export interface RenewGateLeaseRequest {
+  /** `installations/{installation}/gate`. */
+  name: string;
+  /** Id of the run. */
+  run: string;
+  /** Fence of the run. */
+  fence: number;
+}
+
+/** See SessionService. */
+export interface RenewGateLeaseResponse {
+  /** Until when it holds now. */
+  leaseUntil?: Date | undefined;
+}
+
+/** See SessionService. */
+export interface GetFirstStartRequest {
+  /** `installations/{installation}/gate`. */
+  name: string;
+  /** Id of the terminal server. */
+  host: string;
+}
+
+/** See SessionService. */
+export interface GetFirstStartResponse {
+  /** For LASTCALL_FIRST_START_CODE of the client; a secret, for one use. */
+  code: string;
+  /** Version that the client must have. */
+  version: string;
+}
+
 function createBaseGate(): Gate {
   return {
     name: "",
@@ -660,6 +751,7 @@ function createBaseGate(): Gate {
     shutHosts: {},
     alarm: false,
     notice: undefined,
+    leaseUntil: undefined,
   };
 }
 
@@ -697,6 +789,9 @@ export const Gate: MessageFns<Gate> = {
     }
     if (message.notice !== undefined) {
       Notice.encode(message.notice, writer.uint32(90).fork()).join();
+    }
+    if (message.leaseUntil !== undefined) {
+      Timestamp.encode(toTimestamp(message.leaseUntil), writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -805,6 +900,14 @@ export const Gate: MessageFns<Gate> = {
             message.notice = Notice.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.leaseUntil = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -864,6 +967,11 @@ export const Gate: MessageFns<Gate> = {
         : {},
       alarm: isSet(object.alarm) ? globalThis.Boolean(object.alarm) : false,
       notice: isSet(object.notice) ? Notice.fromJSON(object.notice) : undefined,
+      leaseUntil: isSet(object.leaseUntil)
+        ? fromJsonTimestamp(object.leaseUntil)
+        : isSet(object.lease_until)
+        ? fromJsonTimestamp(object.lease_until)
+        : undefined,
     };
   },
 
@@ -908,6 +1016,9 @@ export const Gate: MessageFns<Gate> = {
     if (message.notice !== undefined) {
       obj.notice = Notice.toJSON(message.notice);
     }
+    if (message.leaseUntil !== undefined) {
+      obj.leaseUntil = message.leaseUntil.toISOString();
+    }
     return obj;
   },
 
@@ -937,6 +1048,7 @@ export const Gate: MessageFns<Gate> = {
     message.notice = (object.notice !== undefined && object.notice !== null)
       ? Notice.fromPartial(object.notice)
       : undefined;
+    message.leaseUntil = object.leaseUntil ?? undefined;
     return message;
   },
 };
@@ -1027,7 +1139,16 @@ export const Gate_ShutHostsEntry: MessageFns<Gate_ShutHostsEntry> = {
 };
 
 function createBaseNotice(): Notice {
-  return { notice: "", text: "", deadline: undefined, sentAt: undefined, version: "" };
+  return {
+    notice: "",
+    text: "",
+    deadline: undefined,
+    sentAt: undefined,
+    version: "",
+    kind: 0,
+    link: "",
+    startTime: undefined,
+  };
 }
 
 export const Notice: MessageFns<Notice> = {
@@ -1046,6 +1167,15 @@ export const Notice: MessageFns<Notice> = {
     }
     if (message.version !== "") {
       writer.uint32(42).string(message.version);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(48).int32(message.kind);
+    }
+    if (message.link !== "") {
+      writer.uint32(58).string(message.link);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1103,6 +1233,30 @@ export const Notice: MessageFns<Notice> = {
             message.version = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.link = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1126,6 +1280,13 @@ export const Notice: MessageFns<Notice> = {
         ? fromJsonTimestamp(object.sent_at)
         : undefined,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      kind: isSet(object.kind) ? noticeKindFromJSON(object.kind) : 0,
+      link: isSet(object.link) ? globalThis.String(object.link) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
     };
   },
 
@@ -1146,6 +1307,15 @@ export const Notice: MessageFns<Notice> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.kind !== 0) {
+      obj.kind = noticeKindToJSON(message.kind);
+    }
+    if (message.link !== "") {
+      obj.link = message.link;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
     return obj;
   },
 
@@ -1159,6 +1329,9 @@ export const Notice: MessageFns<Notice> = {
     message.deadline = object.deadline ?? undefined;
     message.sentAt = object.sentAt ?? undefined;
     message.version = object.version ?? "";
+    message.kind = object.kind ?? 0;
+    message.link = object.link ?? "";
+    message.startTime = object.startTime ?? undefined;
     return message;
   },
 };
@@ -1174,6 +1347,8 @@ function createBaseSession(): Session {
     lastSeenTime: undefined,
     acknowledged: false,
     clientKind: "",
+    read: false,
+    lost: false,
   };
 }
 
@@ -1205,6 +1380,12 @@ export const Session: MessageFns<Session> = {
     }
     if (message.clientKind !== "") {
       writer.uint32(74).string(message.clientKind);
+    }
+    if (message.read !== false) {
+      writer.uint32(80).bool(message.read);
+    }
+    if (message.lost !== false) {
+      writer.uint32(88).bool(message.lost);
     }
     return writer;
   },
@@ -1294,6 +1475,22 @@ export const Session: MessageFns<Session> = {
             message.clientKind = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.read = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1333,6 +1530,8 @@ export const Session: MessageFns<Session> = {
         : isSet(object.client_kind)
         ? globalThis.String(object.client_kind)
         : "",
+      read: isSet(object.read) ? globalThis.Boolean(object.read) : false,
+      lost: isSet(object.lost) ? globalThis.Boolean(object.lost) : false,
     };
   },
 
@@ -1365,6 +1564,12 @@ export const Session: MessageFns<Session> = {
     if (message.clientKind !== "") {
       obj.clientKind = message.clientKind;
     }
+    if (message.read !== false) {
+      obj.read = message.read;
+    }
+    if (message.lost !== false) {
+      obj.lost = message.lost;
+    }
     return obj;
   },
 
@@ -1382,12 +1587,23 @@ export const Session: MessageFns<Session> = {
     message.lastSeenTime = object.lastSeenTime ?? undefined;
     message.acknowledged = object.acknowledged ?? false;
     message.clientKind = object.clientKind ?? "";
+    message.read = object.read ?? false;
+    message.lost = object.lost ?? false;
     return message;
   },
 };
 
 function createBaseHold(): Hold {
-  return { name: "", session: "", user: "", reason: "", expiresAt: undefined };
+  return {
+    name: "",
+    session: "",
+    user: "",
+    reason: "",
+    expiresAt: undefined,
+    awaitsApproval: false,
+    approvedBy: "",
+    createTime: undefined,
+  };
 }
 
 export const Hold: MessageFns<Hold> = {
@@ -1406,6 +1622,15 @@ export const Hold: MessageFns<Hold> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(42).fork()).join();
+    }
+    if (message.awaitsApproval !== false) {
+      writer.uint32(48).bool(message.awaitsApproval);
+    }
+    if (message.approvedBy !== "") {
+      writer.uint32(58).string(message.approvedBy);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1463,6 +1688,30 @@ export const Hold: MessageFns<Hold> = {
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.awaitsApproval = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1486,6 +1735,21 @@ export const Hold: MessageFns<Hold> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      awaitsApproval: isSet(object.awaitsApproval)
+        ? globalThis.Boolean(object.awaitsApproval)
+        : isSet(object.awaits_approval)
+        ? globalThis.Boolean(object.awaits_approval)
+        : false,
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
     };
   },
 
@@ -1506,6 +1770,15 @@ export const Hold: MessageFns<Hold> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = message.expiresAt.toISOString();
     }
+    if (message.awaitsApproval !== false) {
+      obj.awaitsApproval = message.awaitsApproval;
+    }
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
     return obj;
   },
 
@@ -1519,6 +1792,9 @@ export const Hold: MessageFns<Hold> = {
     message.user = object.user ?? "";
     message.reason = object.reason ?? "";
     message.expiresAt = object.expiresAt ?? undefined;
+    message.awaitsApproval = object.awaitsApproval ?? false;
+    message.approvedBy = object.approvedBy ?? "";
+    message.createTime = object.createTime ?? undefined;
     return message;
   },
 };
@@ -2490,7 +2766,16 @@ export const AttachResponse: MessageFns<AttachResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { session: "", resumeToken: "", gate: 0, notice: undefined, heartbeatInterval: undefined };
+  return {
+    session: "",
+    resumeToken: "",
+    gate: 0,
+    notice: undefined,
+    heartbeatInterval: undefined,
+    resumeGrace: undefined,
+    longestHold: undefined,
+    exempt: false,
+  };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -2509,6 +2794,15 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.heartbeatInterval !== undefined) {
       Duration.encode(message.heartbeatInterval, writer.uint32(42).fork()).join();
+    }
+    if (message.resumeGrace !== undefined) {
+      Duration.encode(message.resumeGrace, writer.uint32(50).fork()).join();
+    }
+    if (message.longestHold !== undefined) {
+      Duration.encode(message.longestHold, writer.uint32(58).fork()).join();
+    }
+    if (message.exempt !== false) {
+      writer.uint32(64).bool(message.exempt);
     }
     return writer;
   },
@@ -2566,6 +2860,30 @@ export const Welcome: MessageFns<Welcome> = {
             message.heartbeatInterval = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.resumeGrace = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.longestHold = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.exempt = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2593,6 +2911,17 @@ export const Welcome: MessageFns<Welcome> = {
         : isSet(object.heartbeat_interval)
         ? Duration.fromJSON(object.heartbeat_interval)
         : undefined,
+      resumeGrace: isSet(object.resumeGrace)
+        ? Duration.fromJSON(object.resumeGrace)
+        : isSet(object.resume_grace)
+        ? Duration.fromJSON(object.resume_grace)
+        : undefined,
+      longestHold: isSet(object.longestHold)
+        ? Duration.fromJSON(object.longestHold)
+        : isSet(object.longest_hold)
+        ? Duration.fromJSON(object.longest_hold)
+        : undefined,
+      exempt: isSet(object.exempt) ? globalThis.Boolean(object.exempt) : false,
     };
   },
 
@@ -2613,6 +2942,15 @@ export const Welcome: MessageFns<Welcome> = {
     if (message.heartbeatInterval !== undefined) {
       obj.heartbeatInterval = Duration.toJSON(message.heartbeatInterval);
     }
+    if (message.resumeGrace !== undefined) {
+      obj.resumeGrace = Duration.toJSON(message.resumeGrace);
+    }
+    if (message.longestHold !== undefined) {
+      obj.longestHold = Duration.toJSON(message.longestHold);
+    }
+    if (message.exempt !== false) {
+      obj.exempt = message.exempt;
+    }
     return obj;
   },
 
@@ -2630,6 +2968,13 @@ export const Welcome: MessageFns<Welcome> = {
     message.heartbeatInterval = (object.heartbeatInterval !== undefined && object.heartbeatInterval !== null)
       ? Duration.fromPartial(object.heartbeatInterval)
       : undefined;
+    message.resumeGrace = (object.resumeGrace !== undefined && object.resumeGrace !== null)
+      ? Duration.fromPartial(object.resumeGrace)
+      : undefined;
+    message.longestHold = (object.longestHold !== undefined && object.longestHold !== null)
+      ? Duration.fromPartial(object.longestHold)
+      : undefined;
+    message.exempt = object.exempt ?? false;
     return message;
   },
 };
@@ -2970,7 +3315,7 @@ export const SessionEnded: MessageFns<SessionEnded> = {
 };
 
 function createBaseHoldDecision(): HoldDecision {
-  return { granted: false, text: "", expiresAt: undefined };
+  return { granted: false, text: "", expiresAt: undefined, awaitsApproval: false };
 }
 
 export const HoldDecision: MessageFns<HoldDecision> = {
@@ -2983,6 +3328,9 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(26).fork()).join();
+    }
+    if (message.awaitsApproval !== false) {
+      writer.uint32(32).bool(message.awaitsApproval);
     }
     return writer;
   },
@@ -3024,6 +3372,14 @@ export const HoldDecision: MessageFns<HoldDecision> = {
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.awaitsApproval = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3045,6 +3401,11 @@ export const HoldDecision: MessageFns<HoldDecision> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      awaitsApproval: isSet(object.awaitsApproval)
+        ? globalThis.Boolean(object.awaitsApproval)
+        : isSet(object.awaits_approval)
+        ? globalThis.Boolean(object.awaits_approval)
+        : false,
     };
   },
 
@@ -3059,6 +3420,9 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = message.expiresAt.toISOString();
     }
+    if (message.awaitsApproval !== false) {
+      obj.awaitsApproval = message.awaitsApproval;
+    }
     return obj;
   },
 
@@ -3070,6 +3434,7 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     message.granted = object.granted ?? false;
     message.text = object.text ?? "";
     message.expiresAt = object.expiresAt ?? undefined;
+    message.awaitsApproval = object.awaitsApproval ?? false;
     return message;
   },
 };
@@ -4651,6 +5016,484 @@ export const ReleaseHoldResponse: MessageFns<ReleaseHoldResponse> = {
   },
 };
 
+function createBaseApproveHoldRequest(): ApproveHoldRequest {
+  return { name: "" };
+}
+
+export const ApproveHoldRequest: MessageFns<ApproveHoldRequest> = {
+  encode(message: ApproveHoldRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApproveHoldRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproveHoldRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApproveHoldRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ApproveHoldRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApproveHoldRequest>): ApproveHoldRequest {
+    return ApproveHoldRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApproveHoldRequest>): ApproveHoldRequest {
+    const message = createBaseApproveHoldRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseApproveHoldResponse(): ApproveHoldResponse {
+  return { hold: undefined };
+}
+
+export const ApproveHoldResponse: MessageFns<ApproveHoldResponse> = {
+  encode(message: ApproveHoldResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hold !== undefined) {
+      Hold.encode(message.hold, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApproveHoldResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproveHoldResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hold = Hold.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApproveHoldResponse {
+    return { hold: isSet(object.hold) ? Hold.fromJSON(object.hold) : undefined };
+  },
+
+  toJSON(message: ApproveHoldResponse): unknown {
+    const obj: any = {};
+    if (message.hold !== undefined) {
+      obj.hold = Hold.toJSON(message.hold);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApproveHoldResponse>): ApproveHoldResponse {
+    return ApproveHoldResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApproveHoldResponse>): ApproveHoldResponse {
+    const message = createBaseApproveHoldResponse();
+    message.hold = (object.hold !== undefined && object.hold !== null) ? Hold.fromPartial(object.hold) : undefined;
+    return message;
+  },
+};
+
+function createBaseRenewGateLeaseRequest(): RenewGateLeaseRequest {
+  return { name: "", run: "", fence: 0 };
+}
+
+export const RenewGateLeaseRequest: MessageFns<RenewGateLeaseRequest> = {
+  encode(message: RenewGateLeaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.run !== "") {
+      writer.uint32(18).string(message.run);
+    }
+    if (message.fence !== 0) {
+      writer.uint32(24).uint32(message.fence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewGateLeaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewGateLeaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.run = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fence = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenewGateLeaseRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      run: isSet(object.run) ? globalThis.String(object.run) : "",
+      fence: isSet(object.fence) ? globalThis.Number(object.fence) : 0,
+    };
+  },
+
+  toJSON(message: RenewGateLeaseRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.run !== "") {
+      obj.run = message.run;
+    }
+    if (message.fence !== 0) {
+      obj.fence = Math.round(message.fence);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenewGateLeaseRequest>): RenewGateLeaseRequest {
+    return RenewGateLeaseRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewGateLeaseRequest>): RenewGateLeaseRequest {
+    const message = createBaseRenewGateLeaseRequest();
+    message.name = object.name ?? "";
+    message.run = object.run ?? "";
+    message.fence = object.fence ?? 0;
+    return message;
+  },
+};
+
+function createBaseRenewGateLeaseResponse(): RenewGateLeaseResponse {
+  return { leaseUntil: undefined };
+}
+
+export const RenewGateLeaseResponse: MessageFns<RenewGateLeaseResponse> = {
+  encode(message: RenewGateLeaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaseUntil !== undefined) {
+      Timestamp.encode(toTimestamp(message.leaseUntil), writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewGateLeaseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewGateLeaseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.leaseUntil = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenewGateLeaseResponse {
+    return {
+      leaseUntil: isSet(object.leaseUntil)
+        ? fromJsonTimestamp(object.leaseUntil)
+        : isSet(object.lease_until)
+        ? fromJsonTimestamp(object.lease_until)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RenewGateLeaseResponse): unknown {
+    const obj: any = {};
+    if (message.leaseUntil !== undefined) {
+      obj.leaseUntil = message.leaseUntil.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenewGateLeaseResponse>): RenewGateLeaseResponse {
+    return RenewGateLeaseResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewGateLeaseResponse>): RenewGateLeaseResponse {
+    const message = createBaseRenewGateLeaseResponse();
+    message.leaseUntil = object.leaseUntil ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGetFirstStartRequest(): GetFirstStartRequest {
+  return { name: "", host: "" };
+}
+
+export const GetFirstStartRequest: MessageFns<GetFirstStartRequest> = {
+  encode(message: GetFirstStartRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetFirstStartRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetFirstStartRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetFirstStartRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+    };
+  },
+
+  toJSON(message: GetFirstStartRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetFirstStartRequest>): GetFirstStartRequest {
+    return GetFirstStartRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetFirstStartRequest>): GetFirstStartRequest {
+    const message = createBaseGetFirstStartRequest();
+    message.name = object.name ?? "";
+    message.host = object.host ?? "";
+    return message;
+  },
+};
+
+function createBaseGetFirstStartResponse(): GetFirstStartResponse {
+  return { code: "", version: "" };
+}
+
+export const GetFirstStartResponse: MessageFns<GetFirstStartResponse> = {
+  encode(message: GetFirstStartResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetFirstStartResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetFirstStartResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetFirstStartResponse {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+    };
+  },
+
+  toJSON(message: GetFirstStartResponse): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetFirstStartResponse>): GetFirstStartResponse {
+    return GetFirstStartResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetFirstStartResponse>): GetFirstStartResponse {
+    const message = createBaseGetFirstStartResponse();
+    message.code = object.code ?? "";
+    message.version = object.version ?? "";
+    return message;
+  },
+};
+
 /** Sessions, gate, notices, holds. */
 export type SessionServiceService = typeof SessionServiceService;
 export const SessionServiceService = {
@@ -4758,6 +5601,54 @@ export const SessionServiceService = {
     responseSerialize: (value: ReleaseHoldResponse): Buffer => Buffer.from(ReleaseHoldResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseHoldResponse => ReleaseHoldResponse.decode(value),
   },
+  /** Agrees to a hold that waits for a second person. */
+  approveHold: {
+    path: "/lastcall.session.v1.SessionService/ApproveHold" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ApproveHoldRequest): Buffer => Buffer.from(ApproveHoldRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ApproveHoldRequest => ApproveHoldRequest.decode(value),
+    responseSerialize: (value: ApproveHoldResponse): Buffer => Buffer.from(ApproveHoldResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApproveHoldResponse => ApproveHoldResponse.decode(value),
+  },
+  /** What became of each user of a run's logoff, by session id. Kept 400 days. */
+  listAttendance: {
+    path: "/lastcall.session.v1.SessionService/ListAttendance" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAttendanceRequest): Buffer =>
+      Buffer.from(ListAttendanceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAttendanceRequest => ListAttendanceRequest.decode(value),
+    responseSerialize: (value: ListAttendanceResponse): Buffer =>
+      Buffer.from(ListAttendanceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAttendanceResponse => ListAttendanceResponse.decode(value),
+  },
+  /** The run that shut the gate is alive. FAILED_PRECONDITION with reason NOT_THE_HOLDER when it does not hold the gate. */
+  renewGateLease: {
+    path: "/lastcall.session.v1.SessionService/RenewGateLease" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RenewGateLeaseRequest): Buffer =>
+      Buffer.from(RenewGateLeaseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenewGateLeaseRequest => RenewGateLeaseRequest.decode(value),
+    responseSerialize: (value: RenewGateLeaseResponse): Buffer =>
+      Buffer.from(RenewGateLeaseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RenewGateLeaseResponse => RenewGateLeaseResponse.decode(value),
+  },
+  /**
+   * The code with which an administrator starts the client once on a terminal server that is shut, to prove that it runs.
+   * FAILED_PRECONDITION when the host does not wait for a first start. Audited.
+   */
+  getFirstStart: {
+    path: "/lastcall.session.v1.SessionService/GetFirstStart" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetFirstStartRequest): Buffer => Buffer.from(GetFirstStartRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetFirstStartRequest => GetFirstStartRequest.decode(value),
+    responseSerialize: (value: GetFirstStartResponse): Buffer =>
+      Buffer.from(GetFirstStartResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetFirstStartResponse => GetFirstStartResponse.decode(value),
+  },
 } as const;
 
 export interface SessionServiceServer extends UntypedServiceImplementation {
@@ -4781,6 +5672,17 @@ export interface SessionServiceServer extends UntypedServiceImplementation {
   listHolds: handleUnaryCall<ListHoldsRequest, ListHoldsResponse>;
   /** Ends a hold. */
   releaseHold: handleUnaryCall<ReleaseHoldRequest, ReleaseHoldResponse>;
+  /** Agrees to a hold that waits for a second person. */
+  approveHold: handleUnaryCall<ApproveHoldRequest, ApproveHoldResponse>;
+  /** What became of each user of a run's logoff, by session id. Kept 400 days. */
+  listAttendance: handleUnaryCall<ListAttendanceRequest, ListAttendanceResponse>;
+  /** The run that shut the gate is alive. FAILED_PRECONDITION with reason NOT_THE_HOLDER when it does not hold the gate. */
+  renewGateLease: handleUnaryCall<RenewGateLeaseRequest, RenewGateLeaseResponse>;
+  /**
+   * The code with which an administrator starts the client once on a terminal server that is shut, to prove that it runs.
+   * FAILED_PRECONDITION when the host does not wait for a first start. Audited.
+   */
+  getFirstStart: handleUnaryCall<GetFirstStartRequest, GetFirstStartResponse>;
 }
 
 export interface SessionServiceClient extends Client {
@@ -4925,6 +5827,73 @@ export interface SessionServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReleaseHoldResponse) => void,
+  ): ClientUnaryCall;
+  /** Agrees to a hold that waits for a second person. */
+  approveHold(
+    request: ApproveHoldRequest,
+    callback: (error: ServiceError | null, response: ApproveHoldResponse) => void,
+  ): ClientUnaryCall;
+  approveHold(
+    request: ApproveHoldRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApproveHoldResponse) => void,
+  ): ClientUnaryCall;
+  approveHold(
+    request: ApproveHoldRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApproveHoldResponse) => void,
+  ): ClientUnaryCall;
+  /** What became of each user of a run's logoff, by session id. Kept 400 days. */
+  listAttendance(
+    request: ListAttendanceRequest,
+    callback: (error: ServiceError | null, response: ListAttendanceResponse) => void,
+  ): ClientUnaryCall;
+  listAttendance(
+    request: ListAttendanceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAttendanceResponse) => void,
+  ): ClientUnaryCall;
+  listAttendance(
+    request: ListAttendanceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAttendanceResponse) => void,
+  ): ClientUnaryCall;
+  /** The run that shut the gate is alive. FAILED_PRECONDITION with reason NOT_THE_HOLDER when it does not hold the gate. */
+  renewGateLease(
+    request: RenewGateLeaseRequest,
+    callback: (error: ServiceError | null, response: RenewGateLeaseResponse) => void,
+  ): ClientUnaryCall;
+  renewGateLease(
+    request: RenewGateLeaseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RenewGateLeaseResponse) => void,
+  ): ClientUnaryCall;
+  renewGateLease(
+    request: RenewGateLeaseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RenewGateLeaseResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The code with which an administrator starts the client once on a terminal server that is shut, to prove that it runs.
+   * FAILED_PRECONDITION when the host does not wait for a first start. Audited.
+   */
+  getFirstStart(
+    request: GetFirstStartRequest,
+    callback: (error: ServiceError | null, response: GetFirstStartResponse) => void,
+  ): ClientUnaryCall;
+  getFirstStart(
+    request: GetFirstStartRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetFirstStartResponse) => void,
+  ): ClientUnaryCall;
+  getFirstStart(
+    request: GetFirstStartRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetFirstStartResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -1,0 +1,61 @@
+import { assertNever, type InstallationKind } from '@lastcall/kernel';
+import type { JobDefinition, JobState } from './job.js';
+
+/*
+ * What the users of an installation are to know of a job: when it will log them off. A job announces its time while it is enabled
+ * and until its firing has its fate; a job that starts at once has nothing to announce, and backups disturb nobody.
+ */
+
+export interface Announcement {
+  readonly startAt: number;
+  /** Empty: the newest at that time. */
+  readonly version: string;
+  /** Empty: the texts of the installation. */
+  readonly message: string;
+}
+
+/** Why something that was announced is not going to come any more. */
+export type AnnouncementEnd = 'cancelled' | 'started';
+
+/** What is to be announced after a change of the job. */
+export function announcementAfter(
+  announced: Announcement | undefined,
+  before: JobState,
+  after: JobState,
+  kind: InstallationKind | undefined,
+): Announcement | undefined {
+  switch (after.phase) {
+    case 'enabled':
+      return announces(after.definition, kind) ? announcementOf(after.definition, after.dueAt) : undefined;
+    case 'done':
+      // The firing has no fate yet.
+      return announced;
+    case 'disabled':
+      // A job that is edited after it fired does not take its firing back.
+      return before.phase === 'enabled' ? undefined : announced;
+    case 'none':
+      return undefined;
+    default:
+      return assertNever(after);
+  }
+}
+
+/** What is left to announce when the firing of a due time has its fate. */
+export function announcementAfterFate(
+  announced: Announcement | undefined,
+  nominalAt: number,
+): Announcement | undefined {
+  return announced?.startAt === nominalAt ? undefined : announced;
+}
+
+function announces({ type, start }: JobDefinition, kind: InstallationKind | undefined): boolean {
+  return kind === 'multi-user' && type === 'software-update' && start.kind === 'time';
+}
+
+function announcementOf({ version, message }: JobDefinition, startAt: number): Announcement {
+  return { startAt, version, message };
+}
+
+export function isSameAnnouncement(a: Announcement | undefined, b: Announcement | undefined): boolean {
+  return a?.startAt === b?.startAt && a?.version === b?.version && a?.message === b?.message;
+}

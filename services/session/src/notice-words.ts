@@ -1,0 +1,44 @@
+import type { sessionV1 } from '@lastcall/contracts';
+import type { Notice } from './domain/gate-state.js';
+import type { InstallationFacts } from './domain/installation.js';
+import { noticeLanguage, renderNotice } from './notices/render.js';
+import { encodeOnce } from './wire.js';
+
+/*
+ * Notices in the languages of this replica's users: a text is made once for a notice and a language, and the bytes once for all streams
+ * that are told at the same moment.
+ */
+
+/** More than there are standing notices and languages; the oldest goes. */
+const KEPT = 200;
+
+export class NoticeWords {
+  private readonly rendered = new Map<string, sessionV1.Notice>();
+
+  render(notice: Notice, language: string, facts: InstallationFacts | undefined): sessionV1.Notice {
+    const reader = noticeLanguage(language, facts);
+    const key = `${notice.id} ${facts?.sequence ?? 0} ${reader}`;
+    const known = this.rendered.get(key);
+    if (known) return known;
+    const [oldest] = this.rendered.keys();
+    if (this.rendered.size >= KEPT && oldest !== undefined) this.rendered.delete(oldest);
+    const made = renderNotice(notice, reader, facts);
+    this.rendered.set(key, made);
+    return made;
+  }
+
+  /** For one broadcast: the bytes carry its time. Answers the bytes for a language. */
+  encoder(notice: Notice, facts: InstallationFacts | undefined, now: number): (language: string) => Buffer {
+    const bySaid = new Map<string, Buffer>();
+    const byText = new Map<sessionV1.Notice, Buffer>();
+    return (language) => {
+      const known = bySaid.get(language);
+      if (known) return known;
+      const value = this.render(notice, language, facts);
+      const bytes = byText.get(value) ?? encodeOnce({ $case: 'notice', value }, now);
+      byText.set(value, bytes);
+      bySaid.set(language, bytes);
+      return bytes;
+    };
+  }
+}

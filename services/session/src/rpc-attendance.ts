@@ -1,0 +1,70 @@
+import { atToDate, sessionAttendanceV1, type sessionV1 } from '@lastcall/contracts';
+import { invalid, isRejected, type Rejected } from '@lastcall/kernel';
+import { nameOf, pageOf, type RpcHandlers } from '@lastcall/runtime';
+import type { Attendance, Departure } from './domain/attendance.js';
+import type { Gates } from './gates.js';
+import { knownGate } from './rpc-gate.js';
+import type { Sheets } from './sheets.js';
+
+/* What became of each user of a run's logoff, for its report. */
+
+export interface AttendanceParts {
+  readonly gates: Gates;
+  readonly sheets: Sheets;
+}
+
+type Handlers = Pick<RpcHandlers<typeof sessionV1.SessionServiceService>, 'listAttendance'>;
+
+export function attendanceHandlers(parts: AttendanceParts): Handlers {
+  return { listAttendance: (request) => listAttendance(parts, request) };
+}
+
+const SESSION = /^s-[a-z2-7]{16}$/;
+
+async function listAttendance(
+  parts: AttendanceParts,
+  request: sessionAttendanceV1.ListAttendanceRequest,
+): Promise<sessionAttendanceV1.ListAttendanceResponse | Rejected> {
+  const parsed = nameOf('installation', request.parent, 'parent');
+  if (isRejected(parsed)) return parsed;
+  const page = pageOf(request);
+  if (isRejected(page)) return page;
+  const { limit, pageToken: after = '' } = page;
+  if (after !== '' && !SESSION.test(after)) {
+    return invalid([{ field: 'page_token', description: 'is not one of this list; begin without one' }]);
+  }
+  const record = await knownGate(parts, parsed.installation);
+  if (isRejected(record)) return record;
+  const rest = (await parts.sheets.attendance(record.id, request.run)).filter(({ session }) => session > after);
+  const items = rest.slice(0, limit);
+  const last = rest.length > limit ? items.at(-1) : undefined;
+  return { attendance: items.map(attendanceToWire), nextPageToken: last?.session ?? '' };
+}
+
+const DEPARTURES: Readonly<Record<Departure, sessionAttendanceV1.Departure>> = {
+  left: sessionAttendanceV1.Departure.LEFT,
+  ready: sessionAttendanceV1.Departure.READY,
+  deadline: sessionAttendanceV1.Departure.DEADLINE,
+  lost: sessionAttendanceV1.Departure.LOST,
+};
+
+function attendanceToWire(attendance: Attendance): sessionAttendanceV1.Attendance {
+  const { session, user = '', displayName = '', host = '', departure } = attendance;
+  const { sentAt, receivedAt, readAt, readyAt, endAt } = attendance;
+  return {
+    session,
+    user,
+    displayName,
+    host,
+    sentTime: date(sentAt),
+    receivedTime: date(receivedAt),
+    readTime: date(readAt),
+    readyTime: date(readyAt),
+    departure: departure ? DEPARTURES[departure] : sessionAttendanceV1.Departure.UNSPECIFIED,
+    endTime: date(endAt),
+  };
+}
+
+function date(at: number | undefined): Date | undefined {
+  return at === undefined ? undefined : atToDate(at);
+}
