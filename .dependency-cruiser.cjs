@@ -5,10 +5,12 @@
 /** Which folders may import a vendor library. One importer each. */
 const VENDORS = {
   mongodb: ['libs/store', 'tools/path-backends.mjs'],
-  '@nats-io/.*': ['libs/bus', 'tools/load'],
+  '@nats-io/.*': ['libs/bus'],
   // In tools/load it is a peer that is measured.
   '@grpc/grpc-js': ['libs/runtime', 'libs/sdk', 'libs/contracts/src/gen', 'tools/load'],
   'intl-messageformat': ['services/session'],
+  ws: ['tools/load'],
+  'socket.io': ['tools/load'],
   jose: ['libs/runtime'],
   pino: ['libs/runtime'],
   zod: ['libs/runtime'],

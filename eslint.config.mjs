@@ -2,7 +2,16 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/node_modules/**', '**/dist/**', '.nx/**', 'coverage/**', 'libs/contracts/src/gen/**'] },
+  {
+    ignores: [
+      '**/node_modules/**',
+      '**/dist/**',
+      '.nx/**',
+      'coverage/**',
+      'libs/contracts/src/gen/**',
+      'libs/sdk/docs/**',
+    ],
+  },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -43,7 +43,7 @@ function serve(window: Port, user: string): AttachedSession {
     onReopened: (whatsNew) => show({ kind: 'unlock', whatsNew }),
     onLogoff: async (_, text) => {
       show({ kind: 'save' });
-      // The window has the open work. The session goes on when it is saved, or after 5 minutes.
+      // The window has the open work. The server waits for it, for 10 s; the session goes on when it is saved, or after 5 minutes.
       await new Promise<void>((resolve) => (saved = resolve));
       show({ kind: 'lock', text });
     },

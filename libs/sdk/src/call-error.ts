@@ -28,6 +28,7 @@ export const CODE = {
   unauthenticated: 16,
 } as const;
 
+/** What a server said about a refusal, beside code and message. */
 export interface CallErrorDetails {
   /** UPPER_SNAKE_CASE, for programs; empty when the server gave none. */
   readonly reason: string;

@@ -16,6 +16,7 @@ export interface ChannelTls {
   readonly key?: Buffer;
 }
 
+/** Where to, as whom, and how. */
 export interface OpenChannelOptions {
   /** `host:port`. */
   readonly address: string;
@@ -29,11 +30,13 @@ export interface OpenChannelOptions {
   readonly random?: () => number;
 }
 
+/** A connection to the services, for any number of calls, streams and sessions. */
 export interface Channel {
   readonly address: string;
   readonly grpc: Client;
   /** Headers for one call. Throws a CallError when the credential cannot be read. */
   headers(): Metadata;
+  /** For the jitter of repetitions, in [0, 1). */
   random(): number;
   /** Ends the connection when its calls have ended. Safe twice. */
   close(): void;
@@ -53,6 +56,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 5_000,
 };
 
+/** Opens a connection to the services, when the first call needs it. Throws when certificates cannot be read. */
 export function openChannel(options: OpenChannelOptions): Channel {
   const client = openClient(options);
   return {

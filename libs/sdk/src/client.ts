@@ -10,6 +10,7 @@ import type { Channel } from './channel.js';
  * within that deadline; writes never are, because nobody can tell whether they happened.
  */
 
+/** Of one call. */
 export interface CallOptions {
   /** For the whole call, repetitions included. Default 10 s, for a stream of answers 24 h. */
   readonly timeoutMs?: number | undefined;
@@ -23,6 +24,7 @@ export type UnaryClient<D extends ServiceDefinition> = {
     : (request: RequestOf<D[M]>, options?: CallOptions) => Promise<ResponseOf<D[M]>>;
 };
 
+/** How long a call may take. */
 export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Longer than any run may take, so that a watcher sees the end of it. */
 export const DEFAULT_STREAM_TIMEOUT_MS = 26 * 3_600_000;
@@ -30,6 +32,7 @@ export const DEFAULT_STREAM_TIMEOUT_MS = 26 * 3_600_000;
 const ATTEMPTS = 4;
 const IDEMPOTENT = /\/(Get|List|Count|Check|Advise)[^/]*$/;
 
+/** A typed client of a service: `createClient(CatalogServiceService, channel).getRelease({ name })`. Rejects with a CallError. */
 export function createClient<D extends ServiceDefinition>(definition: D, channel: Channel): UnaryClient<D> {
   const methods = Object.entries(definition)
     .filter(([, method]) => !method.requestStream)

@@ -8,6 +8,7 @@ import { openChannel, type Channel, type ChannelTls } from './channel.js';
  * An application names nothing; an operator on the machine types nothing.
  */
 
+/** Where the services are, and who we are. */
 export interface Connection {
   /** `host:port`. */
   readonly address: string;
@@ -18,6 +19,7 @@ export interface Connection {
   readonly tls?: ChannelTls | undefined;
 }
 
+/** Variables by their names, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_DATA_DIR = './lastcall-data';

@@ -64,27 +64,37 @@ function portOf(target: string): number {
   return Number(/:(\d+)$/.exec(target)?.[1] ?? 443);
 }
 
-/**
- * The transport connects right after its connector was ready, in the same turn of the event loop, and hands the socket out when it is
- * connected: too late to limit the time. So the sockets that are made in this turn are looked at, and those to this port are limited.
- */
-function limitNextConnection(port: number, onGivenUp: () => void): void {
-  const look = (message: unknown): void => {
-    const { socket } = message as { socket: Socket };
-    const connect = socket.connect.bind(socket) as (...args: unknown[]) => Socket;
-    socket.connect = (...args: unknown[]) => {
-      if (isTo(port, args)) limit(socket, onGivenUp);
-      return connect(...args);
-    };
-  };
-  subscribe('net.client.socket', look);
-  setImmediate(() => unsubscribe('net.client.socket', look));
+interface AwaitedConnection {
+  readonly port: number;
+  onGivenUp(): void;
 }
 
-/** `net.connect` passes its arguments on as one list. */
-function isTo(port: number, [first]: unknown[]): boolean {
-  const options: unknown = Array.isArray(first) ? first[0] : first;
-  return (options as { port?: unknown } | undefined)?.port === port;
+const awaited = new Set<AwaitedConnection>();
+let looking = 0;
+
+/**
+ * The transport connects right after its connector was ready, in the same turn of the event loop, and hands the socket out when it is
+ * connected: too late to limit the time. So the sockets that begin to connect in this turn are looked at, and those to this port are limited.
+ */
+function limitNextConnection(port: number, onGivenUp: () => void): void {
+  const connection = { port, onGivenUp };
+  if (looking++ === 0) subscribe('net.client.socket', lookAtSocket);
+  awaited.add(connection);
+  setImmediate(() => {
+    awaited.delete(connection);
+    if (--looking === 0) unsubscribe('net.client.socket', lookAtSocket);
+  });
+}
+
+function lookAtSocket(message: unknown): void {
+  const { socket } = message as { socket: Socket };
+  socket.once('connectionAttempt', (_ip, port) => {
+    for (const connection of awaited) {
+      if (connection.port !== port) continue;
+      awaited.delete(connection);
+      return limit(socket, () => connection.onGivenUp());
+    }
+  });
 }
 
 function limit(socket: Socket, onGivenUp: () => void): void {

@@ -12,6 +12,7 @@ export interface ClientStream<Req, Res> extends AsyncIterable<Res> {
   cancel(): void;
 }
 
+/** Of one stream. */
 export interface StreamOptions {
   /** Of the whole stream; absent: it lives until one side ends it. Keepalive notices a peer that is gone. */
   readonly timeoutMs?: number | undefined;

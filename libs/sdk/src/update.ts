@@ -6,6 +6,7 @@ import { createClient } from './client.js';
 
 /* Is there something newer, and: take it. */
 
+/** Answer of `checkUpdate`. */
 export interface UpdateCheck {
   /** Empty when unknown. */
   readonly installedVersion: string;
@@ -29,6 +30,7 @@ function pick({ version, title, notes }: catalogV1.Release) {
   return { version, title, notes };
 }
 
+/** What to update, when, and how. */
 export interface UpdateOptions {
   readonly installation: string;
   /** Local date and time in the installation's zone, `YYYY-MM-DDTHH:MM[:SS]`; absent: now. */
@@ -48,6 +50,7 @@ export interface UpdateOptions {
   readonly confirmedCautions?: readonly string[] | undefined;
 }
 
+/** What became of `updateNow`. */
 export interface UpdateBegun {
   /** `installations/{installation}/jobs/{job}`. */
   readonly job: string;

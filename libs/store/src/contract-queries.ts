@@ -51,6 +51,21 @@ export function describeQueries(create: CreateDatabase): void {
       );
     });
 
+    it('counts the values of the field that follows', async () => {
+      await f.bookings.insertMany(made);
+      const different = (values: readonly unknown[]) => new Set(values).size;
+      const inHall = made.filter(({ data }) => data.room === 'hall').map(({ data }) => data.at);
+      const count = (query: Omit<Query, 'limit'>) => f.bookings.count({ ...query, distinct: true });
+      expect(await count({ index: 'by_room' })).toBe(3);
+      expect(await count({ index: 'by_room', where: { room: 'hall' } })).toBe(different(inHall));
+      const range = { field: 'at', from: 2, below: 5 };
+      const within = inHall.filter((at) => at >= 2 && at < 5);
+      expect(within.length).toBeGreaterThan(different(within));
+      expect(await count({ index: 'by_room', where: { room: 'hall' }, range })).toBe(different(within));
+      expect(await count({ index: 'by_room', where: { room: 'nowhere' } })).toBe(0);
+      await expect(count({ index: 'by_room', where: { room: 'hall', at: 3 } })).rejects.toThrow(Defect);
+    });
+
     it.each(['ascending', 'descending'] as const)(
       'keeps pages whole while documents come and go, %s',
       async (order) => {

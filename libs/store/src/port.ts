@@ -94,7 +94,7 @@ export interface Collection<T extends object> {
   removeMany(ids: readonly string[]): Promise<number>;
   /** Documents by a declared index; bounded. */
   query(query: Query): Promise<Page<Document<T>>>;
-  count(query: Omit<Query, 'limit' | 'pageToken' | 'order'>): Promise<number>;
+  count(query: CountQuery): Promise<number>;
 }
 
 export interface Query {
@@ -109,6 +109,11 @@ export interface Query {
   readonly limit: number;
   readonly pageToken?: string;
 }
+
+export type CountQuery = Omit<Query, 'limit' | 'pageToken' | 'order'> & {
+  /** Counts the values of the field of the index that follows those in `where`, each once. Default: documents. */
+  readonly distinct?: boolean;
+};
 
 export interface Page<T> {
   readonly items: readonly T[];

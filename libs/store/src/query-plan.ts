@@ -54,6 +54,12 @@ export function planQuery<T extends object>(spec: CollectionSpec<T>, query: Omit
   };
 }
 
+/** What a count of different values counts. */
+export function nextField({ sort: [field], index }: QueryPlan): string {
+  if (field === undefined) throw new Defect(`no field of ${index.name} follows those of the query`);
+  return field;
+}
+
 export function checkLimit(limit: number, max = MAX_PAGE): void {
   if (!Number.isInteger(limit) || limit < 1 || limit > max)
     throw new Defect(`limit ${limit} is not within 1 to ${max}`);

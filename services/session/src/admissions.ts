@@ -1,8 +1,8 @@
 import { Fault } from '@lastcall/kernel';
 import {
   chooseCandidates,
+  comingElsewhere,
   refuseAll,
-  tooMany,
   zoneOf,
   type Admitted,
   type Applicant,
@@ -99,7 +99,7 @@ async function serve(
   installation: string,
   batch: readonly Entry[],
 ): Promise<void> {
-  const { presence, documents } = options;
+  const { presence } = options;
   await presence.hold();
   const { replica } = presence;
   const record = await options.gates.get(installation);
@@ -112,11 +112,11 @@ async function serve(
   if (candidates.length === 0) return;
   for (const { id } of candidates) underway.add(id);
   try {
-    const existing = new Set(await documents.sessions.insertMany(candidates.map(({ id, data }) => ({ id, data }))));
+    const existing = new Set(await insert(options, candidates));
     // Somebody else came back with the same token at the same moment; one of them wins, this one tries again.
     refuseAll(
       candidates.filter(({ id }) => existing.has(id)),
-      tooMany('The session is just coming back elsewhere.'),
+      comingElsewhere,
     );
     await letIn(
       options,
@@ -126,6 +126,16 @@ async function serve(
     );
   } finally {
     for (const { id } of candidates) underway.delete(id);
+  }
+}
+
+async function insert(options: AdmissionsOptions, candidates: readonly Candidate[]): Promise<readonly string[]> {
+  try {
+    return await options.documents.sessions.insertMany(candidates.map(({ id, data }) => ({ id, data })));
+  } catch (error) {
+    // Some may be there all the same. One that came back may be somebody else's; a new one is nobody's.
+    for (const candidate of candidates) if (!candidate.before) takeBack(options, candidate);
+    throw error;
   }
 }
 
@@ -150,7 +160,7 @@ async function letIn(
   const { gate } = record.data;
   for (const candidate of candidates) {
     const who = { ...candidate.data, exempt: candidate.data.exempt ?? false };
-    const stays = candidate.before && mayResume(gate, who, zoneOf(record));
+    const stays = candidate.before && mayResume(gate, who, zoneOf(record), presence.now());
     const refusal = stays ? undefined : refusalFor(gate, who, zoneOf(record), presence.now());
     if (refusal) {
       takeBack(options, candidate);

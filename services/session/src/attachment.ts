@@ -89,6 +89,7 @@ export class Attachment implements StreamReader<Message> {
 
   private knock({ message }: Message): void {
     this.waiting?.done();
+    this.waiting = undefined;
     const hello = readHello(message);
     if (!('installation' in hello)) return this.refuse(hello);
     const denied = deniedFor(this.parts, this.principal, hello);
@@ -117,7 +118,7 @@ export class Attachment implements StreamReader<Message> {
     });
     if ('refusal' in admitted) return this.refuse(admitted.refusal);
     // It may have ended already: let in while everybody was being logged off.
-    if (!admitted.session.stream) return this.finish();
+    if (!admitted.session.stream && !admitted.session.saving) return this.finish();
     this.enter(admitted.session);
   }
 

@@ -1,6 +1,7 @@
 import { randomSecret, sha256Hex } from '@lastcall/kernel';
 import type { Capacity } from './capacity.js';
-import { attachmentId, BY_SESSION, type Documents, type SessionDocument } from './documents.js';
+import { newestAttachment } from './counting.js';
+import { attachmentId, type Documents, type SessionDocument } from './documents.js';
 import { isExempt, mayResume, refusalFor, type Applicant as Candidacy, type Refusal } from './domain/admission.js';
 import type { GateState } from './domain/gate-state.js';
 import { policyOf } from './domain/installation.js';
@@ -65,7 +66,7 @@ export async function chooseCandidates(
   const judge = async (entry: Entry): Promise<void> => {
     const who = candidacyOf(entry.applicant.hello, record);
     const before = await findBefore(options, entry.applicant);
-    if (before && mayResume(gate, who, zoneOf(record))) {
+    if (before && mayResume(gate, who, zoneOf(record), now)) {
       back.push(comingBack(entry, before, who, replica, gate));
       return;
     }
@@ -79,7 +80,17 @@ export async function chooseCandidates(
     fresh.slice(room),
     tooMany(`${settings.maxSessionsPerInstallation} users are logged in, which is the limit here.`),
   );
-  return [...back, ...fresh.slice(0, room)];
+  return [...onlyOne(back), ...fresh.slice(0, room)];
+}
+
+/** Of those who come back as the same session at the same moment, one. */
+function onlyOne(back: readonly Candidate[]): Candidate[] {
+  const last = new Map(back.map((candidate) => [candidate.id, candidate]));
+  refuseAll(
+    back.filter((candidate) => last.get(candidate.id) !== candidate),
+    comingElsewhere,
+  );
+  return [...last.values()];
 }
 
 type Who = Candidacy & { readonly exempt: boolean };
@@ -96,14 +107,8 @@ export function zoneOf({ data: { facts } }: GateRecord): string {
 async function findBefore({ documents, ledger }: CandidatesOptions, { hello, subject }: Applicant) {
   const { resume, installation, user } = hello;
   if (!resume) return undefined;
-  const { items } = await documents.sessions.query({
-    index: BY_SESSION,
-    where: { session: resume.session },
-    order: 'descending',
-    limit: 1,
-  });
-  const [found] = items;
-  if (!found || found.data.installation !== installation || found.data.user !== user) return undefined;
+  const found = await newestAttachment(documents, installation, resume.session);
+  if (found?.data.user !== user) return undefined;
   if ((found.data.subject ?? subject) !== subject || ledger.isGoing(found.id)) return undefined;
   return found.data.secretHash === sha256Hex(resume.secret) ? { ...found, secret: resume.secret } : undefined;
 }
@@ -131,6 +136,8 @@ function comingNew(entry: Entry, { exempt }: Who, replica: string, { epoch }: Ga
   const data = { ...who, attachment: 1, secretHash: sha256Hex(secret), replica, epoch, createdAt };
   return { ...entry, id: attachmentId(session, 1), data, secret, before: undefined };
 }
+
+export const comingElsewhere = tooMany('The session is just coming back elsewhere.');
 
 export function tooMany(text: string): Refusal {
   return { reason: 'too-many', text: `${text} Try again in a moment.`, requiredVersion: '' };

@@ -1,4 +1,4 @@
-import { countAll } from './counting.js';
+import { countAll, countSessions } from './counting.js';
 import type { Documents } from './documents.js';
 
 /*
@@ -26,10 +26,16 @@ export class Capacity {
   async roomFor(installation: string, wanted: number): Promise<number> {
     const known = this.counts.get(installation);
     const isGood = known && this.now() - known.at < STANDS_MS && known.sessions + 2 * wanted <= this.max;
-    const count = isGood ? known : { at: this.now(), sessions: await countAll(this.documents, installation) };
+    const count = isGood ? known : { at: this.now(), sessions: await this.count(installation, wanted) };
     if (count !== known) this.counts.set(installation, count);
     const room = Math.max(0, Math.min(wanted, this.max - count.sessions));
     count.sessions += room;
     return room;
+  }
+
+  /** Who came back from a replica that is gone is there twice for a while, which matters where room is short. */
+  private async count(installation: string, wanted: number): Promise<number> {
+    const documents = await countAll(this.documents, installation);
+    return documents + wanted <= this.max ? documents : countSessions(this.documents, installation);
   }
 }

@@ -100,9 +100,9 @@ const sessions: CollectionSpec<SessionDocument> = {
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
     { name: BY_USER, fields: ['installation', 'user', 'created_at'] },
     { name: BY_HOST, fields: ['installation', 'host', 'created_at'] },
-    { name: BY_SESSION, fields: ['session', 'attachment'] },
+    { name: BY_SESSION, fields: ['installation', 'session', 'attachment'] },
     { name: BY_REPLICA, fields: ['replica', 'installation'] },
-    { name: EXEMPT, fields: ['installation', 'exempt'] },
+    { name: EXEMPT, fields: ['installation', 'exempt', 'session'] },
   ],
 };
 

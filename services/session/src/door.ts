@@ -3,6 +3,7 @@ import { isRejected } from '@lastcall/kernel';
 import type { Admissions } from './admissions.js';
 import type { AttachLimits } from './attach-limits.js';
 import type { Refusal } from './domain/admission.js';
+import { ended } from './farewells.js';
 import type { Gates } from './gates.js';
 import type { Hearing } from './hearing.js';
 import type { Hellos } from './hellos.js';
@@ -71,5 +72,5 @@ export async function proveFirstStart({ gates, now }: AttachParts, stream: Attac
     text: `The first start of version ${version} on ${host} is proven.`,
     comeBack: false,
   };
-  stream.write(say({ $case: 'ended', value }, now()));
+  stream.write(say(ended(value), now()));
 }

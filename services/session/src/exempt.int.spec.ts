@@ -73,6 +73,43 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(await count()).toBe(1);
   }, 30_000);
 
+  it('keep the time that the notice named when all the others left early and the backup was short', async () => {
+    const { client: ann } = await site.attached({ user: 'ann' });
+    const { client: waits, welcome } = await site.attached(support);
+    const { client: isReady } = await site.attached({ ...support, host: 'ws1' });
+    const run = await site.shutFor({ hosts, reactionTimeMs: 4_000 });
+    const { deadline } = await waits.until('notice');
+    await ann.until('notice');
+    ann.say({ $case: 'ready', value: {} });
+    await site.seen('SessionsDrained', aboutRun(run));
+    await site.publish('BackupTaken', INSTALLATION, backupTaken(run));
+    await site.gateUntil(({ phase }) => phase === 'confirming');
+
+    // Who says that nobody has to wait is logged off at once; who loses the connection comes back.
+    isReady.say({ $case: 'ready', value: {} });
+    expect((await isReady.until('ended')).reason).toBe(EndReason.READY);
+    waits.cut();
+    const { client: again, welcome: resumed } = await site.attached({ ...support, resumeToken: welcome.resumeToken });
+    expect(resumed.session).toBe(welcome.session);
+    expect((await site.attach({ ...support, host: 'ws2' }).until('refused')).reason).toBe(RefusalReason.GATE_SHUT);
+    expect((await again.until('ended')).reason).toBe(EndReason.INSTALL);
+    const endedAt = again.heard.at(-1)?.at ?? 0;
+    expect(endedAt - (deadline?.getTime() ?? Infinity)).toBeGreaterThanOrEqual(-5);
+    const { envelope } = await site.seen('DrainConfirmed', aboutRun(run));
+    expect(envelope.time - (deadline?.getTime() ?? 0)).toBeLessThan(2_000);
+    expect(await count()).toBe(0);
+  }, 30_000);
+
+  it('are not waited for when they have all gone before', async () => {
+    const { client } = await site.attached(support);
+    const run = await site.shutFor({ hosts, reactionTimeMs: 10 * 60_000 });
+    await site.seen('SessionsDrained', aboutRun(run));
+    await site.publish('BackupTaken', INSTALLATION, backupTaken(run));
+    await site.gateUntil(({ phase }) => phase === 'confirming');
+    client.say({ $case: 'goodbye', value: {} });
+    await site.seen('DrainConfirmed', aboutRun(run));
+  }, 30_000);
+
   it('may come back to their session until then, and not after', async () => {
     const { client, welcome } = await site.attached(support);
     const run = await site.shutFor({ hosts, reactionTimeMs: 0 });

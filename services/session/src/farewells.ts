@@ -1,6 +1,8 @@
-import { sessionV1 } from '@lastcall/contracts';
+import { msToDuration, sessionV1 } from '@lastcall/contracts';
 
 /* Why a session ends, in words for its user. */
+
+type Said = NonNullable<sessionV1.AttachResponse['message']>;
 
 export interface Farewell {
   readonly reason: sessionV1.EndReason;
@@ -41,6 +43,17 @@ export const FAREWELLS = {
     comeBack: true,
   },
 } as const satisfies Record<string, Farewell>;
+
+/** Whether its user has open work at this end: where the server decides when it comes, and the user may come back. */
+export function endsInPeace({ reason }: Farewell): boolean {
+  return reason === EndReason.DEADLINE || reason === EndReason.INSTALL || reason === EndReason.READY;
+}
+
+/** `saveWithinMs`: how long the client is waited for; absent: it is not. */
+export function ended(farewell: Farewell, saveWithinMs?: number): Said {
+  const saveWithin = saveWithinMs === undefined ? undefined : msToDuration(saveWithinMs);
+  return { $case: 'ended', value: { ...farewell, saveWithin } };
+}
 
 /** What it sent cannot be taken in. */
 export function wrongMessage(why: string): Farewell {

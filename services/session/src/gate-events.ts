@@ -61,9 +61,9 @@ function gateClosed(run: RunSpec, epoch: number): OutgoingEvent {
 }
 
 /** Whoever neither left nor was ended had lost the connection and did not come back. */
-function summaryOf({ told, holds, counts }: Extract<GateEvent, { type: 'drained' }>): eventsV1.DrainSummary {
-  const { left, ended } = counts;
-  return { ...counts, told, holds, lost: Math.max(0, told - left - ended) };
+function summaryOf({ holds, counts }: Extract<GateEvent, { type: 'drained' }>): eventsV1.DrainSummary {
+  const { told, left, ended } = counts;
+  return { ...counts, holds, lost: Math.max(0, told - left - ended) };
 }
 
 function gateReopened(gate: GateState, event: Extract<GateEvent, { type: 'answered' }>): OutgoingEvent {

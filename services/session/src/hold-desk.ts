@@ -10,7 +10,8 @@ import {
   randomId,
   type Rejected,
 } from '@lastcall/kernel';
-import { BY_SESSION, type Documents } from './documents.js';
+import { newestAttachment } from './counting.js';
+import type { Documents } from './documents.js';
 import type { GateState, Hold } from './domain/gate-state.js';
 import { policyOf } from './domain/installation.js';
 import type { Applied, GateRecord, Gates } from './gates.js';
@@ -79,9 +80,7 @@ export class HoldDesk {
   private async dropIfOver({ installation, session, id }: LocalSession): Promise<void> {
     const { gates, documents } = this.options;
     if (this.options.isHere(installation, id)) return;
-    const where = { session };
-    const { items } = await documents.sessions.query({ index: BY_SESSION, where, order: 'descending', limit: 1 });
-    const [newest] = items;
+    const newest = await newestAttachment(documents, installation, session);
     if (newest && newest.id !== id) return;
     const notice = randomId('n');
     await gates.apply(installation, ({ now: at }) => ({ type: 'drop-hold', session, notice, at }));

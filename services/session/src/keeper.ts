@@ -1,7 +1,7 @@
 import { isRejected, randomId } from '@lastcall/kernel';
 import type { Duty, Logger } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
-import { countAll, countUsers } from './counting.js';
+import { countAll, countSessionsOfUsers, countUsers } from './counting.js';
 import { DUE, type Documents } from './documents.js';
 import { expire } from './domain/expiry.js';
 import type { GateCommand, GateEvent, Patience } from './domain/gate-messages.js';
@@ -139,7 +139,7 @@ async function nextStep(
   if (isExpired(gate, now, patience)) return (at) => ({ type: 'expire', at, ...patience });
   switch (gate.phase) {
     case 'shutting': {
-      const sessions = await countUsers(options.documents, installation);
+      const sessions = await countSessionsOfUsers(options.documents, installation);
       return (at) => ({ type: 'tell', notice: randomId('n'), sessions, at });
     }
     case 'closing':
@@ -199,7 +199,7 @@ async function proof(
 }
 
 /** Nobody asks for them before zero. */
-const NO_COUNTS: DrainCounts = { acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
+const NO_COUNTS: DrainCounts = { told: 0, acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
 
 function isLoud(event: GateEvent): boolean {
   if (event.type === 'drain-failed') return event.failure.reason !== 'POSTPONED_BY_HOLDS';

@@ -52,6 +52,11 @@ export class Ledger {
     this.timer ??= setTimeout(() => this.flushLater('facts about a logoff could not be written yet'), SOON_MS).unref();
   }
 
+  /** The session is as good as over; its document goes when its user has saved. */
+  expect({ id }: Gone): void {
+    this.going.add(id);
+  }
+
   /** The session is over; its document goes with the next batch. */
   remove(gone: Gone): void {
     this.gone.push(gone);

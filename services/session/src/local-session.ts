@@ -5,8 +5,8 @@ import type { Bucket } from './domain/rate.js';
 export type AttachStream = ServerStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
 
 /**
- * A session of this replica. It is attached (it has a stream) or lost (it may come back within the grace). There are ten thousand of
- * them: no closures, no timers.
+ * A session of this replica. It is attached (it has a stream), lost (it may come back within the grace) or saving (it has been told that
+ * it is over, and is inside until its work is saved). There are ten thousand of them: no closures, no timers.
  */
 export interface LocalSession {
   /** Of its document. */
@@ -22,8 +22,11 @@ export interface LocalSession {
   /** Credential that it came with. */
   readonly token: string;
   readonly createdAt: number;
-  /** Undefined: the connection is lost. */
+  /** Its client ends its side of the stream when it has saved. */
+  readonly savesOnLogoff: boolean;
+  /** Undefined: the connection is lost, or it saves. Nothing more is said or heard then. */
   stream: AttachStream | undefined;
+  saving: { readonly stream: AttachStream; readonly until: number } | undefined;
   /** Whoever serves the stream, and has to be told that it has ended. */
   readonly connection: { finish(): void };
   lastHeardAt: number;

@@ -7,7 +7,7 @@ import type { Watch } from './watch.js';
 
 /*
  * Asks the clients of a replica that stops to come back at another one, evenly, because ten thousand at once would be a storm there.
- * Until the last one has gone the replica keeps its lease and follows the gates: a logoff does not wait for it.
+ * Until the last one has gone the replica keeps its lease and follows the gates: a logoff does not wait for it, but for who saves work.
  */
 
 export interface MoverOptions {
@@ -34,7 +34,7 @@ export async function moveAll(options: MoverOptions): Promise<void> {
   for (;;) {
     const restMs = until - performance.now();
     const steps = Math.max(1, Math.ceil(restMs / STEP_MS));
-    roster.move(firstOf(roster.all(), Math.ceil(roster.size / steps)));
+    roster.move(firstOf(roster.movable(), Math.ceil(roster.size / steps)));
     if (roster.size === 0) return;
     await new Promise((resolve) => setTimeout(resolve, STEP_MS));
     if (performance.now() - caredAt < CARE_MS) continue;

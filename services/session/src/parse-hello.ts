@@ -13,6 +13,7 @@ export interface Hello {
   readonly clientKind: string;
   readonly resume: { readonly session: string; readonly secret: string } | undefined;
   readonly firstStartCode: string;
+  readonly savesOnLogoff: boolean;
 }
 
 const NAME = { min: 1, max: 200, lines: false } as const;
@@ -22,7 +23,8 @@ const RESUME_TOKEN = /^(s-[a-z2-7]{16})\.([A-Za-z0-9_-]{43})$/;
 const MAX_CODE_CHARS = 200;
 
 export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[] {
-  const { installation, user, displayName, language, host, version, clientKind, firstStartCode } = hello;
+  const { installation, user, displayName, language, host, version, clientKind } = hello;
+  const { firstStartCode, savesOnLogoff } = hello;
   const violations = collect(
     checkId('hello.installation', installation),
     checkName('hello.user', user, NAME),
@@ -38,7 +40,7 @@ export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[]
   // A token of another system, or none, is no mistake: the client simply comes as a new session.
   const resume = session !== undefined && secret !== undefined ? { session, secret } : undefined;
   const named = { user, displayName: displayName || user, language };
-  return { installation, ...named, host, version, clientKind, resume, firstStartCode };
+  return { installation, ...named, host, version, clientKind, resume, firstStartCode, savesOnLogoff };
 }
 
 export function resumeToken(session: string, secret: string): string {

@@ -1,5 +1,7 @@
 import { Fault, randomId, type Clock } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
+import type { Document } from '@lastcall/store';
+import { newestAttachment } from './counting.js';
 import {
   BY_INSTALLATION,
   BY_REPLICA,
@@ -8,6 +10,7 @@ import {
   type ReplicaDocument,
   type SessionDocument,
 } from './documents.js';
+import { StoreClock } from './store-clock.js';
 
 /*
  * This replica's lease. Its sessions live in the store as long as the lease does; one write every few seconds stands for all
@@ -39,7 +42,7 @@ export class Presence implements Clock {
   private name = randomId('rep');
   /** By the local clock; 0: no lease was taken under this name. */
   private validUntil = 0;
-  private offsetMs = 0;
+  private readonly clock = new StoreClock({ now: monotonic });
   private renewing: Promise<void> | undefined;
   private released = false;
 
@@ -52,7 +55,7 @@ export class Presence implements Clock {
 
   /** The store's clock, as well as it is known here. */
   now(): number {
-    return Math.round(monotonic() + this.offsetMs);
+    return this.clock.now();
   }
 
   /** Whether streams may go on. */
@@ -82,7 +85,10 @@ export class Presence implements Clock {
     const { name } = this;
     const known = this.validUntil > 0;
     const before = monotonic();
+    let answeredAt = before;
     const now = await documents.replicas.change(name, (current, { now }) => {
+      // The rest of the way is the write's.
+      answeredAt = monotonic();
       // Another replica may have buried us since.
       if (known && (!current || current.leaseUntil <= now)) return { keep: undefined };
       return { write: { renewedAt: now, leaseUntil: now + leaseMs }, result: now };
@@ -93,7 +99,7 @@ export class Presence implements Clock {
       this.giveUp();
       return this.write();
     }
-    this.offsetMs = now - monotonic();
+    this.clock.heard(before, now, answeredAt);
     this.validUntil = before + leaseMs * (1 - MARGIN);
   }
 
@@ -132,8 +138,7 @@ export class Presence implements Clock {
     for (;;) {
       const { items } = await sessions.query({ index: BY_REPLICA, where, limit: PAGE });
       if (items.length === 0) return;
-      await this.options.buried(items.map(({ data }) => data));
-      await sessions.removeMany(items.map(({ id }) => id));
+      await this.removeBuried(items);
     }
   }
 
@@ -144,14 +149,21 @@ export class Presence implements Clock {
     let token: { pageToken?: string } = {};
     do {
       const page = await sessions.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
-      const orphans: (typeof page.items)[number][] = [];
+      const orphans: Document<SessionDocument>[] = [];
       for (const item of page.items) if (await this.isOrphan(alive, item.id, item.data)) orphans.push(item);
-      if (orphans.length > 0) {
-        await this.options.buried(orphans.map(({ data }) => data));
-        await sessions.removeMany(orphans.map(({ id }) => id));
-      }
+      if (orphans.length > 0) await this.removeBuried(orphans);
       token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
     } while (token.pageToken !== undefined);
+  }
+
+  /** A session that has come back elsewhere is not over. */
+  private async removeBuried(attachments: readonly Document<SessionDocument>[]): Promise<void> {
+    const { documents } = this.options;
+    const newest = await Promise.all(
+      attachments.map(({ data }) => newestAttachment(documents, data.installation, data.session)),
+    );
+    await this.options.buried(attachments.filter(({ id }, i) => newest[i]?.id === id).map(({ data }) => data));
+    await documents.sessions.removeMany(attachments.map(({ id }) => id));
   }
 
   /** Of a replica that nobody knows any more, or ours and never let in. */

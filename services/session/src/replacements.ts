@@ -20,6 +20,8 @@ export interface Attachment {
 
 export interface Replacements {
   replaced(attachment: Attachment): void;
+  /** Whether this attachment, which has just been let in here, had been replaced before it was. */
+  isReplaced(id: string): boolean;
   /** Removes those whose replica is not among the living. */
   tidy(isAlive: (replica: string) => boolean): void;
   stop(): Promise<void>;
@@ -35,13 +37,19 @@ export async function createReplacements(options: {
   readonly ledger: Ledger;
   readonly presence: Presence;
   readonly log: Logger;
+  /** Whether the document is just being let in here. */
+  isUnderway(id: string): boolean;
 }): Promise<Replacements> {
   const { bus, roster, ledger, presence, log } = options;
+  /** Replaced while they were being let in. */
+  const early = new Set<string>();
   const elsewhere = new Map<string, Attachment & { readonly at: number }>();
 
   function endHere(installation: string, id: string): void {
     const session = roster.find(installation, id);
     if (session) roster.end(session, FAREWELLS.replaced);
+    // Without its document it would be inside and not be counted.
+    else if (options.isUnderway(id)) early.add(id);
     // Its stream has ended, it was only waiting for this.
     else ledger.remove({ installation, id });
   }
@@ -58,7 +66,9 @@ export async function createReplacements(options: {
         .broadcast(TOPIC, Buffer.from([replica, installation, id].join('/'), 'utf8'))
         .catch((error: unknown) => log.warn({ err: error }, 'a replaced connection ends a little later'));
     },
+    isReplaced: (id) => early.delete(id),
     tidy: (isAlive) => {
+      for (const id of early) if (!options.isUnderway(id)) early.delete(id);
       const below = presence.now() - REMEMBERED_MS;
       for (const [key, { replica, installation, id, at }] of elsewhere) {
         if (isAlive(replica) && at > below) continue;

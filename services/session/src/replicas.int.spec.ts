@@ -1,7 +1,11 @@
 import { sessionV1 } from '@lastcall/contracts';
+import { randomSecret, sha256Hex } from '@lastcall/kernel';
 import { describeWith, startStack, type Stack } from '@lastcall/testkit';
+import type { SessionDocument } from './documents.js';
+import { resumeToken } from './parse-hello.js';
+import { sessionId } from './session-id.js';
 import { AttachClient } from './testing/attach-client.js';
-import { startPair, type Backing, type Pair } from './testing/pair.js';
+import { eventually, startPair, type Backing, type Pair } from './testing/pair.js';
 import {
   backupTaken,
   cancelled,
@@ -16,7 +20,7 @@ import {
 
 const { EndReason, RefusalReason, GateState } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_000, heartbeatIntervalMs: 5_000 };
+const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 20_000, heartbeatIntervalMs: 5_000 };
 
 function suite(backing: Backing): void {
   let pair: Pair<Stack>;
@@ -61,9 +65,9 @@ function suite(backing: Backing): void {
     const ends = await Promise.all(welcomed.map((one) => one.until('ended')));
     expect(ends.every(({ reason }) => reason === EndReason.DEADLINE)).toBe(true);
     expect(welcomed.every((one) => one.count('notice') === 1)).toBe(true);
-    // Those who were just being refused may have been counted among the told.
-    expect(drained.message.summary).toMatchObject({ ended: welcomed.length, left: 0 });
-    expect(drained.message.summary?.told).toBeGreaterThanOrEqual(welcomed.length);
+    // Those who were just being refused were not told, and are not among the lost.
+    const { length: all } = welcomed;
+    expect(drained.message.summary).toMatchObject({ told: all, ended: all, left: 0, lost: 0 });
     // And nobody was let in after the notice.
     const sentAt = (await pair.first.seen('NoticeSent')).envelope.time;
     for (const one of welcomed) {
@@ -87,6 +91,85 @@ function suite(backing: Backing): void {
     const other = new AttachClient(pair.second.channel('client', INSTALLATION), { resumeToken });
     expect((await other.until('welcome')).session).toBe(session);
     expect((await one.until('ended')).reason).toBe(EndReason.REPLACED);
+  }, 20_000);
+
+  it('keep one of a session that comes back everywhere at once, and count that one', async () => {
+    const { welcome } = await pair.attached(pair.first, { user: 'ann' });
+    const { resumeToken, session } = welcome;
+    const channels = stacks().map((stack) => stack.channel('client', INSTALLATION));
+    const all = Array.from({ length: 24 }, (_, i) => new AttachClient(channels[i % 2]!, { user: 'ann', resumeToken }));
+    const first = await Promise.all(
+      all.map((one) => Promise.race([one.until('welcome'), one.until('refused').then(() => undefined)])),
+    );
+    const welcomed = all.filter((_, i) => first[i] !== undefined);
+    expect(first.every((one) => one === undefined || one.session === session)).toBe(true);
+    // All but one hear that they were replaced, and the document of the one remains.
+    const alive = (): AttachClient[] => welcomed.filter((one) => one.count('ended') === 0);
+    await eventually(async () => {
+      const { count } = await client(pair.first).countSessions({ parent: PARENT });
+      return alive().length === 1 && count === 1;
+    });
+    const run = withoutTerminalServers({ reactionTimeMs: 300 });
+    await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
+    const [last] = alive();
+    expect((await last?.until('ended'))?.reason).toBe(EndReason.DEADLINE);
+    const { message } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    expect(message.summary).toMatchObject({ told: 1, ended: 1, lost: 0 });
+  }, 30_000);
+
+  /** What a replica that was killed leaves in the store; its lease runs on for so long. */
+  async function leftByKilled(users: readonly string[], leaseMs: number) {
+    const now = await pair.first.store('session').now();
+    const replica = 'rep-killed';
+    const leaseUntil = now + leaseMs;
+    await pair.documents.replicas.insertMany([{ id: replica, data: { renewedAt: now, leaseUntil } }]);
+    const left = users.map((user) => {
+      const [session, secret] = [sessionId(now), randomSecret()];
+      const who = { installation: INSTALLATION, session, user, displayName: user, host: 'old', version: '11.0.0' };
+      const where = { replica, epoch: 0, createdAt: now, attachment: 1, clientKind: '', secretHash: sha256Hex(secret) };
+      const data: SessionDocument = { ...who, ...where };
+      return { id: `${session}.1`, data, resumeToken: resumeToken(session, secret) };
+    });
+    await pair.documents.sessions.insertMany(left);
+    return { left, leaseUntil };
+  }
+
+  it('count, list and tell once who came back from one that was killed, while its lease lasts', async () => {
+    const { left, leaseUntil } = await leftByKilled(['ann', 'bob', 'eve'], 4_000);
+    const [ann, bob] = left;
+    const { client: one } = await pair.attached(pair.first, { user: 'ann', resumeToken: ann!.resumeToken });
+    const { client: two } = await pair.attached(pair.second, { user: 'bob', resumeToken: bob!.resumeToken });
+    for (const stack of stacks()) {
+      expect((await client(stack).countSessions({ parent: PARENT })).count).toBe(3);
+      for (const pageSize of [0, 1]) {
+        const users = (await pair.list(stack, { pageSize })).map(({ user }) => user);
+        expect(users.sort()).toEqual(['ann', 'bob', 'eve']);
+      }
+      // Where they are now, not where they were.
+      expect((await pair.list(stack, { host: 'old' })).map(({ user }) => user)).toEqual(['eve']);
+    }
+    const run = withoutTerminalServers({ reactionTimeMs: 300 });
+    await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
+    expect((await pair.first.seen('NoticeSent')).message.sessionCount).toBe(3);
+    for (const each of [one, two]) expect((await each.until('ended')).reason).toBe(EndReason.DEADLINE);
+    // Both are gone, but what a replica that may be alive has is not.
+    const { message, envelope } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    expect(envelope.time).toBeGreaterThanOrEqual(leaseUntil);
+    expect(message.summary).toMatchObject({ told: 3, ended: 2, left: 0, lost: 1 });
+  }, 30_000);
+
+  it('remove what one that was killed has of those who came back when its lease is over, and nothing else', async () => {
+    const { left, leaseUntil } = await leftByKilled(['ann', 'eve'], 1_000);
+    const [ann, eve] = left;
+    await pair.attached(pair.second, { user: 'ann', resumeToken: ann!.resumeToken });
+    const { sessions } = pair.documents;
+    await eventually(async () => (await sessions.get(ann!.id)) === undefined);
+    expect(await pair.first.store('session').now()).toBeGreaterThanOrEqual(leaseUntil);
+    // She may come back until her grace is over.
+    expect(await sessions.get(eve!.id)).toBeDefined();
+    const { welcome } = await pair.attached(pair.first, { user: 'eve', resumeToken: eve!.resumeToken });
+    expect(welcome.session).toBe(eve!.data.session);
+    expect((await client(pair.first).countSessions({ parent: PARENT })).count).toBe(2);
   }, 20_000);
 
   it('prove zero although a replica has gone down with its sessions', async () => {

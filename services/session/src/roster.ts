@@ -1,11 +1,12 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { admitsExempt } from './domain/admission.js';
+import { endsExempt } from './domain/admission.js';
 import type { Departure, Fact } from './domain/attendance.js';
 import { holderOf, standingNotice, type GateState, type Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
 import { standingAnnouncement } from './domain/slots.js';
-import { FAREWELLS, type Farewell } from './farewells.js';
+import { ended, FAREWELLS, type Farewell } from './farewells.js';
 import type { GateRecord } from './gates.js';
+import { LastWords } from './last-words.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
 import type { NoticeWords } from './notice-words.js';
@@ -16,7 +17,8 @@ import { encodeOnce } from './wire.js';
  * The sessions of this replica and their streams. Owns what is written down each stream and when a stream ends. Follows the states of
  * the gates: tells notices, takes them back, logs off. Time comes by `sweep`; a session has no timer.
  *
- * A session's document goes when the session goes, except when it moves to another replica.
+ * A session's document goes when the session goes, except when it moves to another replica. One that saves its work stays until its side
+ * of the stream has ended, or its time to save is over.
  */
 
 export interface RosterOptions {
@@ -28,6 +30,7 @@ export interface RosterOptions {
   readonly over: (session: LocalSession) => void;
   readonly graceMs: number;
   readonly silenceMs: number;
+  readonly saveTimeoutMs: number;
   readonly maxQueuedBytes: number;
   readonly maxMessagesPerSecond: number;
 }
@@ -180,24 +183,46 @@ export class Roster {
       const restMs = (notice.deadlineAt ?? now) + lateMs - now;
       if (lateMs > LATE_MS && restMs > 0 && restMs < LATE_MAX_MS) return false;
     }
-    const encoded = new Map<Farewell, Buffer>();
+    const words = new LastWords(now, this.options.saveTimeoutMs);
     for (const session of sessions.values()) {
-      const farewell = farewellFor(session, gate);
-      if (!farewell) continue;
-      const bytes = encoded.get(farewell) ?? encodeOnce({ $case: 'ended', value: farewell }, now);
-      encoded.set(farewell, bytes);
-      const departure = session.stream ? 'deadline' : 'lost';
-      this.close(session, bytes);
-      this.depart(session, departure);
+      const farewell = session.saving ? undefined : farewellFor(session, gate, now);
+      if (farewell) this.dismiss(session, farewell, session.stream ? 'deadline' : 'lost', words);
     }
     return true;
   }
 
   /** The server ends the session. */
   end(session: LocalSession, farewell: Farewell): void {
-    this.close(session, encodeOnce({ $case: 'ended', value: farewell }, this.options.now()));
-    // Whose credential was revoked, or who is here twice, did not leave.
-    this.depart(session, farewell.reason === sessionV1.EndReason.READY ? 'ready' : undefined);
+    const words = new LastWords(this.options.now(), this.options.saveTimeoutMs);
+    if (session.saving) this.saved(session);
+    else if (farewell.reason === sessionV1.EndReason.READY) this.dismiss(session, farewell, 'ready', words);
+    else {
+      // Whose credential was revoked, or who is here twice, did not leave.
+      this.close(session, words.to(session, farewell));
+      this.remove(session, false);
+    }
+  }
+
+  /** It is told that it is over; a client that saves is waited for. What became of it is known from here on. */
+  private dismiss(session: LocalSession, farewell: Farewell, departure: Departure, words: LastWords): void {
+    const { stream } = session;
+    const bytes = words.to(session, farewell);
+    if (!stream || !words.isWaitedFor(session, farewell)) {
+      this.close(session, bytes);
+      return this.depart(session, departure);
+    }
+    const { now, saveTimeoutMs, ledger } = this.options;
+    stream.writeEncoded(bytes);
+    session.stream = undefined;
+    session.saving = { stream, until: now() + saveTimeoutMs };
+    this.noteEnd(session, departure);
+    ledger.expect(session);
+  }
+
+  /** The client has ended its side, its connection is gone, or its time to save is over. */
+  private saved(session: LocalSession): void {
+    this.close(session);
+    this.remove(session);
   }
 
   /** The user logged off. */
@@ -206,29 +231,44 @@ export class Roster {
     this.depart(session, 'left');
   }
 
-  /** It is over: the document goes, with a word on how it ended if that is asked for. */
-  private depart(session: LocalSession, departure: Departure | undefined): void {
-    if (!this.forget(session)) return;
-    const { installation, id } = session;
-    const { ledger, known, now, over } = this.options;
-    const gate = known(installation)?.data.gate;
-    const drain = departure && gate && drainOf(session, gate);
-    if (drain) ledger.note(drain, departed(session, departure, now()));
-    ledger.remove({ installation, id });
-    // A session that only came back elsewhere is not over.
-    if (departure) over(session);
+  /** It is over: the document goes, after a word on how it ended. */
+  private depart(session: LocalSession, departure: Departure): void {
+    if (this.find(session.installation, session.id) !== session) return;
+    this.noteEnd(session, departure);
+    this.remove(session);
   }
 
-  /** The connection is gone; the client may come back within the grace. */
+  private noteEnd(session: LocalSession, departure: Departure): void {
+    const { ledger, known, now } = this.options;
+    const gate = known(session.installation)?.data.gate;
+    const drain = gate && drainOf(session, gate);
+    if (drain) ledger.note(drain, departed(session, departure, now()));
+  }
+
+  /** `isOver` false: it only came back elsewhere. */
+  private remove(session: LocalSession, isOver = true): void {
+    if (!this.forget(session)) return;
+    const { installation, id } = session;
+    this.options.ledger.remove({ installation, id });
+    if (isOver) this.options.over(session);
+  }
+
+  /** The connection is gone; the client may come back within the grace, unless it was saving. */
   lose(session: LocalSession, farewell?: Farewell): void {
+    if (session.saving) return this.saved(session);
     if (session.stream === undefined || this.find(session.installation, session.id) !== session) return;
-    this.close(session, farewell && encodeOnce({ $case: 'ended', value: farewell }, this.options.now()));
+    this.close(session, farewell && encodeOnce(ended(farewell), this.options.now()));
     session.lostAt = this.options.now();
+  }
+
+  /** Those who can be asked to move. */
+  *movable(): Iterable<LocalSession> {
+    for (const session of this.all()) if (!session.saving) yield session;
   }
 
   /** Ends the streams of these; the documents stay, so that the clients can come back elsewhere. */
   move(sessions: Iterable<LocalSession>): void {
-    const bytes = encodeOnce({ $case: 'ended', value: FAREWELLS.move }, this.options.now());
+    const bytes = encodeOnce(ended(FAREWELLS.move), this.options.now());
     for (const session of sessions) {
       this.close(session, bytes);
       this.forget(session);
@@ -240,13 +280,14 @@ export class Roster {
     const revoked = new Set([...this.tokens.keys()].filter(isRevoked));
     if (revoked.size === 0) return;
     for (const session of this.all()) {
-      if (!revoked.has(session.token)) continue;
-      this.close(session, encodeOnce({ $case: 'ended', value: FAREWELLS.revoked }, this.options.now()));
+      // Who saves cannot do anything any more.
+      if (!revoked.has(session.token) || session.saving) continue;
+      this.close(session, encodeOnce(ended(FAREWELLS.revoked), this.options.now()));
       this.depart(session, 'lost');
     }
   }
 
-  /** Everything that depends on time: silence, slow and noisy clients, the grace of lost ones. */
+  /** Everything that depends on time: silence, slow and noisy clients, the grace of lost ones, the time to save. */
   sweep(sinceMs: number): void {
     const { maxMessagesPerSecond } = this.options;
     const now = this.options.now();
@@ -256,16 +297,19 @@ export class Roster {
     }
     for (const installation of this.byInstallation.keys()) {
       const record = this.options.known(installation);
-      // A logoff that gave late readers the rest of their time.
-      if (record?.data.gate.phase === 'draining') this.follow(record);
+      // A logoff that gave late readers, or exempt users, the rest of their time.
+      const phase = record?.data.gate.phase;
+      if (record && (phase === 'draining' || phase === 'confirming')) this.follow(record);
     }
   }
 
   private look(session: LocalSession, now: number, maxHeard: number): void {
     const { graceMs, silenceMs, maxQueuedBytes } = this.options;
-    const { heard, stream } = session;
+    const { heard, stream, saving } = session;
     session.heard = 0;
-    if (!stream) {
+    if (saving) {
+      if (saving.until <= now) this.saved(session);
+    } else if (!stream) {
       if (session.lostAt + graceMs <= now) this.depart(session, 'lost');
     } else if (stream.queuedBytes > maxQueuedBytes) this.lose(session, FAREWELLS.slow);
     else if (heard > maxHeard) this.lose(session, FAREWELLS.noisy);
@@ -273,10 +317,12 @@ export class Roster {
   }
 
   private close(session: LocalSession, last?: Buffer): void {
-    const { stream } = session;
+    const stream = session.stream ?? session.saving?.stream;
+    const isTold = session.saving !== undefined;
     session.stream = undefined;
+    session.saving = undefined;
     if (!stream) return;
-    if (last) stream.writeEncoded(last);
+    if (last && !isTold) stream.writeEncoded(last);
     stream.end();
     session.connection.finish();
   }
@@ -305,9 +351,9 @@ export function drainOf({ installation, epoch, exempt }: LocalSession, gate: Gat
 }
 
 /** Undefined: it may stay. */
-function farewellFor({ exempt, epoch }: LocalSession, gate: GateState): Farewell | undefined {
+function farewellFor({ exempt, epoch }: LocalSession, gate: GateState, now: number): Farewell | undefined {
   if (!exempt || gate.phase === 'reopening') return epoch < gate.epoch ? FAREWELLS.deadline : undefined;
-  return admitsExempt(gate) ? undefined : FAREWELLS.install;
+  return endsExempt(gate, now) ? FAREWELLS.install : undefined;
 }
 
 function departed(session: LocalSession, departure: Departure, at: number): Fact {

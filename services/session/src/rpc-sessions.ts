@@ -2,14 +2,14 @@ import type { sessionV1 } from '@lastcall/contracts';
 import { isRejected, type Rejected } from '@lastcall/kernel';
 import { nameOf, pageOf, readPage, type PageRequest, type ReadPage, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
-import { countAll } from './counting.js';
+import { countSessions as sessionsIn, newestAttachment } from './counting.js';
 import { BY_HOST, BY_INSTALLATION, BY_USER, type Documents, type SessionDocument } from './documents.js';
 import { standingNotice } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
 import type { Presence } from './presence.js';
 import { knownGate } from './rpc-gate.js';
 import type { Sheets, Taken } from './sheets.js';
-import type { Sightings } from './sightings.js';
+import type { Sighting, Sightings } from './sightings.js';
 import { sessionToWire } from './wire.js';
 
 /* Sessions for operators. */
@@ -50,11 +50,12 @@ async function listSessions(
     standing ? parts.sheets.taken(record.id, gate.epoch, standing.id) : NOBODY,
   ]);
   if (isRejected(found)) return found;
-  const items = newestOf(found.items);
+  const there = newestOf(found.items);
   const at = parts.presence.now();
   const isAlive = (replica: string): boolean => (replicas.get(replica)?.leaseUntil ?? 0) > at;
-  const sought = items.map(({ id, data }) => ({ id, replica: data.replica })).filter(({ replica }) => isAlive(replica));
+  const sought = there.map(({ id, data }) => ({ id, replica: data.replica })).filter(({ replica }) => isAlive(replica));
   const seen = await parts.sightings.find(record.id, sought);
+  const items = await notElsewhere(parts.documents, there, seen.sightings);
   const sessions = items.map(({ id, data }) => {
     const sighting = seen.sightings.get(id);
     const renewedAt = replicas.get(data.replica)?.renewedAt ?? 0;
@@ -70,14 +71,33 @@ async function listSessions(
 const NOBODY: ReadonlyMap<string, Taken> = new Map();
 const NOT_TAKEN: Taken = { received: false, read: false };
 
-/** A session that has just come back elsewhere has two documents for a moment. They stand side by side. */
-function newestOf(items: readonly Document<SessionDocument>[]): readonly Document<SessionDocument>[] {
-  const newest = new Map<string, Document<SessionDocument>>();
+type Item = Document<SessionDocument>;
+
+/** A session that has just come back has two documents for a moment. They stand side by side. */
+function newestOf(items: readonly Item[]): readonly Item[] {
+  const newest = new Map<string, Item>();
   for (const item of items) {
     const { session, attachment } = item.data;
     if ((newest.get(session)?.data.attachment ?? 0) < attachment) newest.set(session, item);
   }
   return [...newest.values()];
+}
+
+/** Without those whose session has come back, on another page or from another host; their replica is gone, so nobody has seen them. */
+async function notElsewhere(
+  documents: Documents,
+  items: readonly Item[],
+  sightings: ReadonlyMap<string, Sighting>,
+): Promise<readonly Item[]> {
+  const listed = await Promise.all(
+    items.map(async (item) => {
+      const { installation, session } = item.data;
+      if (sightings.has(item.id)) return item;
+      const newest = await newestAttachment(documents, installation, session);
+      return newest === undefined || newest.id === item.id ? item : undefined;
+    }),
+  );
+  return listed.filter((item) => item !== undefined);
 }
 
 /** With both filters the index has one of them. */
@@ -86,7 +106,7 @@ function sessionsOf(
   installation: string,
   { user, host }: { user: string; host: string },
   page: PageRequest,
-): Promise<ReadPage<Document<SessionDocument>> | Rejected> {
+): Promise<ReadPage<Item> | Rejected> {
   const index = user !== '' ? BY_USER : host !== '' ? BY_HOST : BY_INSTALLATION;
   const where = { installation, ...(user !== '' ? { user } : host !== '' && { host }) };
   return readPage(sessions, { index, where }, page, (document) =>
@@ -102,5 +122,5 @@ async function countSessions(
   if (isRejected(parsed)) return parsed;
   const record = await knownGate(parts, parsed.installation);
   if (isRejected(record)) return record;
-  return { count: await countAll(parts.documents, record.id) };
+  return { count: await sessionsIn(parts.documents, record.id) };
 }

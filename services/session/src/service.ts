@@ -124,6 +124,7 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     over: (session) => remains.over(session),
     graceMs: settings.resumeGraceMs,
     silenceMs: 3 * settings.heartbeatIntervalMs,
+    saveTimeoutMs: settings.saveTimeoutMs,
     maxQueuedBytes: settings.maxQueuedBytes,
     maxMessagesPerSecond: settings.maxMessagesPerSecond,
   });
@@ -137,7 +138,10 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     },
   });
   await watch.start();
-  const replacements = await createReplacements({ bus, roster, ledger, presence, log });
+  const replacements = await createReplacements({
+    ...{ bus, roster, ledger, presence, log },
+    isUnderway: (id) => admissions.isUnderway(id),
+  });
   const sightings = await createSightings({ bus, roster, presence, log });
   const welcomes = createWelcomes({ roster, watch, words, presence, replacements, settings });
   const admissions: Admissions = createAdmissions({ documents, gates, watch, ledger, presence, settings, welcomes });

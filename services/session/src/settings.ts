@@ -2,7 +2,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import { whole, z } from '@lastcall/runtime';
 
 /** Settings of the session service beyond the common ones. Durations are milliseconds. */
-export const sessionSettings = z.object({
+const settings = z.object({
   /** How long a stream may take to say hello. LASTCALL_HELLO_TIMEOUT_MS, default 10 s. */
   helloTimeoutMs: whole(100, 5 * MINUTE_MS).default(10 * SECOND_MS),
   /** How often clients give a sign of life; silent for three times as long, they are given up. Default 20 s. */
@@ -13,6 +13,8 @@ export const sessionSettings = z.object({
   sessionLeaseMs: whole(2_000, 5 * MINUTE_MS).default(10 * SECOND_MS),
   /** How long the logoff may take until zero is proven; must be longer than the lease. Default 60 s. */
   drainTimeoutMs: whole(500, HOUR_MS).default(MINUTE_MS),
+  /** How long a client that says so may save after the logoff; must be shorter than the drain's time. 0: not at all. Default 10 s. */
+  saveTimeoutMs: whole(0, HOUR_MS).default(10 * SECOND_MS),
   /** How long a terminal server has for its first start. Default 5 min. */
   firstStartTimeoutMs: whole(500, DAY_MS).default(5 * MINUTE_MS),
   /** How long the proof may follow the end of the first start's command. Default 10 s. */
@@ -44,6 +46,12 @@ export const sessionSettings = z.object({
   maxClientMessageBytes: whole(1_024, 1_024 * 1_024).default(64 * 1_024),
   /** How long 10,000 sessions are given to move to other replicas when this one stops; fewer take less. Default 5 s. */
   moveMs: whole(0, 5 * MINUTE_MS).default(5 * SECOND_MS),
+});
+
+export const sessionSettings = settings.superRefine(({ saveTimeoutMs, drainTimeoutMs }, context) => {
+  if (saveTimeoutMs < drainTimeoutMs) return;
+  const message = `must be shorter than drainTimeoutMs (${drainTimeoutMs}), or the drain fails while users save`;
+  context.addIssue({ code: 'custom', path: ['saveTimeoutMs'], message });
 });
 
 export type SessionSettings = z.infer<typeof sessionSettings>;

@@ -73,7 +73,7 @@ export async function createSightings(options: {
   function seenHere(installation: string, ids: readonly string[]): Reply['seen'] {
     return ids.flatMap((id) => {
       const session = roster.find(installation, id);
-      return session ? [[id, session.lastHeardAt, session.stream === undefined] as const] : [];
+      return session ? [[id, session.lastHeardAt, !session.stream && !session.saving] as const] : [];
     });
   }
 

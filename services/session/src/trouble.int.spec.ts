@@ -208,7 +208,7 @@ describe('replicas', () => {
   };
 
   it('that have died hold up the logoff until their lease has run out, and no longer', async () => {
-    await start({ sessionLeaseMs: 2_000, drainTimeoutMs: 10_000 });
+    await start({ sessionLeaseMs: 2_000, drainTimeoutMs: 10_000, saveTimeoutMs: 5_000 });
     const now = await stack.store('session').now();
     const leaseUntil = now + 1_500;
     await documents.replicas.insertMany([{ id: 'rep-dead', data: { renewedAt: now, leaseUntil } }]);
@@ -224,7 +224,7 @@ describe('replicas', () => {
   }, 20_000);
 
   it('leave documents behind that nobody owns: they hold up the logoff for a moment only', async () => {
-    await start({ sessionLeaseMs: 2_000, drainTimeoutMs: 10_000 });
+    await start({ sessionLeaseMs: 2_000, drainTimeoutMs: 10_000, saveTimeoutMs: 5_000 });
     await documents.sessions.insertMany([{ id: 's-aaaaaaaaaaaaaaaa.1', data: ghost }]);
     await stack.publish(
       'StagingCompleted',
@@ -236,7 +236,7 @@ describe('replicas', () => {
   }, 20_000);
 
   it('that hang make the drain fail, and the gate opens again', async () => {
-    await start({ drainTimeoutMs: 700 });
+    await start({ drainTimeoutMs: 700, saveTimeoutMs: 500 });
     const now = await stack.store('session').now();
     await documents.replicas.insertMany([{ id: 'rep-dead', data: { renewedAt: now, leaseUntil: now + MINUTE_MS } }]);
     await documents.sessions.insertMany([{ id: 's-aaaaaaaaaaaaaaaa.1', data: ghost }]);

@@ -2,6 +2,7 @@ import type { Candidate } from './candidates.js';
 import { openingFor } from './domain/slots.js';
 import type { GateState } from './domain/gate-state.js';
 import { policyOf, type InstallationFacts } from './domain/installation.js';
+import { FAREWELLS } from './farewells.js';
 import type { GateRecord } from './gates.js';
 import type { LocalSession } from './local-session.js';
 import type { NoticeWords } from './notice-words.js';
@@ -52,6 +53,7 @@ export function createWelcomes(options: WelcomesOptions): Welcomes {
       roster.add(session, gate);
       roster.catchUp(session, record);
       if (before) replacements.replaced({ ...before.data, id: before.id });
+      if (replacements.isReplaced(session.id)) roster.end(session, FAREWELLS.replaced);
       return session;
     },
     caughtUp: (record) => {
@@ -80,7 +82,9 @@ function sessionOf(
     epoch: before ? data.epoch : gate.epoch,
     token: applicant.token,
     createdAt,
+    savesOnLogoff: applicant.hello.savesOnLogoff,
     stream: applicant.stream,
+    saving: undefined,
     connection: applicant.connection,
     lastHeardAt: now,
     lostAt: 0,

@@ -61,7 +61,7 @@ export interface LastcallOptions {
   /** Absent: embedded. */
   readonly backends?: Backends | undefined;
   readonly withMetrics?: boolean;
-  /** Where `lastcall up` listens, `host:port`. Default 127.0.0.1 and any port. */
+  /** Where `lastcall up` listens, or the first replica of the session service, `host:port`. Default 127.0.0.1 and any port. */
   readonly grpcAddress?: string;
   /** Words before each program, such as `taskset -c 0`. */
   readonly under?: readonly string[];
@@ -69,8 +69,6 @@ export interface LastcallOptions {
   readonly sessionReplicas?: number;
   /** Settings of the session service: a program refuses those that are not its own. */
   readonly sessionEnv?: Readonly<Record<string, string>>;
-  /** More settings of the programs. */
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
@@ -92,7 +90,7 @@ export async function startLastcall(bench: Bench, options: LastcallOptions): Pro
   const layout = options.backends
     ? await distributed(bench, dataDir, options, options.backends)
     : await embedded(dataDir, options);
-  const children = layout.programs.map(({ args, env }) => startNode(args, { ...options.env, ...env }, options.under));
+  const children = layout.programs.map(({ args, env }) => startNode(args, env, options.under));
   const channels: Channel[] = [];
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
@@ -159,13 +157,15 @@ async function embedded(dataDir: string, { grpcAddress, withMetrics, sessionEnv 
 async function distributed(
   bench: Bench,
   dataDir: string,
-  { withMetrics, sessionReplicas = 1, sessionEnv }: LastcallOptions,
+  { grpcAddress, withMetrics, sessionReplicas = 1, sessionEnv }: LastcallOptions,
   { nats, mongodb }: Backends,
 ): Promise<Layout> {
   const prefix = randomId('b').replaceAll('-', '_');
   // More replicas of the session service come after the five.
   const names = [...SERVICES, ...Array.from({ length: sessionReplicas - 1 }, () => 'session' as const)];
+  const first = names.indexOf('session');
   const ports = await findFreePorts(names.length * 3);
+  if (grpcAddress !== undefined) ports[first * 3] = Number(grpcAddress.split(':').at(-1));
   const of = (program: number, kind: number): string => `127.0.0.1:${ports[program * 3 + kind]}`;
   const at = (service: ServiceName, kind: number): string => of(SERVICES.indexOf(service), kind);
   const catalogUrl = `http://${at('catalog', 1)}`;
@@ -185,7 +185,7 @@ async function distributed(
         ...shared,
         ...(service === 'session' && sessionEnv),
         LASTCALL_DATA_DIR: join(dataDir, `${service}-${i}`),
-        LASTCALL_GRPC_ADDRESS: of(i, 0),
+        LASTCALL_GRPC_ADDRESS: i === first && grpcAddress !== undefined ? grpcAddress : of(i, 0),
         LASTCALL_HTTP_ADDRESS: of(i, 1),
         LASTCALL_METRICS_ADDRESS: withMetrics ? of(i, 2) : '',
       },

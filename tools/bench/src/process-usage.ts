@@ -35,7 +35,7 @@ export function readCpuMs(pid: number): number {
 /** Milliseconds, to the microsecond: what ticks of 10 ms are too coarse for. */
 export interface Cpu {
   readonly usedMs: number;
-  /** Ready to run, and somebody else had the processor: how far other programs disturbed it. */
+  /** Ready to run, and another thread had the processor: one of its own, or of another program. */
   readonly waitedMs: number;
 }
 

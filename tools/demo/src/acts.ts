@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   check,
   dataIs,
+  drainEndedEarly,
+  exemptLeftLast,
   everyHostHas,
   firstStartCameFirst,
   nobodyInsideMeanwhile,
@@ -18,6 +20,11 @@ import { createUsers, type User } from './users.js';
  */
 
 const REACTION_S = 4;
+/** The administrators' user, who may be inside until the install starts. */
+const SUPPORT = 'jan-4';
+/** Who is not ready yet when the update begins. */
+const BUSY = 'dora-2';
+const HOLD_MINUTES = 5;
 const ZONE = 'Europe/Berlin';
 
 export interface Play {
@@ -35,6 +42,7 @@ export async function openSite({ stage, site, releases }: Play): Promise<readonl
     ...['token', 'create', 'encore-clients', '--role', 'client', '--installation', INSTALLATION],
     ...['--out', site.clientTokenFile],
   ]);
+  await stage.type('lastcall', ['installation', 'set', INSTALLATION, '--exempt-user', SUPPORT]);
   const [server, ...others] = HOSTS;
   if (server) await addHost(stage, site, server, INSTALLATION, true);
   for (const host of others) await addHost(stage, site, host, INSTALLATION, true);
@@ -58,15 +66,19 @@ async function work(users: readonly User[], event: string): Promise<void> {
   await Promise.all(users.map((user) => user.sees(/ booked /)));
 }
 
+interface Update {
+  readonly job: string;
+  readonly version: string;
+  /** Exit code of `run watch`. */
+  readonly exit: number;
+  readonly options?: readonly string[];
+  /** What the users do when they have been told. */
+  readonly act?: () => Promise<void>;
+}
+
 /** A job for a few seconds ahead, as a person makes it, and the run to its end. */
-async function updateTo(
-  play: Play,
-  job: string,
-  version: string,
-  users: readonly User[],
-  exit: number,
-): Promise<number> {
-  const { stage } = play;
+async function updateTo({ stage }: Play, users: readonly User[], update: Update): Promise<number> {
+  const { job, version, exit, options = [], act } = update;
   const at = new Date(Date.now() + 4_000);
   const localTime = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, dateStyle: 'short', timeStyle: 'medium' })
     .format(at)
@@ -74,14 +86,25 @@ async function updateTo(
   const begun = Date.now();
   for (const user of users) user.mark();
   const fields = ['--title', `Encore ${version}`, '--type', 'software-update', '--at', localTime, '--version', version];
-  await stage.type('lastcall', ['job', 'create', job, ...fields]);
+  await stage.type('lastcall', ['job', 'create', job, ...fields, ...options]);
   await stage.type('lastcall', ['job', 'enable', job]);
   await Promise.all(users.slice(0, 10).map((user) => user.sees(/message: /).then(() => user.type('ok'))));
+  await act?.();
   const { lines } = await stage.run('lastcall', ['run', 'list', '--job', job, '-o', 'json']);
   const { runs } = JSON.parse(lines.join('\n')) as { runs: { name: string }[] };
   const run = runs[0]?.name.split('/').pop() ?? '';
   await stage.type('lastcall', ['run', 'watch', run], { expect: [exit] });
   return begun;
+}
+
+/** One is busy and asks for time; when all have saved their work, nobody waits for the rest of it. */
+async function holdAndGetReady(stage: Stage, users: readonly User[]): Promise<void> {
+  const busy = users.find(({ name }) => name === BUSY);
+  await busy?.sees(/message: /);
+  busy?.type(`hold ${HOLD_MINUTES} month-end posting is running`);
+  await busy?.sees(/they wait for you/);
+  await stage.type('lastcall', ['hold', 'list']);
+  for (const user of users) if (user.name !== SUPPORT) user.type('ready');
 }
 
 export async function goodUpdate(play: Play, users: readonly User[]): Promise<Check[]> {
@@ -91,11 +114,16 @@ export async function goodUpdate(play: Play, users: readonly User[]): Promise<Ch
   await stage.type('lastcall', ['update', 'check']);
   await stage.type('lastcall', ['preflight', 'check']);
   const before = readData(stage).bookings;
-  const begun = await updateTo(play, 'to-11-1-0', '11.1.0', users, 0);
+  const begun = await updateTo(play, users, {
+    ...{ job: 'to-11-1-0', version: '11.1.0', exit: 0, options: ['--holds'] },
+    act: () => holdAndGetReady(stage, users),
+  });
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
   const data = readData(stage);
   return [
     ...usersWereTreatedWell(users, begun, REACTION_S * 1_000, '11.1.0'),
+    drainEndedEarly(users, begun, REACTION_S * 1_000 + HOLD_MINUTES * 60_000),
+    exemptLeftLast(stage, users, begun, SUPPORT),
     nobodyInsideMeanwhile(stage, users, begun),
     everyHostHas(stage, '11.1.0', releases['11.1.0']),
     firstStartCameFirst(stage, users, begun, '11.1.0'),
@@ -114,7 +142,7 @@ export async function brokenUpdate(play: Play, users: readonly User[]): Promise<
   await work(users, 'matinee');
   await stage.type('lastcall', ['release', 'publish', releases['11.2.0']]);
   const before = readData(stage).bookings;
-  const begun = await updateTo(play, 'to-11-2-0', '11.2.0', users, 1);
+  const begun = await updateTo(play, users, { job: 'to-11-2-0', version: '11.2.0', exit: 1 });
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
   for (const user of users) user.mark();
   users[0]?.type('book gala 1-1 after-the-rollback');

@@ -116,7 +116,8 @@ function count(users: readonly User[], name: string, holds: (user: User) => bool
 /** What the users saw of one update that began at `at`. */
 export function usersWereTreatedWell(users: readonly User[], at: number, reactionMs: number, version: string): Check[] {
   const told = (u: User) => first(u, at, /message: /);
-  const off = (u: User) => first(u, at, /logged off \((deadline|ready)\)/);
+  const off = (u: User) => first(u, at, /logged off \((deadline|ready|install)\)/);
+  const forced = (u: User) => first(u, at, /logged off \((deadline|install)\)/) ?? Infinity;
   const back = (u: User) =>
     since(u, at).find(
       (l) => l.at > (off(u) ?? 0) && l.text.includes(`[Encore ${version}]`) && / logged in$/.test(l.text),
@@ -126,17 +127,42 @@ export function usersWereTreatedWell(users: readonly User[], at: number, reactio
     count(
       users,
       'nobody was logged off before the reaction time',
-      (u) => (off(u) ?? 0) - (told(u) ?? Infinity) >= reactionMs - 500,
+      (u) => forced(u) - (told(u) ?? Infinity) >= reactionMs - 500,
     ),
     count(users, 'every user was logged off', (u) => off(u) !== undefined),
     count(users, `every user is back in on ${version}`, (u) => back(u) !== undefined),
   ];
 }
 
+/** Everybody was ready, so nobody waited for the time that a hold had asked for. */
+export function drainEndedEarly(users: readonly User[], at: number, heldMs: number): Check {
+  const told = Math.min(...users.map((u) => first(u, at, /message: /) ?? Infinity));
+  const ready = users.map((u) => first(u, at, /logged off \(ready\)/)).filter((time) => time !== undefined);
+  const took = Math.max(...ready) - told;
+  return check(
+    'a hold was granted, and ended early',
+    users.some((u) => first(u, at, /they wait for you/) !== undefined) && took < heldMs / 2,
+    `${ready.length} users were ready ${(took / 1000).toFixed(1)} s after the message, of ${heldMs / 1000} s`,
+  );
+}
+
+/** Support stayed inside when all others had gone, and was out before any host was changed. */
+export function exemptLeftLast(stage: Stage, users: readonly User[], at: number, name: string): Check {
+  const offs = (who: readonly User[]) => who.map((u) => first(u, at, /logged off \(/) ?? Infinity);
+  const [left = Infinity] = offs(users.filter((u) => u.name === name));
+  const others = Math.max(...offs(users.filter((u) => u.name !== name)));
+  const firstSwap = Math.min(...HOSTS.map((h) => currentVersion(stage, h.id).since));
+  return check(
+    'the exempt user stayed until the install',
+    others < left && left < firstSwap,
+    `${((left - others) / 1000).toFixed(1)} s after the others, ${((firstSwap - left) / 1000).toFixed(1)} s before the first swap`,
+  );
+}
+
 /** Nobody came in between the last logoff and the moment when the last host had its final version. */
 export function nobodyInsideMeanwhile(stage: Stage, users: readonly User[], at: number): Check {
   const lastSwap = Math.max(...HOSTS.map((h) => currentVersion(stage, h.id).since));
-  const offs = users.flatMap((u) => since(u, at).filter((l) => /logged off/.test(l.text)));
+  const offs = users.flatMap((u) => since(u, at).filter((l) => /logged off \(/.test(l.text)));
   const lastOff = Math.max(...offs.map((l) => l.at));
   const inside = users.filter((u) => since(u, lastOff).some((l) => l.at < lastSwap && / logged in$/.test(l.text)));
   return check(

@@ -7,6 +7,7 @@ import { brokenUpdate, goodUpdate, keepOpen, openSite, type Play } from './acts.
 import type { Check } from './evidence.js';
 import { printChecks } from './report.js';
 import { singleSeat } from './single-user.js';
+import { stopEncore } from './site.js';
 import { createStage, type Stage } from './stage.js';
 import { startDistributed, startEmbedded, type Backends } from './start-site.js';
 
@@ -31,6 +32,7 @@ async function main(signal: AbortSignal): Promise<boolean> {
     LASTCALL_DATA_DIR: '',
     FORCE_COLOR: '0',
   });
+  stage.onClear(() => stopEncore(stage));
   const interrupted = new Promise<never>((_, reject) =>
     signal.addEventListener('abort', () => reject(new Error('interrupted')), { once: true }),
   );

@@ -1,5 +1,5 @@
 import type { Child } from '@lastcall/testkit';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stage } from './stage.js';
 
@@ -42,6 +42,14 @@ export function hostDir(stage: Stage, host: string): string {
 /** The application's data on its server. */
 export function databaseFile(stage: Stage): string {
   return join(hostDir(stage, 'srv1'), 'data', 'encore.db');
+}
+
+/** Encore's server outlives its agent, as a service does: it is stopped by its own command. */
+export async function stopEncore(stage: Stage): Promise<void> {
+  const dir = hostDir(stage, 'srv1');
+  const program = join(dir, 'current', 'encore.js');
+  if (!existsSync(program)) return;
+  await stage.startNode(program, ['stop'], { LASTCALL_DATA_DIR: join(dir, 'data') }, stage.dir).exited;
 }
 
 export function readEndpoints(dataDir: string): Endpoints {

@@ -22,6 +22,7 @@ const { attachSession } = require(process.env.TINY_SDK);
 attachSession({
   user: 'frozen',
   version: process.env.TINY_VERSION,
+  keepAlive: true,
   onAttached: () => console.log('attached'),
   onLogoff: (reason) => console.log('ended by ' + reason),
   onRefused: (text, at, refusal) => console.log('refused ' + refusal.reason),

@@ -10,7 +10,7 @@ import { until } from './world/until.js';
 describe('the example of', () => {
   let door: FrontDoor;
   const programs: Child[] = [];
-  beforeAll(async () => (door = await openFrontDoor({ resumeGraceMs: 1_000 })));
+  beforeAll(async () => (door = await openFrontDoor({ settings: { resumeGraceMs: 1_000 } })));
   afterEach(async () => {
     await Promise.all(programs.splice(0).map((program) => program.stop()));
     await door.open();

@@ -61,6 +61,18 @@ describe('a program with a session', () => {
     await door.hasInside([]); // Long before the grace of a lost connection is over.
   });
 
+  it('ends by itself over TLS too', async () => {
+    const tlsDoor = await openFrontDoor({ tls: true });
+    try {
+      const program = start(tlsDoor.env);
+      await program.until(/^attached$/);
+      await endsByItself(program);
+      await tlsDoor.hasInside([]);
+    } finally {
+      await tlsDoor.stop();
+    }
+  });
+
   it('runs as long as it has something to do, and hears what it is told', async () => {
     const program = start({ WORK_MS: '3000' });
     await program.until(/^attached$/);
@@ -80,6 +92,13 @@ describe('a program with a session', () => {
     await door.hasInside([]);
     await door.open();
     await door.hasInside(['ada']);
+    program.kill('SIGTERM');
+    expect(await program.exited).toMatchObject({ signal: 'SIGTERM' });
+  });
+
+  it('runs on for a first start, which is all that it is there for', async () => {
+    const program = start({ LASTCALL_ADDR: '127.0.0.1:1', LASTCALL_FIRST_START_CODE: 'secret', WORK_MS: '1' });
+    await program.until(/^LASTCALL_UNREACHABLE/);
     program.kill('SIGTERM');
     expect(await program.exited).toMatchObject({ signal: 'SIGTERM' });
   });

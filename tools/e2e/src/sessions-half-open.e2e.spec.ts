@@ -20,7 +20,7 @@ const SETTINGS = {
   LASTCALL_HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
   LASTCALL_RESUME_GRACE_MS: String(GRACE_MS),
   LASTCALL_SESSION_LEASE_MS: '2000',
-  LASTCALL_DRAIN_TIMEOUT_MS: '10000',
+  LASTCALL_SAVE_TIMEOUT_MS: '3000',
 };
 
 /** A program with our SDK, as a vendor would write it. */
@@ -133,7 +133,7 @@ describeHere(`half-open connections${missing === undefined ? '' : ` (${missing})
     const began = Date.now();
     await lastcall('gate', 'close', '--reason', 'New disks.', '--reaction-time', '1s');
     await until(async () => (await gate()).state === 'GATE_STATE_CLOSED', 'zero to be said', 20_000);
-    // Within the reaction time and a little, although the grace is longer.
+    // Within the reaction time and the time to save, although the grace is longer.
     expect(Date.now() - began).toBeLessThan(GRACE_MS);
     expect(await sessions()).toEqual([]);
     places.mend();

@@ -60,6 +60,9 @@ const VENDOR_PACKAGES: Readonly<Record<string, string>> = Object.fromEntries(
     '@inquirer/prompts',
     '@bomb.sh/tab',
     'semver',
+    'intl-messageformat',
+    'ws',
+    'socket.io',
   ].map((name) => {
     const rule = forbidden.find((r) => r.name.startsWith('one-importer-') && matches(r, name));
     return [rule?.name ?? `no rule for ${name}`, name];

@@ -36,7 +36,9 @@ it('measures Lastcall and its peers in one run', async () => {
   const { code, line, lines } = await fanout('--per-connection', '10');
   expect(line).toMatchObject({ benchmark: 'bench:fanout', correct: true, violations: [] });
   expect(code).toBe(0);
-  const expected = ['lastcall', 'grpc', 'nats', 'ws', 'socketio'].filter((target) => !(target in line.skipped));
+  const expected = ['lastcall', 'grpc', 'http2', 'nats', 'ws', 'socketio'].filter(
+    (target) => !(target in line.skipped),
+  );
   expect(line.figures.map(({ target }) => target)).toEqual(expected);
   expect(Object.keys(line.skipped).filter((target) => target !== 'nats')).toEqual([]);
   for (const { clients, perConnection, told, acknowledged } of line.figures) {
@@ -54,5 +56,5 @@ it('measures Lastcall and its peers in one run', async () => {
 it('says what it does not understand', async () => {
   const child = startChild(process.execPath, [join(ROOT, 'tools/load/dist/fanout.js'), '--only', 'telegraph']);
   expect((await child.exited).code).toBe(1);
-  expect(child.lines.join('\n')).toContain('choose of lastcall, grpc, nats, ws, socketio');
+  expect(child.lines.join('\n')).toContain('choose of lastcall, grpc, http2, nats, ws, socketio');
 });

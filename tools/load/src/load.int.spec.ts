@@ -1,4 +1,4 @@
-import { startChild } from '@lastcall/testkit';
+import { mongodbUrl, natsUrl, startChild } from '@lastcall/testkit';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,11 +12,22 @@ const PATIENCE_MS = 120_000;
 const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   startChild(process.execPath, ['--disable-warning=ExperimentalWarning', LOAD, ...args], env);
 
-const describeWithK6 = findK6() === undefined ? describe.skip : describe;
-const suffix = findK6() === undefined ? ' (needs k6 on the PATH)' : '';
+/** `describe` when nothing is missing, else a skipped suite that names what is. */
+function describeWithout(missing: readonly (string | false)[], name: string, suite: () => void): void {
+  const named = missing.filter((what) => what !== false);
+  if (named.length > 0) describe.skip(`${name} (needs ${named.join(' and ')})`, suite);
+  else describe(name, suite);
+}
 
-describeWithK6(`npm run load${suffix}`, () => {
-  const dir = mkdtempSync(join(tmpdir(), 'lastcall-load-'));
+const noK6 = findK6() === undefined && 'k6 on the PATH';
+const noNats = natsUrl() === undefined && 'LASTCALL_TEST_NATS_URL';
+const noMongodb = mongodbUrl() === undefined && 'LASTCALL_TEST_MONGODB_URL';
+
+describeWithout([noK6], 'npm run load', () => {
+  let dir = '';
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'lastcall-load-'));
+  });
   afterAll(() => rmSync(dir, { recursive: true }));
 
   it(
@@ -38,6 +49,20 @@ describeWithK6(`npm run load${suffix}`, () => {
       expect((race?.counts['attached'] ?? 0) + (race?.counts['refused'] ?? 0)).toBe(40);
       // Its last line is for programs.
       expect(child.lines.map(lineOf).find((line) => line?.['benchmark'] === 'load')).toMatchObject({ ok: true });
+      expect(code).toBe(0);
+    },
+    PATIENCE_MS,
+  );
+});
+
+describeWithout([noK6, noNats, noMongodb], 'npm run load with replicas', () => {
+  it(
+    'kills one of them, and everybody is back and logged off in order',
+    async () => {
+      const child = start(['--clients', '40', '--replicas', '3', '--scenario', 'reconnect-storm']);
+      const { code } = await child.exited;
+      expect(child.lines.filter((line) => line.startsWith('BROKEN'))).toEqual([]);
+      expect(child.lines.join('\n')).toMatch(/a replica was killed: [1-9]\d* clients lost their stream and are back/);
       expect(code).toBe(0);
     },
     PATIENCE_MS,

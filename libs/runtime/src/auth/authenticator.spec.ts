@@ -58,6 +58,40 @@ async function reasonFor(credential: string): Promise<string> {
   return isRejected(result) ? result.reason : `accepted as ${result.role}`;
 }
 
+describe('a credential that was found good a moment ago', () => {
+  const request = (validMs: number) => ({
+    subject: 'mia',
+    role: 'client' as const,
+    installation: 'a',
+    issuedAt: clock.now(),
+    expiresAt: clock.now() + validMs,
+  });
+
+  it('is refused as soon as it is revoked', async () => {
+    const { credential, token: record } = await issuer.issue(request(HOUR_MS));
+    expect(await reasonFor(credential)).toBe('accepted as client');
+    revoked.add(record.id);
+    expect(await reasonFor(credential)).toBe('CREDENTIAL_REVOKED');
+  });
+
+  it('is refused as soon as it has expired', async () => {
+    const { credential } = await issuer.issue(request(10_000));
+    expect(await reasonFor(credential)).toBe('accepted as client');
+    clock.advance(41_000);
+    expect(await reasonFor(credential)).toBe('CREDENTIAL_EXPIRED');
+  });
+
+  it('does not vouch for one that resembles it, nor for ever', async () => {
+    const { credential } = await issuer.issue(request(HOUR_MS));
+    expect(await reasonFor(credential)).toBe('accepted as client');
+    const forged = `${credential.slice(0, -8)}AAAAAAAA`;
+    expect(await reasonFor(forged)).toBe('BAD_CREDENTIAL');
+    // Looked at anew after a while: the key may have been withdrawn.
+    clock.advance(31_000);
+    expect(await reasonFor(credential)).toBe('accepted as client');
+  });
+});
+
 describe('credentials that were issued', () => {
   const request = (more: object) => ({
     subject: 'mia',

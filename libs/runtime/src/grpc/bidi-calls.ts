@@ -1,7 +1,12 @@
 import type { MethodDefinition, Principal } from '@lastcall/contracts';
-import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
+import {
+  ServerInterceptingCall,
+  type Metadata,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
 import type { RpcContext, ServerStream } from '../service.js';
-import { BidiStream } from './bidi-stream.js';
+import { BidiStream, type BidiMethod } from './bidi-stream.js';
 import type { CallEnd, Surroundings } from './handle-calls.js';
 import { statusOf, stoppingStatus } from './status.js';
 
@@ -36,30 +41,48 @@ class Taken extends ServerInterceptingCall {
 }
 
 export function bidiCall(surroundings: Surroundings, handler: BidiHandler, maxRequestBytes: number): ServeBidi {
-  const { method } = surroundings;
-  return (call) => {
-    const stream = new BidiStream({ call, method, maxRequestBytes });
-    call.start({
-      onReceiveMetadata: (metadata) => {
-        void surroundings.observe(metadata, async () => {
-          const forget = surroundings.openCalls.add(() => stream.finish(stoppingStatus()));
-          try {
-            const principal = await surroundings.admit(metadata, undefined);
-            if (!stream.isGone) await handler(stream, contextOf(principal, stream, call));
-            stream.end();
-            return { code: stream.endedWith?.code ?? CANCELLED.code };
-          } catch (error) {
-            return failed(stream, error);
-          } finally {
-            forget();
-          }
-        });
-      },
-      onReceiveMessage: (bytes: Buffer) => stream.receive(bytes),
-      onReceiveHalfClose: () => stream.receiveEnd(),
-      onCancel: () => stream.close(),
-    });
-  };
+  const kind = { method: surroundings.method, maxRequestBytes, surroundings, handler };
+  return (call) => call.start(new BidiCall(call, kind));
+}
+
+interface ServedMethod extends BidiMethod {
+  readonly surroundings: Surroundings;
+  readonly handler: BidiHandler;
+}
+
+/** What the transport tells of a stream, and the stream itself, in one: there is one for each of ten thousand. */
+class BidiCall extends BidiStream {
+  constructor(
+    call: ServerInterceptingCallInterface,
+    private readonly served: ServedMethod,
+  ) {
+    super(call, served);
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    void this.served.surroundings.observe(metadata, () => this.serve(metadata));
+  }
+
+  stop(): void {
+    this.finish(stoppingStatus());
+  }
+
+  private async serve(metadata: Metadata): Promise<CallEnd> {
+    const { surroundings, handler } = this.served;
+    surroundings.openCalls.add(this);
+    try {
+      const principal = await surroundings.admit(metadata, undefined);
+      // Nobody reads them any more, and the stream may live for days.
+      for (const header of Object.keys(metadata.getMap())) metadata.remove(header);
+      if (!this.isGone) await handler(this, contextOf(principal, this, this.call));
+      this.end();
+      return { code: this.endedWith?.code ?? CANCELLED.code };
+    } catch (error) {
+      return failed(this, error);
+    } finally {
+      surroundings.openCalls.forget(this);
+    }
+  }
 }
 
 const CANCELLED: CallEnd = { code: 1 };

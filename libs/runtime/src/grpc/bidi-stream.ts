@@ -18,8 +18,8 @@ export interface EndStatus {
   readonly metadata?: Metadata;
 }
 
-export interface BidiStreamOptions {
-  readonly call: ServerInterceptingCallInterface;
+/** The same for all streams of a method. */
+export interface BidiMethod {
   readonly method: MethodDefinition;
   /** Of one message of the caller. */
   readonly maxRequestBytes: number;
@@ -38,7 +38,10 @@ export class BidiStream implements ServerStream<unknown, unknown> {
   private gone = false;
   private status: EndStatus | undefined;
 
-  constructor(private readonly options: BidiStreamOptions) {}
+  constructor(
+    protected readonly call: ServerInterceptingCallInterface,
+    private readonly kind: BidiMethod,
+  ) {}
 
   get queuedBytes(): number {
     return this.queued;
@@ -63,13 +66,13 @@ export class BidiStream implements ServerStream<unknown, unknown> {
   }
 
   write(message: unknown): boolean {
-    return this.writeEncoded(this.options.method.responseSerialize(message));
+    return this.writeEncoded(this.kind.method.responseSerialize(message));
   }
 
   writeEncoded(bytes: Buffer): boolean {
     if (this.gone || this.status) return false;
     this.queued += bytes.length;
-    this.options.call.sendMessage(bytes, () => {
+    this.call.sendMessage(bytes, () => {
       this.queued -= bytes.length;
     });
     return this.queued <= SLOW_BYTES;
@@ -83,20 +86,20 @@ export class BidiStream implements ServerStream<unknown, unknown> {
   finish(status: EndStatus): void {
     if (this.gone || this.status) return;
     this.status = status;
-    this.options.call.sendStatus({ details: '', ...status });
+    this.call.sendStatus({ details: '', ...status });
     this.over();
   }
 
   read(reader: StreamReader<unknown>): void {
     this.begin(reader);
     if (this.drained || this.gone) return reader.end();
-    this.options.call.startRead();
+    this.call.startRead();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
     // Or a caller that waits for the first word sees nothing.
-    if (!this.gone && !this.status) this.options.call.sendMetadata(new Metadata());
-    const pull = new Pull(() => this.options.call.startRead());
+    if (!this.gone && !this.status) this.call.sendMetadata(new Metadata());
+    const pull = new Pull(() => this.call.startRead());
     this.begin(pull);
     if (this.drained || this.gone) pull.end();
     return pull;
@@ -108,17 +111,17 @@ export class BidiStream implements ServerStream<unknown, unknown> {
   }
 
   /** From the transport. */
-  receive(bytes: Buffer): void {
+  onReceiveMessage(bytes: Buffer): void {
     const { reader, drained, status, gone } = this;
     if (!reader || drained || status || gone) return;
-    const decoded = decode(bytes, this.options);
+    const decoded = decode(bytes, this.kind);
     if ('wrong' in decoded) {
       this.drained = true;
       return reader.wrong(decoded.wrong);
     }
     reader.message(decoded.message);
     // A loop asks for each one by itself.
-    if (!(reader instanceof Pull) && !this.isOver()) this.options.call.startRead();
+    if (!(reader instanceof Pull) && !this.isOver()) this.call.startRead();
   }
 
   private isOver(): boolean {
@@ -126,14 +129,14 @@ export class BidiStream implements ServerStream<unknown, unknown> {
   }
 
   /** From the transport: the caller has no more. */
-  receiveEnd(): void {
+  onReceiveHalfClose(): void {
     if (this.drained) return;
     this.drained = true;
     this.reader?.end();
   }
 
   /** From the transport: the connection is gone, or the stream has ended in its order. */
-  close(): void {
+  onCancel(): void {
     if (this.gone) return;
     this.gone = true;
     this.over();
@@ -141,13 +144,13 @@ export class BidiStream implements ServerStream<unknown, unknown> {
 
   private over(): void {
     this.abort?.abort();
-    this.receiveEnd();
+    this.onReceiveHalfClose();
   }
 }
 
 function decode(
   bytes: Buffer,
-  { method, maxRequestBytes }: BidiStreamOptions,
+  { method, maxRequestBytes }: BidiMethod,
 ): { readonly message: unknown } | { readonly wrong: Rejected } {
   if (bytes.length > maxRequestBytes) {
     const text = `A message has ${bytes.length} bytes; at most ${maxRequestBytes} are allowed on this stream.`;

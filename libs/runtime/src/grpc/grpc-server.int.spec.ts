@@ -1,5 +1,5 @@
 import { schedulerV1, sessionV1, type Principal } from '@lastcall/contracts';
-import { Defect, Fault, reject, RejectedError, systemClock } from '@lastcall/kernel';
+import { Defect, Fault, reject, RejectedError, systemClock, type Rejected } from '@lastcall/kernel';
 import { CODE, createClient, openChannel, openStream, type Channel } from '@lastcall/sdk';
 import { openStore, type Store } from '@lastcall/store';
 import { once } from 'node:events';
@@ -297,6 +297,49 @@ describe('a stream in both directions', () => {
     expect(wasSlow).toBe(true);
     expect(bytes).toBeGreaterThan(5_000_000);
     stream.cancel();
+  });
+
+  it('is read without a loop, to its end', async () => {
+    const kinds: string[] = [];
+    const stream = await attachTo(
+      (server) =>
+        new Promise((resolve, reject) => {
+          server.read({
+            message: ({ message }) => {
+              kinds.push(message?.$case ?? '');
+              server.write(notice);
+            },
+            wrong: () => reject(new Error('nothing is wrong')),
+            end: resolve,
+          });
+        }),
+    );
+    for (let i = 0; i < 3; i++) stream.write(heartbeat);
+    stream.end();
+    expect(await readAll(stream)).toEqual([notice, notice, notice]);
+    expect(kinds).toEqual(['heartbeat', 'heartbeat', 'heartbeat']);
+  });
+
+  it.each([
+    ['too large', 'x'.repeat(200), 'MESSAGE_TOO_LARGE', CODE.resourceExhausted],
+    ['not one of it', 'no message', 'BAD_MESSAGE', CODE.invalidArgument],
+  ])('refuses a message that is %s, in a loop and without', async (_, text, reason, code) => {
+    const loop = async (server: AttachStream): Promise<void> => {
+      for await (const message of server) throw new Error(`it read ${JSON.stringify(message)}`);
+    };
+    const reader = (server: AttachStream): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const wrong = (why: Rejected): void => reject(new RejectedError(why));
+        server.read({ message: () => reject(new Error('it was read')), wrong, end: resolve });
+      });
+    for (const handler of [loop, reader]) {
+      const address = await serve(bindRpc(SessionServiceService, { attach: handler }, { attach: 100 }));
+      const raw = { ...SessionServiceService.attach, requestSerialize: (bytes: string) => Buffer.from(bytes) };
+      const stream = openStream(raw, channelTo(address, credentials.client));
+      (stream as { write(message: unknown): boolean }).write(text);
+      await expect(readAll(stream)).rejects.toMatchObject({ code, reason });
+      await server?.stop();
+    }
   });
 
   it('ends quietly when the client breaks off', async () => {

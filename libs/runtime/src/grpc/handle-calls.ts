@@ -3,7 +3,7 @@ import { RejectedError, isRejected, type Rejected } from '@lastcall/kernel';
 import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import type { RpcContext } from '../service.js';
-import type { OpenCalls } from './open-calls.js';
+import type { OpenCall, OpenCalls } from './open-calls.js';
 import { createRegularLooks } from './regular-looks.js';
 import { rejectionOf, statusOf, stoppingStatus } from './status.js';
 
@@ -91,10 +91,13 @@ async function serveStream(
   const abort = abortOf(call);
   let stop = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const forget = openCalls.add(() => {
-    abort.abort();
-    stop();
-  });
+  const open: OpenCall = {
+    stop: () => {
+      abort.abort();
+      stop();
+    },
+  };
+  openCalls.add(open);
   try {
     const principal = await surroundings.admit(call.metadata, call.request);
     // Or the caller sees nothing until the first message.
@@ -104,7 +107,7 @@ async function serveStream(
   } catch (error) {
     return call.cancelled && !rejectionOf(error) ? CANCELLED : failStream(call, error);
   } finally {
-    forget();
+    openCalls.forget(open);
     abort.abort();
   }
 }

@@ -3,29 +3,32 @@
  * new one.
  */
 
+export interface OpenCall {
+  /** Called once. */
+  stop(): void;
+}
+
 export class OpenCalls {
-  private readonly told = new Set<() => void>();
+  private readonly calls = new Set<OpenCall>();
   private stopped = false;
 
   get isStopping(): boolean {
     return this.stopped;
   }
 
-  /** `stop` is called once, at once if it is too late. Answers how to forget it. */
-  add(stop: () => void): () => void {
-    if (this.stopped) {
-      stop();
-      return () => undefined;
-    }
-    this.told.add(stop);
-    return () => {
-      this.told.delete(stop);
-    };
+  /** Stops it at once if it is too late. */
+  add(call: OpenCall): void {
+    if (this.stopped) call.stop();
+    else this.calls.add(call);
+  }
+
+  forget(call: OpenCall): void {
+    this.calls.delete(call);
   }
 
   stop(): void {
     this.stopped = true;
-    for (const stop of [...this.told]) stop();
-    this.told.clear();
+    for (const call of [...this.calls]) call.stop();
+    this.calls.clear();
   }
 }

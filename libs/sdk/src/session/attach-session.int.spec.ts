@@ -1,8 +1,8 @@
-import { sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
+import { msToDuration, sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
 import { openChannel, type Channel } from '../channel.js';
 import { Door, Signals } from '../testing/door.js';
 import { attachSession } from './attach-session.js';
-import type { AttachOptions } from './session-api.js';
+import type { AttachedSession, AttachOptions } from './session-api.js';
 import type { SessionProblem } from './session-problem.js';
 
 describe('attachSession', () => {
@@ -74,7 +74,6 @@ describe('attachSession', () => {
     while (said.$case === 'heartbeat') said = await door.said.next();
     expect(said.$case).toBe('goodbye');
     expect(await door.ends.next()).toBe('end');
-    call.end();
     await goodbye;
     expect(await session.finished).toBe('goodbye');
   });
@@ -136,6 +135,66 @@ describe('attachSession', () => {
     expect(door.waits.waiting).toBe(0);
     saved();
     await door.waits.next();
+  });
+
+  describe('when the server waits for it to save', () => {
+    async function loggedOff(onLogoff: NonNullable<AttachOptions['onLogoff']>, withinMs: number) {
+      const { session } = attach({ onLogoff });
+      const { call, hello } = await door.attached.next();
+      expect(hello.savesOnLogoff).toBe(true);
+      door.welcome(call);
+      const value = { reason: sessionV1.EndReason.DEADLINE, text: 'Update', comeBack: true };
+      door.say(call, { $case: 'ended', value: { ...value, saveWithin: msToDuration(withinMs) } });
+      return session;
+    }
+
+    /** Streams that the test before has left are cancelled about now. */
+    async function sideEnded(): Promise<void> {
+      while ((await door.ends.next()) !== 'end');
+    }
+
+    it('ends its side of the stream when the work is saved', async () => {
+      const begun = new Signals<string>();
+      let saved = (): void => {};
+      const session = await loggedOff(() => {
+        begun.put('saving');
+        return new Promise<void>((resolve) => (saved = resolve));
+      }, 60_000);
+      await begun.next();
+      expect(session.phase).toBe('leaving');
+      expect(door.ends.waiting).toBe(0);
+      saved();
+      await sideEnded();
+      await door.waits.next();
+    });
+
+    it('ends it when the time is over, and lets the application go on saving', async () => {
+      const session = await loggedOff(() => new Promise<void>(() => {}), 100);
+      await sideEnded();
+      expect(session.phase).toBe('leaving');
+    });
+
+    it('ends it also when saving failed', async () => {
+      await loggedOff(() => Promise.reject(new Error('disk full')), 60_000);
+      await sideEnded();
+    });
+
+    it('ends it also when the user leaves for good meanwhile, who does not wait for it', async () => {
+      const left = new Signals<string>();
+      const onLogoff = async (): Promise<void> => {
+        await session.goodbye();
+        left.put('left');
+      };
+      const session: AttachedSession = await loggedOff(onLogoff, 60_000);
+      await left.next();
+      await sideEnded();
+      expect(await session.finished).toBe('goodbye');
+    });
+
+    it('does not say that it saves when nobody would', async () => {
+      attach({ onLogoff: undefined } as unknown as Partial<AttachOptions>);
+      expect((await door.attached.next()).hello.savesOnLogoff).toBe(false);
+    });
   });
 
   it('ends for good when the server says so, even when the application fails', async () => {
@@ -290,7 +349,6 @@ describe('attachSession', () => {
     for (let i = 0; i < sessions.length; i++) {
       const { call } = await door.attached.next();
       peers.add(call.getPeer());
-      call.on('end', () => call.end());
       door.welcome(call, { session: `s-${i}` });
     }
     expect(peers.size).toBe(1);

@@ -30,7 +30,8 @@ function attach(options: AttachOptions, report: ReportProblem): AttachedSession 
     report('LASTCALL_SETTINGS', `the session cannot begin: ${wrong.join('; ')}`);
     return undefined;
   }
-  const keepAlive = options.keepAlive ?? false;
+  // Started by the agent only to give the proof: a program that ended before would have failed.
+  const keepAlive = options.keepAlive ?? hello.firstStartCode !== '';
   return new SessionLink({
     hello,
     channel: options.channel ?? openOwnChannel(env, keepAlive),
@@ -56,11 +57,12 @@ function readHello(options: AttachOptions, env: Environment): Hello {
     version: options.version,
     clientKind: options.clientKind ?? 'desktop',
     firstStartCode: options.firstStartCode ?? env['LASTCALL_FIRST_START_CODE'] ?? '',
+    savesOnLogoff: options.onLogoff !== undefined,
   };
 }
 
 /** Also of programs that no compiler has looked at. What the server would refuse is left to the server. */
-function whatIsWrong(hello: Hello): readonly string[] {
+function whatIsWrong({ savesOnLogoff: _, ...hello }: Hello): readonly string[] {
   const wrong: string[] = [];
   for (const [field, value] of Object.entries(hello)) {
     if (typeof value !== 'string') wrong.push(`${field} is not a text`);

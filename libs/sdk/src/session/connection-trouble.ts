@@ -23,7 +23,7 @@ export class ConnectionTrouble {
     if (error.reason === 'CREDENTIAL_UNREADABLE') return this.tell('LASTCALL_CREDENTIAL', error.message);
     const refusal = refusalOf(error);
     this.failed = error.code === CODE.unavailable ? this.failed + 1 : 0;
-    if (this.failed === PATIENCE) return this.tell('LASTCALL_UNREACHABLE', `Lastcall is not reached: ${error.message}`);
+    if (this.failed === PATIENCE) return this.tell('LASTCALL_UNREACHABLE', `Lastcall is not reached: ${whyNot(error)}`);
     return refusal;
   }
 
@@ -36,4 +36,9 @@ export class ConnectionTrouble {
     if (!this.told.has(message)) this.report(code, message);
     this.told.add(message);
   }
+}
+
+/** Without the heading of a remark that the transport leaves empty. */
+function whyNot({ message }: CallError): string {
+  return message.replace(/\s*Resolution note:\s*$/, '');
 }

@@ -27,7 +27,10 @@ export interface AttachOptions extends SessionCallbacks {
    * program running unless it was opened with `keepAlive: false`.
    */
   readonly channel?: Channel;
-  /** True: the program runs until the session is over. Default: the session keeps nothing running. */
+  /**
+   * True: the program runs until the session is over. Default: the session keeps nothing running, except for a first start, whose
+   * program has nothing else to do.
+   */
   readonly keepAlive?: boolean;
   /** Where the defaults come from; default: the process's. */
   readonly env?: Environment;
@@ -54,8 +57,10 @@ export interface SessionCallbacks {
   /** The user was shut out, and is in again. `whatsNew` is for the user, and may be empty. */
   onReopened?(whatsNew: string): void;
   /**
-   * The user is logged off: save open work, now. When `comeBack` is true the session waits for the reopening and logs in
-   * again after the returned promise, or after 5 minutes, unless the program ends, as it does when it is to be replaced itself.
+   * The user is logged off: save open work, now. The server waits with the backup, or the install, until the returned promise has settled,
+   * for 10 s unless it is set up otherwise; what is saved later is in no backup. Where the logoff came while the connection was lost, it
+   * does not wait. When `comeBack` is true the session waits for the reopening and logs in again after the promise, or after 5 minutes,
+   * unless the program ends, as it does when it is to be replaced itself.
    */
   onLogoff?(reason: EndReason, text: string, comeBack: boolean): void | Promise<void>;
   /** A second person has decided on a hold that awaited approval. */
@@ -84,6 +89,7 @@ export interface ShownNotice {
   acknowledge(): void;
 }
 
+/** A user who is logged in, or waits to be. No method of it throws or rejects. */
 export interface AttachedSession {
   readonly phase: Phase['at'];
   /** Notice that stands. */

@@ -8,9 +8,10 @@ import { Application } from './application.js';
 import { atExit } from './at-exit.js';
 import { ConnectionTrouble } from './connection-trouble.js';
 import { Countdown } from './countdown.js';
+import { notGranted, whatIsWrongWithHold } from './hold-answers.js';
 import { clockError, clockOffset, learnTime, type ServerClock } from './server-clock.js';
 import type { AttachedSession, SessionCallbacks } from './session-api.js';
-import { dueAt, sessionMachine, WAIT_MS } from './session-machine.js';
+import { dueAt, SAVE_MS, sessionMachine, WAIT_MS } from './session-machine.js';
 import type { ReportProblem } from './session-problem.js';
 import type { SessionCommand, SessionEvent, SessionState } from './session-state.js';
 import { parseAttachResponse, parseNotice, say } from './session-wire.js';
@@ -36,10 +37,8 @@ export interface SessionLinkParts {
 }
 
 const HOLD_ANSWER_MS = 10_000;
-const HOLD_MINUTES = { shortest: 1, longest: 240 } as const;
+/** How long the server may take to end its side. */
 const GOODBYE_MS = 2_000;
-/** How long an application may take to save its work before the session goes on without it. */
-const LEAVE_MS = 5 * MINUTE_MS;
 /** What the server's clock has to be known to for a countdown. */
 const CLOCK_ERROR_MS = 100;
 
@@ -57,6 +56,8 @@ export class SessionLink implements AttachedSession {
   private busy = false;
   private stream: AttachStream | undefined;
   private pumped: Promise<void> = Promise.resolve();
+  /** On which the server waits for the application, which saves. */
+  private saving: AttachStream | undefined;
   private wait: AbortController | undefined;
   private timer: NodeJS.Timeout | undefined;
   private clock: ServerClock | undefined;
@@ -120,7 +121,7 @@ export class SessionLink implements AttachedSession {
   }
 
   hold(reason: string, minutes: number): Promise<HoldAnswer> {
-    const wrong = whatIsWrong(reason, minutes);
+    const wrong = whatIsWrongWithHold(reason, minutes);
     if (wrong !== undefined) {
       this.parts.report('LASTCALL_HOLD', wrong);
       return Promise.resolve(notGranted(wrong));
@@ -143,7 +144,8 @@ export class SessionLink implements AttachedSession {
   async goodbye(): Promise<void> {
     const held = setTimeout(() => {}, GOODBYE_MS);
     this.take({ kind: 'say-goodbye' });
-    await this.pumped;
+    // What is being saved may be what calls this.
+    if (!this.saving) await this.pumped;
     clearTimeout(held);
   }
 
@@ -176,8 +178,15 @@ export class SessionLink implements AttachedSession {
     if (at !== 'waiting') this.wait?.abort();
     const saysGoodbye = events.some((event) => event.kind === 'goodbye-said');
     if (at === 'connecting' || at === 'attached' || saysGoodbye) return;
-    this.dropStream();
+    const isWaitedFor = events.some((event) => event.kind === 'ended' && event.saveWithinMs !== undefined);
+    if (isWaitedFor) this.keepStream();
+    else this.dropStream();
     this.answerHolds(notGranted('The connection was lost.'));
+  }
+
+  private keepStream(): void {
+    this.saving = this.stream;
+    this.stream = undefined;
   }
 
   private dropStream(): void {
@@ -304,22 +313,42 @@ export class SessionLink implements AttachedSession {
     if (!signal.aborted) this.take({ kind: 'lose-wait', ...this.moment() });
   }
 
-  private endSession({ reason, text, comeBack }: { reason: EndReason; text: string; comeBack: boolean }): void {
-    const goOn = comeBack ? () => this.take({ kind: 'leave', ...this.moment() }) : () => this.conclude(reason);
-    const timer = this.after(LEAVE_MS, goOn);
-    void this.application.loggedOff(reason, text, comeBack).finally(() => {
+  /** Saving takes its time, but not for ever: the machine goes on by itself, and so does what waits for the end. */
+  private endSession({ reason, text, comeBack, saveWithinMs }: Extract<SessionEvent, { kind: 'ended' }>): void {
+    const saved = this.application.loggedOff(reason, text, comeBack);
+    if (saveWithinMs !== undefined) this.endWhenSaved(saved, saveWithinMs);
+    if (comeBack) return void saved.finally(() => this.take({ kind: 'leave', ...this.moment() }));
+    const timer = this.after(SAVE_MS, () => this.conclude(reason));
+    void saved.finally(() => {
       clearTimeout(timer);
-      goOn();
+      this.conclude(reason);
     });
   }
 
+  /** The server waits with the backup until this side of the stream has ended. */
+  private endWhenSaved(saved: Promise<void>, withinMs: number): void {
+    const { saving, pumped } = this;
+    const end = (): void => {
+      clearTimeout(timer);
+      if (this.saving === saving) this.saving = undefined;
+      this.endSide(saving, pumped);
+    };
+    const timer = this.after(withinMs, end);
+    void saved.then(end);
+  }
+
   private sayGoodbye(): void {
-    const stream = this.stream;
+    const { stream, pumped } = this;
     this.stream = undefined;
     stream?.write(say({ $case: 'goodbye', value: {} }));
+    this.endSide(stream, pumped);
+  }
+
+  /** The server ends the other one. */
+  private endSide(stream: AttachStream | undefined, pumped: Promise<void>): void {
     stream?.end();
     const timer = this.after(GOODBYE_MS, () => stream?.cancel());
-    void this.pumped.finally(() => clearTimeout(timer));
+    void pumped.finally(() => clearTimeout(timer));
   }
 
   private conclude(reason: EndReason): void {
@@ -359,20 +388,4 @@ export class SessionLink implements AttachedSession {
 function newsIn(gate: sessionV1.Gate | undefined): string {
   const notice = gate?.notice && parseNotice(gate.notice);
   return notice?.kind === 'back-again' ? notice.text : '';
-}
-
-function notGranted(text: string): HoldAnswer {
-  return { granted: false, awaitsApproval: false, text, expiresAt: undefined };
-}
-
-/** For the application's developer: the server would refuse it too, and end a session that asks like this often. */
-function whatIsWrong(reason: unknown, minutes: unknown): string | undefined {
-  const { shortest, longest } = HOLD_MINUTES;
-  if (typeof reason !== 'string' || reason.trim() === '' || reason.length > 200) {
-    return 'The reason of a hold is a text of 1–200 characters.';
-  }
-  if (typeof minutes !== 'number' || !(minutes >= shortest && minutes <= longest)) {
-    return `A hold is for ${shortest}–${longest} minutes.`;
-  }
-  return undefined;
 }

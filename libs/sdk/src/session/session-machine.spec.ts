@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { run } from '@lastcall/kernel';
-import { ANSWER_MS, dueAt, sessionMachine, WAIT_MS } from './session-machine.js';
+import { ANSWER_MS, dueAt, SAVE_MS, sessionMachine, WAIT_MS } from './session-machine.js';
 import type { SessionCommand, SessionEvent, SessionState } from './session-state.js';
 import type { Incoming, NoticeView, Refusal } from './session-words.js';
 
@@ -216,6 +216,16 @@ describe('a session', () => {
     expect(kinds(play(...left, { kind: 'tick', now: NOW + 500, random: 0.5 }).events)).toEqual(['waiting']);
   });
 
+  it('given an end at the deadline, when the application takes for ever to save, then it goes on without', () => {
+    const ended: Incoming = { kind: 'ended', reason: 'deadline', text: 'Update', comeBack: true };
+    const { state } = play(start, hear(welcome()), hear(ended));
+    expect(dueAt(state)).toBe(NOW + SAVE_MS);
+    const late: SessionCommand = { kind: 'tick', now: NOW + SAVE_MS, random: 0 };
+    const saved: SessionCommand = { kind: 'leave', now: NOW + SAVE_MS + 1, random: 0 };
+    expect(kinds(play(start, hear(welcome()), hear(ended), late).events)).toEqual(['backed-off']);
+    expect(play(start, hear(welcome()), hear(ended), late, saved).events).toEqual([]);
+  });
+
   it('given a lost connection, when the door is shut at the return, then the application is told of its logoff', () => {
     const { events } = play(
       start,
@@ -257,6 +267,16 @@ describe('a session', () => {
   });
 });
 
+/** A logoff that stood goes only by a withdrawal, by another one, or by the end of the session. */
+function hasLostLogoff(
+  before: SessionState,
+  { state, events }: { state: SessionState; events: readonly SessionEvent[] },
+) {
+  const stood = before.standing?.deadlineAt !== undefined;
+  const stands = state.standing?.deadlineAt !== undefined;
+  return stood && !stands && !events.some(({ kind }) => kind === 'notice-withdrawn' || kind === 'ended');
+}
+
 describe('a session, whatever happens in whatever order', () => {
   const ids = fc.constantFrom('n-1', 'n-2', 'n-3');
   const incoming: fc.Arbitrary<Incoming> = fc.oneof(
@@ -272,6 +292,7 @@ describe('a session, whatever happens in whatever order', () => {
       )
       .map((reason): Incoming => ({ kind: 'refused', refusal: refusal(reason) })),
     ids.map((id): Incoming => ({ kind: 'notice', notice: notice(id) })),
+    ids.map((id): Incoming => ({ kind: 'notice', notice: message(`m-${id}`) })),
     ids.map((id): Incoming => ({ kind: 'notice-withdrawn', notice: id, text: '' })),
     fc.record({
       kind: fc.constant('ended' as const),
@@ -316,12 +337,14 @@ describe('a session, whatever happens in whatever order', () => {
           if ('kind' in decision) throw new Error(decision.message);
           for (const event of decision.events) {
             if (event.kind === 'notice-shown') shown.push(event.notice.id);
+            if (event.kind === 'reopened') expect(state.shutOut).toBe(true);
             if (event.kind === 'acknowledgement-due') expect(decision.state.phase.at).toBe('attached');
             if (event.kind === 'backed-off') expect(event.until - ('now' in next ? next.now : 0)).toBeLessThanOrEqual(60_000); // prettier-ignore
           }
+          expect(hasLostLogoff(state, decision)).toBe(false);
           state = decision.state;
           const due = dueAt(state);
-          if (state.phase.at !== 'leaving') expect(due).toBeDefined();
+          expect(due).toBeDefined();
           if (due !== undefined && 'now' in next) expect(due - next.now).toBeLessThanOrEqual(WAIT_MS);
         }
         expect(new Set(shown).size).toBe(shown.length);

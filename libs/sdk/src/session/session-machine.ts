@@ -8,12 +8,12 @@ import type { EndReason, Incoming, NoticeView, Refusal } from './session-words.j
  * (`attach-session.ts`) carries out the events and hands in what happened.
  *
  *   idle → connecting → attached ⇄ connecting (resume token)      one stream at a time
- *              ↓  ↑         ↓
- *           waiting ← leaving → finished                          waiting: on WaitForReopening
- *              ↕
- *          backing-off → connecting | waiting
+ *              ↕  ↑         ↓
+ *              ↕  waiting   leaving                               waiting: on WaitForReopening
+ *              ↕  ↕         ↓
+ *              backing-off ←┘                                     from every phase but finished: → finished
  *
- * In every phase but idle, leaving and finished there is a time at which something happens by itself (`dueAt`).
+ * In every phase but idle and finished there is a time at which something happens by itself (`dueAt`).
  */
 
 /** How long the server may take to answer the hello. */
@@ -25,6 +25,8 @@ const MISSED_HEARTBEATS = 3;
 const BACKOFF = { baseMs: 250, maxMs: 15 * SECOND_MS } as const;
 /** After a refusal that waiting on the gate does not end: another version, a credential, too many attempts. */
 const SLOW_BACKOFF = { baseMs: 2 * SECOND_MS, maxMs: MINUTE_MS } as const;
+/** How long an application may take to save its work. */
+export const SAVE_MS = 5 * MINUTE_MS;
 /** Everybody is logged off at the same moment, and nobody has to wait at once. */
 const LEAVE_BACKOFF = { baseMs: 500, maxMs: SECOND_MS } as const;
 /** A connection that lasted so long was a good one. */
@@ -58,9 +60,9 @@ export function dueAt({ phase }: SessionState): number | undefined {
     case 'connecting':
     case 'backing-off':
     case 'waiting':
+    case 'leaving':
       return phase.until;
     case 'idle':
-    case 'leaving':
     case 'finished':
       return undefined;
     default:
@@ -181,7 +183,7 @@ function refused(state: SessionState, moment: Moment, refusal: Refusal, attempt:
     case 'gate-shut':
     case 'host-shut':
       // The logoff came while this client was away: the application has open work to save all the same.
-      if (state.resumeToken !== '') return [{ kind: 'ended', reason: 'deadline', text: refusal.text, comeBack: true }];
+      if (state.resumeToken !== '') return [over(moment, { reason: 'deadline', text: refusal.text, comeBack: true })];
       return [...told, { kind: 'waiting', attempt, until: moment.now + WAIT_MS }];
     case 'wrong-version':
     case 'too-many':
@@ -200,11 +202,17 @@ function isSame(a: Refusal | undefined, b: Refusal): boolean {
 }
 
 function ended(moment: Moment, message: Extract<Incoming, { kind: 'ended' }>, attempt: number): SessionEvent[] {
-  const { reason, text, comeBack } = message;
+  const { reason, comeBack } = message;
   // The user notices nothing of a connection that is only being moved.
   if (comeBack && reason === 'move') return [backOff(moment, 1, 'attach')];
   if (comeBack && reason === 'connection') return [backOff(moment, attempt, 'attach')];
-  return [{ kind: 'ended', reason, text, comeBack }];
+  return [over(moment, message)];
+}
+
+type End = { readonly reason: EndReason; readonly text: string; readonly comeBack: boolean; readonly saveWithinMs?: number | undefined }; // prettier-ignore
+
+function over({ now }: Moment, { reason, text, comeBack, saveWithinMs }: End): SessionEvent {
+  return { kind: 'ended', reason, text, comeBack, saveUntil: now + SAVE_MS, saveWithinMs };
 }
 
 function lose(state: SessionState, { refusal, ...moment }: Moment & { refusal: Refusal | undefined }): SessionEvent[] {
@@ -243,8 +251,9 @@ function tick(state: SessionState, { now, random }: Moment): SessionEvent[] {
         : [{ kind: 'waiting', attempt: phase.attempt + 1, until: now + WAIT_MS }];
     case 'waiting':
       return [{ kind: 'waiting', attempt: phase.attempt, until: now + WAIT_MS }];
-    case 'idle':
     case 'leaving':
+      return leave(phase, { now, random });
+    case 'idle':
     case 'finished':
       return [];
     default:
@@ -327,8 +336,9 @@ function standingAfter({ standing }: SessionState, notice: NoticeView): NoticeVi
   return standing?.deadlineAt !== undefined && notice.deadlineAt === undefined ? standing : notice;
 }
 
-function overState(state: SessionState, { reason, comeBack }: { reason: EndReason; comeBack: boolean }): SessionState {
-  const phase: Phase = comeBack ? { at: 'leaving' } : { at: 'finished', reason };
+function overState(state: SessionState, event: Extract<SessionEvent, { kind: 'ended' }>): SessionState {
+  const { reason, comeBack, saveUntil } = event;
+  const phase: Phase = comeBack ? { at: 'leaving', until: saveUntil } : { at: 'finished', reason };
   return { ...state, phase, resumeToken: '', standing: undefined, ready: false, shutOut: true, news: '' };
 }
 

@@ -3,6 +3,7 @@
  * callback that failed. A session never throws into its application; problems go to `onError`.
  */
 
+/** What kind of problem a session has. */
 export type ProblemCode =
   /** Something that the session cannot begin without is missing or wrong. */
   | 'LASTCALL_SETTINGS'
@@ -17,6 +18,7 @@ export type ProblemCode =
   /** A mistake in this package. */
   | 'LASTCALL_DEFECT';
 
+/** What is wrong with a session; `cause` is the error behind it, where there is one. */
 export class SessionProblem extends Error {
   override readonly name = 'SessionProblem';
   constructor(

@@ -23,7 +23,7 @@ export type Phase =
   /** The gate is shut for us; the server tells when it opens. */
   | { readonly at: 'waiting'; readonly attempt: number; readonly until: number }
   /** The session is over, and it is meant to come back; the application saves its work. */
-  | { readonly at: 'leaving' }
+  | { readonly at: 'leaving'; readonly until: number }
   | { readonly at: 'finished'; readonly reason: EndReason };
 
 export interface SessionState {
@@ -90,6 +90,17 @@ export type SessionEvent =
   | { readonly kind: 'news-heard'; readonly news: string }
   | { readonly kind: 'waiting'; readonly attempt: number; readonly until: number }
   | { readonly kind: 'backed-off'; readonly attempt: number; readonly until: number; readonly then: 'attach' | 'wait' }
-  | { readonly kind: 'ended'; readonly reason: EndReason; readonly text: string; readonly comeBack: boolean }
+  /**
+   * `saveUntil`: how long the application may take to save its work before the session goes on without it. `saveWithinMs`: how long the
+   * server waits for this side of the stream to end, and nothing is installed meanwhile; undefined: it does not.
+   */
+  | {
+      readonly kind: 'ended';
+      readonly reason: EndReason;
+      readonly text: string;
+      readonly comeBack: boolean;
+      readonly saveUntil: number;
+      readonly saveWithinMs: number | undefined;
+    }
   | { readonly kind: 'goodbye-said' }
   | { readonly kind: 'finished'; readonly reason: EndReason };

@@ -50,7 +50,8 @@ export function parseAttachResponse({ message }: sessionV1.AttachResponse): Inco
       return { kind: 'notice-withdrawn', notice: message.value.notice, text: message.value.text };
     case 'ended': {
       const { reason, text, comeBack } = message.value;
-      return { kind: 'ended', reason: ENDS[reason] ?? 'unknown', text, comeBack };
+      const saveWithinMs = durationToMs(message.value.saveWithin);
+      return { kind: 'ended', reason: ENDS[reason] ?? 'unknown', text, comeBack, saveWithinMs };
     }
     case 'holdDecision': {
       const { granted, awaitsApproval, text, expiresAt } = message.value;

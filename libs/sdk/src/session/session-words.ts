@@ -2,6 +2,7 @@
  * What the session edge says, as plain values: enum names instead of numbers, instants in milliseconds of the server's clock.
  */
 
+/** Why a user is not let in, for programs. */
 export type RefusalReason =
   | 'gate-shut' // wait for the reopening
   | 'wrong-version' // this program is older or newer than the installation: restart it
@@ -11,6 +12,7 @@ export type RefusalReason =
   | 'too-many'
   | 'unknown'; // one of a newer server
 
+/** Why a session is over. */
 export type EndReason =
   | 'deadline' // the reaction time is over
   | 'connection'
@@ -52,6 +54,7 @@ export interface NoticeView {
   readonly version: string;
 }
 
+/** Why a user is not let in. */
 export interface Refusal {
   readonly reason: RefusalReason;
   /** For the user: why, until when, what happens next. */
@@ -96,7 +99,14 @@ export type Incoming =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'notice'; readonly notice: NoticeView }
   | { readonly kind: 'notice-withdrawn'; readonly notice: string; readonly text: string }
-  | { readonly kind: 'ended'; readonly reason: EndReason; readonly text: string; readonly comeBack: boolean }
+  | {
+      readonly kind: 'ended';
+      readonly reason: EndReason;
+      readonly text: string;
+      readonly comeBack: boolean;
+      /** How long the server waits for this side to save; absent: it does not. */
+      readonly saveWithinMs?: number | undefined;
+    }
   | { readonly kind: 'hold-answer'; readonly answer: HoldAnswer }
   | { readonly kind: 'heartbeat-reply' }
   | { readonly kind: 'sign-of-life' };

@@ -61,7 +61,10 @@ export class Door {
     call.on('data', ({ message }: sessionV1.AttachRequest) => {
       if (message) later(this.delaysMs().there, () => this.hear(call, message));
     });
-    call.on('end', () => this.ends.put('end'));
+    call.on('end', () => {
+      this.ends.put('end');
+      call.end();
+    });
     call.on('cancelled', () => this.ends.put('cancelled'));
   }
 

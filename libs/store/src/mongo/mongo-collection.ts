@@ -1,7 +1,7 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import type { Collection as MongoCollection } from 'mongodb';
-import type { Collection, CollectionSpec, Document, Page, Query, Step } from '../port.js';
-import { checkLimit, planQuery } from '../query-plan.js';
+import type { Collection, CollectionSpec, CountQuery, Document, Page, Query, Step } from '../port.js';
+import { checkLimit, nextField, planQuery } from '../query-plan.js';
 import { checkDocumentId, isId } from '../spec.js';
 import { DocumentInsert } from './document-insert.js';
 import { DocumentRemoval } from './document-removal.js';
@@ -97,11 +97,17 @@ export class MongoCollectionPort<T extends object> implements Collection<T> {
     return { items, nextPageToken: plan.token({ values, id: last._id }) };
   }
 
-  async count(query: Omit<Query, 'limit' | 'pageToken' | 'order'>): Promise<number> {
-    const { filter, hint } = planToFind(planQuery(this.spec, query));
-    return this.patience.repeat(`count ${this.name}.${query.index}`, () =>
-      this.documents.countDocuments(filter, { hint }),
-    );
+  async count(query: CountQuery): Promise<number> {
+    const plan = planQuery(this.spec, query);
+    const { filter, hint } = planToFind(plan);
+    const what = `count ${this.name}.${query.index}`;
+    if (query.distinct !== true)
+      return this.patience.repeat(what, () => this.documents.countDocuments(filter, { hint }));
+    const stages = [{ $match: filter }, { $group: { _id: `$fields.${nextField(plan)}` } }, { $count: 'count' }];
+    return this.patience.repeat(what, async () => {
+      const [found] = await this.documents.aggregate<{ count: number }>(stages, { hint }).toArray();
+      return found?.count ?? 0;
+    });
   }
 
   private async write<R>(id: string, step: Step<T, R>, event: EventEnvelope | undefined) {

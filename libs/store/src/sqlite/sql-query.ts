@@ -17,13 +17,20 @@ interface Condition {
   readonly values: readonly FieldValue[];
 }
 
-/** `rows`: at most so many documents. 'count': their number alone. */
-export function planToSql(collection: string, plan: QueryPlan, rows: number | 'count'): Statement {
+/** `rows`: at most so many documents. 'count': their number alone. `distinct`: how many values of that field they have. */
+export function planToSql(
+  collection: string,
+  plan: QueryPlan,
+  rows: number | 'count' | { readonly distinct: string },
+): Statement {
   const from = `${tableName(collection)} INDEXED BY ${indexName(collection, plan.index.name)}`;
   const conditions = [...standing(plan), ...equal(plan), ...range(plan), ...after(plan)];
   const where = conditions.map(({ sql }) => sql).join(' AND ');
   const values = conditions.flatMap((condition) => condition.values.map(toSql));
   if (rows === 'count') return { sql: `SELECT count(*) AS count FROM ${from} WHERE ${where}`, values };
+  if (typeof rows === 'object') {
+    return { sql: `SELECT count(DISTINCT ${columnName(rows.distinct)}) AS count FROM ${from} WHERE ${where}`, values };
+  }
   const columns = ['id', 'version', 'data', ...plan.sort.map(columnName)];
   const order = orderKeys(plan).map((column) => `${column} ${plan.descending ? 'DESC' : 'ASC'}`);
   const by = order.length > 0 ? ` ORDER BY ${order.join(', ')}` : '';

@@ -1,9 +1,9 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { Defect } from '@lastcall/kernel';
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Collection, CollectionSpec, Document, Page, Query, Step } from '../port.js';
+import type { Collection, CollectionSpec, CountQuery, Document, Page, Query, Step } from '../port.js';
 import { DuplicateKey } from '../port.js';
-import { checkLimit, planQuery } from '../query-plan.js';
+import { checkLimit, nextField, planQuery } from '../query-plan.js';
 import { formatSource, remember, say, type TraceContext } from '../say.js';
 import { checkDocumentId, encodeData, fieldValues, indexedFields } from '../spec.js';
 import type { CommitQueue } from './commit-queue.js';
@@ -138,8 +138,10 @@ export class SqliteCollection<T extends object> implements Collection<T> {
     return { items, nextPageToken: plan.token({ values, id: last['id'] as string }) };
   }
 
-  async count(query: Omit<Query, 'limit' | 'pageToken' | 'order'>): Promise<number> {
-    const [row] = this.all(planToSql(this.name, planQuery(this.spec, query), 'count'));
+  async count(query: CountQuery): Promise<number> {
+    const plan = planQuery(this.spec, query);
+    const what = query.distinct === true ? { distinct: nextField(plan) } : 'count';
+    const [row] = this.all(planToSql(this.name, plan, what));
     return row?.['count'] as number;
   }
 

@@ -37,6 +37,12 @@ export function admitsExempt({ phase }: GateState): boolean {
   return phase === 'shutting' || phase === 'closing' || phase === 'draining' || phase === 'drained';
 }
 
+/** Whether exempt users who are inside are logged off now: not before the time that the first notice gave them. */
+export function endsExempt(gate: GateState, now: number): boolean {
+  if (gate.phase === 'confirming') return now >= (gate.exemptUntil ?? now);
+  return gate.phase !== 'open' && gate.phase !== 'reopening' && !admitsExempt(gate);
+}
+
 /** Undefined: come in. `now`: so that no time is promised that is over. */
 export function refusalFor(
   gate: GateState,
@@ -58,9 +64,13 @@ export function refusalFor(
   return { reason: 'wrong-version', text, requiredVersion: gate.version };
 }
 
-/** Whether who was inside before may come back to the session: until the logoff, also through a shut gate. */
-export function mayResume(gate: GateState, applicant: Applicant, timeZone: string): boolean {
+/**
+ * Whether who was inside before may come back to the session: until the logoff, also through a shut gate. `now` absent: when it is not
+ * known, nobody comes back to a gate that may be waiting for the last exempt users.
+ */
+export function mayResume(gate: GateState, applicant: Applicant, timeZone: string, now = Infinity): boolean {
   if (gate.phase === 'shutting' || gate.phase === 'closing') return true;
+  if (gate.phase === 'confirming' && applicant.exempt) return !endsExempt(gate, now);
   return refusalFor(gate, applicant, timeZone) === undefined;
 }
 

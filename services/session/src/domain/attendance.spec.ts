@@ -28,6 +28,13 @@ it('keeps the first time of everything and the last end', () => {
   expect(only(facts)).toMatchObject({ sentAt: 1, receivedAt: 9, departure: 'deadline', endAt: 20 });
 });
 
+it('given a session that came back and left, when its first replica is found dead afterwards, then it was not lost', () => {
+  const left: Fact = { session: 's', departure: 'left', endAt: 20 };
+  const buried: Fact = { session: 's', departure: 'lost', endAt: 30 };
+  expect(only([left, buried])).toMatchObject({ departure: 'left', endAt: 20 });
+  expect(only([buried, left])).toMatchObject({ departure: 'left', endAt: 20 });
+});
+
 it('counts each session once', () => {
   const book = bookOf([
     { session: 'a', receivedAt: 1 },
@@ -38,7 +45,7 @@ it('counts each session once', () => {
     { session: 'd', departure: 'lost', endAt: 3 },
     { session: 'e', sentAt: 1 },
   ]);
-  expect(countsOf(book)).toEqual({ acknowledged: 1, read: 1, left: 2, ready: 1, ended: 1 });
+  expect(countsOf(book)).toEqual({ told: 5, acknowledged: 1, read: 1, left: 2, ready: 1, ended: 1 });
 });
 
 it('comes out the same in any order, duplicates included', () => {

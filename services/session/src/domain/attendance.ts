@@ -35,7 +35,7 @@ export function enter(book: AttendanceBook, { notice: _, ...fact }: Fact): void 
 }
 
 function together(a: Attendance, b: Attendance): Attendance {
-  const last = (a.endAt ?? -1) >= (b.endAt ?? -1) ? a : b;
+  const last = endOf(a, b);
   return {
     ...b,
     ...a,
@@ -43,10 +43,16 @@ function together(a: Attendance, b: Attendance): Attendance {
     ...earliest('receivedAt', a, b),
     ...earliest('readAt', a, b),
     ...earliest('readyAt', a, b),
-    // Who was lost at one replica may have come back at another one.
     ...(last.endAt !== undefined && { endAt: last.endAt }),
     ...(last.departure && { departure: last.departure }),
   };
+}
+
+/** The last one. Whoever was lost at one replica may have come back at another, which the first one's heirs may learn later. */
+function endOf(a: Attendance, b: Attendance): Attendance {
+  const isLost = (one: Attendance): boolean => (one.departure ?? 'lost') === 'lost';
+  if (isLost(a) !== isLost(b)) return isLost(a) ? b : a;
+  return (a.endAt ?? -1) >= (b.endAt ?? -1) ? a : b;
 }
 
 type Moment = 'sentAt' | 'receivedAt' | 'readAt' | 'readyAt';
@@ -57,7 +63,7 @@ function earliest(moment: Moment, a: Attendance, b: Attendance): Partial<Record<
 }
 
 export function countsOf(book: AttendanceBook): DrainCounts {
-  const counts = { acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
+  const counts = { told: book.size, acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
   for (const { receivedAt, readAt, departure } of book.values()) {
     counts.acknowledged += Number(receivedAt !== undefined);
     counts.read += Number(readAt !== undefined);

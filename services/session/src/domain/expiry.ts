@@ -53,9 +53,11 @@ function nextTime(state: GateState, overdueGraceMs: number): number | undefined 
   switch (state.phase) {
     case 'shutting':
     case 'draining':
-    case 'confirming':
       // Looked at again and again until it has gone on.
       return state.closedAt;
+    case 'confirming':
+      // The same, as soon as exempt users may be ended; whoever leaves before gives word.
+      return Math.min(state.exemptUntil ?? state.closedAt, silentAt(state, overdueGraceMs));
     case 'closing': {
       const holds = state.holds.map(({ expiresAt }) => expiresAt);
       return Math.min(state.notice.deadlineAt ?? Infinity, silentAt(state, overdueGraceMs), ...holds);

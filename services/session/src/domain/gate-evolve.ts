@@ -41,7 +41,7 @@ export function evolveGate(gate: GateState, event: GateEvent): GateState {
     case 'ending-begun':
       return gate.phase === 'closing' ? endingBegun(gate, event) : gate;
     case 'drained':
-      return gate.phase === 'open' ? gate : { ...leasedPart(gate), phase: 'drained', logoffAt: event.at };
+      return gate.phase === 'open' ? gate : drained(gate, event.at);
     case 'backup-noted':
       return gate.phase === 'drained' ? { ...gate, phase: 'confirming', giveUpAt: event.giveUpAt } : gate;
     case 'confirmed':
@@ -159,8 +159,14 @@ function inClosing(gate: GateState, change: (gate: GateIn<'closing'>) => GateSta
 }
 
 function endingBegun(gate: GateIn<'closing'>, { giveUpAt, at }: Event<'ending-begun'>): GateState {
-  const { notice, told: sessions, holdsGranted } = gate;
-  return { ...leasedPart(gate), phase: 'draining', notice, told: sessions, holdsGranted, giveUpAt, logoffAt: at };
+  const { notice, holdsGranted } = gate;
+  return { ...leasedPart(gate), phase: 'draining', notice, holdsGranted, giveUpAt, logoffAt: at };
+}
+
+/** Who is exempt keeps the time that the first notice gave, also when all the others went before. */
+function drained(gate: ShutGate, at: number): GateState {
+  const exempt = gate.phase === 'closing' ? { exemptUntil: gate.baseDeadlineAt } : {};
+  return { ...leasedPart(gate), phase: 'drained', logoffAt: at, ...exempt };
 }
 
 function firstStartsAsked(gate: GateState, { starts }: Event<'first-starts-asked'>): GateState {

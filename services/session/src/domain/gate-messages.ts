@@ -149,7 +149,6 @@ export type GateEvent =
   | {
       readonly type: 'drained';
       readonly counts: DrainCounts;
-      readonly told: number;
       /** How many were granted. */
       readonly holds: number;
       readonly at: number;

@@ -70,8 +70,10 @@ export interface FirstStart {
 
 export type FirstStarts = Readonly<Record<string, FirstStart>>;
 
-/** How the users left; what became of the others is reckoned from it. */
+/** How the users left; whoever neither left nor was ended was lost. */
 export interface DrainCounts {
+  /** All whom the logoff was about: it was said to them, or is known how they ended. */
+  readonly told: number;
   readonly acknowledged: number;
   /** Confirmed that they had read the notice. */
   readonly read: number;
@@ -123,6 +125,12 @@ interface Leased extends Shut {
 /** Why a person has to look at a gate that stays shut. */
 export type AlarmReason = 'lease-lost' | 'no-outcome';
 
+/** All the others are gone. */
+interface Emptied extends Leased {
+  /** Exempt users who are inside are ended no earlier: it is what the first notice named. Absent: everybody had that time. */
+  readonly exemptUntil?: number;
+}
+
 /** Answers of the drain that have to come by `giveUpAt`. */
 interface Proving {
   readonly giveUpAt: number;
@@ -148,13 +156,12 @@ export type Phase =
       Proving & {
         readonly phase: 'draining';
         readonly notice: Notice;
-        readonly told: number;
         readonly holdsGranted: number;
       })
   /** Nobody inside. A run waits for its backup; a gate shut by hand waits for a person. */
-  | (Leased & { readonly phase: 'drained' })
-  /** The backup is there: zero is being proven again. */
-  | (Leased & Proving & { readonly phase: 'confirming' })
+  | (Emptied & { readonly phase: 'drained' })
+  /** The backup is there: exempt users leave, and zero is being proven again. */
+  | (Emptied & Proving & { readonly phase: 'confirming' })
   /** The install may run. */
   | (Leased & { readonly phase: 'confirmed'; readonly alarm?: AlarmReason })
   /** The outcome is there: hosts come in as their first start is proven. */

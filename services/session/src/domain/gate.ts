@@ -20,7 +20,8 @@ import { renewLease } from './lease.js';
  * Whether users may log in to an installation.
  *
  * What it keeps, whatever comes in whatever order and how often:
- * - Nobody is logged off before a notice was sent and the whole reaction time has passed since.
+ * - Nobody is logged off before a notice was sent and the whole reaction time has passed since; exempt users neither, when all the
+ *   others are gone sooner.
  * - Zero is proven before the install (`drained`) and again right before it (`confirmed`), both in the epoch of the shutting.
  * - Each run is answered at most once, and every end that is heard of is answered. A run that is over shuts nothing.
  * - While an install may be running, only the installer's word opens the gate, or a person after the alarm. A lease that runs out
@@ -47,9 +48,7 @@ function decide(gate: GateState, command: GateCommand): Decision {
     case 'prove':
       return prove(gate, command);
     case 'note-backup':
-      return gate.phase === 'drained' && holderOf(gate)?.run === command.run
-        ? [{ type: 'backup-noted', giveUpAt: command.giveUpAt }]
-        : [];
+      return noteBackup(gate, command);
     case 'fail':
       return fail(gate, command);
     case 'update':
@@ -155,7 +154,14 @@ function prove(gate: GateState, { epoch, sessions, counts, at }: Command<'prove'
 }
 
 function drained(gate: GateIn<'closing' | 'draining'>, counts: DrainCounts, at: number): GateEvent {
-  return { type: 'drained', counts, told: gate.told, holds: gate.holdsGranted, at };
+  return { type: 'drained', counts, holds: gate.holdsGranted, at };
+}
+
+/** The time to log off exempt users begins when they may be ended. */
+function noteBackup(gate: GateState, { run, at, giveUpAt }: Command<'note-backup'>): Decision {
+  if (gate.phase !== 'drained' || holderOf(gate)?.run !== run) return [];
+  const waitMs = Math.max(0, (gate.exemptUntil ?? at) - at);
+  return [{ type: 'backup-noted', giveUpAt: giveUpAt + waitMs }];
 }
 
 function notEmpty(gate: GateIn<'draining' | 'confirming'>, sessions: number, at: number): Decision {

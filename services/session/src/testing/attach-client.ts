@@ -36,6 +36,11 @@ export class AttachClient {
     this.say({ $case: 'acknowledgement', value: { notice, read: true } });
   }
 
+  /** It has saved its work. */
+  end(): void {
+    this.stream.end();
+  }
+
   /** The connection is gone, as when the power is. */
   cut(): void {
     this.stream.cancel();

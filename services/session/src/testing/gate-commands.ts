@@ -59,7 +59,7 @@ export function given(...commands: readonly GateCommand[]) {
 }
 
 export const types = (events: readonly GateEvent[]) => events.map(({ type }) => type);
-export const counts = { acknowledged: 3, read: 2, left: 1, ready: 1, ended: 2 };
+export const counts = { told: 4, acknowledged: 3, read: 2, left: 1, ready: 1, ended: 2 };
 export const shut = (run = spec(), at = T0): GateCommand => ({ type: 'shut', run, leaseMs: LEASE, at });
 export const tell = (at = T0, sessions = 4): GateCommand => ({ type: 'tell', notice: `n${at}`, sessions, at });
 export const DEADLINE = T0 + 5 * MINUTE_MS;

@@ -51,7 +51,7 @@ export interface Scene {
   enter(exempt: boolean): void;
   leave(exempt: boolean): void;
   /** What the edge does at the deadline and before the install. */
-  endThoseWhoMustGo(): void;
+  endThoseWhoMustGo(at: number): void;
   /** What the keeper does: counts and says so. */
   count(at: number, epoch?: number): void;
 }
@@ -60,7 +60,7 @@ const anyRun = fc.constantFrom(...runs);
 const anyHost = fc.constantFrom('ts1', 'ts2');
 const anyLease = fc.constantFrom(2 * MINUTE_MS, 3 * HOUR_MS);
 
-export const counts = { acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
+export const counts = { told: 0, acknowledged: 0, read: 0, left: 0, ready: 0, ended: 0 };
 
 const ofHolds: fc.Arbitrary<Make> = fc.oneof(
   {
@@ -177,7 +177,7 @@ const users: fc.Arbitrary<Step> = fc.oneof(
       (scene) =>
         scene.leave(exempt),
   ),
-  fc.constant<Step>((scene) => scene.endThoseWhoMustGo()),
+  fc.constant<Step>((scene, at) => scene.endThoseWhoMustGo(at)),
 );
 
 /** Counted in this epoch, or late, in another one. */
@@ -199,7 +199,7 @@ const onward: Step = (scene, at) => {
       return scene.take({ type: 'end', at, giveUpAt: at + MINUTE_MS });
     case 'draining':
     case 'confirming':
-      scene.endThoseWhoMustGo();
+      scene.endThoseWhoMustGo(at);
       return scene.count(at);
     case 'drained':
       return run && scene.take({ type: 'note-backup', run: run.run, at, giveUpAt: at + MINUTE_MS });

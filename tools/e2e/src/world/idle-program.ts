@@ -9,7 +9,7 @@ const work = setTimeout(() => undefined, Number(process.env['WORK_MS'] ?? 60_000
 attachSession({
   user: 'ada',
   version: '1.0.0',
-  keepAlive: process.env['KEEP_ALIVE'] === '1',
+  ...(process.env['KEEP_ALIVE'] === '1' && { keepAlive: true }),
   onAttached: () => {
     console.log('attached');
     if (process.env['WORK_MS'] === undefined) clearTimeout(work);

@@ -1,5 +1,11 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 
 /*
  * Clients by the thousand: bare HTTP/2 streams over few connections, with the frames of gRPC written by hand. They do what a test
@@ -80,7 +86,7 @@ export class LeanClient {
     });
     this.stream.on('data', (chunk: Buffer) => this.read(chunk));
     for (const head of ['response', 'trailers'] as const) {
-      this.stream.on(head, (headers: Record<string, unknown>) => this.readStatus(headers));
+      this.stream.on(head, (headers: IncomingHttpHeaders) => this.readStatus(headers));
     }
     // The server has said its status: nothing that the client says counts any more.
     this.stream.on('end', () => this.stream.end());
@@ -170,11 +176,11 @@ export class LeanClient {
     });
   }
 
-  private readStatus(headers: Record<string, unknown>): void {
+  private readStatus(headers: IncomingHttpHeaders): void {
     const status = headers['grpc-status'];
     if (status === undefined) return;
     this.status = Number(status);
-    this.statusText = decodeURIComponent(String(headers['grpc-message'] ?? ''));
+    this.statusText = decodeURIComponent([headers['grpc-message'] ?? ''].flat().join(''));
   }
 
   private read(chunk: Buffer): void {

@@ -65,4 +65,3 @@ async function known(session: OneEdge['operator']): Promise<void> {
   const isOpen = async (): Promise<boolean> => (await session.getGate({ name: `${PARENT}/gate` })).gate?.state === OPEN;
   await until(isOpen, 'the installation to be known');
 }
-

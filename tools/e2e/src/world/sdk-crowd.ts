@@ -76,7 +76,7 @@ function createMember(user: string, channel: Channel | undefined, changed: () =>
     onAttached: (id) => note(attached, id),
     onNotice: ({ id }) => note(told, id),
     onLogoff: (reason) => note(logoffs, reason),
-    onRefused: (_text, _at, { reason }) => note(refusals, reason),
+    onRefused: (text, _at, { reason }) => note(refusals, `${reason}: ${text}`),
   });
   return { user, session, attached, told, logoffs, refusals };
 }

@@ -19,10 +19,13 @@ export async function createSpreadLine(addresses: readonly string[]): Promise<Sp
   const fars = new Set<Socket>();
   const nears = new Set<Socket>();
   let turn = 0;
-  const server = createServer(async (near) => {
+  const server = createServer((near) => {
     nears.add(near);
     near.on('error', () => undefined);
     near.on('close', () => nears.delete(near));
+    void spread(near);
+  });
+  const spread = async (near: Socket): Promise<void> => {
     for (let tries = 0; tries < targets.length; tries++) {
       const target = targets[turn++ % targets.length];
       const far = target && (await reach(target));
@@ -30,7 +33,7 @@ export async function createSpreadLine(addresses: readonly string[]): Promise<Sp
       return join(near, far, fars);
     }
     near.destroy();
-  });
+  };
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);

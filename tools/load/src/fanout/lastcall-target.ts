@@ -37,7 +37,7 @@ export async function startLastcallTarget(parts: TargetParts): Promise<LastcallT
     backends: parts.backends,
     grpcAddress: `0.0.0.0:${port}`,
     under: machine.server,
-    env: limitsFor(sessions),
+    sessionEnv: limitsFor(sessions),
   });
   const credential = await addInstallation(lastcall);
   const client = lastcall.client('session', sessionV1.SessionServiceService);
@@ -76,7 +76,11 @@ export async function startLastcallTarget(parts: TargetParts): Promise<LastcallT
 /** What is limited for good reasons, and stands in the way of very many sessions with one credential. */
 function limitsFor(sessions: number): Record<string, string> {
   const limit = String(Math.max(20_000, sessions * 2));
-  return { LASTCALL_ATTACH_BURST: limit, LASTCALL_MAX_SESSIONS_PER_INSTALLATION: limit };
+  return {
+    LASTCALL_ATTACH_BURST: limit,
+    LASTCALL_ATTACH_BURST_PER_INSTALLATION: limit,
+    LASTCALL_MAX_SESSIONS_PER_INSTALLATION: limit,
+  };
 }
 
 async function addInstallation(lastcall: Lastcall): Promise<string> {

@@ -6,6 +6,8 @@ import type { LastcallTarget } from './lastcall-target.js';
 /* The logoff: everybody is told, has the whole reaction time, and is out at the deadline. */
 
 export interface Logoff {
+  /** The deadline, by CLOCK_MONOTONIC: where to look in a CPU profile of the server. */
+  readonly clockMs: number;
   /** After the deadline; never below zero. */
   readonly firstEndedMs: number;
   readonly p50EndedMs: number;
@@ -43,6 +45,7 @@ export async function measureLogoff(crowd: Crowd, target: LastcallTarget): Promi
   const left = await target.count();
   violations.expect(left === 0, `nobody is left (${left})`);
   const logoff = {
+    clockMs: deadline - ends.timeOfDayOffset,
     firstEndedMs: first,
     p50EndedMs: after(ends.p50, ends.timeOfDayOffset),
     lastEndedMs: after(ends.last, ends.timeOfDayOffset),

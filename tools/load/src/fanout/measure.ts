@@ -51,8 +51,8 @@ export interface RoundFigures {
   readonly serverCpuUs: number;
   readonly besidesCpuUs: number;
   readonly swarmCpuUs: number;
-  /** How long the server was ready to run and another program had the processor. */
-  readonly disturbedMs: number;
+  /** How long threads of the server were ready to run while its processor had another one, of its own or of another program. */
+  readonly waitedMs: number;
 }
 
 /** Sessions that attach at the same time; fewer connections than wait at a server's door by default. */
@@ -116,9 +116,9 @@ function isLastcall(target: Target): target is LastcallTarget {
 
 const say = ({ target, shape }: Crowd): string => `${TITLES[target.name]} (${shape.perConnection} a connection)`;
 
-function tellRound({ lastMs, countedMs, serverCpuUs, disturbedMs }: RoundFigures): string {
+function tellRound({ lastMs, countedMs, serverCpuUs, waitedMs }: RoundFigures): string {
   const counted = countedMs === undefined ? '' : `, all counted after ${rounded(countedMs)} ms`;
-  return `last told after ${rounded(lastMs)} ms${counted}, ${rounded(serverCpuUs)} µs each, disturbed ${rounded(disturbedMs)} ms`;
+  return `last told after ${rounded(lastMs)} ms${counted}, ${rounded(serverCpuUs)} µs each, waited ${rounded(waitedMs)} ms`;
 }
 
 async function startSentinels({ bench, shape }: TargetParts, target: LastcallTarget, machine: Machine) {
@@ -155,7 +155,7 @@ async function attach(crowd: Crowd): Promise<Attached> {
   const idleKibPerSession = ((await memoryAtRest(target.pid)) - before) / shape.clients;
   bench.say(
     `${say(crowd)}: ${Math.round(attachPerSecond)} attached a second, ${rounded(attachCpuUs)} µs each, ` +
-      `${rounded(idleKibPerSession)} KiB each at rest, disturbed ${rounded(after.waitedMs - cpu.waitedMs)} ms`,
+      `${rounded(idleKibPerSession)} KiB each at rest, waited ${rounded(after.waitedMs - cpu.waitedMs)} ms`,
   );
   return { attachClockMs: began, attachPerSecond, attachCpuUs, idleKibPerSession };
 }
@@ -191,7 +191,7 @@ async function measureRound(crowd: Crowd, number: number, acknowledge: boolean) 
     serverCpuUs: each(after.server.usedMs - before.server.usedMs, sessions),
     besidesCpuUs: each(after.besides - before.besides, sessions),
     swarmCpuUs: each(after.swarm.usedMs - before.swarm.usedMs, shape.clients),
-    disturbedMs: after.server.waitedMs - before.server.waitedMs,
+    waitedMs: after.server.waitedMs - before.server.waitedMs,
   };
   if (acknowledge && isLastcall(target)) await takeBack(crowd, target);
   if (all.sentinels) violations.expect(all.sentinels.repeats === 0, 'each sentinel is told once');

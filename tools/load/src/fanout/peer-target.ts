@@ -10,7 +10,7 @@ import { textOf, type Target, type TargetParts } from './target.js';
 
 type Broadcaster = Pick<Program<PeerQuestions>, 'ask'>;
 
-const FILES = { grpc: 'grpc', ws: 'ws', socketio: 'socket-io' } as const;
+const FILES = { grpc: 'grpc', http2: 'http2', ws: 'ws', socketio: 'socket-io' } as const;
 
 export async function startPeer(name: keyof typeof FILES, { bench, machine, shape }: TargetParts): Promise<Target> {
   const program = startProgram<PeerQuestions>(peerFile(FILES[name]), machine.server);

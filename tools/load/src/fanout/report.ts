@@ -1,4 +1,5 @@
 import { atMost, median, ratio, rounded, type Goal } from '@lastcall/bench';
+import type { Logoff } from './logoff.js';
 import type { Measured, RoundFigures } from './measure.js';
 import { TITLES } from './shape.js';
 
@@ -59,7 +60,7 @@ export function figuresOf(measured: Measured): object {
     serverCpuUs: all(list, ({ serverCpuUs }) => serverCpuUs),
     besidesCpuUs: all(list, ({ besidesCpuUs }) => besidesCpuUs),
     swarmCpuUs: all(list, ({ swarmCpuUs }) => swarmCpuUs),
-    disturbedMs: all(list, ({ disturbedMs }) => disturbedMs),
+    waitedMs: all(list, ({ waitedMs }) => waitedMs),
   });
   return {
     target,
@@ -71,7 +72,25 @@ export function figuresOf(measured: Measured): object {
     attachCpuUs: rounded(attachCpuUs),
     told: rounds(tolds),
     acknowledged: { ...rounds(acknowledgeds), countedMs: all(acknowledgeds, ({ countedMs }) => countedMs) },
-    ...(logoff && { logoff }),
+    ...(logoff && { logoff: roundedLogoff(logoff) }),
+  };
+}
+
+function roundedLogoff({
+  clockMs,
+  firstEndedMs,
+  p50EndedMs,
+  lastEndedMs,
+  sentinelsEndedMs,
+  zeroProvenMs,
+}: Logoff): Logoff {
+  return {
+    clockMs: Math.round(clockMs),
+    firstEndedMs: rounded(firstEndedMs),
+    p50EndedMs: rounded(p50EndedMs),
+    lastEndedMs: rounded(lastEndedMs),
+    sentinelsEndedMs: { first: rounded(sentinelsEndedMs.first), last: rounded(sentinelsEndedMs.last) },
+    zeroProvenMs: rounded(zeroProvenMs),
   };
 }
 

@@ -2,12 +2,13 @@ import type { DialectName } from '../swarm/dialect.js';
 
 /* What is measured, and how. */
 
-export const TARGETS = ['lastcall', 'grpc', 'nats', 'ws', 'socketio'] as const;
+export const TARGETS = ['lastcall', 'grpc', 'http2', 'nats', 'ws', 'socketio'] as const;
 export type TargetName = (typeof TARGETS)[number];
 
 export const TITLES: Readonly<Record<TargetName, string>> = {
   lastcall: 'Lastcall',
   grpc: 'bare grpc-js',
+  http2: 'bare node:http2',
   nats: 'NATS WebSocket',
   ws: 'ws',
   socketio: 'Socket.IO',
@@ -16,6 +17,7 @@ export const TITLES: Readonly<Record<TargetName, string>> = {
 export const DIALECTS: Readonly<Record<TargetName, DialectName>> = {
   lastcall: 'grpc',
   grpc: 'grpc',
+  http2: 'grpc',
   nats: 'nats',
   ws: 'ws',
   socketio: 'socketio',

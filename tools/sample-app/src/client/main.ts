@@ -10,7 +10,7 @@ import { EXIT_START_AGAIN, Screen } from './screen.js';
 /*
  * Encore's terminal client: logs in, books, keeps a draft, and saves it when it is logged off.
  *
- *   node client.js --user NAME        then: book EVENT SEAT CUSTOMER, list, draft TEXT, ok, ready, quit
+ *   node client.js --user NAME        then: book EVENT SEAT CUSTOMER, list, draft TEXT, ok, hold MINUTES WHY, ready, quit
  *   node client.js --first-start      started once on a terminal server after an update
  */
 
@@ -26,10 +26,12 @@ async function saveOpenWork(): Promise<void> {
   screen.say('open work saved');
 }
 
-const session = attach(user, screen, async () => {
+async function leave(): Promise<void> {
   await saveOpenWork();
   process.exit(EXIT_START_AGAIN);
-});
+}
+
+const session = attach({ user, firstStart: values['first-start'] ?? false, leave }, screen);
 
 async function obey(line: string): Promise<void> {
   const [word = '', ...rest] = line.trim().split(/\s+/);
@@ -43,6 +45,8 @@ async function obey(line: string): Promise<void> {
       return;
     case 'ok':
       return session.acknowledge();
+    case 'hold':
+      return screen.hold(await session.hold(rest.slice(1).join(' '), Number(rest[0])));
     case 'ready':
       await saveOpenWork();
       return session.ready();

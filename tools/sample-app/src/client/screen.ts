@@ -1,29 +1,43 @@
-import type { EndReason, Refusal, ShownNotice } from '@lastcall/sdk';
+import type { EndReason, HoldAnswer, Refusal, ShownNotice } from '@lastcall/sdk';
 import { VERSION } from '../release.js';
 
 /** Ended because this program is to be replaced: whoever started it starts it again, on the new version. */
 export const EXIT_START_AGAIN = 75;
 
+/** Without a terminal the countdown is lines, and fewer of them. */
+const COUNTDOWN_LINES_S = 10;
+
 /*
  * What the user sees. Lines on a pipe, a countdown in place on a terminal.
  */
 export class Screen {
-  private countdown: NodeJS.Timeout | undefined;
-
   constructor(private readonly user: string) {}
 
   say(line: string): void {
-    this.stopCountdown();
     console.log(`[Encore ${VERSION}] ${this.user}: ${line}`);
   }
 
-  notice(notice: ShownNotice): void {
-    const seconds = notice.secondsLeft();
-    this.say(
-      seconds === undefined ? `message: ${notice.text}` : `message: ${notice.text} (logged off in ${seconds} s)`,
-    );
-    if (seconds === undefined || !process.stdout.isTTY) return;
-    this.countdown = setInterval(() => process.stdout.write(`\r  ${notice.secondsLeft()} s … type ok `), 1_000);
+  loggedIn(exempt: boolean): void {
+    this.say('logged in');
+    if (exempt) this.say('may stay during an update, until the install starts');
+  }
+
+  notice({ kind, text, link }: ShownNotice): void {
+    this.say(`${kind === 'logoff' || kind === 'deadline-moved' ? 'message' : kind}: ${text} ${link}`.trimEnd());
+  }
+
+  withdrawn(text: string): void {
+    this.say(`the message is withdrawn. ${text}`.trimEnd());
+  }
+
+  countdown(seconds: number): void {
+    if (process.stdout.isTTY) process.stdout.write(`\r  ${seconds} s … type ok, ready, or hold MINUTES WHY `);
+    else if (seconds % COUNTDOWN_LINES_S === 0) this.say(`${seconds} s left`);
+  }
+
+  hold({ granted, awaitsApproval, text }: HoldAnswer): void {
+    const answer = awaitsApproval ? 'a second person is asked' : granted ? 'they wait for you' : 'they do not wait';
+    this.say(`${answer}. ${text}`.trimEnd());
   }
 
   refused(text: string, refusal: Refusal): void {
@@ -33,10 +47,5 @@ export class Screen {
 
   loggedOff(reason: EndReason, text: string): void {
     this.say(`logged off (${reason}): ${text}`);
-  }
-
-  private stopCountdown(): void {
-    clearInterval(this.countdown);
-    this.countdown = undefined;
   }
 }

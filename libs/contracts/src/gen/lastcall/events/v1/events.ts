@@ -262,7 +262,7 @@ export interface SessionsDrained {
 
 /** How the users left. */
 export interface DrainSummary {
-  /** Sessions when the notice was sent. */
+  /** Sessions that the logoff was about: those that left, were ended and were lost. */
   told: number;
   /** Users who acknowledged the notice. */
   acknowledged: number;

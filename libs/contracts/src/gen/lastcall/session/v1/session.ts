@@ -406,6 +406,8 @@ export interface Hello {
   resumeToken: string;
   /** Code of the first start, when this is one. */
   firstStartCode: string;
+  /** The client ends its side of the stream when it has saved; the server waits for that, at most SessionEnded.save_within. */
+  savesOnLogoff: boolean;
 }
 
 /** Acknowledgement of a notice. */
@@ -457,7 +459,7 @@ export interface AttachResponse {
     /** The notice does not stand any more. */
     { $case: "noticeWithdrawn"; value: NoticeWithdrawn }
     | //
-    /** The session ends now; the stream ends after it. */
+    /** The session ends now; the stream ends after it, or as soon as the client has saved. */
     { $case: "ended"; value: SessionEnded }
     | //
     /** Answer to a hold request. */
@@ -530,6 +532,8 @@ export interface SessionEnded {
   text: string;
   /** Whether to come back by itself. */
   comeBack: boolean;
+  /** How long the server waits for the client to save its work and to end its side of the stream; absent: it does not wait. */
+  saveWithin?: Duration | undefined;
 }
 
 /** Answer to a hold request. */
@@ -1995,6 +1999,7 @@ function createBaseHello(): Hello {
     clientKind: "",
     resumeToken: "",
     firstStartCode: "",
+    savesOnLogoff: false,
   };
 }
 
@@ -2026,6 +2031,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.firstStartCode !== "") {
       writer.uint32(74).string(message.firstStartCode);
+    }
+    if (message.savesOnLogoff !== false) {
+      writer.uint32(80).bool(message.savesOnLogoff);
     }
     return writer;
   },
@@ -2115,6 +2123,14 @@ export const Hello: MessageFns<Hello> = {
             message.firstStartCode = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.savesOnLogoff = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2154,6 +2170,11 @@ export const Hello: MessageFns<Hello> = {
         : isSet(object.first_start_code)
         ? globalThis.String(object.first_start_code)
         : "",
+      savesOnLogoff: isSet(object.savesOnLogoff)
+        ? globalThis.Boolean(object.savesOnLogoff)
+        : isSet(object.saves_on_logoff)
+        ? globalThis.Boolean(object.saves_on_logoff)
+        : false,
     };
   },
 
@@ -2186,6 +2207,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.firstStartCode !== "") {
       obj.firstStartCode = message.firstStartCode;
     }
+    if (message.savesOnLogoff !== false) {
+      obj.savesOnLogoff = message.savesOnLogoff;
+    }
     return obj;
   },
 
@@ -2203,6 +2227,7 @@ export const Hello: MessageFns<Hello> = {
     message.clientKind = object.clientKind ?? "";
     message.resumeToken = object.resumeToken ?? "";
     message.firstStartCode = object.firstStartCode ?? "";
+    message.savesOnLogoff = object.savesOnLogoff ?? false;
     return message;
   },
 };
@@ -3210,7 +3235,7 @@ export const NoticeWithdrawn: MessageFns<NoticeWithdrawn> = {
 };
 
 function createBaseSessionEnded(): SessionEnded {
-  return { reason: 0, text: "", comeBack: false };
+  return { reason: 0, text: "", comeBack: false, saveWithin: undefined };
 }
 
 export const SessionEnded: MessageFns<SessionEnded> = {
@@ -3223,6 +3248,9 @@ export const SessionEnded: MessageFns<SessionEnded> = {
     }
     if (message.comeBack !== false) {
       writer.uint32(24).bool(message.comeBack);
+    }
+    if (message.saveWithin !== undefined) {
+      Duration.encode(message.saveWithin, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3264,6 +3292,14 @@ export const SessionEnded: MessageFns<SessionEnded> = {
             message.comeBack = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.saveWithin = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3285,6 +3321,11 @@ export const SessionEnded: MessageFns<SessionEnded> = {
         : isSet(object.come_back)
         ? globalThis.Boolean(object.come_back)
         : false,
+      saveWithin: isSet(object.saveWithin)
+        ? Duration.fromJSON(object.saveWithin)
+        : isSet(object.save_within)
+        ? Duration.fromJSON(object.save_within)
+        : undefined,
     };
   },
 
@@ -3299,6 +3340,9 @@ export const SessionEnded: MessageFns<SessionEnded> = {
     if (message.comeBack !== false) {
       obj.comeBack = message.comeBack;
     }
+    if (message.saveWithin !== undefined) {
+      obj.saveWithin = Duration.toJSON(message.saveWithin);
+    }
     return obj;
   },
 
@@ -3310,6 +3354,9 @@ export const SessionEnded: MessageFns<SessionEnded> = {
     message.reason = object.reason ?? 0;
     message.text = object.text ?? "";
     message.comeBack = object.comeBack ?? false;
+    message.saveWithin = (object.saveWithin !== undefined && object.saveWithin !== null)
+      ? Duration.fromPartial(object.saveWithin)
+      : undefined;
     return message;
   },
 };

@@ -1,0 +1,91 @@
+import { createTempFolder, startChild, type Child, type TempFolder } from '@lastcall/testkit';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openFrontDoor, type FrontDoor } from './world/front-door.js';
+import { ROOT } from './world/lastcall-processes.js';
+import { until } from './world/until.js';
+
+/*
+ * The contract without our SDK: a client in Python, generated from the same proto files, before a real session service. Skipped by name
+ * where there is no python3, or where pip cannot fetch grpcio in time.
+ */
+
+const PIP_MS = 90_000;
+const PROTOS = ['session', 'attendance', 'policy'].map((name) => `lastcall/session/v1/${name}.proto`);
+
+/** Runs a command to its end; the problem in one line, or undefined. */
+function problemOf(command: string, args: readonly string[], timeout: number): string | undefined {
+  const { status, error, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout });
+  if (status === 0) return undefined;
+  return error?.message ?? stderr.trim().split('\n').at(-1) ?? `ended with ${status}`;
+}
+
+/** A Python with grpcio in a folder of its own, or why there is none. Synchronous: it decides whether the suite is there. */
+function preparePython(): { readonly folder: string; readonly problem: string | undefined } {
+  const folder = mkdtempSync(join(tmpdir(), 'lastcall-python-'));
+  const python = join(folder, 'venv/bin/python');
+  const problem =
+    problemOf('python3', ['-m', 'venv', join(folder, 'venv')], PIP_MS) ??
+    problemOf(
+      python,
+      ['-m', 'pip', 'install', '--quiet', '--only-binary', ':all:', '--retries', '1', 'grpcio', 'grpcio-tools'],
+      PIP_MS,
+    );
+  return { folder, problem };
+}
+
+const { folder, problem } = preparePython();
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const suite = problem === undefined ? describe : describe.skip;
+
+suite(problem === undefined ? 'a client in Python' : `a client in Python (needs python3 and pip: ${problem})`, () => {
+  let generated: TempFolder;
+  let door: FrontDoor;
+  const programs: Child[] = [];
+  const python = join(folder, 'venv/bin/python');
+
+  beforeAll(async () => {
+    generated = await createTempFolder('generated');
+    const out = generated.path;
+    const args = [
+      '-m',
+      'grpc_tools.protoc',
+      '-I',
+      join(ROOT, 'proto'),
+      `--python_out=${out}`,
+      `--grpc_python_out=${out}`,
+    ];
+    expect(problemOf(python, [...args, ...PROTOS], 60_000)).toBeUndefined();
+    door = await openFrontDoor();
+  }, 120_000);
+  afterAll(async () => {
+    await Promise.all(programs.map((program) => program.stop()));
+    await door.stop();
+    await generated.remove();
+  });
+
+  it('is told, says that the user has read it and is ready, is logged off, waits, and is in again', async () => {
+    const client = startChild(python, [join(ROOT, 'libs/sdk/examples/python/client.py'), 'ada'], {
+      ...door.env,
+      PYTHONPATH: generated.path,
+    });
+    programs.push(client);
+    await client.until(/^logged in as \S+$/);
+    await door.hasInside(['ada']);
+    expect(await door.sessionOf('ada')).toMatchObject({ version: '1.0.0', clientKind: 'terminal', read: false });
+
+    await door.shut(60_000);
+    await client.until(/^notice: .*We move house/);
+    await client.until(/^logged off: END_REASON_READY$/);
+    await door.hasInside([]);
+
+    const before = client.lines.length;
+    await door.open();
+    const after = (): readonly string[] => client.lines.slice(before);
+    await until(async () => after().includes('open again'), 'the reopening');
+    await until(async () => after().some((line) => line.startsWith('logged in as')), 'the second login');
+    await door.hasInside(['ada']);
+  }, 60_000);
+});
