@@ -44,9 +44,11 @@ export async function runCommand(request: CommandRequest): Promise<CommandOutcom
   const log = openSync(request.logFile, 'a+', 0o600);
   const begunAt = Date.now();
   const from = fstatSync(log).size;
-  const trimmer = setInterval(() => trim(log, request.maxLogBytes ?? MAX_LOG_BYTES), TRIM_EVERY_MS);
+  const growing = new GrowingLog(log, request.maxLogBytes ?? MAX_LOG_BYTES);
+  const trimmer = setInterval(() => growing.trim(), TRIM_EVERY_MS);
   try {
     const { exit, timedOut } = await runToEnd(request, log);
+    growing.end();
     const ended = { output: readTail(log, from), durationMs: Date.now() - begunAt };
     return timedOut ? { kind: 'timed-out', ...ended } : { ...exit, ...ended };
   } finally {
@@ -123,12 +125,40 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Keeps the end of a file that has grown too large. Writers append, so they go on at the new end. */
+/** Keeps the end of a file that has grown too large and that nobody writes to. */
 export function trim(fd: number, maxBytes: number): void {
   if (fstatSync(fd).size <= maxBytes) return;
   const tail = readEnd(fd, 0);
   ftruncateSync(fd, 0);
   writeSync(fd, tail);
+}
+
+/**
+ * A log that a command is writing to. What is kept of it is put back when the command has ended: before that it would come after words that
+ * were written meanwhile.
+ */
+class GrowingLog {
+  private kept: Buffer = Buffer.alloc(0);
+
+  constructor(
+    private readonly fd: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  trim(): void {
+    const { fd } = this;
+    if (fstatSync(fd).size <= this.maxBytes) return;
+    this.kept = readEnd(fd, 0);
+    ftruncateSync(fd, 0);
+  }
+
+  end(): void {
+    const { fd, kept } = this;
+    if (kept.byteLength === 0) return;
+    const since = readEnd(fd, 0);
+    ftruncateSync(fd, 0);
+    writeSync(fd, Buffer.concat([kept, since]).subarray(-OUTPUT_TAIL_BYTES));
+  }
 }
 
 function readEnd(fd: number, from: number): Buffer {

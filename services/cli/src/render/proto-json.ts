@@ -18,6 +18,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'reopeningRamp',
   'resumeGrace',
   'runIfLateWithin',
+  'saveWithin',
 ]);
 
 /** Generated JSON as protobuf's JSON mapping. */
