@@ -9,6 +9,8 @@ const path = require('node:path');
 
 const OLDEST = 24;
 const HANDED_OVER = 'LASTCALL_LAUNCHED';
+/** V8 reads it when it starts and never again. Why: services/session/src/young-generation.ts. */
+const YOUNG = '--max-semi-space-size=8';
 
 function pinnedNode() {
   for (let dir = __dirname; ; dir = path.dirname(dir)) {
@@ -24,7 +26,8 @@ function handOver(node) {
   const env = Object.assign({}, process.env, { [HANDED_OVER]: '1' });
   // The channel tells the other side when this process is gone, however it went.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
-  const child = spawn(node, [process.argv[1]].concat(process.argv.slice(2)), { stdio, env });
+  const flags = wantsYoung() ? [YOUNG] : [];
+  const child = spawn(node, flags.concat(process.argv.slice(1)), { stdio, env });
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => child.kill(signal)));
   child.on('error', tooOld);
   child.on('exit', (code) => process.exit(code === null ? 1 : code));
@@ -34,6 +37,19 @@ function endWithLauncher() {
   if (!process.channel) return;
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   process.channel.unref();
+}
+
+/** Of all commands only `up` stays and has thousands of sessions. */
+function wantsYoung() {
+  const isUp = process.argv.slice(2).find((arg) => !arg.startsWith('-')) === 'up';
+  return isUp && !/semi.space/.test(process.execArgv.concat(process.env.NODE_OPTIONS || '').join(' '));
+}
+
+/** In this same process; where there is no such call, as on Windows, it takes more memory. */
+function startAgainYoung() {
+  if (!process.execve || process.platform === 'win32' || process.channel || !wantsYoung()) return;
+  const flags = [YOUNG].concat(process.execArgv);
+  process.execve(process.execPath, [process.execPath].concat(flags, process.argv.slice(1)), process.env);
 }
 
 function tooOld() {
@@ -54,6 +70,7 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST) {
   if (process.env[HANDED_OVER]) endWithLauncher();
   delete process.env[HANDED_OVER];
   silenceExperimentalWarnings();
+  startAgainYoung();
   const main = path.join(__dirname, '..', 'dist', 'main.js');
   if (existsSync(main)) {
     require(main);

@@ -1,3 +1,4 @@
+import './young-generation.js';
 import { main } from '@lastcall/runtime';
 import { sessionModule } from './service.js';
 

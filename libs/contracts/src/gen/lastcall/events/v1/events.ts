@@ -244,7 +244,7 @@ export interface NoticeSent {
   deadline?:
     | Date
     | undefined;
-  /** Sessions at that time. */
+  /** Sessions at that time, each once. Of logins that race with the shutting, some are counted that are refused right after. */
   sessionCount: number;
 }
 
