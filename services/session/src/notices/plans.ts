@@ -97,7 +97,10 @@ export function createPlans(options: PlansOptions): Plans {
           now,
         );
       });
-      if (taken.taken) await deliver(parts, id, taken.result);
+      if (!taken.taken) return;
+      await deliver(parts, id, taken.result);
+      // Settings that changed since they were read found no such plan to reschedule.
+      await deliver(parts, id, await announce(parts, installation, id));
     },
     reschedule: async (installation) => {
       let token: { pageToken?: string } = {};
