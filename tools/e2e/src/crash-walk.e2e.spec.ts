@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import type { Pair } from './world/lastcall-processes.js';
 import { unfairness } from './world/remains.js';
 import { storedBlobOf } from './world/stored-blobs.js';
-import { createWorld, INSTALLATION, type World } from './world/world.js';
+import { createWorld, INSTALLATION, until, type World } from './world/world.js';
 
 /*
  * kill -9 at every event of a run: the process that is saying it dies while it is on its way, and comes back (the hosts' agents
@@ -61,6 +61,11 @@ function suite(pair: Pair): void {
       const { service } = await said;
       await world.lastcall.killAndRestart(service);
       await doing;
+      // The channel takes its time to find a process that was away.
+      await until(
+        async () => (await world.services.catalog.getInstallation({ name: NAME })).installation !== undefined,
+        'an answer',
+      );
       covered.add(type);
     }
 
@@ -176,6 +181,20 @@ function suite(pair: Pair): void {
       },
     );
 
+    it('announces a planned run when it is killed while that is said', async () => {
+      const version = nextVersion();
+      await world.publish({ version });
+      const before = world.users.map((user) => user.log.length);
+      const localTime = new Date(Date.now() + 30 * 60_000).toISOString().slice(0, 19);
+      await killAt('RunPlanned', () =>
+        world.update(version, { start: { condition: { $case: 'time', value: { localTime } } } }),
+      );
+      const isTold = (): boolean =>
+        world.users.every((user, i) => user.log.slice(before[i]).some(({ what }) => what === 'told'));
+      await until(isTold, 'everybody to be told of the planned run');
+      await consistent(await current());
+    });
+
     it('keeps settings, tokens and withdrawn releases over a kill while they are said', async () => {
       const { catalog, tokens } = world.services;
       const installation = (await catalog.getInstallation({ name: NAME })).installation;
@@ -210,7 +229,9 @@ function suite(pair: Pair): void {
       const gate = await world.gate();
       expect(gate.alarm).toBe(true);
       expect(gate.state).not.toBe(sessionV1.GateState.OPEN);
-      expect(world.users.some((user) => user.isIn())).toBe(false);
+      // Whose connection was lost by the kill learns a little later that nobody is let in.
+      await until(() => !world.users.some((user) => user.isIn()), 'nobody to be in');
+      expect((await world.services.session.countSessions({ parent: NAME })).count).toBe(0);
       await world.failCommand('restore', false);
       expect(await world.versionOn('srv')).toBe(version);
     });
