@@ -11,7 +11,7 @@ export * from './subjects.js';
 export * from './tree.js';
 export * from './wire.js';
 
-export * as catalogV1 from './gen/lastcall/catalog/v1/catalog.js';
+export * as catalogV1 from './catalog-v1.js';
 export * as commonV1 from './gen/lastcall/common/v1/common.js';
 export * as eventsV1 from './gen/lastcall/events/v1/events.js';
 export * as identityV1 from './gen/lastcall/identity/v1/identity.js';
@@ -20,10 +20,8 @@ export * as hostOrderV1 from './gen/lastcall/installer/v1/host_order.js';
 export * as installerV1 from './gen/lastcall/installer/v1/installer.js';
 export * as operationsV1 from './gen/lastcall/operations/v1/operations.js';
 export * as preflightV1 from './gen/lastcall/preflight/v1/preflight.js';
-export * as schedulerV1 from './gen/lastcall/scheduler/v1/scheduler.js';
-export * as sessionAttendanceV1 from './gen/lastcall/session/v1/attendance.js';
-export * as sessionPolicyV1 from './gen/lastcall/session/v1/policy.js';
-export * as sessionV1 from './gen/lastcall/session/v1/session.js';
+export * as schedulerV1 from './scheduler-v1.js';
+export * as sessionV1 from './session-v1.js';
 export * as healthV1 from './gen/grpc/health/v1/health.js';
 export * as rpcErrorsV1 from './gen/google/rpc/error_details.js';
 

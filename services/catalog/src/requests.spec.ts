@@ -1,4 +1,4 @@
-import { catalogV1, commonV1, sessionPolicyV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, sessionV1 } from '@lastcall/contracts';
 import { parseChanges, parsePage, parseSettings, Wrong } from './requests.js';
 
 const good = (more: Partial<catalogV1.Installation> = {}): catalogV1.Installation =>
@@ -108,7 +108,7 @@ describe('parseChanges', () => {
 
   it('leaves the session settings alone when all fields are meant and nothing is said about them', () => {
     expect(parseChanges(new Wrong(), good(), [])).not.toHaveProperty('sessionPolicy');
-    const said = good({ sessionPolicy: sessionPolicyV1.SessionPolicy.fromPartial({ exemptUsers: ['ada'] }) });
+    const said = good({ sessionPolicy: sessionV1.SessionPolicy.fromPartial({ exemptUsers: ['ada'] }) });
     expect(parseChanges(new Wrong(), said, [])).toMatchObject({ sessionPolicy: { exemptUsers: ['ada'] } });
     expect(parseChanges(new Wrong(), good(), ['session_policy'])).toEqual({ sessionPolicy: {} });
   });

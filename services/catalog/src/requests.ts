@@ -5,7 +5,7 @@ import {
   installationKind,
   NAMES,
   parseName,
-  sessionPolicyV1,
+  sessionV1,
   type catalogV1,
   type NameKind,
   type NameParts,
@@ -167,7 +167,7 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
   reactionTimeMs: (wrong, { reactionTime }) => parseReactionTime(wrong, reactionTime),
   sessionPolicy: (wrong, { sessionPolicy }) => {
     wrong.add(...checkPolicy(sessionPolicy, 'installation.session_policy'));
-    return sessionPolicy ? (sessionPolicyV1.SessionPolicy.toJSON(sessionPolicy) as Values['sessionPolicy']) : {};
+    return sessionPolicy ? (sessionV1.SessionPolicy.toJSON(sessionPolicy) as Values['sessionPolicy']) : {};
   },
 };
 

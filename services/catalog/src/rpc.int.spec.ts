@@ -1,4 +1,4 @@
-import { catalogV1, commonV1, eventsV1, identityV1, sessionPolicyV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, eventsV1, identityV1, sessionV1 } from '@lastcall/contracts';
 import { CallError, type UnaryClient } from '@lastcall/sdk';
 import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
 import { catalogModule } from './service.js';
@@ -154,10 +154,10 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     });
 
     it('keep session settings, tell them, and clear them when the mask names them', async () => {
-      const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial({
+      const sessionPolicy = sessionV1.SessionPolicy.fromPartial({
         exemptUsers: ['ada'],
         announceBefore: [{ seconds: 3_600n }],
-        templates: [{ kind: sessionPolicyV1.NoticeKind.LOGOFF, language: 'de', text: 'Bitte abmelden.' }],
+        templates: [{ kind: sessionV1.NoticeKind.LOGOFF, language: 'de', text: 'Bitte abmelden.' }],
         holds: { longest: { seconds: 600n }, needsApproval: true },
         reopeningRamp: { seconds: 0n },
       });
@@ -170,7 +170,7 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await catalog.updateInstallation(title)).installation?.sessionPolicy).toEqual(sessionPolicy);
       const cleared = { installation: berlin({ name }), updateMask: ['session_policy'] };
       const { installation } = await catalog.updateInstallation(cleared);
-      expect(installation?.sessionPolicy).toEqual(sessionPolicyV1.SessionPolicy.create());
+      expect(installation?.sessionPolicy).toEqual(sessionV1.SessionPolicy.create());
     });
 
     it('keep one of two edits that were made at the same time', async () => {

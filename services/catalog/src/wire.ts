@@ -6,7 +6,7 @@ import {
   identityV1,
   installationKind,
   msToDuration,
-  sessionPolicyV1,
+  sessionV1,
   type RoleName,
 } from '@lastcall/contracts';
 import type { PresentInstallation } from './domain/installation.js';
@@ -116,7 +116,7 @@ export function installationToWire(installation: string, state: PresentInstallat
     installedVersion: state.installedVersion,
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
-    sessionPolicy: settings.sessionPolicy && sessionPolicyV1.SessionPolicy.fromJSON(settings.sessionPolicy),
+    sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
   });
 }
 

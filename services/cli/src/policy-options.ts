@@ -1,4 +1,4 @@
-import { msToDuration, sessionPolicyV1 } from '@lastcall/contracts';
+import { msToDuration, sessionV1 } from '@lastcall/contracts';
 import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { UsageError } from './failures.js';
@@ -53,15 +53,15 @@ export function policyOptions(command: Command): Command {
 /** The settings with what the options change; undefined when they change nothing. */
 export function changedPolicy(
   options: PolicyOptions,
-  before: sessionPolicyV1.SessionPolicy | undefined,
-): sessionPolicyV1.SessionPolicy | undefined {
-  const current = before ?? sessionPolicyV1.SessionPolicy.create();
+  before: sessionV1.SessionPolicy | undefined,
+): sessionV1.SessionPolicy | undefined {
+  const current = before ?? sessionV1.SessionPolicy.create();
   const holds = givenHolds(options);
-  const given: Partial<sessionPolicyV1.SessionPolicy> = {
+  const given: Partial<sessionV1.SessionPolicy> = {
     ...givenNotices(options, current.templates),
     ...(options.exemptUser && { exemptUsers: listed(options.exemptUser) }),
     ...(Object.keys(holds).length > 0 && {
-      holds: { ...(current.holds ?? sessionPolicyV1.HoldPolicy.create()), ...holds },
+      holds: { ...(current.holds ?? sessionV1.HoldPolicy.create()), ...holds },
     }),
     ...(options.reopeningRamp !== undefined && {
       reopeningRamp: durationOption('--reopening-ramp', options.reopeningRamp),
@@ -72,8 +72,8 @@ export function changedPolicy(
 
 function givenNotices(
   options: PolicyOptions,
-  templates: readonly sessionPolicyV1.NoticeTemplate[],
-): Partial<sessionPolicyV1.SessionPolicy> {
+  templates: readonly sessionV1.NoticeTemplate[],
+): Partial<sessionV1.SessionPolicy> {
   const { announceBefore, announcements, noticeTemplate, language, link, linkHost } = options;
   return {
     ...(announceBefore !== undefined && { announceBefore: spans('--announce-before', announceBefore) }),
@@ -85,7 +85,7 @@ function givenNotices(
   };
 }
 
-function givenHolds(options: PolicyOptions): Partial<sessionPolicyV1.HoldPolicy> {
+function givenHolds(options: PolicyOptions): Partial<sessionV1.HoldPolicy> {
   const { holdLongest, holdMax, holdDelay, holdApproval } = options;
   return {
     ...(holdLongest !== undefined && { longest: durationOption('--hold-longest', holdLongest) }),
@@ -102,10 +102,10 @@ function spans(option: string, text: string): { seconds: bigint; nanos: number }
   return listed(text.split(',').map((part) => part.trim())).map((part) => msToDuration(spanOption(option, part)));
 }
 
-const { NoticeKind } = sessionPolicyV1;
+const { NoticeKind } = sessionV1;
 
 /** Every kind but a person's own words has texts. */
-const KINDS: ReadonlyMap<string, sessionPolicyV1.NoticeKind> = new Map(
+const KINDS: ReadonlyMap<string, sessionV1.NoticeKind> = new Map(
   [
     NoticeKind.ANNOUNCEMENT,
     NoticeKind.MOVED,
@@ -118,10 +118,7 @@ const KINDS: ReadonlyMap<string, sessionPolicyV1.NoticeKind> = new Map(
 );
 
 /** `logoff:de=logoff.txt` replaces the text of that kind and language; without a file it takes it away. */
-function withTemplate(
-  templates: readonly sessionPolicyV1.NoticeTemplate[],
-  given: string,
-): sessionPolicyV1.NoticeTemplate[] {
+function withTemplate(templates: readonly sessionV1.NoticeTemplate[], given: string): sessionV1.NoticeTemplate[] {
   const match = /^([^:=]+):([^=]+)=(.*)$/.exec(given);
   const kind = KINDS.get(match?.[1] ?? '');
   const [, , language = '', file = ''] = match ?? [];

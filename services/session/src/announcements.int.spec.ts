@@ -1,4 +1,4 @@
-import { sessionPolicyV1, sessionV1, type eventsV1 } from '@lastcall/contracts';
+import { sessionV1, type eventsV1 } from '@lastcall/contracts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, randomId, SECOND_MS } from '@lastcall/kernel';
 import { CODE } from '@lastcall/sdk';
 import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
@@ -21,7 +21,7 @@ import {
  * or cancelled, and when they are back again. The times are the real ones: the plan is made so that the next one comes in a moment.
  */
 
-const { NoticeKind } = sessionPolicyV1;
+const { NoticeKind } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
 const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000, planSettleMs: 1_000 };
 const LINK = 'https://help.example.com/updates';
@@ -59,8 +59,8 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
   afterAll(() => stack.stop());
 
   const catalog = 'catalog/installations/encore-berlin';
-  async function changed(policy: Parameters<typeof sessionPolicyV1.SessionPolicy.fromPartial>[0]): Promise<void> {
-    const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial(policy);
+  async function changed(policy: Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0]): Promise<void> {
+    const sessionPolicy = sessionV1.SessionPolicy.fromPartial(policy);
     await stack.publish('InstallationChanged', INSTALLATION, installationChanged({ sessionPolicy }), catalog);
   }
 
@@ -85,7 +85,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
 
   /** What they are told of this plan, and not before. */
   async function told(
-    kind: sessionPolicyV1.NoticeKind,
+    kind: sessionV1.NoticeKind,
     startTime: Date,
     since: number,
   ): Promise<Record<keyof Readers, string>> {

@@ -1,4 +1,4 @@
-import { sessionAttendanceV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { describeWith, startStack, type Stack } from '@lastcall/testkit';
 import type { AttachClient } from './testing/attach-client.js';
 import { eventually, startPair, type Backing, type Pair } from './testing/pair.js';
@@ -8,7 +8,7 @@ import { cancelled, INSTALLATION, runSpec, stagingCompleted, withoutTerminalServ
  * What became of each user of a logoff, put together from two replicas; and the list of sessions, which knows of both.
  */
 
-const { Departure } = sessionAttendanceV1;
+const { Departure } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
 
 function suite(backing: Backing): void {
@@ -19,8 +19,8 @@ function suite(backing: Backing): void {
   });
   afterEach(() => pair.stop());
 
-  async function attendanceOf(run: string, pageSize = 0): Promise<sessionAttendanceV1.Attendance[]> {
-    const all: sessionAttendanceV1.Attendance[] = [];
+  async function attendanceOf(run: string, pageSize = 0): Promise<sessionV1.Attendance[]> {
+    const all: sessionV1.Attendance[] = [];
     let pageToken = '';
     do {
       const page = await pair.operator(pair.first).listAttendance({ parent: PARENT, run, pageSize, pageToken });
@@ -30,7 +30,7 @@ function suite(backing: Backing): void {
     return all;
   }
 
-  const byUser = (all: sessionAttendanceV1.Attendance[], user: string) => all.find((one) => one.user === user);
+  const byUser = (all: sessionV1.Attendance[], user: string) => all.find((one) => one.user === user);
 
   it('says who was told, received, read and how each one left, when the drain is said to be over', async () => {
     const doors = [pair.first, pair.second];

@@ -1,4 +1,4 @@
-import { commonV1, msToDuration, sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
+import { commonV1, msToDuration, sessionV1 } from '@lastcall/contracts';
 import { MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import { CODE } from '@lastcall/sdk';
 import { describeWith, type Stack, type StackOptions, startStack } from '@lastcall/testkit';
@@ -12,7 +12,7 @@ import { aboutRun, PARENT, openSite, SITE_SETTINGS, type Site } from './testing/
  * a run that does not fit its window any more is postponed.
  */
 
-const { NoticeKind } = sessionPolicyV1;
+const { NoticeKind } = sessionV1;
 const { hosts } = withoutTerminalServers();
 const LATER = { hosts, holdsAllowed: true, reactionTimeMs: 60_000 };
 

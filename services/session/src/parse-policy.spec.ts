@@ -1,12 +1,12 @@
-import { sessionPolicyV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
 import { DEFAULT_POLICY, policyOf } from './domain/installation.js';
 import { parsePolicy } from './parse-policy.js';
 
 const seconds = (s: number) => ({ seconds: BigInt(s), nanos: 0 });
-const policy = (wire: Parameters<typeof sessionPolicyV1.SessionPolicy.fromPartial>[0]) =>
-  parsePolicy(sessionPolicyV1.SessionPolicy.fromPartial(wire));
-const { LOGOFF, MESSAGE } = sessionPolicyV1.NoticeKind;
+const policy = (wire: Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0]) =>
+  parsePolicy(sessionV1.SessionPolicy.fromPartial(wire));
+const { LOGOFF, MESSAGE } = sessionV1.NoticeKind;
 
 describe('session settings', () => {
   it('have their defaults where nothing is said', () => {
@@ -51,7 +51,7 @@ describe('session settings', () => {
         templates: [
           { ...good, text: '{' },
           { ...good, kind: MESSAGE },
-          { ...good, kind: 99 as sessionPolicyV1.NoticeKind },
+          { ...good, kind: 99 as sessionV1.NoticeKind },
           { ...good, language: '!' },
           good,
         ],

@@ -7,7 +7,7 @@ import {
   checkTemplate,
   durationToMs,
   POLICY_LIMITS,
-  type sessionPolicyV1,
+  type sessionV1,
 } from '@lastcall/contracts';
 import { DEFAULT_POLICY, type HoldPolicy, type NoticeTemplate, type SessionPolicy } from './domain/installation.js';
 import { noticeKindFromWire } from './notices/notice-kinds.js';
@@ -17,7 +17,7 @@ import { noticeKindFromWire } from './notices/notice-kinds.js';
  * or older catalog) is left out and has its default, because users must be told and let in whatever is in the settings.
  */
 
-export function parsePolicy(wire: sessionPolicyV1.SessionPolicy | undefined): SessionPolicy {
+export function parsePolicy(wire: sessionV1.SessionPolicy | undefined): SessionPolicy {
   if (!wire) return DEFAULT_POLICY;
   const hosts = wire.linkHosts.filter((host) => !checkLinkHost('', host)).slice(0, POLICY_LIMITS.linkHosts);
   return {
@@ -32,20 +32,20 @@ export function parsePolicy(wire: sessionPolicyV1.SessionPolicy | undefined): Se
 }
 
 /** The longest first, each once. */
-function parseAnnounceBefore(wire: sessionPolicyV1.SessionPolicy): readonly number[] {
+function parseAnnounceBefore(wire: sessionV1.SessionPolicy): readonly number[] {
   if (wire.announcementsOff) return [];
   const right = wire.announceBefore.filter((before) => !checkAnnounceBefore('', before));
   const ms = new Set(right.slice(0, POLICY_LIMITS.announceBefore).map((before) => durationToMs(before) ?? 0));
   return ms.size === 0 ? DEFAULT_POLICY.announceBeforeMs : [...ms].toSorted((a, b) => b - a);
 }
 
-function parseTemplate(wire: sessionPolicyV1.NoticeTemplate): readonly NoticeTemplate[] {
+function parseTemplate(wire: sessionV1.NoticeTemplate): readonly NoticeTemplate[] {
   const kind = noticeKindFromWire(wire.kind);
   if (kind === undefined || checkTemplate('', wire)) return [];
   return [{ kind, language: wire.language, text: wire.text }];
 }
 
-function parseHolds(wire: sessionPolicyV1.HoldPolicy | undefined): HoldPolicy {
+function parseHolds(wire: sessionV1.HoldPolicy | undefined): HoldPolicy {
   const defaults = DEFAULT_POLICY.holds;
   if (!wire) return defaults;
   const { minHoldMs, maxHoldMs, holdCount } = POLICY_LIMITS;

@@ -1,4 +1,4 @@
-import { atToDate, sessionAttendanceV1, type sessionV1 } from '@lastcall/contracts';
+import { atToDate, sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, type Rejected } from '@lastcall/kernel';
 import { nameOf, pageOf, type RpcHandlers } from '@lastcall/runtime';
 import type { Attendance, Departure } from './domain/attendance.js';
@@ -23,8 +23,8 @@ const SESSION = /^s-[a-z2-7]{16}$/;
 
 async function listAttendance(
   parts: AttendanceParts,
-  request: sessionAttendanceV1.ListAttendanceRequest,
-): Promise<sessionAttendanceV1.ListAttendanceResponse | Rejected> {
+  request: sessionV1.ListAttendanceRequest,
+): Promise<sessionV1.ListAttendanceResponse | Rejected> {
   const parsed = nameOf('installation', request.parent, 'parent');
   if (isRejected(parsed)) return parsed;
   const page = pageOf(request);
@@ -41,14 +41,14 @@ async function listAttendance(
   return { attendance: items.map(attendanceToWire), nextPageToken: last?.session ?? '' };
 }
 
-const DEPARTURES: Readonly<Record<Departure, sessionAttendanceV1.Departure>> = {
-  left: sessionAttendanceV1.Departure.LEFT,
-  ready: sessionAttendanceV1.Departure.READY,
-  deadline: sessionAttendanceV1.Departure.DEADLINE,
-  lost: sessionAttendanceV1.Departure.LOST,
+const DEPARTURES: Readonly<Record<Departure, sessionV1.Departure>> = {
+  left: sessionV1.Departure.LEFT,
+  ready: sessionV1.Departure.READY,
+  deadline: sessionV1.Departure.DEADLINE,
+  lost: sessionV1.Departure.LOST,
 };
 
-function attendanceToWire(attendance: Attendance): sessionAttendanceV1.Attendance {
+function attendanceToWire(attendance: Attendance): sessionV1.Attendance {
   const { session, user = '', displayName = '', host = '', departure } = attendance;
   const { sentAt, receivedAt, readAt, readyAt, endAt } = attendance;
   return {
@@ -60,7 +60,7 @@ function attendanceToWire(attendance: Attendance): sessionAttendanceV1.Attendanc
     receivedTime: date(receivedAt),
     readTime: date(readAt),
     readyTime: date(readyAt),
-    departure: departure ? DEPARTURES[departure] : sessionAttendanceV1.Departure.UNSPECIFIED,
+    departure: departure ? DEPARTURES[departure] : sessionV1.Departure.UNSPECIFIED,
     endTime: date(endAt),
   };
 }

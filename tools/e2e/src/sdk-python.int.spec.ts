@@ -13,7 +13,7 @@ import { until } from './world/until.js';
  */
 
 const PIP_MS = 90_000;
-const PROTOS = ['session', 'attendance', 'policy'].map((name) => `lastcall/session/v1/${name}.proto`);
+const PROTOS = ['session', 'attach', 'attendance', 'gate', 'policy'].map((name) => `lastcall/session/v1/${name}.proto`);
 
 /** Runs a command to its end; the problem in one line, or undefined. */
 function problemOf(command: string, args: readonly string[], timeout: number): string | undefined {

@@ -1,13 +1,5 @@
 import { catalogModule } from '@lastcall/catalog';
-import {
-  catalogV1,
-  commonV1,
-  eventsV1,
-  hostOrderV1,
-  schedulerV1,
-  sessionPolicyV1,
-  sessionV1,
-} from '@lastcall/contracts';
+import { catalogV1, commonV1, eventsV1, hostOrderV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession, type AttachedSession } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
@@ -64,8 +56,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     const gate = async () =>
       (await stack.client(sessionV1.SessionServiceService).getGate({ name: GATE })).gate ?? sessionV1.Gate.create();
 
-    async function policy(more: Parameters<typeof sessionPolicyV1.SessionPolicy.fromPartial>[0]): Promise<void> {
-      const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial({ announcementsOff: true, ...more });
+    async function policy(more: Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0]): Promise<void> {
+      const sessionPolicy = sessionV1.SessionPolicy.fromPartial({ announcementsOff: true, ...more });
       const installation = catalogV1.Installation.fromPartial({ name: NAME, sessionPolicy });
       const catalog = stack.client(catalogV1.CatalogServiceService);
       const { etag } =

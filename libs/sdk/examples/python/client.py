@@ -2,7 +2,7 @@
 
     pip install grpcio grpcio-tools
     python -m grpc_tools.protoc -I ../../../../proto --python_out=gen --grpc_python_out=gen \
-        lastcall/session/v1/session.proto lastcall/session/v1/attendance.proto lastcall/session/v1/policy.proto
+        ../../../../proto/lastcall/session/v1/*.proto
     PYTHONPATH=gen LASTCALL_ADDR=127.0.0.1:7421 LASTCALL_TOKEN_FILE=client.token \
         LASTCALL_INSTALLATION=berlin python client.py ada
 
@@ -16,7 +16,8 @@ import sys
 import threading
 
 import grpc
-from lastcall.session.v1 import session_pb2 as wire
+from lastcall.session.v1 import attach_pb2 as wire
+from lastcall.session.v1 import session_pb2 as calls
 from lastcall.session.v1 import session_pb2_grpc as service
 
 INSTALLATION = os.environ["LASTCALL_INSTALLATION"]
@@ -84,7 +85,7 @@ class Session:
 
 
 def wait_for_reopening(stub):
-    request = wire.WaitForReopeningRequest(name=f"installations/{INSTALLATION}")
+    request = calls.WaitForReopeningRequest(name=f"installations/{INSTALLATION}")
     for response in stub.WaitForReopening(request, metadata=metadata()):
         if response.open:
             say("open again")

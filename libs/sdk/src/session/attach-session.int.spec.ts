@@ -1,4 +1,4 @@
-import { msToDuration, sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
+import { msToDuration, sessionV1 } from '@lastcall/contracts';
 import { openChannel, type Channel } from '../channel.js';
 import { Door, Signals } from '../testing/door.js';
 import { attachSession } from './attach-session.js';
@@ -107,7 +107,7 @@ describe('attachSession', () => {
     expect(lost.request).toEqual({ name: 'installations/berlin', host: 'ws-1' });
     lost.end(); // A replica that goes away; the waiting goes on elsewhere.
     const wait = await door.waits.next();
-    const news = { notice: 'n-9', kind: sessionPolicyV1.NoticeKind.BACK_AGAIN, text: 'New: a waiting list.' };
+    const news = { notice: 'n-9', kind: sessionV1.NoticeKind.BACK_AGAIN, text: 'New: a waiting list.' };
     wait.write(sessionV1.WaitForReopeningResponse.fromPartial({ open: true, gate: { notice: news } }));
     wait.end();
     door.welcome((await door.attached.next()).call);

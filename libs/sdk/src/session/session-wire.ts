@@ -1,4 +1,4 @@
-import { durationToMs, sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
+import { durationToMs, sessionV1 } from '@lastcall/contracts';
 import { CODE, type CallError } from '../call-error.js';
 import type { EndReason, Incoming, NoticeKind, NoticeView, Refusal, RefusalReason } from './session-words.js';
 
@@ -25,14 +25,14 @@ const ENDS: Readonly<Record<number, EndReason>> = {
 };
 
 const KINDS: Readonly<Record<number, NoticeKind>> = {
-  [sessionPolicyV1.NoticeKind.ANNOUNCEMENT]: 'announcement',
-  [sessionPolicyV1.NoticeKind.MOVED]: 'moved',
-  [sessionPolicyV1.NoticeKind.CANCELLED]: 'cancelled',
-  [sessionPolicyV1.NoticeKind.LOGOFF]: 'logoff',
-  [sessionPolicyV1.NoticeKind.DEADLINE_MOVED]: 'deadline-moved',
-  [sessionPolicyV1.NoticeKind.POSTPONED]: 'postponed',
-  [sessionPolicyV1.NoticeKind.BACK_AGAIN]: 'back-again',
-  [sessionPolicyV1.NoticeKind.MESSAGE]: 'message',
+  [sessionV1.NoticeKind.ANNOUNCEMENT]: 'announcement',
+  [sessionV1.NoticeKind.MOVED]: 'moved',
+  [sessionV1.NoticeKind.CANCELLED]: 'cancelled',
+  [sessionV1.NoticeKind.LOGOFF]: 'logoff',
+  [sessionV1.NoticeKind.DEADLINE_MOVED]: 'deadline-moved',
+  [sessionV1.NoticeKind.POSTPONED]: 'postponed',
+  [sessionV1.NoticeKind.BACK_AGAIN]: 'back-again',
+  [sessionV1.NoticeKind.MESSAGE]: 'message',
 };
 
 const DEFAULT_HEARTBEAT_MS = 20_000;

@@ -1,4 +1,4 @@
-import { commonV1, schedulerV1, sessionAttendanceV1 } from '@lastcall/contracts';
+import { commonV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { CallError } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
@@ -106,17 +106,14 @@ async function report(work: Work, { users = false }: { users?: boolean }, id?: s
   const { timeZone } = await work.installation();
   const found = answer.report ?? schedulerV1.RunReport.create();
   const attendance = await attendanceOf(work, found.run);
-  const asJson = attendance.map((a) => sessionAttendanceV1.Attendance.toJSON(a));
+  const asJson = attendance.map((a) => sessionV1.Attendance.toJSON(a));
   work.print({ ...(schedulerV1.RunReport.toJSON(found) as object), attendance: asJson }, () =>
     [reportText(found, timeZone), attendanceText(attendance, timeZone, users)].filter(Boolean).join('\n'),
   );
 }
 
 /** A report without it is better than none. */
-async function attendanceOf(
-  work: Work,
-  run: schedulerV1.Run | undefined,
-): Promise<readonly sessionAttendanceV1.Attendance[]> {
+async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promise<readonly sessionV1.Attendance[]> {
   const { name: parent } = await work.installation();
   if (!isGated(run)) return [];
   try {

@@ -1,11 +1,11 @@
-import { sessionAttendanceV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { count, table } from './text.js';
 import { clock } from './time.js';
 import { departureWord } from './words.js';
 
 /* What became of each user of a run's logoff. */
 
-type Attendance = sessionAttendanceV1.Attendance;
+type Attendance = sessionV1.Attendance;
 
 /** Those whose end was not their own doing come first; a person reads no more than this. */
 const SHOWN = 50;
@@ -38,11 +38,11 @@ function at(date: Date | undefined, zone: string): string {
   return date ? clock(date, zone) : '';
 }
 
-const RANKS: Readonly<Partial<Record<sessionAttendanceV1.Departure, number>>> = {
-  [sessionAttendanceV1.Departure.LOST]: 1,
-  [sessionAttendanceV1.Departure.DEADLINE]: 2,
-  [sessionAttendanceV1.Departure.LEFT]: 3,
-  [sessionAttendanceV1.Departure.READY]: 4,
+const RANKS: Readonly<Partial<Record<sessionV1.Departure, number>>> = {
+  [sessionV1.Departure.LOST]: 1,
+  [sessionV1.Departure.DEADLINE]: 2,
+  [sessionV1.Departure.LEFT]: 3,
+  [sessionV1.Departure.READY]: 4,
 };
 
 function rank({ departure }: Attendance): number {

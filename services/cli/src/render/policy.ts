@@ -1,4 +1,4 @@
-import { durationToMs, sessionPolicyV1 } from '@lastcall/contracts';
+import { durationToMs, sessionV1 } from '@lastcall/contracts';
 import { span, spanOf } from './time.js';
 import { noticeKindWord } from './words.js';
 
@@ -10,9 +10,9 @@ const DEFAULT_ANNOUNCED = '24 h, 1 h, 15 min, 5 min';
 const DEFAULT_HOLDS = { longest: '4 h', maxCount: 200, delay: '4 h' };
 const DEFAULT_RAMP = '10 s';
 
-export function policyLines(policy: sessionPolicyV1.SessionPolicy | undefined): readonly Line[] {
+export function policyLines(policy: sessionV1.SessionPolicy | undefined): readonly Line[] {
   const { exemptUsers, templates, language, link, linkHosts, holds, reopeningRamp } =
-    policy ?? sessionPolicyV1.SessionPolicy.create();
+    policy ?? sessionV1.SessionPolicy.create();
   return [
     ['Exempt users', exemptUsers.join(', ')],
     ['Announced', announcedText(policy)],
@@ -25,13 +25,13 @@ export function policyLines(policy: sessionPolicyV1.SessionPolicy | undefined): 
   ];
 }
 
-function announcedText(policy: sessionPolicyV1.SessionPolicy | undefined): string {
+function announcedText(policy: sessionV1.SessionPolicy | undefined): string {
   if (policy?.announcementsOff) return 'with the final notice only';
   const before = policy?.announceBefore.map((d) => span(durationToMs(d) ?? 0)).join(', ');
   return `${before || DEFAULT_ANNOUNCED} before a planned run`;
 }
 
-function holdsText(holds: sessionPolicyV1.HoldPolicy | undefined): string {
+function holdsText(holds: sessionV1.HoldPolicy | undefined): string {
   const longest = spanOf(holds?.longest) ?? DEFAULT_HOLDS.longest;
   const delay = spanOf(holds?.maxTotalDelay) ?? DEFAULT_HOLDS.delay;
   const most = holds?.maxCount || DEFAULT_HOLDS.maxCount;

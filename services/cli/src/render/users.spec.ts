@@ -1,13 +1,13 @@
-import { sessionAttendanceV1, sessionPolicyV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { attendanceText } from './attendance.js';
 import { policyLines } from './policy.js';
 
-const { Departure } = sessionAttendanceV1;
+const { Departure } = sessionV1;
 const at = (text: string): Date => new Date(`2026-11-24T${text}Z`);
 
 describe('what became of the users', () => {
-  const one = (user: string, more: Partial<sessionAttendanceV1.Attendance> = {}): sessionAttendanceV1.Attendance =>
-    sessionAttendanceV1.Attendance.fromPartial({ user, session: `s-${user}`, sentTime: at('21:00:00'), ...more });
+  const one = (user: string, more: Partial<sessionV1.Attendance> = {}): sessionV1.Attendance =>
+    sessionV1.Attendance.fromPartial({ user, session: `s-${user}`, sentTime: at('21:00:00'), ...more });
 
   it('is nothing when nobody was inside', () => expect(attendanceText([], 'UTC', false)).toBe(''));
 
@@ -38,8 +38,8 @@ describe('what became of the users', () => {
 });
 
 describe('session settings', () => {
-  const text = (policy?: Partial<sessionPolicyV1.SessionPolicy>): Record<string, string | undefined> =>
-    Object.fromEntries(policyLines(policy && sessionPolicyV1.SessionPolicy.fromPartial(policy)));
+  const text = (policy?: Partial<sessionV1.SessionPolicy>): Record<string, string | undefined> =>
+    Object.fromEntries(policyLines(policy && sessionV1.SessionPolicy.fromPartial(policy)));
 
   it('say what holds when nothing is set', () => {
     const defaults = {

@@ -8,8 +8,6 @@ import {
   preflightV1,
   runOutcome,
   schedulerV1,
-  sessionAttendanceV1,
-  sessionPolicyV1,
   sessionV1,
   type commonV1,
 } from '@lastcall/contracts';
@@ -34,14 +32,14 @@ export const releaseStateWord = (state: catalogV1.ReleaseState): string =>
 export const jobStateWord = (state: schedulerV1.JobState): string =>
   word(schedulerV1.jobStateToJSON(state), 'JOB_STATE_');
 export const gateWord = (state: sessionV1.GateState): string => word(sessionV1.gateStateToJSON(state), 'GATE_STATE_');
-export const noticeKindWord = (kind: sessionPolicyV1.NoticeKind): string =>
-  word(sessionPolicyV1.noticeKindToJSON(kind), 'NOTICE_KIND_');
+export const noticeKindWord = (kind: sessionV1.NoticeKind): string =>
+  word(sessionV1.noticeKindToJSON(kind), 'NOTICE_KIND_');
 export const tokenRoleWord = (role: identityV1.Role): string => word(identityV1.roleToJSON(role), 'ROLE_');
 
 /** How a session ended; `inside` while it has not, or when nobody knows. */
-export function departureWord(departure: sessionAttendanceV1.Departure): string {
-  if (departure === sessionAttendanceV1.Departure.UNSPECIFIED) return 'inside';
-  return word(sessionAttendanceV1.departureToJSON(departure), 'DEPARTURE_');
+export function departureWord(departure: sessionV1.Departure): string {
+  if (departure === sessionV1.Departure.UNSPECIFIED) return 'inside';
+  return word(sessionV1.departureToJSON(departure), 'DEPARTURE_');
 }
 
 export function verdictWord(verdict: preflightV1.Verdict): string {

@@ -1,4 +1,4 @@
-import { checkTemplate, sessionPolicyV1 } from '@lastcall/contracts';
+import { checkTemplate, sessionV1 } from '@lastcall/contracts';
 import fc from 'fast-check';
 import { isUsable } from './render.js';
 
@@ -50,7 +50,7 @@ it('is accepted only when it can be formatted', () => {
   let accepted = 0;
   fc.assert(
     fc.property(whole, (message) => {
-      const kind = sessionPolicyV1.NoticeKind.LOGOFF;
+      const kind = sessionV1.NoticeKind.LOGOFF;
       if (checkTemplate('template', { kind, language: 'de', text: message }) !== undefined) return;
       accepted++;
       expect(isUsable({ kind: 'logoff', language: 'de', text: message })).toBe(true);

@@ -1,10 +1,10 @@
-import { sessionPolicyV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { createLogger } from '@lastcall/runtime';
 import { createPolicyProblems } from './policy-problems.js';
 
-const { LOGOFF } = sessionPolicyV1.NoticeKind;
+const { LOGOFF } = sessionV1.NoticeKind;
 const policy = (text: string) =>
-  sessionPolicyV1.SessionPolicy.fromPartial({
+  sessionV1.SessionPolicy.fromPartial({
     exemptUsers: ['j\u202eörg', 'jörg', 'jörg'],
     templates: [{ kind: LOGOFF, language: 'de', text }],
   });
@@ -29,7 +29,7 @@ describe('problems of session settings', () => {
   });
 
   it('are not there when the settings are right, or absent', () => {
-    problems.heard('encore-graz', sessionPolicyV1.SessionPolicy.fromPartial({}));
+    problems.heard('encore-graz', sessionV1.SessionPolicy.fromPartial({}));
     problems.heard('encore-graz', undefined);
     expect(lines).toHaveLength(3);
   });

@@ -1,4 +1,4 @@
-import { checkPolicy, type sessionPolicyV1 } from '@lastcall/contracts';
+import { checkPolicy, type sessionV1 } from '@lastcall/contracts';
 import type { Violation } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
 import { parsePolicy } from '../parse-policy.js';
@@ -11,7 +11,7 @@ import { isUsable } from './render.js';
  */
 
 export interface PolicyProblems {
-  heard(installation: string, policy: sessionPolicyV1.SessionPolicy | undefined): void;
+  heard(installation: string, policy: sessionV1.SessionPolicy | undefined): void;
 }
 
 export function createPolicyProblems(log: Logger): PolicyProblems {
@@ -29,7 +29,7 @@ export function createPolicyProblems(log: Logger): PolicyProblems {
 }
 
 /** Those that are right by their syntax and that the formatter does not take all the same. */
-function unusableTemplates(wire: sessionPolicyV1.SessionPolicy | undefined): Violation[] {
+function unusableTemplates(wire: sessionV1.SessionPolicy | undefined): Violation[] {
   return parsePolicy(wire)
     .templates.filter((template) => !isUsable(template))
     .map(({ kind, language }) => ({ field: `template ${kind} ${language}`, description: 'cannot be formatted' }));

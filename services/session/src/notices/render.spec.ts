@@ -1,4 +1,4 @@
-import { sessionPolicyV1, sessionV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { HOUR_MS } from '@lastcall/kernel';
 import type { Notice, NoticeKind } from '../domain/gate-state.js';
 import {
@@ -107,7 +107,7 @@ describe('a rendered notice', () => {
     const link = 'https://help.example.com/';
     expect(renderNotice(notice('logoff', deadline), 'de', facts({ link }))).toMatchObject({
       notice: 'n-1',
-      kind: sessionPolicyV1.NoticeKind.LOGOFF,
+      kind: sessionV1.NoticeKind.LOGOFF,
       link,
       deadline: new Date(deadline.deadlineAt),
       startTime: undefined,
@@ -252,6 +252,6 @@ describe('a template', () => {
 
 it('has the same kinds on the wire', () => {
   for (const kind of KINDS) expect(noticeKindFromWire(noticeKindToWire(kind))).toBe(kind);
-  expect(noticeKindFromWire(sessionPolicyV1.NoticeKind.UNSPECIFIED)).toBeUndefined();
-  expect(noticeKindFromWire(99 as sessionPolicyV1.NoticeKind)).toBeUndefined();
+  expect(noticeKindFromWire(sessionV1.NoticeKind.UNSPECIFIED)).toBeUndefined();
+  expect(noticeKindFromWire(99 as sessionV1.NoticeKind)).toBeUndefined();
 });

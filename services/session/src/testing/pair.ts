@@ -1,5 +1,5 @@
 import type { Bus } from '@lastcall/bus';
-import { sessionPolicyV1, sessionV1, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import { sessionV1, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import type { AnyServiceModule, ServiceModule } from '@lastcall/runtime';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
@@ -55,7 +55,7 @@ export interface Pair<R> {
 export interface PairOptions {
   readonly backing: Backing;
   readonly settings?: Partial<SessionSettings>;
-  readonly policy?: Parameters<typeof sessionPolicyV1.SessionPolicy.fromPartial>[0];
+  readonly policy?: Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0];
 }
 
 const PARENT = `installations/${INSTALLATION}`;
@@ -69,7 +69,7 @@ export async function startPair<R extends Replica>(start: Start<R>, options: Pai
   const operator: Pair<R>['operator'] = (replica) => replica.client(sessionV1.SessionServiceService);
   const attach: Pair<R>['attach'] = (replica, hello, subject) =>
     new AttachClient(replica.channel('client', INSTALLATION, subject), hello ?? {});
-  const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial(policy);
+  const sessionPolicy = sessionV1.SessionPolicy.fromPartial(policy);
   await first.publish('InstallationChanged', INSTALLATION, installationChanged({ sessionPolicy }));
   await eventually(async () => (await documents.gates.get(INSTALLATION))?.data.facts !== undefined);
   return {

@@ -1,4 +1,4 @@
-import { sessionPolicyV1, sessionV1, type EventEnvelope, type EventMessage, type EventType } from '@lastcall/contracts';
+import { sessionV1, type EventEnvelope, type EventMessage, type EventType } from '@lastcall/contracts';
 import type { RunSpec } from '@lastcall/kernel';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
@@ -13,7 +13,7 @@ export const PARENT = `installations/${INSTALLATION}`;
 export const GATE = `${PARENT}/gate`;
 export const SITE_SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000 };
 
-type Policy = Parameters<typeof sessionPolicyV1.SessionPolicy.fromPartial>[0];
+type Policy = Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0];
 
 type Sessions = UnaryClient<typeof sessionV1.SessionServiceService>;
 
@@ -73,7 +73,7 @@ export async function openSite<G extends Ground>(stack: G): Promise<G & Site> {
       return run;
     },
     setPolicy: async (policy) => {
-      const sessionPolicy = sessionPolicyV1.SessionPolicy.fromPartial(policy);
+      const sessionPolicy = sessionV1.SessionPolicy.fromPartial(policy);
       const changed = installationChanged({ sessionPolicy });
       const source = `catalog/installations/${INSTALLATION}`;
       const { sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source);

@@ -7,7 +7,8 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
-import { Installation, ReleaseRequirements } from "../../catalog/v1/catalog.js";
+import { Installation } from "../../catalog/v1/installation.js";
+import { ReleaseRequirements } from "../../catalog/v1/release.js";
 import {
   Failure,
   HostRole,

@@ -1,0 +1,4 @@
+/** The package lastcall.catalog.v1, which is written in several files. */
+export * from './gen/lastcall/catalog/v1/catalog.js';
+export * from './gen/lastcall/catalog/v1/installation.js';
+export * from './gen/lastcall/catalog/v1/release.js';
