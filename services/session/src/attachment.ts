@@ -1,10 +1,10 @@
 import type { Principal, sessionV1 } from '@lastcall/contracts';
-import type { Rejected } from '@lastcall/kernel';
+import { Fault, type Rejected } from '@lastcall/kernel';
 import type { StreamReader } from '@lastcall/runtime';
-import { deniedFor, proveFirstStart, readHello, refusal, refuse, type AttachParts } from './door.js';
+import { deniedFor, noHello, proveFirstStart, readHello, refusal, refuse, type AttachParts } from './door.js';
 import type { Refusal } from './domain/admission.js';
 import { wrongMessage } from './farewells.js';
-import type { Expected } from './hellos.js';
+import type { Expected, GivenUp } from './hellos.js';
 import type { AttachStream, LocalSession } from './local-session.js';
 import type { Hello } from './parse-hello.js';
 
@@ -39,7 +39,7 @@ export class Attachment implements StreamReader<Message> {
 
   begin(): void {
     const { hellos } = this.parts;
-    this.waiting = hellos.expect(this.principal?.token ?? '', () => this.refuse(readHello(undefined) as Refusal));
+    this.waiting = hellos.expect(this.principal?.token ?? '', (why) => this.giveUp(why));
     if (this.waiting) this.stream.read(this);
     else this.refuse(refusal('too-many', 'Too many connections with this credential have not said hello.'));
   }
@@ -85,6 +85,13 @@ export class Attachment implements StreamReader<Message> {
   private refuse(why: Refusal): void {
     refuse(this.stream, why, this.parts.now());
     this.finish();
+  }
+
+  /** A replica that stops sends the client to another one. */
+  private giveUp(why: GivenUp): void {
+    if (why === 'late') return this.refuse(noHello);
+    this.state = 'over';
+    this.handler.reject(new Fault('this replica is going down'));
   }
 
   private knock({ message }: Message): void {

@@ -43,11 +43,14 @@ export function deniedFor(
 
 /** The hello, or why it is none. */
 export function readHello(message: sessionV1.AttachRequest['message']): Hello | Refusal {
-  if (message?.$case !== 'hello') return refusal('invalid', 'The first message must be the hello, in time.');
+  if (message?.$case !== 'hello') return refusal('invalid', 'The first message must be the hello.');
   const hello = parseHello(message.value);
   if ('installation' in hello) return hello;
   return refusal('invalid', hello.map(({ field, description }) => `${field} ${description}`).join('; '));
 }
+
+/** It may be the server that is slow: the client tries again. */
+export const noHello = refusal('too-many', 'The first message must be the hello, in time. Try again in a moment.');
 
 export function refusal(reason: Refusal['reason'], text: string): Refusal {
   return { reason, text, requiredVersion: '' };

@@ -4,11 +4,14 @@
  */
 
 export interface Hellos {
-  /** Undefined: this credential has too many that say nothing. `giveUp` is called when the hello does not come in time. */
-  expect(token: string, giveUp: () => void): Expected | undefined;
+  /** Undefined: this credential has too many that say nothing. `giveUp` is called when the hello does not come while it is waited for. */
+  expect(token: string, giveUp: (why: GivenUp) => void): Expected | undefined;
   sweep(): void;
   stop(): void;
 }
+
+/** The time is over, or this replica stops: neither is a mistake in what the client says. */
+export type GivenUp = 'late' | 'stopping';
 
 export interface Expected {
   /** The hello is there, or the stream is gone. Safe twice. */
@@ -17,7 +20,7 @@ export interface Expected {
 
 interface Waiting extends Expected {
   readonly until: number;
-  giveUp(): void;
+  giveUp(why: GivenUp): void;
 }
 
 export function createHellos(timeoutMs: number, maxPerToken: number, now: () => number): Hellos {
@@ -46,13 +49,13 @@ export function createHellos(timeoutMs: number, maxPerToken: number, now: () => 
       for (const entry of waiting) {
         if (entry.until > at) return;
         entry.done();
-        entry.giveUp();
+        entry.giveUp('late');
       }
     },
     stop: () => {
       for (const entry of [...waiting]) {
         entry.done();
-        entry.giveUp();
+        entry.giveUp('stopping');
       }
     },
   };

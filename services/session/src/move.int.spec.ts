@@ -69,14 +69,19 @@ function suite(backing: Backing): void {
     );
     const credential = pair.second.token('client', INSTALLATION);
     const channel = openChannel({ address: pair.second.grpcAddress, credential: () => credential });
+    const silent = new AttachClient(channel);
+    // On the same connection: when this one is in, the other has arrived.
+    await new AttachClient(channel, { user: 'one-more' }).until('welcome');
     const stopped = pair.second.stop({ keep: true });
     await Promise.race(inside.map(({ client }) => client.until('ended')));
+    expect(await silent.ended).toMatchObject({ code: CODE.unavailable });
+    expect(silent.heard).toEqual([]);
     const late = new AttachClient(channel, { user: 'late' });
     expect(await late.ended).toMatchObject({ code: CODE.unavailable });
     expect(inside.some(({ client }) => client.count('ended') === 0)).toBe(true);
     channel.close();
     await stopped;
-    expect(await count()).toBe(USERS);
+    expect(await count()).toBe(USERS + 1);
   }, 20_000);
 
   it('leaves the sessions of those who do not come back until their grace is over', async () => {
