@@ -1,13 +1,14 @@
 import type { sessionV1 } from '@lastcall/contracts';
 import { assertNever, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
+import { drainOf } from './domain/drain.js';
 import { takeFrom } from './domain/rate.js';
 import { FAREWELLS } from './farewells.js';
 import type { GateRecord } from './gates.js';
 import type { HoldDesk } from './hold-desk.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
-import { drainOf, type Roster } from './roster.js';
+import type { Roster } from './roster.js';
 import type { SessionSettings } from './settings.js';
 import { say } from './wire.js';
 

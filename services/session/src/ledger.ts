@@ -1,7 +1,8 @@
 import type { Logger } from '@lastcall/runtime';
 import type { Documents } from './documents.js';
 import type { Fact } from './domain/attendance.js';
-import type { Drain, Sheets } from './sheets.js';
+import type { Drain } from './domain/drain.js';
+import type { Sheets } from './sheets.js';
 
 /*
  * What becomes of sessions, written in batches: how their users took a notice, and the documents of those that are gone. The facts are

@@ -1,7 +1,8 @@
 import { isRejected, randomId } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
 import type { SessionDocument } from './documents.js';
-import { holderOf, type GateState } from './domain/gate-state.js';
+import { drainOf } from './domain/drain.js';
+import type { GateState } from './domain/gate-state.js';
 import type { GateRecord, Gates } from './gates.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
@@ -46,7 +47,7 @@ export function createRemains({ gates, ledger, known, now, log }: RemainsOptions
         const gate = (await gates.get(installation))?.data.gate;
         if (!gate) continue;
         const here = sessions.filter((session) => session.installation === installation);
-        for (const session of here) if (isMeant(session, gate)) noteLost(ledger, session, gate, now());
+        for (const session of here) noteLost(ledger, session, gate, now());
         for (const { session } of here) if (ownsHold(gate, session)) await dropHold(installation, session);
       }
       await ledger.flush();
@@ -54,14 +55,10 @@ export function createRemains({ gates, ledger, known, now, log }: RemainsOptions
   };
 }
 
-function isMeant({ epoch, exempt }: SessionDocument, gate: GateState): boolean {
-  return (gate.phase === 'closing' || gate.phase === 'draining') && epoch < gate.epoch && exempt !== true;
-}
-
 function noteLost(ledger: Ledger, document: SessionDocument, gate: GateState, endAt: number): void {
-  const { installation, session, user, displayName, host } = document;
-  const drain = { installation, epoch: gate.epoch, run: holderOf(gate)?.run ?? '' };
-  ledger.note(drain, { session, user, displayName, host, departure: 'lost', endAt });
+  const { session, user, displayName, host } = document;
+  const drain = drainOf(document, gate);
+  if (drain) ledger.note(drain, { session, user, displayName, host, departure: 'lost', endAt });
 }
 
 function ownsHold(gate: GateState, session: string): boolean {

@@ -1,7 +1,8 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { endsExempt } from './domain/admission.js';
 import type { Departure, Fact } from './domain/attendance.js';
-import { holderOf, standingNotice, type GateState, type Notice } from './domain/gate-state.js';
+import { drainOf, EMPTY } from './domain/drain.js';
+import { standingNotice, type GateState, type Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
 import { standingAnnouncement } from './domain/slots.js';
 import { ended, FAREWELLS, type Farewell } from './farewells.js';
@@ -10,7 +11,6 @@ import { LastWords } from './last-words.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
 import type { NoticeWords } from './notice-words.js';
-import type { Drain } from './sheets.js';
 import { encodeOnce } from './wire.js';
 
 /*
@@ -35,15 +35,6 @@ export interface RosterOptions {
   readonly maxMessagesPerSecond: number;
 }
 
-/** Phases in which users of an earlier epoch may not be inside. */
-const EMPTY: ReadonlySet<GateState['phase']> = new Set([
-  'draining',
-  'drained',
-  'confirming',
-  'confirmed',
-  'reopening',
-  'quarantined',
-]);
 /** A replica that told its sessions later than this gives them the rest of the reaction time. */
 const LATE_MS = 250;
 /** It never waits longer than this. */
@@ -342,12 +333,6 @@ export class Roster {
 
 function* olderThan(sessions: Sessions, epoch: number): Iterable<LocalSession> {
   for (const session of sessions.values()) if (session.epoch < epoch) yield session;
-}
-
-/** The logoff that the session is one of; undefined: there is none, or it is not meant. */
-export function drainOf({ installation, epoch, exempt }: LocalSession, gate: GateState): Drain | undefined {
-  const isMeant = (gate.phase === 'closing' || EMPTY.has(gate.phase)) && epoch < gate.epoch && !exempt;
-  return isMeant ? { installation, epoch: gate.epoch, run: holderOf(gate)?.run ?? '' } : undefined;
 }
 
 /** Undefined: it may stay. */

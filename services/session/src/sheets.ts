@@ -1,20 +1,13 @@
 import { DAY_MS, randomId } from '@lastcall/kernel';
 import { BY_EPOCH, BY_RUN, KEPT, type Documents, type SheetDocument } from './documents.js';
 import { countsOf, enter, type Attendance, type AttendanceBook, type Fact } from './domain/attendance.js';
+import type { Drain } from './domain/drain.js';
 import type { DrainCounts } from './domain/gate-state.js';
 
 /*
  * Facts about logoffs in the store: sheets of a thousand, added and never changed. Who asks for the numbers of a logoff reads all of its
  * sheets; who looks at a standing notice again and again reads those that are new.
  */
-
-/** A logoff. */
-export interface Drain {
-  readonly installation: string;
-  readonly epoch: number;
-  /** Empty: a person shut the gate. */
-  readonly run: string;
-}
 
 export interface SheetsOptions {
   readonly documents: Documents;

@@ -1,3 +1,4 @@
+import { notGranted } from './hold-answers.js';
 import type { AttachedSession } from './session-api.js';
 import type { EndReason, HoldAnswer } from './session-words.js';
 
@@ -18,8 +19,7 @@ export class NoSession implements AttachedSession {
   ready(): void {}
 
   async hold(): Promise<HoldAnswer> {
-    const text = 'There is no session.';
-    return { granted: false, awaitsApproval: false, text, expiresAt: undefined };
+    return notGranted('There is no session.');
   }
 
   async goodbye(): Promise<void> {}
