@@ -1,7 +1,8 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
-import { BY_INSTALLATION, type Documents } from './documents.js';
+import { countSessions } from './counting.js';
+import type { Documents } from './documents.js';
 import { expectedFirstStart } from './domain/first-starts.js';
 import type { GateCommand } from './domain/gate-messages.js';
 import { isLeased } from './domain/gate-state.js';
@@ -140,8 +141,7 @@ async function sendNotice(
   if (isRejected(record)) return record;
   const wrong = wrongText('text', text);
   if (wrong) return invalid([wrong]);
-  const where = { installation: record.id };
-  const sessionCount = await parts.documents.sessions.count({ index: BY_INSTALLATION, where });
+  const sessionCount = await countSessions(parts.documents, record.id);
   const id = randomId('n');
   const result = await parts.gates.apply(record.id, ({ now: sentAt }) => {
     const about = { version: '', product: '', reason: '', whatsNew: '' };

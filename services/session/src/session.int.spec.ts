@@ -371,7 +371,8 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const odd = new AttachClient(stack.channel('client', INSTALLATION));
     odd.say({ $case: 'heartbeat', value: {} });
     expect((await odd.until('refused')).reason).toBe(RefusalReason.INVALID);
-    expect((await mute.until('refused')).reason).toBe(RefusalReason.INVALID);
+    // It tries again: it may be the server that was slow.
+    expect((await mute.until('refused')).reason).toBe(RefusalReason.TOO_MANY);
     await mute.ended;
   });
 
