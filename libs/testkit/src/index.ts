@@ -10,3 +10,4 @@ export { createCertificates, type CertificatePair, type Certificates } from './c
 export { signAgentToken, signerOf, signToken, type TokenClaims } from './sign-token.js';
 export { startStack, type Stack, type StackOptions } from './stack.js';
 export { createTempFolder, type TempFolder } from './temp-folder.js';
+export { until } from './until.js';

@@ -14,6 +14,7 @@ import {
   stagingCompleted,
   withoutTerminalServers,
 } from './testing/run-events.js';
+import { eventually } from './testing/pair.js';
 
 /*
  * What goes wrong, and what remains: clients that misbehave, replicas that die, restarts in the middle, events that never come.
@@ -41,16 +42,6 @@ afterEach(async () => {
   await folder?.remove();
   folder = undefined;
 });
-
-/** Looks again and again; what is looked at has no signal of its own. */
-async function eventually(look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!(await look())) {
-    if (Date.now() > until) throw new Error('it did not happen in time');
-    // The embedded store answers without a turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 const operator = () => stack.client(sessionV1.SessionServiceService);
 const attach = (hello: Partial<sessionV1.Hello> = {}) => new AttachClient(stack.channel('client', INSTALLATION), hello);

@@ -1,12 +1,12 @@
-import { catalogV1, commonV1, formatName, identityV1, sessionV1 } from '@lastcall/contracts';
-import { findFreePorts } from '@lastcall/testkit';
+import { formatName, sessionV1 } from '@lastcall/contracts';
+import { findFreePorts, until } from '@lastcall/testkit';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runBenchmark, type Bench } from './benchmark.js';
 import { createCrowd, type Crowd } from './crowd.js';
 import { startLastcall, startNode, type Lastcall } from './lastcall.js';
+import { addManyUsers } from './many-users.js';
 import { readMemory } from './process-usage.js';
-import { until } from './sites.js';
 import { median, percentile, ratio, rounded, summarize } from './statistics.js';
 
 /*
@@ -62,24 +62,6 @@ async function attachAndTell(
   };
 }
 
-async function addInstallation(lastcall: Lastcall): Promise<string> {
-  const catalog = lastcall.client('catalog', catalogV1.CatalogServiceService);
-  await catalog.createProduct(
-    catalogV1.CreateProductRequest.fromPartial({ productId: 'encore', product: { title: 'Encore' } }),
-  );
-  const installation = catalogV1.Installation.fromPartial({
-    title: 'Many users',
-    product: 'encore',
-    kind: commonV1.InstallationKind.MULTI_USER,
-    channel: 'stable',
-    timeZone: 'UTC',
-  });
-  await catalog.createInstallation({ installationId: INSTALLATION, installation });
-  const tokens = lastcall.client('catalog', identityV1.TokenServiceService);
-  const request = { subject: 'clients', role: identityV1.Role.CLIENT, installation: INSTALLATION, validDays: 1 };
-  return (await tokens.createToken(request)).credential;
-}
-
 type Sessions = ReturnType<typeof sessionsOf>;
 const sessionsOf = (lastcall: Lastcall) => lastcall.client('session', sessionV1.SessionServiceService);
 const parent = formatName('installation', { installation: INSTALLATION });
@@ -106,13 +88,16 @@ async function logEverybodyOff(bench: Bench, crowd: Crowd, sessions: Sessions): 
   const { gate } = await sessions.closeGate({ name: gateName, reason: TEXT, reactionTime });
   const toldMs = (await told).map((at) => at - began);
   let acknowledged = 0;
-  await until(async () => (acknowledged = await countAcknowledged(sessions)) === CLIENTS);
+  await until(async () => (acknowledged = await countAcknowledged(sessions)) === CLIENTS, 'all acknowledgements');
   const acknowledgedMs = performance.now() - began;
   bench.say(`the gate is closing: all told after ${Math.round(Math.max(...toldMs))} ms, ${acknowledged} acknowledged`);
   const deadline = (gate?.notice?.deadline?.getTime() ?? Date.now()) - Date.now() + performance.now();
   const endedMs = (await ended).map((at) => at - deadline);
   const { GateState } = sessionV1;
-  await until(async () => (await sessions.getGate({ name: gateName })).gate?.state === GateState.CLOSED);
+  await until(
+    async () => (await sessions.getGate({ name: gateName })).gate?.state === GateState.CLOSED,
+    'the gate to be shut',
+  );
   const provenMs = performance.now() - deadline;
   const { count } = await sessions.countSessions({ parent });
   bench.say(
@@ -132,10 +117,13 @@ async function logEverybodyOff(bench: Bench, crowd: Crowd, sessions: Sessions): 
 async function measureLastcall(bench: Bench): Promise<{ attached: Attached; logoff: object }> {
   const [port = 0] = await findFreePorts(1);
   const lastcall = await startLastcall(bench, { name: 'lastcall', grpcAddress: `0.0.0.0:${port}` });
-  const credential = await addInstallation(lastcall);
+  const credential = await addManyUsers(lastcall, INSTALLATION);
   const sessions = sessionsOf(lastcall);
   // The gate learns of the installation by an event.
-  await until(async () => (await sessions.getGate({ name: gateName })).gate !== undefined);
+  await until(
+    async () => (await sessions.getGate({ name: gateName })).gate !== undefined,
+    'the gate to know the installation',
+  );
   const crowd = createCrowd({ size: CLIENTS, port, installation: INSTALLATION, credential });
   bench.onEnd(() => crowd.close());
   const [pid = 0] = lastcall.pids;

@@ -9,5 +9,6 @@ export {
   type Lastcall,
   type LastcallOptions,
 } from './lastcall.js';
+export { addManyUsers } from './many-users.js';
 export { readCpu, readCpuMs, readMemory, type Cpu, type ProcessMemory } from './process-usage.js';
 export { median, percentile, ratio, rounded, summarize, type Summary } from './statistics.js';

@@ -1,7 +1,7 @@
 import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import type { UnaryClient } from '@lastcall/sdk';
-import { signAgentToken } from '@lastcall/testkit';
+import { signAgentToken, until } from '@lastcall/testkit';
 import { generateKeyPairSync } from 'node:crypto';
 import type { Bench } from './benchmark.js';
 import type { Lastcall } from './lastcall.js';
@@ -138,11 +138,14 @@ async function addInstallation(
   await catalog.createInstallation({ installationId: id, installation });
   for (const host of HOSTS) await addHost(bench, lastcall, id, host, onOrder);
   const name = formatName('installation', { installation: id });
-  await until(async () => (await catalog.getInstallation({ name })).installation?.hosts.length === HOSTS.length);
+  await until(
+    async () => (await catalog.getInstallation({ name })).installation?.hosts.length === HOSTS.length,
+    'the hosts to join',
+  );
   // The gate learns of the installation by an event; a run that is faster would find none.
   const session = lastcall.client('session', sessionV1.SessionServiceService);
   const gate = { name: formatName('gate', { installation: id }) };
-  await until(async () => (await session.getGate(gate)).gate?.version === '1.0.0');
+  await until(async () => (await session.getGate(gate)).gate?.version === '1.0.0', 'the gate to know the installation');
 }
 
 async function addHost(
@@ -174,14 +177,4 @@ async function addHost(
   });
   bench.onEnd(() => agent.stop());
   await agent.connected;
-}
-
-/** For what is told by events only and has no stream to wait on. */
-export async function until(holds: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    if (await holds().catch(() => false)) return;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

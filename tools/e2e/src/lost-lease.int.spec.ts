@@ -4,9 +4,8 @@ import { randomId } from '@lastcall/kernel';
 import type { AnyServiceModule } from '@lastcall/runtime';
 import { schedulerModule } from '@lastcall/scheduler';
 import { sessionModule } from '@lastcall/session';
-import { createTempFolder, describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { createTempFolder, describeWith, startStack, type Stack, type StackOptions, until } from '@lastcall/testkit';
 import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
-import { until } from './world/until.js';
 
 /*
  * The scheduler is gone for good in the middle of a drain: the gate opens by itself, and the run ends when the scheduler is back.

@@ -1,9 +1,8 @@
-import { startProgram, type Child } from '@lastcall/testkit';
+import { startProgram, type Child, until } from '@lastcall/testkit';
 import { join } from 'node:path';
 import { openFrontDoor, type FrontDoor } from './world/front-door.js';
 import { ROOT } from './world/lastcall-processes.js';
 import { PARENT } from './world/services.js';
-import { until } from './world/until.js';
 
 /* The examples of the SDK, each a program of its own before a real session service. */
 

@@ -1,11 +1,10 @@
-import { createTempFolder, startChild, type Child, type TempFolder } from '@lastcall/testkit';
+import { createTempFolder, startChild, type Child, type TempFolder, until } from '@lastcall/testkit';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFrontDoor, type FrontDoor } from './world/front-door.js';
 import { ROOT } from './world/lastcall-processes.js';
-import { until } from './world/until.js';
 
 /*
  * The contract without our SDK: a client in Python, generated from the same proto files, before a real session service. Skipped by name

@@ -1,6 +1,6 @@
 import { eventsV1, sessionV1 } from '@lastcall/contracts';
 import { HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
-import { describeWith, signerOf, signToken } from '@lastcall/testkit';
+import { describeWith, signerOf, signToken, until } from '@lastcall/testkit';
 import { generateKeyPairSync } from 'node:crypto';
 import type { Pair } from './world/lastcall-processes.js';
 import { frame, openLean, type LeanClient, type LeanConnection } from './world/lean-clients.js';
@@ -8,7 +8,6 @@ import { bytesField, tag, varint, varintField, WIRE } from './world/raw-bytes.js
 import { VERSION } from './world/run-said.js';
 import { INSTALLATION } from './world/services.js';
 import { openReplicas, type SessionReplicas } from './world/session-replicas.js';
-import { until } from './world/until.js';
 
 /*
  * Hellos as they must not be, over a real stream, byte by byte where no encoder would say it. Each is refused with a text that names

@@ -1,6 +1,6 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { openChannel } from '@lastcall/sdk';
-import { describeWith } from '@lastcall/testkit';
+import { describeWith, until } from '@lastcall/testkit';
 import { readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Pair } from './world/lastcall-processes.js';
@@ -11,7 +11,6 @@ import { VERSION } from './world/run-said.js';
 import { createSdkCrowd } from './world/sdk-crowd.js';
 import { INSTALLATION, PARENT } from './world/services.js';
 import { createSpreadLine } from './world/spread-line.js';
-import { until } from './world/until.js';
 
 /*
  * Clients that flood the edge, and clients that do not read. The process does not grow, and users notice nothing: their heartbeats are

@@ -1,11 +1,10 @@
-import { createTempFolder, type Child, type TempFolder } from '@lastcall/testkit';
+import { createTempFolder, type Child, type TempFolder, until } from '@lastcall/testkit';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LASTCALL, ROOT } from './world/lastcall-processes.js';
 import { createNamespaces, namespacesMissing, type Namespaces } from './world/namespaces.js';
 import { INSTALLATION } from './world/services.js';
 import { writeTinyRelease } from './world/tiny-product.js';
-import { until } from './world/until.js';
 
 /*
  * A client whose packets are dropped on the way: nobody hears an end. The session is lost after its heartbeats are missed and gone after

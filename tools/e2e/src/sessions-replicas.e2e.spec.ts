@@ -1,11 +1,10 @@
 import { sessionV1 } from '@lastcall/contracts';
 import type { RunSpec } from '@lastcall/kernel';
-import { describeWith } from '@lastcall/testkit';
+import { describeWith, until } from '@lastcall/testkit';
 import { backedUp, cancelledRun, drainingRun, staged } from './world/run-said.js';
 import { createSdkCrowd, type CrowdMember, type SdkCrowd } from './world/sdk-crowd.js';
 import { INSTALLATION, PARENT } from './world/services.js';
 import { startSessionProcesses, type SessionProcesses } from './world/session-processes.js';
-import { until } from './world/until.js';
 
 /*
  * Three replicas as real processes behind one address, and users with our SDK. A replica is killed between the store and the broadcast

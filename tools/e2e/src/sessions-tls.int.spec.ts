@@ -8,13 +8,13 @@ import {
   type CertificatePair,
   type Stack,
   type TempFolder,
+  until,
 } from '@lastcall/testkit';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LASTCALL, startProgram } from './world/lastcall-processes.js';
 import { installationKnown, VERSION } from './world/run-said.js';
 import { INSTALLATION, PARENT } from './world/services.js';
-import { until } from './world/until.js';
 
 /*
  * The edge with TLS as clients meet it: the SDK inside an application and the operator's tool, before a server whose certificate is

@@ -15,12 +15,11 @@ import { isRejected } from '@lastcall/kernel';
 import { schedulerModule } from '@lastcall/scheduler';
 import { CODE, createClient, openStream, toCallError, type Channel } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
-import { createTempFolder, describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { createTempFolder, describeWith, startStack, type Stack, type StackOptions, until } from '@lastcall/testkit';
 import { startUp } from '@lastcall/up';
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { addInstallations } from './edge-walk/two-installations.js';
-import { until } from './world/until.js';
 
 /*
  * Credentials from their making to their end: what the first start leaves on the disk, and how soon a revoked one is good for

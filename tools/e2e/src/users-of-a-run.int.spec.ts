@@ -3,10 +3,9 @@ import { catalogV1, commonV1, eventsV1, hostOrderV1, schedulerV1, sessionV1 } fr
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession, type AttachedSession } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
-import { createRecorder, describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { createRecorder, describeWith, startStack, type Stack, type StackOptions, until } from '@lastcall/testkit';
 import { commandLineOn, type CommandLine } from './world/command-line.js';
 import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
-import { until } from './world/until.js';
 
 /*
  * What a run does to users, from its job to their logoff and back: catalog, scheduler and session are real, clients use the SDK,

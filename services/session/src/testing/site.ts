@@ -6,6 +6,7 @@ import { openDocuments, type Documents } from '../documents.js';
 import type { GateState } from '../domain/gate-state.js';
 import { AttachClient } from './attach-client.js';
 import { INSTALLATION, installationChanged, runSpec, stagingCompleted } from './run-events.js';
+import { eventually } from './pair.js';
 
 /* The session service and one installation, as tests see them from outside. */
 
@@ -98,13 +99,4 @@ export async function openSite<G extends Ground>(stack: G): Promise<G & Site> {
 /** Whether an event is about this run. */
 export function aboutRun({ run }: { readonly run: string }) {
   return (message: { readonly run?: { readonly run: string } | undefined }): boolean => message.run?.run === run;
-}
-
-async function eventually(look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!(await look())) {
-    if (Date.now() > until) throw new Error('it did not happen in time');
-    // The embedded store answers without a turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

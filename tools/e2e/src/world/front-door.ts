@@ -1,12 +1,11 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { createClient, openChannel, type UnaryClient } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
-import { createCertificates, createTempFolder, startStack, type Stack } from '@lastcall/testkit';
+import { createCertificates, createTempFolder, startStack, type Stack, until } from '@lastcall/testkit';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installationKnown, VERSION } from './run-said.js';
 import { INSTALLATION, PARENT } from './services.js';
-import { until } from './until.js';
 
 /* A real session service with one installation, for programs of applications that attach to it. */
 

@@ -1,11 +1,10 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { openChannel, type Channel, type UnaryClient } from '@lastcall/sdk';
-import { createTempFolder } from '@lastcall/testkit';
+import { createTempFolder, until } from '@lastcall/testkit';
 import { readFile } from 'node:fs/promises';
 import { startLastcall, type Pair } from './lastcall-processes.js';
 import { addInstallation, createClientToken, PARENT, servicesOn } from './services.js';
 import { startSessionProcesses } from './session-processes.js';
-import { until } from './until.js';
 
 /*
  * One process that users attach to, on either pair, with an installation whose gate is open: what a test needs that looks at the process

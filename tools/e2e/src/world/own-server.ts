@@ -1,9 +1,8 @@
-import { createTempFolder, findFreePorts, startChild, type Child } from '@lastcall/testkit';
+import { createTempFolder, findFreePorts, startChild, type Child, until } from '@lastcall/testkit';
 import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { until } from './until.js';
 
 /* Servers of the test's own, on a port that stays: killed with SIGKILL and started again on the same data. */
 

@@ -1,9 +1,9 @@
+import { until } from '@lastcall/testkit';
 import { sessionV1, type commonV1, type schedulerV1 } from '@lastcall/contracts';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installedVersion } from './services.js';
 import type { SimUser } from './sim-user.js';
-import { until } from './until.js';
 import type { World } from './world.js';
 
 /*

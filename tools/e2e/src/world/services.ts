@@ -1,6 +1,6 @@
+import { until } from '@lastcall/testkit';
 import { catalogV1, commonV1, identityV1, installerV1, preflightV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { createClient, type Channel, type UnaryClient } from '@lastcall/sdk';
-import { until } from './until.js';
 
 /* The services as an operator's tool reaches them, and what a test asks them again and again. */
 

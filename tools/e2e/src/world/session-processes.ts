@@ -9,6 +9,7 @@ import {
   type Child,
   type ChildExit,
   type Stack,
+  until,
 } from '@lastcall/testkit';
 import { join } from 'node:path';
 import { createCuttableLine, type CuttableLine } from './cuttable-line.js';
@@ -16,7 +17,6 @@ import { ROOT, startProgram } from './lastcall-processes.js';
 import { installationKnown } from './run-said.js';
 import { INSTALLATION, PARENT } from './services.js';
 import { createSpreadLine, type SpreadLine } from './spread-line.js';
-import { until } from './until.js';
 
 /*
  * Replicas of the session service as real processes on NATS and MongoDB, behind one address: killed with SIGKILL, asked to stop with

@@ -1,11 +1,10 @@
 import { sessionV1 } from '@lastcall/contracts';
 import type { ServiceModule } from '@lastcall/runtime';
 import { sessionModule, type SessionSettings } from '@lastcall/session';
-import { startStack, type Stack } from '@lastcall/testkit';
+import { startStack, type Stack, until } from '@lastcall/testkit';
 import type { Pair } from './lastcall-processes.js';
 import { installationKnown } from './run-said.js';
 import { INSTALLATION, PARENT } from './services.js';
-import { until } from './until.js';
 
 /*
  * Replicas of the session service in this process, on one store and one bus, with the installation known and its gate open. Embedded,

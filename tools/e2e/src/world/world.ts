@@ -1,7 +1,7 @@
 import type { schedulerV1 } from '@lastcall/contracts';
 import { sessionV1 } from '@lastcall/contracts';
 import { openChannel, type Channel } from '@lastcall/sdk';
-import { createTempFolder, type Child } from '@lastcall/testkit';
+import { createTempFolder, type Child, until } from '@lastcall/testkit';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createHosts, HOSTS, type Hosts, type HostsOptions, type WorldHost } from './hosts.js';
@@ -25,7 +25,6 @@ import {
 } from './services.js';
 import type { SimUser } from './sim-user.js';
 import { troubleSwitch, writeTinyRelease, type TinyData, type TinyRelease, type Trouble } from './tiny-product.js';
-import { until } from './until.js';
 import { createUsers } from './users.js';
 
 /*
@@ -34,7 +33,7 @@ import { createUsers } from './users.js';
  */
 
 export { INSTALLATION } from './services.js';
-export { until } from './until.js';
+export { until } from '@lastcall/testkit';
 export type { Services } from './services.js';
 export type { WorldHost } from './hosts.js';
 

@@ -1,7 +1,7 @@
-import { startLastcall, type Lastcall } from '@lastcall/bench';
-import { catalogV1, commonV1, formatName, identityV1, sessionV1 } from '@lastcall/contracts';
+import { addManyUsers, startLastcall } from '@lastcall/bench';
+import { formatName, sessionV1 } from '@lastcall/contracts';
 import type { UnaryClient } from '@lastcall/sdk';
-import { findFreePorts } from '@lastcall/testkit';
+import { findFreePorts, until } from '@lastcall/testkit';
 import { NOTICE_CHARACTERS, REACTION_S } from './shape.js';
 import { textOf, type Target, type TargetParts } from './target.js';
 
@@ -22,7 +22,6 @@ export interface LastcallTarget extends Target {
 
 const INSTALLATION = 'many';
 const PAGE = 1_000;
-const LOOK_MS = 100;
 const PATIENCE_MS = 60_000;
 /** Texts of a message say nothing about its frame; what is around them on the wire is left out of the text. */
 const AROUND = 60;
@@ -39,12 +38,12 @@ export async function startLastcallTarget(parts: TargetParts): Promise<LastcallT
     under: machine.server,
     sessionEnv: limitsFor(sessions),
   });
-  const credential = await addInstallation(lastcall);
+  const credential = await addManyUsers(lastcall, INSTALLATION);
   const client = lastcall.client('session', sessionV1.SessionServiceService);
   const parent = formatName('installation', { installation: INSTALLATION });
   const name = formatName('gate', { installation: INSTALLATION });
   // The gate learns of the installation by an event.
-  await until('the gate', async () => (await client.getGate({ name })).gate !== undefined);
+  await until(async () => (await client.getGate({ name })).gate !== undefined, 'the gate');
   return {
     name: 'lastcall',
     port: Number(lastcall.addressOf('session').split(':').at(-1)),
@@ -65,9 +64,11 @@ export async function startLastcallTarget(parts: TargetParts): Promise<LastcallT
     withdraw: async () => void (await client.openGate({ name, reason: 'The next round.' })),
     listed: () => listAll(client, parent),
     closed: () =>
-      until('the gate to be shut', async () => {
-        return (await client.getGate({ name })).gate?.state === sessionV1.GateState.CLOSED;
-      }),
+      until(
+        async () => (await client.getGate({ name })).gate?.state === sessionV1.GateState.CLOSED,
+        'the gate to be shut',
+        PATIENCE_MS,
+      ),
     count: async () => (await client.countSessions({ parent })).count,
     stop: () => lastcall.stop(),
   };
@@ -83,23 +84,6 @@ function limitsFor(sessions: number): Record<string, string> {
   };
 }
 
-async function addInstallation(lastcall: Lastcall): Promise<string> {
-  const catalog = lastcall.client('catalog', catalogV1.CatalogServiceService);
-  const product = { title: 'Encore' };
-  await catalog.createProduct(catalogV1.CreateProductRequest.fromPartial({ productId: 'encore', product }));
-  const installation = catalogV1.Installation.fromPartial({
-    title: 'Many users',
-    product: 'encore',
-    kind: commonV1.InstallationKind.MULTI_USER,
-    channel: 'stable',
-    timeZone: 'UTC',
-  });
-  await catalog.createInstallation({ installationId: INSTALLATION, installation });
-  const tokens = lastcall.client('catalog', identityV1.TokenServiceService);
-  const request = { subject: 'clients', role: identityV1.Role.CLIENT, installation: INSTALLATION, validDays: 1 };
-  return (await tokens.createToken(request)).credential;
-}
-
 type Client = UnaryClient<typeof sessionV1.SessionServiceService>;
 
 async function listAll(client: Client, parent: string): Promise<{ sessions: number; acknowledged: number }> {
@@ -112,12 +96,4 @@ async function listAll(client: Client, parent: string): Promise<{ sessions: numb
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   return { sessions, acknowledged };
-}
-
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited ${PATIENCE_MS} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
 }

@@ -1,4 +1,5 @@
 import { readCpu, readMemory, rounded } from '@lastcall/bench';
+import { until } from '@lastcall/testkit';
 import { join } from 'node:path';
 import { sharedNow } from '../clock.js';
 import { startProgram } from '../questions.js';
@@ -7,7 +8,7 @@ import type { SwarmQuestions } from '../swarm/main.js';
 import type { Round } from '../swarm/swarm.js';
 import { each, tellAll, type Crowd } from './crowd.js';
 import { measureLogoff, type Logoff } from './logoff.js';
-import { startLastcallTarget, until, type LastcallTarget } from './lastcall-target.js';
+import { startLastcallTarget, type LastcallTarget } from './lastcall-target.js';
 import type { Machine } from './machine.js';
 import { startNats, startPeer } from './peer-target.js';
 import { DIALECTS, TITLES, type TargetName } from './shape.js';
@@ -60,6 +61,7 @@ const AT_ONCE = 500;
 /** Memory is at rest when it has not moved by more than a hundredth for so long. */
 const REST_MS = 3_000;
 const REST_AT_MOST_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const QUIET_MS = 300;
 
 export async function measure(name: TargetName, parts: TargetParts): Promise<Measured> {
@@ -165,11 +167,12 @@ async function memoryAtRest(pid: number): Promise<number> {
   const look = (): number => readMemory(pid).residentMib * 1_024;
   const began = Date.now();
   let [rest, since] = [look(), began];
-  await until('the memory to come to rest', async () => {
+  const isAtRest = (): boolean => {
     const now = look();
     if (Math.abs(now - rest) > rest / 100) [rest, since] = [now, Date.now()];
     return Date.now() - since >= REST_MS || Date.now() - began >= REST_AT_MOST_MS;
-  });
+  };
+  await until(isAtRest, 'the memory to come to rest', PATIENCE_MS);
   return look();
 }
 
@@ -217,10 +220,11 @@ function checkRound({ shape, violations }: Crowd, round: Round, acknowledge: boo
 async function takeBack({ shape, violations, swarm, sentinels }: Crowd, target: LastcallTarget): Promise<void> {
   const expected = shape.clients + shape.sentinels;
   let listed = await target.listed();
-  await until('every acknowledgement to be listed', async () => {
+  const areListed = async (): Promise<boolean> => {
     listed = await target.listed();
     return listed.acknowledged >= expected;
-  });
+  };
+  await until(areListed, 'every acknowledgement to be listed', PATIENCE_MS);
   const { sessions, acknowledged } = listed;
   violations.expect(
     sessions === expected && acknowledged === expected,

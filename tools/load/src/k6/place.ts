@@ -1,4 +1,5 @@
 import {
+  addManyUsers,
   readCpu,
   readMemory,
   startLastcall,
@@ -7,8 +8,9 @@ import {
   type Bench,
   type Lastcall,
 } from '@lastcall/bench';
-import { catalogV1, commonV1, formatName, identityV1, msToDuration, sessionV1 } from '@lastcall/contracts';
+import { formatName, msToDuration, sessionV1 } from '@lastcall/contracts';
 import type { UnaryClient } from '@lastcall/sdk';
+import { until } from '@lastcall/testkit';
 import { join } from 'node:path';
 
 /*
@@ -71,10 +73,12 @@ export async function startPlace(bench: Bench, options: PlaceOptions): Promise<P
     under,
     sessionEnv,
   });
-  const credential = await addInstallation(lastcall, options.reopeningRampMs);
+  const credential = await addManyUsers(lastcall, INSTALLATION, {
+    sessionPolicy: { reopeningRamp: msToDuration(options.reopeningRampMs) },
+  });
   const sessions = lastcall.client('session', sessionV1.SessionServiceService);
   // The gate learns of the installation by an event.
-  await until('the gate', async () => (await sessions.getGate({ name })).gate !== undefined);
+  await until(async () => (await sessions.getGate({ name })).gate !== undefined, 'the gate');
   const edge = replicas > 0 ? await startEdgeProgram(bench, lastcall) : undefined;
   const alive = lastcall.replicas.map(({ pid }) => pid);
   return {
@@ -127,24 +131,6 @@ function operationsOn(
   };
 }
 
-async function addInstallation(lastcall: Lastcall, reopeningRampMs: number): Promise<string> {
-  const catalog = lastcall.client('catalog', catalogV1.CatalogServiceService);
-  const product = { title: 'Encore' };
-  await catalog.createProduct(catalogV1.CreateProductRequest.fromPartial({ productId: 'encore', product }));
-  const installation = catalogV1.Installation.fromPartial({
-    title: 'Many users',
-    product: 'encore',
-    kind: commonV1.InstallationKind.MULTI_USER,
-    channel: 'stable',
-    timeZone: 'UTC',
-    sessionPolicy: { reopeningRamp: msToDuration(reopeningRampMs) },
-  });
-  await catalog.createInstallation({ installationId: INSTALLATION, installation });
-  const tokens = lastcall.client('catalog', identityV1.TokenServiceService);
-  const request = { subject: 'clients', role: identityV1.Role.CLIENT, installation: INSTALLATION, validDays: 1 };
-  return (await tokens.createToken(request)).credential;
-}
-
 /** A program of its own: thousands of connections must not make this one, which conducts, late. */
 async function startEdgeProgram(
   bench: Bench,
@@ -155,15 +141,4 @@ async function startEdgeProgram(
   bench.onEnd(() => edge.stop());
   const [, address = ''] = await edge.until(/^edge at (\S+)$/);
   return { address, stop: () => edge.stop() };
-}
-
-const LOOK_MS = 100;
-
-/** For what is told by nobody. */
-export async function until(what: string, isSo: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await isSo().catch(() => false))) {
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
 }

@@ -1,5 +1,5 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { until } from '../place.js';
+import { until } from '@lastcall/testkit';
 import type { Scenario } from '../scenario.js';
 import { countIs, everybodyIsIn, tellAndLetGo } from './steps.js';
 
@@ -9,7 +9,7 @@ export const loginStorm: Scenario = {
   prepare: async (place) => {
     await place.closeGate(0);
     const { CLOSED } = sessionV1.GateState;
-    await until('the gate to be shut', async () => (await place.gateState()) === CLOSED);
+    await until(async () => (await place.gateState()) === CLOSED, 'the gate to be shut', 60_000);
   },
   conduct: async (stage) => {
     const { stations, clients, patienceMs, place, say } = stage;

@@ -1,6 +1,6 @@
+import { until } from '@lastcall/testkit';
 import { equal, holds } from '../results.js';
 import type { Scenario, Stage } from '../scenario.js';
-import { until } from '../place.js';
 import type { LoadOptions } from '../options.js';
 import { attachSlowReaders, type SlowReader } from '../slow-reader.js';
 import { countIs, everybodyIsIn } from './steps.js';
@@ -54,7 +54,7 @@ async function tellAll({ place, stations, clients, patienceMs }: Stage): Promise
 
 async function dropped({ place, check, figure }: Stage, slow: readonly SlowReader[]): Promise<void> {
   const all = async (): Promise<boolean> => (await place.list()).filter(({ lost }) => lost).length === slow.length;
-  await until('slow readers to be dropped', all, 10_000).catch(() => undefined);
+  await until(all, 'slow readers to be dropped', 10_000).catch(() => undefined);
   const lost = (await place.list()).filter((session) => session.lost);
   check(equal('sessions that the service lists as lost', lost.length, slow.length));
   const strangers = lost.filter(({ user }) => !slow.some((reader) => reader.user === user));

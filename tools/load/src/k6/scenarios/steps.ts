@@ -1,5 +1,5 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { until } from '../place.js';
+import { until } from '@lastcall/testkit';
 import { equal, holds } from '../results.js';
 import type { Stage } from '../scenario.js';
 
@@ -22,7 +22,7 @@ export async function everybodyIsIn(stage: Stage, expected = stage.clients): Pro
 
 /** Exact within two seconds, says the contract. */
 export async function countIs({ place, check }: Stage, what: string, expected: number): Promise<void> {
-  await until(what, async () => (await place.count()) === expected, 2_000).catch(() => undefined);
+  await until(async () => (await place.count()) === expected, what, 2_000).catch(() => undefined);
   check(equal(what, await place.count(), expected));
 }
 
@@ -62,7 +62,7 @@ async function acknowledgedInTime({ place, clients, check, figure }: Stage, dead
     return acknowledged === clients;
   };
   const began = Date.now();
-  await until('all acknowledgements', all, Math.max(0, deadlineAt - began)).catch(() => undefined);
+  await until(all, 'all acknowledgements', Math.max(0, deadlineAt - began)).catch(() => undefined);
   figure('allAcknowledgedListedMs', Date.now() - began);
   check(equal('sessions that the service lists as acknowledged before the deadline', acknowledged, clients));
 }
@@ -71,7 +71,7 @@ export async function gateIsShut(stage: Stage): Promise<void> {
   const { place, check, patienceMs } = stage;
   const { CLOSED } = sessionV1.GateState;
   const isShut = async (): Promise<boolean> => (await place.gateState()) === CLOSED;
-  await until('the gate to be shut', isShut, patienceMs).catch(() => undefined);
+  await until(isShut, 'the gate to be shut', patienceMs).catch(() => undefined);
   check(holds('the gate is shut: zero is proven', await isShut(), sessionV1.gateStateToJSON(await place.gateState())));
   check(equal('sessions behind the shut gate', await place.count(), 0));
 }

@@ -1,4 +1,4 @@
-/** Asks until the answer is yes; a service that is being killed answers later. */
+/** Asks again and again, for what has no signal of its own; a service that is being killed answers later. Rejects after `timeoutMs`. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 30_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   for (;;) {
