@@ -23,9 +23,21 @@ function base32(bytes: Uint8Array, length: number): string {
   return text;
 }
 
+/** Asking for a few bytes costs as much as asking for many, and a login of thousands asks thousands of times. */
+const POOL_BYTES = 4_096;
+let pool = Buffer.alloc(0);
+
+/** Each byte is given once. */
+function takeRandom(bytes: number): Buffer {
+  if (pool.length < bytes) pool = randomBytes(POOL_BYTES);
+  const taken = pool.subarray(0, bytes);
+  pool = pool.subarray(bytes);
+  return taken;
+}
+
 /** `prefix-` and 16 random characters (80 bits). */
 export function randomId(prefix: string): string {
-  return `${prefix}-${base32(randomBytes(10), 16)}`;
+  return `${prefix}-${base32(takeRandom(10), 16)}`;
 }
 
 /** `prefix-` and 16 characters that depend on nothing but the parts. */
@@ -36,7 +48,11 @@ export function derivedId(prefix: string, ...parts: readonly (string | number)[]
 
 /** A secret for one use: 32 random bytes, base64url. */
 export function randomSecret(): string {
-  return randomBytes(32).toString('base64url');
+  const taken = takeRandom(32);
+  const secret = taken.toString('base64url');
+  // What is secret does not stay in memory longer than its user wants.
+  taken.fill(0);
+  return secret;
 }
 
 /** SHA-256 as 64 hexadecimal digits. */

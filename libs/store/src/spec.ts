@@ -32,9 +32,16 @@ export function checkSpec<T extends object>({ name, indexes }: CollectionSpec<T>
   }
 }
 
+/** Asked for at each write. */
+const indexed = new WeakMap<readonly IndexSpec[], readonly string[]>();
+
 /** Fields that stand in an index, each once, in a stable order. */
 export function indexedFields(indexes: readonly IndexSpec[]): readonly string[] {
-  return [...new Set(indexes.flatMap((index) => index.fields))].toSorted();
+  const known = indexed.get(indexes);
+  if (known) return known;
+  const fields = [...new Set(indexes.flatMap((index) => index.fields))].toSorted();
+  indexed.set(indexes, fields);
+  return fields;
 }
 
 /** What the indexes were when they were built; another text means that they have to be built again. */
@@ -74,39 +81,50 @@ export function checkFieldValue(field: string, value: unknown): asserts value is
 
 /** The data as it is stored. */
 export function encodeData(where: string, data: object): string {
-  checkJson(where, data);
+  const found = findBad(data);
+  if (found) throw new Defect(`${where}${found.path} is ${describe(found.value)}, which does not survive JSON`);
   return JSON.stringify(data);
 }
 
-/** Refuses what JSON would change or drop. Undefined properties are dropped by intent: an absent field. */
-function checkJson(path: string, value: unknown): void {
+interface Bad {
+  readonly path: string;
+  readonly value: unknown;
+}
+
+/** What JSON would change or drop. Undefined properties are dropped by intent: an absent field. */
+function findBad(value: unknown): Bad | undefined {
   switch (typeof value) {
     case 'string':
     case 'boolean':
-      return;
+      return undefined;
     case 'number':
-      if (Number.isFinite(value)) return;
-      break;
+      return Number.isFinite(value) ? undefined : { path: '', value };
     case 'object':
-      if (value === null) return;
-      if (Array.isArray(value)) return checkItems(path, value);
-      if (isPlain(value)) return checkProperties(path, value);
-      break;
+      if (value === null) return undefined;
+      if (Array.isArray(value)) return findBadItem(value);
+      if (isPlain(value)) return findBadProperty(value as Readonly<Record<string, unknown>>);
+      return { path: '', value };
     default:
-      break;
+      return { path: '', value };
   }
-  throw new Defect(`${path} is ${describe(value)}, which does not survive JSON`);
 }
 
-function checkItems(path: string, items: readonly unknown[]): void {
+function findBadItem(items: readonly unknown[]): Bad | undefined {
   // By position, because iteration methods skip holes, which JSON turns into null.
-  for (let i = 0; i < items.length; i += 1) checkJson(`${path}[${i}]`, items[i]);
+  for (let i = 0; i < items.length; i += 1) {
+    const bad = findBad(items[i]);
+    if (bad) return { ...bad, path: `[${i}]${bad.path}` };
+  }
+  return undefined;
 }
 
-function checkProperties(path: string, value: object): void {
-  for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) checkJson(`${path}.${key}`, item);
+function findBadProperty(object: Readonly<Record<string, unknown>>): Bad | undefined {
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    const bad = value === undefined ? undefined : findBad(value);
+    if (bad) return { ...bad, path: `.${key}${bad.path}` };
   }
+  return undefined;
 }
 
 function isPlain(value: object): boolean {

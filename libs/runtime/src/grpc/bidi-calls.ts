@@ -67,21 +67,29 @@ class BidiCall extends BidiStream {
     this.finish(stoppingStatus());
   }
 
-  private async serve(metadata: Metadata): Promise<CallEnd> {
+  private serve(metadata: Metadata): Promise<CallEnd> {
+    const { openCalls } = this.served.surroundings;
+    openCalls.add(this);
+    return this.handle(metadata).then(
+      () => {
+        this.end();
+        openCalls.forget(this);
+        return { code: this.endedWith?.code ?? CANCELLED.code };
+      },
+      (error: unknown) => {
+        openCalls.forget(this);
+        return failed(this, error);
+      },
+    );
+  }
+
+  /** Nothing of it stays while the handler is at work: that may be for days, and there may be ten thousand. */
+  private handle(metadata: Metadata): Promise<void> {
     const { surroundings, handler } = this.served;
-    surroundings.openCalls.add(this);
-    try {
-      const principal = await surroundings.admit(metadata, undefined);
-      // Nobody reads them any more, and the stream may live for days.
+    return surroundings.admit(metadata, undefined).then((principal) => {
       for (const header of Object.keys(metadata.getMap())) metadata.remove(header);
-      if (!this.isGone) await handler(this, contextOf(principal, this, this.call));
-      this.end();
-      return { code: this.endedWith?.code ?? CANCELLED.code };
-    } catch (error) {
-      return failed(this, error);
-    } finally {
-      surroundings.openCalls.forget(this);
-    }
+      return this.isGone ? undefined : handler(this, contextOf(principal, this, this.call));
+    });
   }
 }
 

@@ -163,6 +163,14 @@ function surroundingsOf(
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
+  const mark = (end: CallEnd): CallEnd => {
+    if (end.error !== undefined) telemetry.fail(end.error);
+    return end;
+  };
+  const count = (end: CallEnd): void => {
+    telemetry.count('rpc', { method: method.path, code: status[end.code] ?? String(end.code) });
+    logEnd(log, method, end);
+  };
   return {
     method,
     openCalls,
@@ -173,17 +181,13 @@ function surroundingsOf(
       if (audited) await audit.record(auditedCall(method.path, principal, request));
       return principal;
     },
-    observe: async (metadata, run) => {
+    // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.
+    observe: (metadata, run) => {
       const traceparent = header(metadata.get('traceparent')[0]);
       const tracestate = header(metadata.get('tracestate')[0]);
       const parent = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
-      const end = await telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, async () => {
-        const ended = await run();
-        if (ended.error !== undefined) telemetry.fail(ended.error);
-        return ended;
-      });
-      telemetry.count('rpc', { method: method.path, code: status[end.code] ?? String(end.code) });
-      logEnd(log, method, end);
+      const ended = telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, () => run().then(mark));
+      return ended.then(count);
     },
   };
 }

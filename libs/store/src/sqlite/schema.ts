@@ -19,12 +19,15 @@ export function prepareFile(db: DatabaseSync): void {
   if (format > FORMAT)
     throw new Defect(`the database was written by a newer Lastcall (format ${format}); use that one`);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY');
-  if (format === FORMAT) return;
-  inTransaction(db, () =>
-    db.exec(`${EVENT_SCHEMA}
-      CREATE TABLE collections (name TEXT PRIMARY KEY, indexes TEXT NOT NULL) STRICT;
-      PRAGMA user_version = ${FORMAT}`),
-  );
+  if (format < FORMAT) {
+    inTransaction(db, () =>
+      db.exec(`${EVENT_SCHEMA}
+        CREATE TABLE collections (name TEXT PRIMARY KEY, indexes TEXT NOT NULL) STRICT;
+        PRAGMA user_version = ${FORMAT}`),
+    );
+  }
+  // From here on the commit queue waits for the disk.
+  db.exec('PRAGMA synchronous = NORMAL');
 }
 
 export const tableName = (collection: string): string => `c_${collection}`;

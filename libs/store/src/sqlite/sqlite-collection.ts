@@ -63,7 +63,7 @@ export class SqliteCollection<T extends object> implements Collection<T> {
   }
 
   async get(id: string): Promise<Document<T> | undefined> {
-    const row = this.parts.queue.read(() => this.row(id));
+    const row = await this.parts.queue.read(() => this.row(id));
     if (row.data === null) return undefined;
     return { id, version: row.version, data: JSON.parse(row.data) as T };
   }
@@ -130,7 +130,7 @@ export class SqliteCollection<T extends object> implements Collection<T> {
   async query(query: Query): Promise<Page<Document<T>>> {
     checkLimit(query.limit);
     const plan = planQuery(this.spec, query);
-    const rows = this.all(planToSql(this.name, plan, query.limit + 1));
+    const rows = await this.all(planToSql(this.name, plan, query.limit + 1));
     const items = rows.slice(0, query.limit).map((row) => rowToDocument<T>(row));
     const last = rows[query.limit - 1];
     if (rows.length <= query.limit || last === undefined) return { items };
@@ -141,7 +141,7 @@ export class SqliteCollection<T extends object> implements Collection<T> {
   async count(query: CountQuery): Promise<number> {
     const plan = planQuery(this.spec, query);
     const what = query.distinct === true ? { distinct: nextField(plan) } : 'count';
-    const [row] = this.all(planToSql(this.name, plan, what));
+    const [row] = await this.all(planToSql(this.name, plan, what));
     return row?.['count'] as number;
   }
 
@@ -211,7 +211,7 @@ export class SqliteCollection<T extends object> implements Collection<T> {
     return (this.select.get(id) as Row | undefined) ?? NEW;
   }
 
-  private all({ sql, values }: Statement): Record<string, SQLOutputValue>[] {
+  private all({ sql, values }: Statement): Promise<Record<string, SQLOutputValue>[]> {
     return this.parts.queue.read(() => {
       let statement = this.statements.get(sql);
       if (!statement) this.statements.set(sql, (statement = this.parts.db.prepare(sql)));

@@ -37,6 +37,17 @@ const ADVICE: Readonly<Record<number, string>> = {
 
 const CANNOT_OPEN = 14;
 
+/** The disk did not confirm what was written: nobody knows what it has until the file is read anew. */
+export function syncFault(file: string, cause: unknown): Fault {
+  const detail = (cause as Partial<Error>).message ?? String(cause);
+  return new Fault(
+    `the database ${file} was not taken by the disk; look at it, then start Lastcall again (${detail})`,
+    {
+      cause,
+    },
+  );
+}
+
 export function sqliteFault(file: string, cause: unknown): Fault {
   // What is no error of SQLite is one of the file system, met on the way to the file.
   const advice = ADVICE[isSqliteError(cause) ? cause.errcode & 0xff : CANNOT_OPEN] ?? 'failed';

@@ -1,7 +1,8 @@
 import { Defect, systemClock, type Clock } from '@lastcall/kernel';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import type { EventEnvelope } from '@lastcall/contracts';
 import type { StoreOptions } from '../store-options.js';
 import { OutboxSignal } from '../outbox-signal.js';
@@ -16,8 +17,8 @@ import { SqliteCollection } from './sqlite-collection.js';
 import { sqliteFault } from './sqlite-faults.js';
 
 /*
- * The store of one process, in one SQLite file: write-ahead log, synchronous FULL. It owns the file and its lock; it
- * refuses a file that another process has open. `isConnected` is whether it is open.
+ * The store of one process, in one SQLite file: write-ahead log, which is synced to the disk before anything that is in it is
+ * told. It owns the file and its lock; it refuses a file that another process has open. `isConnected` is whether it is open.
  */
 
 export type SqliteOptions = Pick<StoreOptions, 'file' | 'service' | 'traceContext' | 'clock'>;
@@ -29,11 +30,11 @@ export function openSqliteStore(options: SqliteOptions): Store {
     const db = new DatabaseSync(options.file, { timeout: 1_000 });
     try {
       prepareFile(db);
+      return new SqliteStore(db, inMemory ? noLog : openLog(options.file), lock, options);
     } catch (error) {
       db.close();
       throw error;
     }
-    return new SqliteStore(db, lock, options);
   } catch (cause) {
     lock?.release();
     throw cause instanceof Defect ? cause : sqliteFault(options.file, cause);
@@ -51,19 +52,36 @@ function createAndLock(file: string): FileLock {
   return lockFile(file);
 }
 
+/** The file that SQLite appends what is committed to; it is there as long as the database is open. */
+interface Log {
+  sync(): Promise<void>;
+  close(): void;
+}
+
+const dataSync = promisify(fdatasync);
+const noLog: Log = { sync: () => Promise.resolve(), close: () => undefined };
+
+function openLog(file: string): Log {
+  // SQLite's own locks are on the other two files: closing one of theirs here would let go of them.
+  const descriptor = openSync(`${file}-wal`, 'r+');
+  return { sync: () => dataSync(descriptor), close: () => closeSync(descriptor) };
+}
+
 class SqliteStore implements Store {
   private readonly queue: CommitQueue;
   private readonly events: EventTables;
   private readonly clock: Clock;
   private readonly outboxSignal = new OutboxSignal();
+  private closing: Promise<void> | undefined;
   private readonly collections = new Map<string, { signature: string; collection: unknown }>();
 
   constructor(
     private readonly db: DatabaseSync,
+    private readonly log: Log,
     private readonly lock: FileLock | undefined,
     private readonly options: SqliteOptions,
   ) {
-    this.queue = new CommitQueue(db, options.file);
+    this.queue = new CommitQueue(db, options.file, () => log.sync());
     this.events = new EventTables(db);
     this.clock = options.clock ?? systemClock;
   }
@@ -74,7 +92,7 @@ class SqliteStore implements Store {
     const known = this.collections.get(spec.name);
     if (known && known.signature !== signature) throw new Defect(`${spec.name} is declared in two ways`);
     if (known) return known.collection as Collection<T>;
-    this.queue.read(() => buildCollection(this.db, spec, this.clock.now()));
+    this.queue.atOnce(() => buildCollection(this.db, spec, this.clock.now()));
     const collection = new SqliteCollection<T>(spec, {
       db: this.db,
       queue: this.queue,
@@ -118,10 +136,14 @@ class SqliteStore implements Store {
     return this.queue.read(() => this.events.archived(page));
   }
 
-  async close(): Promise<void> {
-    if (!this.queue.isOpen()) return;
-    this.queue.close();
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    await this.queue.close();
     this.db.close();
+    this.log.close();
     this.lock?.release();
   }
 }
