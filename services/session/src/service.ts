@@ -95,7 +95,7 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
   );
   const now = () => presence.now();
   const holds = new HoldDesk({
-    ...{ gates, documents, now },
+    ...{ gates, documents, known, now },
     isHere: (installation, id) => roster.find(installation, id) !== undefined,
   });
   const presence: Presence = new Presence({
@@ -143,13 +143,13 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     isUnderway: (id) => admissions.isUnderway(id),
   });
   const sightings = await createSightings({ bus, roster, presence, log });
-  const welcomes = createWelcomes({ roster, watch, words, presence, replacements, settings });
+  const welcomes = createWelcomes({ roster, holds, watch, words, presence, replacements, settings });
   const admissions: Admissions = createAdmissions({ documents, gates, watch, ledger, presence, settings, welcomes });
   const keeper: Keeper = createKeeper({ store, documents, gates, ledger, sheets, presence, vigil, settings, log });
   const hearing = createHearing({ roster, ledger, holds, known, now, settings, log });
   const hellos = createHellos(settings.helloTimeoutMs, settings.attachBurst, now);
   const limits = createAttachLimits(settings);
   const ramp = new Ramp(now);
-  const edge = { admissions, hearing, hellos, holds, limits, ramp, replacements, roster, sightings, watch };
+  const edge = { admissions, hearing, hellos, holds, known, limits, ramp, replacements, roster, sightings, watch };
   return { ...edge, gates, keeper, ledger, presence, sheets };
 }

@@ -10,6 +10,8 @@ import {
   type ShutGate,
   type Standing,
 } from './gate-state.js';
+import { withDecisions } from './hold-decisions.js';
+import type { Words } from './phrases.js';
 
 /* The state of the gate after an event. */
 
@@ -21,6 +23,10 @@ const SHUT_TIMES_KEPT = 5;
 type Event<T extends GateEvent['type']> = Extract<GateEvent, { type: T }>;
 
 export function evolveGate(gate: GateState, event: GateEvent): GateState {
+  return withDecisions(gate, after(gate, event));
+}
+
+function after(gate: GateState, event: GateEvent): GateState {
   switch (event.type) {
     case 'shut':
       return shut(gate, event);
@@ -98,7 +104,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 
 function standing(gate: GateState): Standing {
   const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
-  const { message, announcement, withdrawn, shutTimesMs } = gate;
+  const { message, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
     version,
@@ -111,6 +117,7 @@ function standing(gate: GateState): Standing {
     ...(message && { message }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
+    ...(holdDecisions && { holdDecisions }),
     ...(shutTimesMs && { shutTimesMs }),
   };
 }
@@ -180,14 +187,14 @@ function withStart(gate: GateState, host: string, change: (start: FirstStart) =>
 }
 
 /** What stays when the phase goes; a notice that stood is noted as withdrawn. */
-function withdraw(gate: GateState, text: string): Standing {
+function withdraw(gate: GateState, words: Words): Standing {
   const rest = standing(gate);
   const stood = gate.phase === 'closing' || gate.phase === 'draining';
-  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text } } : rest;
+  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text: '', words } } : rest;
 }
 
-function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
-  const rest = withdraw(gate, text);
+function reopened(gate: GateState, { words, at }: Event<'reopened'>): GateState {
+  const rest = withdraw(gate, words);
   const begun = gate.phase === 'reopening' || gate.phase === 'confirmed' ? gate.logoffAt : undefined;
   const lasting = begun === undefined ? rest : { ...rest, shutTimesMs: withShutTime(rest, Math.max(0, at - begun)) };
   const { hand } = rest;
@@ -203,6 +210,6 @@ function withShutTime({ shutTimesMs = [] }: Standing, lastMs: number): readonly 
 }
 
 function openedByHand(gate: GateState): GateState {
-  const { hand: _, ...rest } = withdraw(gate, 'The gate was opened again; you can go on working.');
+  const { hand: _, ...rest } = withdraw(gate, { phrase: 'reopened' });
   return { ...rest, firstStarts: {}, phase: 'open' };
 }
