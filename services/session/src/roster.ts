@@ -4,6 +4,7 @@ import type { Departure, Fact } from './domain/attendance.js';
 import { drainOf, EMPTY } from './domain/drain.js';
 import { standingNotice, type GateState, type Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
+import { messagesOf, untold } from './domain/messages.js';
 import { standingAnnouncement } from './domain/slots.js';
 import { FAREWELLS, type Farewell } from './farewells.js';
 import type { GateRecord } from './gates.js';
@@ -143,22 +144,26 @@ export class Roster {
   }
 
   private tellSlots(sessions: Iterable<LocalSession>, gate: GateState, facts: InstallationFacts | undefined): void {
-    const now = this.options.now();
-    const { message } = gate;
-    const announcement = standingAnnouncement(gate, now);
-    if (!message && !announcement) return;
-    const announced = announcement && this.options.words.encoder(announcement, facts, now);
-    const sent = message && this.options.words.encoder(message, facts, now);
+    const { words, now } = this.options;
+    const at = now();
+    const announcement = standingAnnouncement(gate, at);
+    const announced = announcement && words.encoder(announcement, facts, at);
+    const messages = messagesOf(gate);
+    const newest = messages.at(-1)?.id ?? '';
+    if (!announcement && newest === '') return;
+    const encoders = new Map(messages.map((message) => [message.id, words.encoder(message, facts, at)]));
     for (const session of sessions) {
-      const { stream, language, createdAt } = session;
+      const { stream, language } = session;
       if (announcement && announced && session.announcement !== announcement.id) {
         session.announcement = announcement.id;
         stream?.writeEncoded(announced(language));
       }
-      if (message && sent && session.message !== message.id && createdAt <= message.sentAt) {
-        session.message = message.id;
-        stream?.writeEncoded(sent(language));
+      if (session.message === newest) continue;
+      for (const { id } of untold(messages, session.message, session.createdAt)) {
+        const encoded = encoders.get(id);
+        if (encoded) stream?.writeEncoded(encoded(language));
       }
+      session.message = newest;
     }
   }
 

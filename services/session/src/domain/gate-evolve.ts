@@ -11,6 +11,7 @@ import {
   type Standing,
 } from './gate-state.js';
 import { withDecisions } from './hold-decisions.js';
+import { withMessage } from './messages.js';
 import type { Words } from './phrases.js';
 
 /* The state of the gate after an event. */
@@ -96,7 +97,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
       return { over: [...gate.over, run].slice(-OVER_KEPT), fence: Math.max(gate.fence, fence) };
     }
     case 'message-sent':
-      return event.notice.kind === 'message' ? { message: event.notice } : { announcement: event.notice };
+      return event.notice.kind === 'message' ? withMessage(gate, event.notice) : { announcement: event.notice };
     default:
       return assertNever(event);
   }
@@ -104,7 +105,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 
 function standing(gate: GateState): Standing {
   const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
-  const { message, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
+  const { message, messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
     version,
@@ -115,6 +116,7 @@ function standing(gate: GateState): Standing {
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
     ...(message && { message }),
+    ...(messages && { messages }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
     ...(holdDecisions && { holdDecisions }),

@@ -111,6 +111,8 @@ export interface Standing {
   readonly fence: number;
   /** A person's last message without consequence. */
   readonly message?: Notice;
+  /** The last of them, that one included; read them with `messagesOf`. */
+  readonly messages?: readonly Notice[];
   /** The newest word about a planned run, or about one that is over. */
   readonly announcement?: Notice;
   /** The last notice that was taken back, and what to tell the users. `text`: what an older replica wrote there instead. */
