@@ -138,14 +138,23 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     },
   });
   await watch.start();
-  const replacements = await createReplacements({
-    ...{ bus, roster, ledger, presence, log },
-    isUnderway: (id) => admissions.isUnderway(id),
-  });
-  const sightings = await createSightings({ bus, roster, presence, log });
+  const isUnderway = (id: string) => admissions.isUnderway(id);
+  const replacements = await createReplacements({ bus, roster, ledger, presence, log, isUnderway });
+  const sightings = await createSightings({ bus, roster, presence, log, isUnderway });
   const welcomes = createWelcomes({ roster, holds, watch, words, presence, replacements, settings });
   const admissions: Admissions = createAdmissions({ documents, gates, watch, ledger, presence, settings, welcomes });
-  const keeper: Keeper = createKeeper({ store, documents, gates, ledger, sheets, presence, vigil, settings, log });
+  const keeper: Keeper = createKeeper({
+    store,
+    documents,
+    gates,
+    ledger,
+    sheets,
+    sightings,
+    presence,
+    vigil,
+    settings,
+    log,
+  });
   const hearing = createHearing({ roster, ledger, holds, known, now, settings, log });
   const hellos = createHellos(settings.helloTimeoutMs, settings.attachBurst, now);
   const limits = createAttachLimits(settings);
