@@ -105,7 +105,7 @@ async function serve(
   const record = await options.gates.get(installation);
   const unknown = unknownInstallation(record?.data.facts, installation);
   if (!record || unknown !== undefined) {
-    return refuseAll(batch, { reason: 'not-permitted', text: unknown ?? '', requiredVersion: '' });
+    return refuseAll(batch, { reason: 'not-permitted', words: unknown ?? '', requiredVersion: '' });
   }
   options.watch.see(record);
   const candidates = await chooseCandidates(options, capacity, record, replica, batch);

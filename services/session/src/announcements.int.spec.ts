@@ -252,7 +252,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await stack.seen('DrainConfirmed', of, 20_000);
     const waiting = (async () => {
       let last: sessionV1.WaitForReopeningResponse | undefined;
-      for await (const message of operator().waitForReopening({ name: PARENT, host: '' })) last = message;
+      for await (const message of operator().waitForReopening({ name: PARENT, host: '', language: '' })) last = message;
       return last;
     })();
     await stack.publish('InstallationUpdated', INSTALLATION, installationUpdated(run));

@@ -41,7 +41,7 @@ export class Attachment implements StreamReader<Message> {
     const { hellos } = this.parts;
     this.waiting = hellos.expect(this.principal?.token ?? '', (why) => this.giveUp(why));
     if (this.waiting) this.stream.read(this);
-    else this.refuse(refusal('too-many', 'Too many connections with this credential have not said hello.'));
+    else this.refuse(refusal('too-many', { phrase: 'hellos-missing' }));
   }
 
   message(message: Message): void {
@@ -82,8 +82,8 @@ export class Attachment implements StreamReader<Message> {
     this.handler.resolve();
   }
 
-  private refuse(why: Refusal): void {
-    refuse(this.stream, why, this.parts.now());
+  private refuse(why: Refusal, hello?: Hello): void {
+    refuse(this.parts, this.stream, why, hello);
     this.finish();
   }
 
@@ -100,7 +100,7 @@ export class Attachment implements StreamReader<Message> {
     const hello = readHello(message);
     if (!('installation' in hello)) return this.refuse(hello);
     const denied = deniedFor(this.parts, this.principal, hello);
-    if (denied) return this.refuse(denied);
+    if (denied) return this.refuse(denied, hello);
     this.state = 'asking';
     const asked = hello.firstStartCode === '' ? this.ask(hello) : this.prove(hello);
     asked.catch((error: unknown) => {
@@ -123,7 +123,7 @@ export class Attachment implements StreamReader<Message> {
       stream: this.stream,
       connection: this,
     });
-    if ('refusal' in admitted) return this.refuse(admitted.refusal);
+    if ('refusal' in admitted) return this.refuse(admitted.refusal, hello);
     // It may have ended already: let in while everybody was being logged off.
     if (!admitted.session.stream && !admitted.session.saving) return this.finish();
     this.enter(admitted.session);

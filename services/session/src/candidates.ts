@@ -5,6 +5,7 @@ import { attachmentId, type Documents, type SessionDocument } from './documents.
 import { isExempt, mayResume, refusalFor, type Applicant as Candidacy, type Refusal } from './domain/admission.js';
 import type { GateState } from './domain/gate-state.js';
 import { policyOf } from './domain/installation.js';
+import type { Phrase } from './domain/phrases.js';
 import type { GateRecord } from './gates.js';
 import type { Ledger } from './ledger.js';
 import type { AttachStream, LocalSession } from './local-session.js';
@@ -76,10 +77,7 @@ export async function chooseCandidates(
   };
   await Promise.all(batch.map(judge));
   const room = fresh.length === 0 ? 0 : await capacity.roomFor(record.id, fresh.length);
-  refuseAll(
-    fresh.slice(room),
-    tooMany(`${settings.maxSessionsPerInstallation} users are logged in, which is the limit here.`),
-  );
+  refuseAll(fresh.slice(room), tooMany({ phrase: 'full', max: settings.maxSessionsPerInstallation }));
   return [...onlyOne(back), ...fresh.slice(0, room)];
 }
 
@@ -137,10 +135,10 @@ function comingNew(entry: Entry, { exempt }: Who, replica: string, { epoch }: Ga
   return { ...entry, id: attachmentId(session, 1), data, secret, before: undefined };
 }
 
-export const comingElsewhere = tooMany('The session is just coming back elsewhere.');
+export const comingElsewhere = tooMany({ phrase: 'coming-back' });
 
-export function tooMany(text: string): Refusal {
-  return { reason: 'too-many', text: `${text} Try again in a moment.`, requiredVersion: '' };
+function tooMany(words: Phrase): Refusal {
+  return { reason: 'too-many', words, requiredVersion: '' };
 }
 
 export function refuseAll(entries: readonly Entry[], refusal: Refusal): void {

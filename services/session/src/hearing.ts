@@ -96,20 +96,12 @@ function askHold(
   const limit = { burst: settings.holdsPerMinute, perSecond: (settings.holdsPerMinute * SECOND_MS) / MINUTE_MS };
   const { bucket, allowed } = takeFrom(session.holds, limit, now());
   session.holds = bucket;
-  if (!allowed) {
-    session.stream?.write(say({ $case: 'holdDecision', value: TOO_OFTEN }, now()));
-    return;
-  }
+  if (!allowed) return holds.refuse(session, { phrase: 'hold-too-often' });
   holds
     .ask(session, request)
     .catch((err: unknown) => {
       log.warn({ err, installation: session.installation }, 'a hold could not be decided on');
-      return { $case: 'holdDecision', value: NOT_NOW } as const;
+      holds.refuse(session, { phrase: 'hold-undecided' });
     })
-    .then((decision) => session.stream?.write(say(decision, now())))
     .catch((err: unknown) => log.error({ err }, 'a decision on a hold could not be said'));
 }
-
-const refused = { granted: false, expiresAt: undefined, awaitsApproval: false };
-const TOO_OFTEN = { ...refused, text: 'You have asked for more time too often; try again in a minute.' };
-const NOT_NOW = { ...refused, text: 'This cannot be decided at the moment; please try again.' };

@@ -1,16 +1,18 @@
 import { isRejected, randomId } from '@lastcall/kernel';
 import type { Duty, Logger } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
-import { countAll, countSessionsOfUsers, countUsers } from './counting.js';
+import { countAll, countUsers } from './counting.js';
 import { DUE, type Documents } from './documents.js';
 import { expire } from './domain/expiry.js';
 import type { GateCommand, GateEvent, Patience } from './domain/gate-messages.js';
 import type { DrainCounts, GateIn, GateState } from './domain/gate-state.js';
 import type { GateRecord, Gates } from './gates.js';
+import { countInside } from './inside.js';
 import type { Ledger } from './ledger.js';
 import type { Presence } from './presence.js';
 import type { SessionSettings } from './settings.js';
 import type { Sheets } from './sheets.js';
+import type { Sightings } from './sightings.js';
 import type { Vigil } from './vigil.js';
 
 /*
@@ -32,6 +34,7 @@ export interface KeeperOptions {
   readonly gates: Gates;
   readonly ledger: Ledger;
   readonly sheets: Sheets;
+  readonly sightings: Sightings;
   readonly presence: Presence;
   readonly vigil: Vigil;
   readonly settings: SessionSettings;
@@ -139,7 +142,7 @@ async function nextStep(
   if (isExpired(gate, now, patience)) return (at) => ({ type: 'expire', at, ...patience });
   switch (gate.phase) {
     case 'shutting': {
-      const sessions = await countSessionsOfUsers(options.documents, installation);
+      const sessions = await countInside(options, installation, gate.closedAt);
       return (at) => ({ type: 'tell', notice: randomId('n'), sessions, at });
     }
     case 'closing':

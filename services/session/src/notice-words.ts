@@ -1,7 +1,10 @@
 import type { sessionV1 } from '@lastcall/contracts';
 import type { Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
-import { noticeLanguage, renderNotice } from './notices/render.js';
+import type { Words } from './domain/phrases.js';
+import { textOf } from './notices/phrase-text.js';
+import { noticeLanguage } from './notices/readers.js';
+import { renderNotice } from './notices/render.js';
 import { encodeOnce } from './wire.js';
 
 /*
@@ -28,17 +31,35 @@ export class NoticeWords {
   }
 
   /** For one broadcast: the bytes carry its time. Answers the bytes for a language. */
-  encoder(notice: Notice, facts: InstallationFacts | undefined, now: number): (language: string) => Buffer {
-    const bySaid = new Map<string, Buffer>();
-    const byText = new Map<sessionV1.Notice, Buffer>();
-    return (language) => {
-      const known = bySaid.get(language);
-      if (known) return known;
-      const value = this.render(notice, language, facts);
-      const bytes = byText.get(value) ?? encodeOnce({ $case: 'notice', value }, now);
-      byText.set(value, bytes);
-      bySaid.set(language, bytes);
-      return bytes;
-    };
+  encoder(notice: Notice, facts: InstallationFacts | undefined, now: number): Encoder {
+    return oncePerText(
+      (language) => this.render(notice, language, facts),
+      (value) => encodeOnce({ $case: 'notice', value }, now),
+    );
   }
+
+  /** The same for a notice that is taken back. */
+  withdrawal(notice: string, words: Words, facts: InstallationFacts | undefined, now: number): Encoder {
+    return oncePerText(
+      (language) => textOf(words, language, facts),
+      (text) => encodeOnce({ $case: 'noticeWithdrawn', value: { notice, text } }, now),
+    );
+  }
+}
+
+/** The bytes for a language as a client said it: of those there may be many, of texts there are few. */
+export type Encoder = (language: string) => Buffer;
+
+function oncePerText<T>(render: (language: string) => T, encode: (text: T) => Buffer): Encoder {
+  const bySaid = new Map<string, Buffer>();
+  const byText = new Map<T, Buffer>();
+  return (language) => {
+    const known = bySaid.get(language);
+    if (known) return known;
+    const text = render(language);
+    const bytes = byText.get(text) ?? encode(text);
+    byText.set(text, bytes);
+    bySaid.set(language, bytes);
+    return bytes;
+  };
 }

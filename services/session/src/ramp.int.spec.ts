@@ -36,7 +36,7 @@ function wait(): Waiter {
   let say = (): void => undefined;
   const refused = new Promise<void>((resolve) => (say = resolve));
   const read = async (): Promise<void> => {
-    for await (const { open } of client.waitForReopening({ name: PARENT, host: '' })) {
+    for await (const { open } of client.waitForReopening({ name: PARENT, host: '', language: '' })) {
       if (open) waiter.openedAt = performance.now();
       say();
     }

@@ -1,7 +1,7 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { randomSecret, sha256Hex } from '@lastcall/kernel';
 import { describeWith, startStack, type Stack } from '@lastcall/testkit';
-import type { SessionDocument } from './documents.js';
+import { BY_INSTALLATION, type SessionDocument } from './documents.js';
 import { resumeToken } from './parse-hello.js';
 import { sessionId } from './session-id.js';
 import { AttachClient } from './testing/attach-client.js';
@@ -69,7 +69,9 @@ function suite(backing: Backing): void {
     const { length: all } = welcomed;
     expect(drained.message.summary).toMatchObject({ told: all, ended: all, left: 0, lost: 0 });
     // And nobody was let in after the notice.
-    const sentAt = (await pair.first.seen('NoticeSent')).envelope.time;
+    const sent = await pair.first.seen('NoticeSent');
+    expect(sent.message.sessionCount).toBe(all);
+    const sentAt = sent.envelope.time;
     for (const one of welcomed) {
       const at = one.heard.find(({ message }) => message.$case === 'welcome')?.at ?? Infinity;
       expect(at).toBeLessThanOrEqual(sentAt + 50);
@@ -157,6 +159,20 @@ function suite(backing: Backing): void {
     expect(envelope.time).toBeGreaterThanOrEqual(leaseUntil);
     expect(message.summary).toMatchObject({ told: 3, ended: 2, left: 0, lost: 1 });
   }, 30_000);
+
+  it('do not count somebody who raced with the shutting and was never let in', async () => {
+    await pair.attached(pair.first, { user: 'ann' });
+    const { welcome } = await pair.attached(pair.second, { user: 'bob' });
+    const { sessions } = pair.documents;
+    const [bob] = (await sessions.query({ index: BY_INSTALLATION, where: { installation: INSTALLATION }, limit: 9 })).items
+      .filter(({ data }) => data.session === welcome.session); // prettier-ignore
+    // What is in the store between the two looks at the gate.
+    const session = sessionId(bob!.data.createdAt);
+    await sessions.insertMany([{ id: `${session}.1`, data: { ...bob!.data, session, user: 'racer' } }]);
+    const run = withoutTerminalServers({ reactionTimeMs: 300 });
+    await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
+    expect((await pair.first.seen('NoticeSent')).message.sessionCount).toBe(2);
+  }, 20_000);
 
   it('remove what one that was killed has of those who came back when its lease is over, and nothing else', async () => {
     const { left, leaseUntil } = await leftByKilled(['ann', 'eve'], 1_000);

@@ -4,14 +4,14 @@ import type { Departure, Fact } from './domain/attendance.js';
 import { drainOf, EMPTY } from './domain/drain.js';
 import { standingNotice, type GateState, type Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
+import { messagesOf, untold } from './domain/messages.js';
 import { standingAnnouncement } from './domain/slots.js';
-import { ended, FAREWELLS, type Farewell } from './farewells.js';
+import { FAREWELLS, type Farewell } from './farewells.js';
 import type { GateRecord } from './gates.js';
 import { LastWords } from './last-words.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
-import type { NoticeWords } from './notice-words.js';
-import { encodeOnce } from './wire.js';
+import type { Encoder, NoticeWords } from './notice-words.js';
 
 /*
  * The sessions of this replica and their streams. Owns what is written down each stream and when a stream ends. Follows the states of
@@ -92,7 +92,7 @@ export class Roster {
     if (EMPTY.has(gate.phase) && !this.empty(installation, sessions, gate, facts)) return;
     const standing = standingNotice(gate);
     if (standing) this.tell(installation, sessions.values(), gate, standing, facts);
-    else if (gate.phase === 'open') this.takeBack(sessions.values(), gate);
+    else if (gate.phase === 'open') this.takeBack(sessions.values(), gate, facts);
     this.tellSlots(sessions.values(), gate, facts);
   }
 
@@ -124,37 +124,46 @@ export class Roster {
     this.options.ledger.note(drain, { session: session.session, user, displayName, host, sentAt });
   }
 
-  private takeBack(sessions: Iterable<LocalSession>, { withdrawn }: GateState): void {
+  private takeBack(
+    sessions: Iterable<LocalSession>,
+    { withdrawn }: GateState,
+    facts: InstallationFacts | undefined,
+  ): void {
     const now = this.options.now();
-    const encoded = new Map<string, Buffer>();
+    const encoders = new Map<string, Encoder>();
     for (const session of sessions) {
       const notice = session.told;
       if (notice === '') continue;
       session.told = '';
-      const text = withdrawn?.notice === notice ? withdrawn.text : '';
-      const bytes = encoded.get(notice) ?? encodeOnce({ $case: 'noticeWithdrawn', value: { notice, text } }, now);
-      encoded.set(notice, bytes);
-      session.stream?.writeEncoded(bytes);
+      const why = withdrawn?.notice === notice ? withdrawn : undefined;
+      const encoded =
+        encoders.get(notice) ?? this.options.words.withdrawal(notice, why?.words ?? why?.text ?? '', facts, now);
+      encoders.set(notice, encoded);
+      session.stream?.writeEncoded(encoded(session.language));
     }
   }
 
   private tellSlots(sessions: Iterable<LocalSession>, gate: GateState, facts: InstallationFacts | undefined): void {
-    const now = this.options.now();
-    const { message } = gate;
-    const announcement = standingAnnouncement(gate, now);
-    if (!message && !announcement) return;
-    const announced = announcement && this.options.words.encoder(announcement, facts, now);
-    const sent = message && this.options.words.encoder(message, facts, now);
+    const { words, now } = this.options;
+    const at = now();
+    const announcement = standingAnnouncement(gate, at);
+    const announced = announcement && words.encoder(announcement, facts, at);
+    const messages = messagesOf(gate);
+    const newest = messages.at(-1)?.id ?? '';
+    if (!announcement && newest === '') return;
+    const encoders = new Map(messages.map((message) => [message.id, words.encoder(message, facts, at)]));
     for (const session of sessions) {
-      const { stream, language, createdAt } = session;
+      const { stream, language } = session;
       if (announcement && announced && session.announcement !== announcement.id) {
         session.announcement = announcement.id;
         stream?.writeEncoded(announced(language));
       }
-      if (message && sent && session.message !== message.id && createdAt <= message.sentAt) {
-        session.message = message.id;
-        stream?.writeEncoded(sent(language));
+      if (session.message === newest) continue;
+      for (const { id } of untold(messages, session.message, session.createdAt)) {
+        const encoded = encoders.get(id);
+        if (encoded) stream?.writeEncoded(encoded(language));
       }
+      session.message = newest;
     }
   }
 
@@ -174,7 +183,7 @@ export class Roster {
       const restMs = (notice.deadlineAt ?? now) + lateMs - now;
       if (lateMs > LATE_MS && restMs > 0 && restMs < LATE_MAX_MS) return false;
     }
-    const words = new LastWords(now, this.options.saveTimeoutMs);
+    const words = this.lastWords();
     for (const session of sessions.values()) {
       const farewell = session.saving ? undefined : farewellFor(session, gate, now);
       if (farewell) this.dismiss(session, farewell, session.stream ? 'deadline' : 'lost', words);
@@ -184,7 +193,7 @@ export class Roster {
 
   /** The server ends the session. */
   end(session: LocalSession, farewell: Farewell): void {
-    const words = new LastWords(this.options.now(), this.options.saveTimeoutMs);
+    const words = this.lastWords();
     if (session.saving) this.saved(session);
     else if (farewell.reason === sessionV1.EndReason.READY) this.dismiss(session, farewell, 'ready', words);
     else {
@@ -248,7 +257,7 @@ export class Roster {
   lose(session: LocalSession, farewell?: Farewell): void {
     if (session.saving) return this.saved(session);
     if (session.stream === undefined || this.find(session.installation, session.id) !== session) return;
-    this.close(session, farewell && encodeOnce(ended(farewell), this.options.now()));
+    this.close(session, farewell && this.lastWords().to(session, farewell));
     session.lostAt = this.options.now();
   }
 
@@ -259,9 +268,9 @@ export class Roster {
 
   /** Ends the streams of these; the documents stay, so that the clients can come back elsewhere. */
   move(sessions: Iterable<LocalSession>): void {
-    const bytes = encodeOnce(ended(FAREWELLS.move), this.options.now());
+    const words = this.lastWords();
     for (const session of sessions) {
-      this.close(session, bytes);
+      this.close(session, words.to(session, FAREWELLS.move));
       this.forget(session);
     }
   }
@@ -270,10 +279,11 @@ export class Roster {
     // Thousands of sessions may share one credential.
     const revoked = new Set([...this.tokens.keys()].filter(isRevoked));
     if (revoked.size === 0) return;
+    const words = this.lastWords();
     for (const session of this.all()) {
       // Who saves cannot do anything any more.
       if (!revoked.has(session.token) || session.saving) continue;
-      this.close(session, encodeOnce(ended(FAREWELLS.revoked), this.options.now()));
+      this.close(session, words.to(session, FAREWELLS.revoked));
       this.depart(session, 'lost');
     }
   }
@@ -316,6 +326,11 @@ export class Roster {
     if (last && !isTold) stream.writeEncoded(last);
     stream.end();
     session.connection.finish();
+  }
+
+  private lastWords(): LastWords {
+    const { now, saveTimeoutMs, known } = this.options;
+    return new LastWords({ now: now(), saveTimeoutMs, factsOf: (installation) => known(installation)?.data.facts });
   }
 
   private forget(session: LocalSession): boolean {

@@ -1,10 +1,11 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
 import { orThrow, RejectedError } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
-import { refusalFor } from './domain/admission.js';
+import { refusalFor, whyShut } from './domain/admission.js';
 import { policyOf } from './domain/installation.js';
 import { standingAnnouncement } from './domain/slots.js';
 import type { GateRecord, Gates } from './gates.js';
+import { textOf } from './notices/phrase-text.js';
 import { renderNotice } from './notices/render.js';
 import type { Presence } from './presence.js';
 import type { Ramp } from './ramp.js';
@@ -36,7 +37,7 @@ export function reopeningHandlers(parts: ReopeningParts): Handlers {
 
 async function* waitForReopening(
   parts: ReopeningParts,
-  { name, host }: sessionV1.WaitForReopeningRequest,
+  { name, host, language }: sessionV1.WaitForReopeningRequest,
   { signal }: RpcContext,
 ): AsyncIterable<Answer> {
   const { watch, presence, ramp } = parts;
@@ -53,14 +54,14 @@ async function* waitForReopening(
       // It may have been shut again while the others went.
       record = known(watch, installation, name);
       if (isOpen(record, host)) {
-        yield answer(record, true, presence.now());
+        yield answer(record, true, language, presence.now());
         return;
       }
     }
     const now = presence.now();
     if (record.version !== told && now - toldAt >= TOLD_EVERY_MS) {
       [told, toldAt] = [record.version, now];
-      yield answer(record, false, now);
+      yield answer(record, false, language, now);
     }
     await changed;
   }
@@ -77,11 +78,13 @@ function isOpen({ data: { gate, facts } }: GateRecord, host: string): boolean {
   return refusalFor(gate, { host, version: gate.version }, facts?.timeZone ?? '') === undefined;
 }
 
-/** The last word says what is new, if the gate was shut for an update. */
-function answer({ id, data }: GateRecord, open: boolean, now: number): Answer {
+/** In the language of whoever waits. The last word says what is new, if the gate was shut for an update. */
+function answer({ id, data }: GateRecord, open: boolean, said: string, now: number): Answer {
   const { gate, facts } = data;
+  const language = said || policyOf(facts).language;
   const news = open ? standingAnnouncement(gate, now) : undefined;
-  const shown = gateToWire(id, data, now);
-  const notice = news?.kind === 'back-again' ? renderNotice(news, policyOf(facts).language, facts) : shown.notice;
-  return { gate: { ...shown, notice }, open, serverTime: atToDate(now) };
+  const shown = gateToWire(id, data, now, language);
+  const notice = news?.kind === 'back-again' ? renderNotice(news, language, facts) : shown.notice;
+  const reason = open ? shown.reason : textOf(whyShut(gate), language, facts);
+  return { gate: { ...shown, notice, reason }, open, serverTime: atToDate(now) };
 }

@@ -95,7 +95,7 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
   );
   const now = () => presence.now();
   const holds = new HoldDesk({
-    ...{ gates, documents, now },
+    ...{ gates, documents, known, now },
     isHere: (installation, id) => roster.find(installation, id) !== undefined,
   });
   const presence: Presence = new Presence({
@@ -138,18 +138,27 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
     },
   });
   await watch.start();
-  const replacements = await createReplacements({
-    ...{ bus, roster, ledger, presence, log },
-    isUnderway: (id) => admissions.isUnderway(id),
-  });
-  const sightings = await createSightings({ bus, roster, presence, log });
-  const welcomes = createWelcomes({ roster, watch, words, presence, replacements, settings });
+  const isUnderway = (id: string) => admissions.isUnderway(id);
+  const replacements = await createReplacements({ bus, roster, ledger, presence, log, isUnderway });
+  const sightings = await createSightings({ bus, roster, presence, log, isUnderway });
+  const welcomes = createWelcomes({ roster, holds, watch, words, presence, replacements, settings });
   const admissions: Admissions = createAdmissions({ documents, gates, watch, ledger, presence, settings, welcomes });
-  const keeper: Keeper = createKeeper({ store, documents, gates, ledger, sheets, presence, vigil, settings, log });
+  const keeper: Keeper = createKeeper({
+    store,
+    documents,
+    gates,
+    ledger,
+    sheets,
+    sightings,
+    presence,
+    vigil,
+    settings,
+    log,
+  });
   const hearing = createHearing({ roster, ledger, holds, known, now, settings, log });
   const hellos = createHellos(settings.helloTimeoutMs, settings.attachBurst, now);
   const limits = createAttachLimits(settings);
   const ramp = new Ramp(now);
-  const edge = { admissions, hearing, hellos, holds, limits, ramp, replacements, roster, sightings, watch };
+  const edge = { admissions, hearing, hellos, holds, known, limits, ramp, replacements, roster, sightings, watch };
   return { ...edge, gates, keeper, ledger, presence, sheets };
 }

@@ -255,7 +255,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const seen: sessionV1.WaitForReopeningResponse[] = [];
     const waiter = stack.client(sessionV1.SessionServiceService, 'client', INSTALLATION);
     const waiting = (async () => {
-      for await (const answer of waiter.waitForReopening({ name: PARENT, host: '' })) {
+      for await (const answer of waiter.waitForReopening({ name: PARENT, host: '', language: '' })) {
         seen.push(answer);
         if (seen.length === 1) await operator().openGate({ name: GATE, reason: 'done' });
       }

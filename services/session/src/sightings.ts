@@ -55,12 +55,15 @@ interface Asking {
 const QUESTIONS = 'session-sightings-asked';
 const REPLIES = 'session-sightings';
 const PATIENCE_MS = SECOND_MS;
+const SETTLE_MS = 10;
 
 export async function createSightings(options: {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly presence: Presence;
   readonly log: Logger;
+  /** Whether the document is just being let in here. */
+  isUnderway(id: string): boolean;
 }): Promise<Sightings> {
   const { bus, roster, presence, log } = options;
   const asked = new Map<string, Asking>();
@@ -70,18 +73,26 @@ export async function createSightings(options: {
       .catch((err: unknown) => log.warn({ err }, 'sessions of other replicas are shown as they were last known'));
   };
 
-  function seenHere(installation: string, ids: readonly string[]): Reply['seen'] {
+  /** After those that are just being let in are, or are not. */
+  async function seenHere(installation: string, ids: readonly string[]): Promise<Reply['seen']> {
+    const until = performance.now() + PATIENCE_MS;
+    while (ids.some((id) => options.isUnderway(id)) && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    }
     return ids.flatMap((id) => {
       const session = roster.find(installation, id);
       return session ? [[id, session.lastHeardAt, !session.stream && !session.saving] as const] : [];
     });
   }
 
-  const questions = await bus.listen(QUESTIONS, (data) => {
-    const { question, installation, sought } = JSON.parse(Buffer.from(data).toString('utf8')) as Question;
+  async function reply({ question, installation, sought }: Question): Promise<void> {
     const { replica } = presence;
     const ids = sought[replica];
-    if (ids) broadcast(REPLIES, { question, replica, seen: seenHere(installation, ids) });
+    if (ids) broadcast(REPLIES, { question, replica, seen: await seenHere(installation, ids) });
+  }
+
+  const questions = await bus.listen(QUESTIONS, (data) => {
+    void reply(JSON.parse(Buffer.from(data).toString('utf8')) as Question);
   });
   const replies = await bus.listen(REPLIES, (data) => {
     const { question, replica, seen } = JSON.parse(Buffer.from(data).toString('utf8')) as Reply;
@@ -97,10 +108,10 @@ export async function createSightings(options: {
       const byReplica = Map.groupBy(sought, ({ replica }) => replica);
       const sightings = new Map<string, Sighting>();
       const own = (byReplica.get(presence.replica) ?? []).map(({ id }) => id);
-      enter(sightings, seenHere(installation, own));
       byReplica.delete(presence.replica);
       const silent = new Set(byReplica.keys());
-      if (silent.size === 0) return { sightings, silent };
+      const here = seenHere(installation, own).then((seen) => enter(sightings, seen));
+      if (silent.size === 0) return here.then(() => ({ sightings, silent }));
       const ids = [...byReplica].map(([replica, there]) => [replica, there.map(({ id }) => id)] as const);
       const question = randomId('q');
       await new Promise<void>((resolve) => {
@@ -113,6 +124,7 @@ export async function createSightings(options: {
         broadcast(QUESTIONS, { question, installation, sought: Object.fromEntries(ids) });
       });
       asked.delete(question);
+      await here;
       return { sightings, silent };
     },
     stop: async () => {

@@ -4,6 +4,7 @@ import type { GateState } from './domain/gate-state.js';
 import { policyOf, type InstallationFacts } from './domain/installation.js';
 import { FAREWELLS } from './farewells.js';
 import type { GateRecord } from './gates.js';
+import type { HoldDesk } from './hold-desk.js';
 import type { LocalSession } from './local-session.js';
 import type { NoticeWords } from './notice-words.js';
 import { resumeToken } from './parse-hello.js';
@@ -24,6 +25,7 @@ export interface Welcomes {
 
 export interface WelcomesOptions {
   readonly roster: Roster;
+  readonly holds: HoldDesk;
   readonly watch: Watch;
   readonly words: NoticeWords;
   readonly presence: Presence;
@@ -32,13 +34,13 @@ export interface WelcomesOptions {
 }
 
 export function createWelcomes(options: WelcomesOptions): Welcomes {
-  const { roster, watch, words, presence, replacements, settings } = options;
+  const { roster, holds, watch, words, presence, replacements, settings } = options;
   return {
     welcome: (candidate, record) => {
       const { applicant, data, secret, before } = candidate;
       const { gate, facts } = record.data;
       const now = presence.now();
-      const opening = openingFor(gate, { createdAt: data.createdAt, cameBack: before !== undefined }, now);
+      const opening = openingFor(gate, data.createdAt, now);
       const session = sessionOf(candidate, gate, opening, now);
       const message = welcomeMessage({
         session: data.session,
@@ -52,7 +54,10 @@ export function createWelcomes(options: WelcomesOptions): Welcomes {
       applicant.stream.write(say(message, now));
       roster.add(session, gate);
       roster.catchUp(session, record);
-      if (before) replacements.replaced({ ...before.data, id: before.id });
+      if (before) {
+        holds.welcomeBack(session, gate);
+        replacements.replaced({ ...before.data, id: before.id });
+      }
       if (replacements.isReplaced(session.id)) roster.end(session, FAREWELLS.replaced);
       return session;
     },

@@ -12,9 +12,13 @@ import {
   type PhaseName,
 } from './domain/gate-state.js';
 import { policyOf } from './domain/installation.js';
+import { textOf } from './notices/phrase-text.js';
 import { renderNotice } from './notices/render.js';
 
 /* Values of the session service to the wire. */
+
+/** What operators read. */
+const ENGLISH = 'en';
 
 const STATES: Readonly<Record<PhaseName, sessionV1.GateState>> = {
   open: sessionV1.GateState.OPEN,
@@ -49,6 +53,8 @@ export function gateToWire(
   installation: string,
   { gate, facts }: Pick<GateDocument, 'gate' | 'facts'>,
   now: number,
+  /** Of the notice; default: the installation's. */
+  language = policyOf(facts).language,
 ): sessionV1.Gate {
   const notice = standingNotice(gate);
   const alarm = hasAlarm(gate);
@@ -58,15 +64,22 @@ export function gateToWire(
     state: gateStateToWire(gate),
     epoch: gate.epoch,
     run: holderOf(gate)?.run ?? '',
-    reason: whyShut(gate) || (alarm ? `Hosts that stay shut: ${Object.keys(shutHosts).join(', ')}` : ''),
+    reason: reasonOf(gate, facts),
     closedAt: date(gate.phase === 'open' ? undefined : gate.closedAt),
     expectedAt: date(expectedOpenAt(gate, now)),
     version: gate.version,
     shutHosts,
     alarm,
-    notice: notice && renderNotice(notice, policyOf(facts).language, facts),
+    notice: notice && renderNotice(notice, language, facts),
     leaseUntil: date(isLeased(gate) ? gate.leaseUntil : undefined),
   };
+}
+
+/** For operators, who are told more than users. */
+function reasonOf(gate: GateState, facts: GateDocument['facts']): string {
+  if (gate.phase === 'quarantined') return textOf([whyShut(gate), gate.failure.message], ENGLISH, facts);
+  const shutHosts = Object.keys(shutHostsOf(gate)).join(', ');
+  return textOf(whyShut(gate), ENGLISH, facts) || (hasAlarm(gate) ? `Hosts that stay shut: ${shutHosts}` : '');
 }
 
 /** How a session is doing. */
@@ -122,7 +135,8 @@ export function encodeOnce(message: Said, now: number): Buffer {
   return sessionV1.SessionServiceService.attach.responseSerialize(say(message, now));
 }
 
-export function refusedMessage({ reason, text, closedAt, expectedAt, requiredVersion }: Refusal): Said {
+/** `text`: its words. */
+export function refusedMessage({ reason, closedAt, expectedAt, requiredVersion }: Refusal, text: string): Said {
   const times = { closedAt: date(closedAt), expectedAt: date(expectedAt) };
   return { $case: 'refused', value: { reason: REFUSALS[reason], text, ...times, requiredVersion } };
 }

@@ -110,7 +110,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await gate.closeGate({ name: `${PARENT}/gate`, reason: 'test', reactionTime: { seconds: 0n, nanos: 0 } });
       const signal = AbortSignal.timeout(20_000);
       const waiting = createClient(sessionV1.SessionServiceService, channel).waitForReopening(
-        { name: PARENT, host: '' },
+        { name: PARENT, host: '', language: '' },
         { signal },
       );
       const running = createClient(schedulerV1.SchedulerServiceService, channel).watchRun(

@@ -104,7 +104,7 @@ describe('attachSession', () => {
     call.end();
     expect(await heard.next()).toEqual(['refused', 'An update runs.', expectedAt]);
     const lost = await door.waits.next();
-    expect(lost.request).toEqual({ name: 'installations/berlin', host: 'ws-1' });
+    expect(lost.request).toEqual({ name: 'installations/berlin', host: 'ws-1', language: '' });
     lost.end(); // A replica that goes away; the waiting goes on elsewhere.
     const wait = await door.waits.next();
     const news = { notice: 'n-9', kind: sessionV1.NoticeKind.BACK_AGAIN, text: 'New: a waiting list.' };
@@ -214,6 +214,16 @@ describe('attachSession', () => {
     expect(mistakes).toMatchObject([{ code: 'LASTCALL_CALLBACK', cause: new Error('a mistake of the application') }]);
   });
 
+  it('says what it says by itself in the language of its user', async () => {
+    const { session } = attach({ language: 'de-AT' });
+    expect(await session.hold('', 5)).toMatchObject({ text: expect.stringMatching(/^Mehr Zeit braucht einen Grund/) });
+    expect(await session.hold('Monatsabschluss', 5)).toMatchObject({ text: 'Es gibt keine Verbindung zum Server.' });
+    const none = attachSession({ user: 'resi', version: '', language: 'de', onError: () => {} });
+    expect(await none.hold('Monatsabschluss', 5)).toMatchObject({ text: 'Es gibt keine Sitzung.' });
+    const english = attachSession({ user: 'ann', version: '', language: 'fr', onError: () => {} });
+    expect(await english.hold('month-end', 5)).toMatchObject({ text: 'There is no session.' });
+  });
+
   it('asks for a hold and hands over the answer', async () => {
     const { session, heard } = attach();
     const { call } = await door.attached.next();
@@ -225,7 +235,7 @@ describe('attachSession', () => {
     expect(said.value).toEqual({ reason: 'in the middle of a booking', duration: { seconds: 60n, nanos: 0 } });
     door.say(call, {
       $case: 'holdDecision',
-      value: { granted: false, awaitsApproval: false, text: 'No.', expiresAt: undefined },
+      value: { granted: false, awaitsApproval: false, text: 'No.', expiresAt: undefined, hold: '' },
     });
     expect(await answer).toMatchObject({ granted: false, text: 'No.' });
   });
@@ -240,12 +250,22 @@ describe('attachSession', () => {
     const answer = session.hold('month-end posting', 30);
     let said = await door.said.next();
     while (said.$case !== 'hold') said = await door.said.next();
-    const decide = (granted: boolean, awaitsApproval: boolean): void =>
-      door.say(call, { $case: 'holdDecision', value: { granted, awaitsApproval, text: '', expiresAt: undefined } });
-    decide(true, true);
+    const decide = (hold: string, awaitsApproval: boolean, granted = true): void => {
+      const value = { granted, awaitsApproval, text: hold, expiresAt: undefined, hold };
+      door.say(call, { $case: 'holdDecision', value });
+    };
+    decide('h-1', true);
     expect(await answer).toMatchObject({ granted: true, awaitsApproval: true });
-    decide(true, false);
-    expect(await decisions.next()).toMatchObject({ granted: true, awaitsApproval: false });
+    const second = session.hold('and the year’s end', 30);
+    // Not the answer to what is asked meanwhile; and said again, it is no news.
+    decide('h-1', false);
+    decide('h-1', false);
+    decide('h-2', false, false);
+    expect(await second).toMatchObject({ granted: false, text: 'h-2' });
+    decide('h-3', false);
+    expect(await decisions.next()).toMatchObject({ granted: true, awaitsApproval: false, text: 'h-1' });
+    // Asked for before a connection was lost: nobody waits for the answer any more, and it is told all the same.
+    expect(await decisions.next()).toMatchObject({ text: 'h-3' });
   });
 
   it.each([

@@ -15,10 +15,10 @@ import { reportTo, type ReportProblem } from './session-problem.js';
 export function attachSession(options: AttachOptions): AttachedSession {
   const report = reportTo((options as AttachOptions | undefined)?.onError?.bind(options));
   try {
-    return attach(options, report) ?? new NoSession();
+    return attach(options, report) ?? new NoSession(options.language);
   } catch (error) {
     report('LASTCALL_SETTINGS', 'the session cannot begin', error);
-    return new NoSession();
+    return new NoSession((options as AttachOptions | undefined)?.language);
   }
 }
 

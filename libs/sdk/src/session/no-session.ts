@@ -1,4 +1,5 @@
 import { notGranted } from './hold-answers.js';
+import { ownWords } from './own-words.js';
 import type { AttachedSession } from './session-api.js';
 import type { EndReason, HoldAnswer } from './session-words.js';
 
@@ -10,6 +11,8 @@ export class NoSession implements AttachedSession {
   readonly longestHoldMinutes = undefined;
   readonly finished: Promise<EndReason> = Promise.resolve('refused');
 
+  constructor(private readonly language: unknown) {}
+
   serverNow(): number {
     return Date.now();
   }
@@ -19,7 +22,7 @@ export class NoSession implements AttachedSession {
   ready(): void {}
 
   async hold(): Promise<HoldAnswer> {
-    return notGranted('There is no session.');
+    return notGranted(ownWords(this.language).noSession);
   }
 
   async goodbye(): Promise<void> {}

@@ -10,6 +10,7 @@ import { ConnectionTrouble } from './connection-trouble.js';
 import { Countdown } from './countdown.js';
 import { notGranted, whatIsWrongWithHold } from './hold-answers.js';
 import { clockError, clockOffset, learnTime, type ServerClock } from './server-clock.js';
+import { ownWords, type OwnWords } from './own-words.js';
 import type { AttachedSession, SessionCallbacks } from './session-api.js';
 import { dueAt, SAVE_MS, sessionMachine, WAIT_MS } from './session-machine.js';
 import type { ReportProblem } from './session-problem.js';
@@ -65,9 +66,11 @@ export class SessionLink implements AttachedSession {
   private beats: number[] = [];
   private readonly holds: ((answer: HoldAnswer) => void)[] = [];
   private readonly trouble: ConnectionTrouble;
+  private readonly words: OwnWords;
 
   constructor(private readonly parts: SessionLinkParts) {
     const { callbacks, report, keepAlive } = parts;
+    this.words = ownWords(parts.hello.language);
     let finish: (reason: EndReason) => void = () => {};
     this.finished = new Promise((resolve) => (finish = resolve));
     this.finish = finish;
@@ -124,7 +127,7 @@ export class SessionLink implements AttachedSession {
     const wrong = whatIsWrongWithHold(reason, minutes);
     if (wrong !== undefined) {
       this.parts.report('LASTCALL_HOLD', wrong);
-      return Promise.resolve(notGranted(wrong));
+      return Promise.resolve(notGranted(this.words.wrongHold));
     }
     return new Promise((resolve) => {
       const answered = (answer: HoldAnswer): void => {
@@ -134,7 +137,7 @@ export class SessionLink implements AttachedSession {
       // The application waits for it, so this timer may hold the program.
       const timer = setTimeout(() => {
         this.holds.splice(this.holds.indexOf(answered), 1);
-        resolve(notGranted('The server did not answer in time.'));
+        resolve(notGranted(this.words.noAnswer));
       }, HOLD_ANSWER_MS);
       this.holds.push(answered);
       this.take({ kind: 'ask-hold', reason, durationMs: Math.round(minutes * MINUTE_MS) });
@@ -181,7 +184,7 @@ export class SessionLink implements AttachedSession {
     const isWaitedFor = events.some((event) => event.kind === 'ended' && event.saveWithinMs !== undefined);
     if (isWaitedFor) this.keepStream();
     else this.dropStream();
-    this.answerHolds(notGranted('The connection was lost.'));
+    this.answerHolds(notGranted(this.words.connectionLost));
   }
 
   private keepStream(): void {
@@ -213,8 +216,12 @@ export class SessionLink implements AttachedSession {
         const value = { reason: event.reason, duration: msToDuration(event.durationMs) };
         return this.send({ $case: 'hold', value });
       }
+      case 'hold-unsaid':
+        return this.answerHold(notGranted(this.words.noConnection));
       case 'hold-answered':
         return this.answerHold(event.answer);
+      case 'hold-decided':
+        return this.application.holdDecided(event.answer);
       case 'notice-shown':
         return this.showNotice(event.notice, event.asNews);
       case 'notice-withdrawn':
@@ -300,7 +307,7 @@ export class SessionLink implements AttachedSession {
 
   private async waitForReopening(signal: AbortSignal): Promise<void> {
     const { hello, channel } = this.parts;
-    const request = { name: `installations/${hello.installation}`, host: hello.host };
+    const request = { name: `installations/${hello.installation}`, host: hello.host, language: hello.language };
     try {
       const client = createClient(sessionV1.SessionServiceService, channel);
       for await (const { open, gate, serverTime } of client.waitForReopening(request, { signal, timeoutMs: WAIT_MS })) {
@@ -357,7 +364,7 @@ export class SessionLink implements AttachedSession {
     if (this.parts.ownsChannel) void this.pumped.finally(() => this.parts.channel.close());
   }
 
-  /** The oldest question is meant; when there is none, a second person has decided. */
+  /** The oldest question is meant; when there is none, a server that names no holds has said what a second person decided. */
   private answerHold(answer: HoldAnswer): void {
     const answered = this.holds.shift();
     if (answered) answered(answer);

@@ -46,6 +46,8 @@ export const sessionMachine: Decider<SessionState, SessionCommand, SessionEvent>
     refusal: undefined,
     shutOut: false,
     news: '',
+    holds: [],
+    waitingHolds: [],
     ready: false,
   },
   decide,
@@ -134,7 +136,7 @@ function hear(state: SessionState, { now, random, message }: Moment & { message:
     case 'ended':
       return ended({ now, random }, message, attemptOf(phase, now));
     case 'hold-answer':
-      return [heard, { kind: 'hold-answered', answer: message.answer }];
+      return [heard, ...hearHold(state, message)];
     case 'refused':
       return refused(state, { now, random }, message.refusal, 1);
     case 'welcome':
@@ -274,9 +276,16 @@ function acknowledge(state: SessionState, notice: string): SessionEvent[] {
 
 function askHold(phase: Phase, { reason, durationMs }: { reason: string; durationMs: number }): SessionEvent[] {
   if (phase.at === 'attached') return [{ kind: 'hold-asked', reason, durationMs }];
-  const text = 'There is no connection to the server.';
-  const answer = { granted: false, awaitsApproval: false, text, expiresAt: undefined };
-  return [{ kind: 'hold-answered', answer }];
+  return [{ kind: 'hold-unsaid' }];
+}
+
+/** Said again to whoever comes back: a decision counts once, and is none on what is asked meanwhile. */
+function hearHold(
+  { holds, waitingHolds }: SessionState,
+  { answer, hold }: Extract<Incoming, { kind: 'hold-answer' }>,
+): SessionEvent[] {
+  if (hold === '' || !holds.includes(hold)) return [{ kind: 'hold-answered', answer, hold }];
+  return waitingHolds.includes(hold) && !answer.awaitsApproval ? [{ kind: 'hold-decided', answer, hold }] : [];
 }
 
 function sayGoodbye(phase: Phase): SessionEvent[] {
@@ -307,9 +316,13 @@ function evolve(state: SessionState, event: SessionEvent): SessionState {
       return overState(state, event);
     case 'acknowledgement-due':
     case 'hold-asked':
-    case 'hold-answered':
+    case 'hold-unsaid':
     case 'goodbye-said':
       return state;
+    case 'hold-answered':
+      return holdAnswered(state, event);
+    case 'hold-decided':
+      return { ...state, waitingHolds: state.waitingHolds.filter((hold) => hold !== event.hold) };
     default:
       return { ...state, phase: evolvePhase(state.phase, event) };
   }
@@ -329,6 +342,15 @@ function attached(state: SessionState, event: Extract<SessionEvent, { kind: 'att
     steadyAt: now + STEADY_MS,
   };
   return { ...state, phase, resumeToken, rights, refusal: undefined };
+}
+
+function holdAnswered(
+  state: SessionState,
+  { hold, answer }: Extract<SessionEvent, { kind: 'hold-answered' }>,
+): SessionState {
+  if (hold === '') return state;
+  const waitingHolds = answer.awaitsApproval ? remember(state.waitingHolds, hold) : state.waitingHolds;
+  return { ...state, holds: remember(state.holds, hold), waitingHolds };
 }
 
 /** A message without consequence does not take the place of a logoff that stands. */

@@ -43,6 +43,9 @@ export interface SessionState {
   readonly shutOut: boolean;
   /** What is new, from the stream that told of the reopening. */
   readonly news: string;
+  /** Ids of the holds that were answered, newest last, and of those that wait for a second person. */
+  readonly holds: readonly string[];
+  readonly waitingHolds: readonly string[];
   /** Open work is saved; said again after a reconnection. */
   readonly ready: boolean;
 }
@@ -85,7 +88,11 @@ export type SessionEvent =
   | { readonly kind: 'notice-read'; readonly notice: string }
   | { readonly kind: 'ready-said'; readonly now: boolean }
   | { readonly kind: 'hold-asked'; readonly reason: string; readonly durationMs: number }
-  | { readonly kind: 'hold-answered'; readonly answer: HoldAnswer }
+  | { readonly kind: 'hold-answered'; readonly answer: HoldAnswer; readonly hold: string }
+  /** There is no connection to ask for it. */
+  | { readonly kind: 'hold-unsaid' }
+  /** A second person has decided. */
+  | { readonly kind: 'hold-decided'; readonly answer: HoldAnswer; readonly hold: string }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'news-heard'; readonly news: string }
   | { readonly kind: 'waiting'; readonly attempt: number; readonly until: number }

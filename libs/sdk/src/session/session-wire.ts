@@ -54,8 +54,8 @@ export function parseAttachResponse({ message }: sessionV1.AttachResponse): Inco
       return { kind: 'ended', reason: ENDS[reason] ?? 'unknown', text, comeBack, saveWithinMs };
     }
     case 'holdDecision': {
-      const { granted, awaitsApproval, text, expiresAt } = message.value;
-      return { kind: 'hold-answer', answer: { granted, awaitsApproval, text, expiresAt: expiresAt?.getTime() } };
+      const { granted, awaitsApproval, text, expiresAt, hold } = message.value;
+      return { kind: 'hold-answer', answer: { granted, awaitsApproval, text, expiresAt: expiresAt?.getTime() }, hold };
     }
     case 'heartbeat':
       return { kind: 'heartbeat-reply' };

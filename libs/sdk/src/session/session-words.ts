@@ -107,6 +107,7 @@ export type Incoming =
       /** How long the server waits for this side to save; absent: it does not. */
       readonly saveWithinMs?: number | undefined;
     }
-  | { readonly kind: 'hold-answer'; readonly answer: HoldAnswer }
+  /** `hold`: its id; empty: there is none, or the server is an older one. */
+  | { readonly kind: 'hold-answer'; readonly answer: HoldAnswer; readonly hold: string }
   | { readonly kind: 'heartbeat-reply' }
   | { readonly kind: 'sign-of-life' };

@@ -1,6 +1,7 @@
 import { assertNever } from '@lastcall/kernel';
-import { holderOf, shutHostsOf, usualShutMs, type GateState, type ShutGate } from './gate-state.js';
+import { holderOf, usualShutMs, type GateState, type ShutGate } from './gate-state.js';
 import type { SessionPolicy } from './installation.js';
+import type { Phrase, Words } from './phrases.js';
 
 /*
  * Who is let in, and what those who are not are told: why, since when, until when, what happens next.
@@ -11,7 +12,7 @@ export type RefusalReason = 'gate-shut' | 'wrong-version' | 'host-shut' | 'inval
 export interface Refusal {
   readonly reason: RefusalReason;
   /** For the user. */
-  readonly text: string;
+  readonly words: Words;
   readonly closedAt?: number;
   /** An estimate. */
   readonly expectedAt?: number;
@@ -47,21 +48,19 @@ export function endsExempt(gate: GateState, now: number): boolean {
 export function refusalFor(
   gate: GateState,
   { host, version, exempt = false }: Applicant,
-  timeZone: string,
+  _timeZone: string,
   now?: number,
 ): Refusal | undefined {
   const isShut = gate.phase !== 'open' && gate.phase !== 'reopening';
-  if (isShut && !(exempt && admitsExempt(gate))) return gateShut(gate, timeZone, now);
-  const shut = shutHostsOf(gate)[host];
-  if (shut !== undefined) {
-    const text = `You cannot log in on ${host} yet. ${shut} You will be able to log in as soon as that is done.`;
-    return { reason: 'host-shut', text, requiredVersion: gate.version };
+  if (isShut && !(exempt && admitsExempt(gate))) return gateShut(gate, now);
+  const start = gate.firstStarts[host];
+  if (start && start.state !== 'proven') {
+    const phrase = start.state === 'waiting' ? 'host-waits' : 'host-given-up';
+    return { reason: 'host-shut', words: { phrase, host }, requiredVersion: gate.version };
   }
   if (gate.version === '' || gate.version === version) return undefined;
-  const text =
-    `This program has version ${version}, but version ${gate.version} is needed. ` +
-    'It follows by itself when the host has been updated; otherwise ask your administrator.';
-  return { reason: 'wrong-version', text, requiredVersion: gate.version };
+  const words: Phrase = { phrase: 'wrong-version', version, wanted: gate.version };
+  return { reason: 'wrong-version', words, requiredVersion: gate.version };
 }
 
 /**
@@ -74,13 +73,12 @@ export function mayResume(gate: GateState, applicant: Applicant, timeZone: strin
   return refusalFor(gate, applicant, timeZone) === undefined;
 }
 
-function gateShut(gate: ShutGate, timeZone: string, now: number | undefined): Refusal {
+function gateShut(gate: ShutGate, now: number | undefined): Refusal {
   const expectedAt = expectedOpenAt(gate, now);
-  const since = `No logins since ${clockTime(gate.closedAt, timeZone, now)}.`;
-  const until = untilWhen(gate, expectedAt, timeZone, now);
+  const since: Phrase = { phrase: 'shut-since', since: { at: gate.closedAt, now } };
   return {
     reason: 'gate-shut',
-    text: [whyShut(gate), since, until, whatNext(gate)].filter((part) => part !== '').join(' '),
+    words: [whyShut(gate), since, untilWhen(gate, expectedAt, now), whatNext(gate)],
     closedAt: gate.closedAt,
     ...(expectedAt !== undefined && { expectedAt }),
     requiredVersion: gate.version,
@@ -88,20 +86,20 @@ function gateShut(gate: ShutGate, timeZone: string, now: number | undefined): Re
 }
 
 /** The estimate; without one, when the run has to be over. */
-function untilWhen(gate: ShutGate, expectedAt: number | undefined, timeZone: string, now: number | undefined): string {
-  if (expectedAt !== undefined) return `It is expected to open again at ${clockTime(expectedAt, timeZone, now)}.`;
+function untilWhen(gate: ShutGate, expectedAt: number | undefined, now: number | undefined): Words {
+  if (expectedAt !== undefined) return { phrase: 'open-about', until: { at: expectedAt, now } };
   const run = needsPerson(gate) ? undefined : holderOf(gate);
   if (!run || (now !== undefined && run.deadlineAt <= now)) return '';
-  return `It should be over by ${clockTime(run.deadlineAt, timeZone, now)}.`;
+  return { phrase: 'over-by', until: { at: run.deadlineAt, now } };
 }
 
 /** Why the gate is shut, for users. Empty when it is open. */
-export function whyShut(gate: GateState): string {
+export function whyShut(gate: GateState): Words {
   switch (gate.phase) {
     case 'open':
       return '';
     case 'quarantined':
-      return `The update failed and so did the way back; your administrator has to look: ${gate.failure.message}`;
+      return { phrase: 'way-back-failed' };
     case 'shutting':
     case 'closing':
     case 'draining':
@@ -115,18 +113,17 @@ export function whyShut(gate: GateState): string {
   }
 }
 
-function updating(gate: ShutGate): string {
+function updating(gate: ShutGate): Words {
   const run = holderOf(gate);
-  const what = run ? `${run.product} is being updated to ${run.toVersion}.` : 'There is maintenance going on.';
-  if (gate.phase !== 'confirmed' || !gate.alarm) return what;
-  return `${what} It should have ended long ago; your administrator has to look.`;
+  const what: Phrase = run
+    ? { phrase: 'updating', product: run.product, version: run.toVersion }
+    : { phrase: 'maintenance' };
+  return gate.phase === 'confirmed' && gate.alarm ? [what, { phrase: 'overdue' }] : what;
 }
 
-function whatNext(gate: ShutGate): string {
-  if (needsPerson(gate)) return 'Ask your administrator.';
-  return gate.cause.by === 'hand'
-    ? 'You will be able to log in as soon as an administrator opens it.'
-    : 'You will be able to log in as soon as it is over.';
+function whatNext(gate: ShutGate): Phrase {
+  if (needsPerson(gate)) return { phrase: 'ask-administrator' };
+  return { phrase: gate.cause.by === 'hand' ? 'open-by-administrator' : 'open-when-over' };
 }
 
 function needsPerson(gate: ShutGate): boolean {
@@ -141,29 +138,4 @@ export function expectedOpenAt(gate: GateState, now = -Infinity): number | undef
   const logoffAt = gate.logoffAt ?? gate.closedAt + run.reactionTimeMs;
   const expectedAt = Math.min(logoffAt + usualMs, run.deadlineAt);
   return expectedAt > now ? expectedAt : undefined;
-}
-
-/** Hours and minutes in a zone, with the zone named; with the day, if that is not today. */
-export function clockTime(at: number, timeZone: string, now = at): string {
-  const zone = timeZone || 'UTC';
-  const { time, day } = formatsOf(zone);
-  const onDay = day.format(at);
-  return `${onDay === day.format(now) ? '' : `${onDay}, `}${time.format(at)} (${zone})`;
-}
-
-interface Formats {
-  readonly time: Intl.DateTimeFormat;
-  readonly day: Intl.DateTimeFormat;
-}
-
-/** By zone. Making one takes longer than everything else in a refusal, and thousands may be refused at once. */
-const formats = new Map<string, Formats>();
-
-function formatsOf(timeZone: string): Formats {
-  const known = formats.get(timeZone);
-  if (known) return known;
-  const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone });
-  const made = { time, day: new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone }) };
-  formats.set(timeZone, made);
-  return made;
 }

@@ -1,6 +1,7 @@
 import type { Failure, RunSpec } from '@lastcall/kernel';
 import type { Answer, GateEvent } from './gate-messages.js';
 import { holderOf, type GateState, type Notice, type ShutGate } from './gate-state.js';
+import type { Words } from './phrases.js';
 
 /*
  * The one answer to the end of a run, and what goes with it: the gate opens, and users are told.
@@ -25,7 +26,7 @@ export function answered(gate: GateState, answer: Answer): GateEvent {
 export function reopen(gate: ShutGate, answer: Answer, at: number): GateEvent[] {
   // While a person wants it shut nobody could come back.
   const news = gate.hand && answer.outcome === 'succeeded' ? [] : newsOf(answer, at);
-  return [answered(gate, answer), { type: 'reopened', text: takenBack(answer), at }, ...news];
+  return [answered(gate, answer), { type: 'reopened', words: takenBack(answer), at }, ...news];
 }
 
 /** Nothing was installed and nothing will be. */
@@ -39,10 +40,9 @@ export function failDrain(
   return [{ type: 'drain-failed', failure: why }, ...reopen(gate, { run, outcome, failure: why }, at)];
 }
 
-function takenBack({ outcome }: Answer): string {
+function takenBack({ outcome }: Answer): Words {
   if (outcome === 'succeeded') return '';
-  const what = outcome === 'postponed' ? 'is postponed' : 'does not take place now';
-  return `The update ${what}; you can go on working.`;
+  return { phrase: outcome === 'postponed' ? 'run-postponed' : 'run-off' };
 }
 
 /** What users are told when a run is over, beside what is taken back. */

@@ -10,6 +10,9 @@ import {
   type ShutGate,
   type Standing,
 } from './gate-state.js';
+import { withDecisions } from './hold-decisions.js';
+import { withMessage } from './messages.js';
+import type { Words } from './phrases.js';
 
 /* The state of the gate after an event. */
 
@@ -21,6 +24,10 @@ const SHUT_TIMES_KEPT = 5;
 type Event<T extends GateEvent['type']> = Extract<GateEvent, { type: T }>;
 
 export function evolveGate(gate: GateState, event: GateEvent): GateState {
+  return withDecisions(gate, after(gate, event));
+}
+
+function after(gate: GateState, event: GateEvent): GateState {
   switch (event.type) {
     case 'shut':
       return shut(gate, event);
@@ -90,7 +97,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
       return { over: [...gate.over, run].slice(-OVER_KEPT), fence: Math.max(gate.fence, fence) };
     }
     case 'message-sent':
-      return event.notice.kind === 'message' ? { message: event.notice } : { announcement: event.notice };
+      return event.notice.kind === 'message' ? withMessage(gate, event.notice) : { announcement: event.notice };
     default:
       return assertNever(event);
   }
@@ -98,7 +105,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 
 function standing(gate: GateState): Standing {
   const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
-  const { message, announcement, withdrawn, shutTimesMs } = gate;
+  const { message, messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
     version,
@@ -109,8 +116,10 @@ function standing(gate: GateState): Standing {
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
     ...(message && { message }),
+    ...(messages && { messages }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
+    ...(holdDecisions && { holdDecisions }),
     ...(shutTimesMs && { shutTimesMs }),
   };
 }
@@ -180,14 +189,14 @@ function withStart(gate: GateState, host: string, change: (start: FirstStart) =>
 }
 
 /** What stays when the phase goes; a notice that stood is noted as withdrawn. */
-function withdraw(gate: GateState, text: string): Standing {
+function withdraw(gate: GateState, words: Words): Standing {
   const rest = standing(gate);
   const stood = gate.phase === 'closing' || gate.phase === 'draining';
-  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text } } : rest;
+  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text: '', words } } : rest;
 }
 
-function reopened(gate: GateState, { text, at }: Event<'reopened'>): GateState {
-  const rest = withdraw(gate, text);
+function reopened(gate: GateState, { words, at }: Event<'reopened'>): GateState {
+  const rest = withdraw(gate, words);
   const begun = gate.phase === 'reopening' || gate.phase === 'confirmed' ? gate.logoffAt : undefined;
   const lasting = begun === undefined ? rest : { ...rest, shutTimesMs: withShutTime(rest, Math.max(0, at - begun)) };
   const { hand } = rest;
@@ -203,6 +212,6 @@ function withShutTime({ shutTimesMs = [] }: Standing, lastMs: number): readonly 
 }
 
 function openedByHand(gate: GateState): GateState {
-  const { hand: _, ...rest } = withdraw(gate, 'The gate was opened again; you can go on working.');
+  const { hand: _, ...rest } = withdraw(gate, { phrase: 'reopened' });
   return { ...rest, firstStarts: {}, phase: 'open' };
 }

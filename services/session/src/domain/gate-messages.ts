@@ -1,6 +1,7 @@
 import type { Failure, RunOutcome, RunSpec } from '@lastcall/kernel';
 import type { AlarmReason, Cause, DrainCounts, FirstStarts, HandMark, Hold, Notice } from './gate-state.js';
 import type { HoldPolicy } from './installation.js';
+import type { Words } from './phrases.js';
 
 /*
  * What the gate is told, and what it says.
@@ -163,7 +164,7 @@ export type GateEvent =
   | { readonly type: 'first-start-given-up'; readonly host: string; readonly reason: string }
   | { readonly type: 'first-start-settling'; readonly host: string; readonly giveUpAt: number }
   /** The gate opens, unless a person wants it shut. */
-  | { readonly type: 'reopened'; readonly text: string; readonly at: number }
+  | { readonly type: 'reopened'; readonly words: Words; readonly at: number }
   | { readonly type: 'quarantined'; readonly failure: Failure }
   | { readonly type: 'alarm-raised'; readonly reason: AlarmReason }
   /** The one answer to the end of a run; epoch 0 when the gate had not been shut for it. */

@@ -1,4 +1,5 @@
 import type { Failure, RunSpec } from '@lastcall/kernel';
+import type { Words } from './phrases.js';
 
 /*
  * The states of the gate. What it is told and what it says is in `gate-messages.ts`, the machine in `gate.ts`, the fold in
@@ -39,6 +40,15 @@ export interface Hold {
   readonly awaitsApproval: boolean;
   /** Empty: nobody had to. */
   readonly approvedBy: string;
+}
+
+/** What became of one, for its owner. */
+export interface HoldDecision {
+  readonly hold: string;
+  readonly session: string;
+  readonly outcome: 'moved' | 'postponed' | 'denied';
+  /** Of one that moved the logoff. */
+  readonly expiresAt?: number;
 }
 
 /** Who shut the gate. */
@@ -101,10 +111,14 @@ export interface Standing {
   readonly fence: number;
   /** A person's last message without consequence. */
   readonly message?: Notice;
+  /** The last of them, that one included; read them with `messagesOf`. */
+  readonly messages?: readonly Notice[];
   /** The newest word about a planned run, or about one that is over. */
   readonly announcement?: Notice;
-  /** The last notice that was taken back, and what to tell the users. */
-  readonly withdrawn?: { readonly notice: string; readonly text: string };
+  /** The last notice that was taken back, and what to tell the users. `text`: what an older replica wrote there instead. */
+  readonly withdrawn?: { readonly notice: string; readonly text: string; readonly words?: Words };
+  /** What became of the holds of the last logoff, the newest last. */
+  readonly holdDecisions?: readonly HoldDecision[];
   /** How long the gate was shut the last times, from the logoff to the reopening, the newest last; for estimates. */
   readonly shutTimesMs?: readonly number[];
 }

@@ -1,9 +1,24 @@
 import { HOUR_MS, MINUTE_MS, orThrow } from '@lastcall/kernel';
-import { DEADLINE, end, expire, given, GRACE, prove, shut, spec, T0, tell, types } from '../testing/gate-commands.js';
+import {
+  DEADLINE,
+  end,
+  expire,
+  fail,
+  given,
+  GRACE,
+  openByHand,
+  prove,
+  shut,
+  spec,
+  T0,
+  tell,
+  types,
+} from '../testing/gate-commands.js';
 import { gateDueAt } from './expiry.js';
 import { gate } from './gate.js';
 import type { GateCommand } from './gate-messages.js';
-import { standingNotice, type GateState } from './gate-state.js';
+import { standingNotice, type GateState, type HoldDecision } from './gate-state.js';
+import { decisionFor, decisionOn, waitingHold } from './hold-decisions.js';
 import { DEFAULT_POLICY, type HoldPolicy } from './installation.js';
 
 const held = spec('r1', 1, { holdsAllowed: true, deadlineAt: T0 + 24 * HOUR_MS });
@@ -62,6 +77,9 @@ describe('a hold', () => {
     );
     expect(deadline(twice.state)).toBe(DEADLINE + 30 * MINUTE_MS);
     expect(twice.when(hold(HOUR_MS, 's3', T0 + 20 * MINUTE_MS, limits))).toMatchObject({
+      refused: { reason: 'HOLD_AT_LIMIT' },
+    });
+    expect(twice.when(hold(MINUTE_MS, 's3', T0 + 20 * MINUTE_MS))).toMatchObject({
       refused: { reason: 'HOLD_TOO_SHORT' },
     });
   });
@@ -69,7 +87,9 @@ describe('a hold', () => {
   it('is one of so many', () => {
     const two = { maxCount: 2 };
     const full = given(...way, hold(HOUR_MS, 's1', T0 + 1, two), hold(2 * HOUR_MS, 's2', T0 + 2, two));
-    expect(full.when(hold(3 * HOUR_MS, 's3', T0 + 3, two))).toMatchObject({ refused: { reason: 'TOO_MANY_HOLDS' } });
+    expect(full.when(hold(3 * HOUR_MS, 's3', T0 + 3, two))).toMatchObject({
+      refused: { reason: 'TOO_MANY_HOLDS', facts: { max: '2' } },
+    });
     // One that was ended has been one of them too.
     const ended = given(...way, hold(HOUR_MS, 's1', T0 + 1, two), drop('s1', T0 + 2), hold(HOUR_MS, 's2', T0 + 3, two));
     expect(ended.when(hold(2 * HOUR_MS, 's1', T0 + 4, two))).toMatchObject({ refused: { reason: 'TOO_MANY_HOLDS' } });
@@ -158,6 +178,40 @@ describe('a hold that a second person has to agree to', () => {
     expect(types(given(...asked).when(release(id, T0 + 2)).events)).toEqual(['hold-released']));
 });
 
+describe('what became of a hold', () => {
+  const two = { needsApproval: true };
+  const id = `h-s1-${T0 + 1}`;
+  const asked = [...way, hold(HOUR_MS, 's1', T0 + 1, two)];
+  const decided = (...commands: readonly GateCommand[]) => decisionFor(given(...commands).state, 's1');
+
+  it.each<[string, readonly GateCommand[], Partial<HoldDecision> | undefined]>([
+    ['not yet', [], undefined],
+    ['the second person agrees', [approve(id)], { outcome: 'moved', expiresAt: T0 + 1 + HOUR_MS }],
+    ['the second person does not', [release(id, T0 + 2)], { outcome: 'denied' }],
+    ['nobody says anything until the logoff', [end()], { outcome: 'denied' }],
+    ['it ends by itself', [hold(3 * HOUR_MS, 's2', T0 + 2), expire(T0 + 1 + HOUR_MS)], { outcome: 'denied' }],
+    ['the run is cancelled', [fail('cancel', held)], { outcome: 'postponed' }],
+    ['it is opened by hand', [openByHand], { outcome: 'postponed' }],
+  ])('is kept for an owner who was away: %s', (_, commands, outcome) => {
+    const expected = outcome && { hold: id, session: 's1', ...outcome };
+    expect(decided(...asked, ...commands)).toEqual(expected);
+    expect(decisionOn(given(...asked, ...commands).state, id)).toEqual(expected);
+    expect(waitingHold(given(...asked, ...commands).state, 's1')?.id).toBe(outcome ? undefined : id);
+  });
+
+  it('is what was granted at once too, and nothing of a hold that its owner has asked for anew', () => {
+    expect(decided(...way, hold())).toMatchObject({ outcome: 'moved' });
+    expect(decided(...asked, hold(2 * HOUR_MS, 's1', T0 + 2, two))).toBeUndefined();
+  });
+
+  it('is forgotten with the next logoff', () => {
+    const next = spec('r2', 2, { holdsAllowed: true });
+    expect(given(...asked, release(id, T0 + 2), fail('cancel', held), shut(next)).state).not.toHaveProperty(
+      'holdDecisions',
+    );
+  });
+});
+
 describe('a run that does not fit its window any more', () => {
   const tight = spec('r1', 1, { holdsAllowed: true, deadlineAt: T0 + 2 * HOUR_MS });
   const postponed = ['drain-failed', 'answered', 'reopened', 'message-sent'];
@@ -171,7 +225,7 @@ describe('a run that does not fit its window any more', () => {
     });
     expect(state).toMatchObject({ phase: 'open', version: '11.0.0' });
     expect(state.announcement).toMatchObject({ kind: 'postponed', version: '11.1.0', reason: 'One more booking.' });
-    expect(state.withdrawn?.text).toContain('postponed');
+    expect(state.withdrawn?.words).toEqual({ phrase: 'run-postponed' });
   });
 
   it('counts how long the rest usually takes', () => {

@@ -19,12 +19,13 @@ export function askHold(gate: GateState, command: Command<'hold'>): Decision {
   const run = gate.phase === 'closing' ? runOf(gate) : undefined;
   if (gate.phase !== 'closing' || !run?.holdsAllowed) return refusedIn(gate);
   if (isFull(gate, session, limits)) {
-    return reject('too-many', 'TOO_MANY_HOLDS', `The limit of ${limits.maxCount} holds for this logoff is reached.`);
+    const message = `The limit of ${limits.maxCount} holds for this logoff is reached.`;
+    return reject('too-many', 'TOO_MANY_HOLDS', message, { facts: { max: String(limits.maxCount) } });
   }
   const latest = gate.baseDeadlineAt + limits.maxTotalDelayMs;
   const expiresAt = Math.min(at + Math.min(command.durationMs, limits.longestMs), latest);
   const before = deadlineOf(gate);
-  if (expiresAt <= before) return reject('refused', 'HOLD_TOO_SHORT', tooShort(before >= latest));
+  if (expiresAt <= before) return before >= latest ? atLimit : tooShort;
   const awaitsApproval = limits.needsApproval;
   const asked = { id: command.hold, session, user, reason, createdAt: at, expiresAt, awaitsApproval, approvedBy: '' };
   return awaitsApproval ? [{ type: 'hold-asked', hold: asked }] : grant(gate, run, asked, command);
@@ -32,7 +33,7 @@ export function askHold(gate: GateState, command: Command<'hold'>): Decision {
 
 function refusedIn({ phase }: GateState): Rejected {
   return phase === 'closing'
-    ? reject('refused', 'HOLDS_NOT_ALLOWED', 'This logoff cannot be moved; please save your work now.')
+    ? reject('refused', 'HOLDS_NOT_ALLOWED', 'This logoff cannot be moved.')
     : reject('refused', 'NO_LOGOFF_PLANNED', 'There is no logoff planned that could be moved.');
 }
 
@@ -42,11 +43,8 @@ function isFull({ holds, holdsGranted }: Closing, session: string, { maxCount }:
   return holdsGranted + waiting.length >= maxCount;
 }
 
-function tooShort(atLimit: boolean): string {
-  return atLimit
-    ? 'The logoff cannot be moved any further; please save your work now.'
-    : 'The logoff is not before the time that you asked for.';
-}
+const atLimit = reject('refused', 'HOLD_AT_LIMIT', 'The logoff cannot be moved any further.');
+const tooShort = reject('refused', 'HOLD_TOO_SHORT', 'The logoff is not before the time that was asked for.');
 
 function grant(gate: Closing, run: RunSpec, hold: Hold, { notice, at }: { notice: string; at: number }): GateEvent[] {
   const { reason, expiresAt } = hold;

@@ -16,8 +16,8 @@ describe('what is known of an installation', () => {
   });
 
   it('decides whether anybody may attach', () => {
-    expect(unknownInstallation(undefined, 'x')).toContain('not known here');
-    expect(unknownInstallation(facts(1, true), 'x')).toContain('was deleted');
+    expect(unknownInstallation(undefined, 'x')).toEqual({ phrase: 'unknown-installation', installation: 'x' });
+    expect(unknownInstallation(facts(1, true), 'x')).toEqual({ phrase: 'deleted-installation', installation: 'x' });
     expect(unknownInstallation(facts(1), 'x')).toBeUndefined();
   });
 });

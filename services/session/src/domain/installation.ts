@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, type InstallationKind } from '@lastcall/kernel';
 import type { NoticeKind } from './gate-state.js';
+import type { Phrase } from './phrases.js';
 
 /*
  * What the session service knows of an installation from the catalog. Everything about it comes from one document of the
@@ -69,7 +70,7 @@ export function newerFacts(known: InstallationFacts | undefined, said: Installat
 }
 
 /** Why nobody may attach to it. Undefined: it is known. */
-export function unknownInstallation(facts: InstallationFacts | undefined, installation: string): string | undefined {
-  if (!facts) return `The installation ${installation} is not known here; check its name, or add it to the catalog.`;
-  return facts.deleted ? `The installation ${installation} was deleted.` : undefined;
+export function unknownInstallation(facts: InstallationFacts | undefined, installation: string): Phrase | undefined {
+  if (!facts) return { phrase: 'unknown-installation', installation };
+  return facts.deleted ? { phrase: 'deleted-installation', installation } : undefined;
 }

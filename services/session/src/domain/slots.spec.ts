@@ -1,5 +1,6 @@
 import { HOUR_MS } from '@lastcall/kernel';
 import { initialGate, type GateState, type Notice } from './gate-state.js';
+import { messagesOf, untold, withMessage } from './messages.js';
 import { openingFor, standingAnnouncement } from './slots.js';
 
 const T0 = 1_700_000_000_000;
@@ -23,8 +24,8 @@ const closing = (more: Partial<GateState> = {}): GateState =>
     holds: [],
     holdsGranted: 0,
   });
-const newcomer = { createdAt: T0 + 1, cameBack: false };
-const away = { createdAt: T0 - 1, cameBack: true };
+const newcomer = T0 + 1;
+const away = T0 - 1;
 
 describe('a word about a planned run', () => {
   it.each([
@@ -37,6 +38,37 @@ describe('a word about a planned run', () => {
     const gate = open({ announcement: notice(kind, more) });
     expect(standingAnnouncement(gate, T0 + standsMs - 1)?.kind).toBe(kind);
     expect(standingAnnouncement(gate, T0 + standsMs)).toBeUndefined();
+  });
+});
+
+function sent(...at: readonly number[]): GateState {
+  const all = at.map((ms) => ({ ...notice('message'), id: `m${ms}`, sentAt: T0 + ms }));
+  return open(all.reduce(withMessage, {}));
+}
+
+describe('messages', () => {
+  const toldAfter = (gate: GateState, last: string, createdAt = 0) =>
+    untold(messagesOf(gate), last, createdAt).map(({ id }) => id);
+
+  it('are each told to those who were there, in their order', () => {
+    expect(toldAfter(sent(1, 2, 3), '')).toEqual(['m1', 'm2', 'm3']);
+    expect(toldAfter(sent(1, 2, 3), 'm2')).toEqual(['m3']);
+    expect(toldAfter(sent(1, 2, 3), 'm3')).toEqual([]);
+    expect(toldAfter(sent(1, 2, 3), '', T0 + 2)).toEqual(['m2', 'm3']);
+  });
+
+  it('are the last twenty of the last hour', () => {
+    const many = sent(...Array.from({ length: 30 }, (_, i) => i));
+    expect(messagesOf(many)).toHaveLength(20);
+    // The one that was told last is not among them any more: all of them are newer.
+    expect(toldAfter(many, 'm3')).toHaveLength(20);
+    expect(messagesOf(sent(1, 2, HOUR_MS + 2)).map(({ id }) => id)).toEqual([`m${HOUR_MS + 2}`]);
+  });
+
+  it('are those of an older replica too, which knows only the newest', () => {
+    const newest = { ...notice('message'), id: 'older' };
+    expect(toldAfter({ ...sent(1, 2), message: newest }, 'm1')).toEqual(['m2', 'older']);
+    expect(toldAfter(open({ message: newest }), '')).toEqual(['older']);
   });
 });
 
@@ -63,7 +95,7 @@ describe('a welcome', () => {
     const gate = open({ message: notice('message') });
     expect(openingFor(gate, away, T0)).toMatchObject({ notice: { kind: 'message' }, message: 'n-message' });
     expect(openingFor(gate, newcomer, T0)).toMatchObject({ notice: undefined, message: 'n-message' });
-    expect(openingFor(gate, { ...away, createdAt: T0 + 1 }, T0).notice).toBeUndefined();
+    expect(openingFor(gate, T0 + 1, T0).notice).toBeUndefined();
     expect(openingFor(gate, away, T0 + HOUR_MS).notice).toBeUndefined();
   });
 
@@ -72,6 +104,13 @@ describe('a welcome', () => {
       notice: { kind: 'logoff' },
       message: '',
     });
+  });
+
+  it('carries the first of those that were missed, and leaves the others for after it', () => {
+    const gate = sent(-2, -1, 1, 2);
+    expect(openingFor(gate, T0, T0 + 2)).toMatchObject({ notice: { id: 'm1' }, message: 'm1' });
+    expect(openingFor({ ...closing(), messages: messagesOf(gate) }, T0, T0 + 2)).toMatchObject({ message: 'm-1' });
+    expect(openingFor(gate, T0 + 3, T0 + 3)).toMatchObject({ notice: undefined, message: 'm2' });
   });
 
   it('carries nothing when there is nothing', () => {

@@ -9,7 +9,8 @@ import {
 } from '../domain/installation.js';
 import { noticeKindFromWire, noticeKindToWire } from './notice-kinds.js';
 import { OWN_TEMPLATES } from './own-templates.js';
-import { isUsable, noticeLanguage, renderNotice } from './render.js';
+import { noticeLanguage } from './readers.js';
+import { isUsable, renderNotice } from './render.js';
 
 const SENT = Date.UTC(2026, 10, 28, 20);
 const KINDS: readonly NoticeKind[] = [

@@ -2,11 +2,11 @@ import { atToDate, type sessionV1 } from '@lastcall/contracts';
 import { cleanText, HOUR_MS, LIMITS, MINUTE_MS } from '@lastcall/kernel';
 import type { Notice, NoticeKind } from '../domain/gate-state.js';
 import { policyOf, type InstallationFacts, type NoticeTemplate, type SessionPolicy } from '../domain/installation.js';
-import { createBoundedCache } from './bounded-cache.js';
-import { canonicalLanguage, lookups, matchLanguage } from './languages.js';
+import { canonicalLanguage, lookups } from './languages.js';
 import { formatMessage, type MessageValues } from './message-formats.js';
 import { noticeKindToWire } from './notice-kinds.js';
 import { OWN_TEMPLATES } from './own-templates.js';
+import { FALLBACK, noticeLanguage } from './readers.js';
 
 /*
  * A notice in the language of whoever reads it: plain text without control characters and hidden marks, of bounded length. The same
@@ -27,31 +27,6 @@ export function renderNotice(notice: Notice, language: string, facts: Installati
   };
 }
 
-/** The language that a user is told in; one of few, whatever the client says. Asked for each of thousands, so it is remembered. */
-export function noticeLanguage(language: string, facts: InstallationFacts | undefined): string {
-  const policy = policyOf(facts);
-  let match = matching.get(policy);
-  if (!match) {
-    match = createMatch(policy);
-    matching.set(policy, match);
-  }
-  return match(language);
-}
-
-const matching = new WeakMap<SessionPolicy, (language: string) => string>();
-
-function createMatch({ language, templates }: SessionPolicy): (language: string) => string {
-  const there = new Set([
-    ...OWN_TEMPLATES.keys(),
-    ...templates.map((template) => canonicalLanguage(template.language)),
-  ]);
-  const otherwise = canonicalLanguage(language) || FALLBACK;
-  return createBoundedCache(MATCHES_KEPT, (tag) => matchLanguage(tag, there) ?? otherwise);
-}
-
-/** For one installation. */
-const MATCHES_KEPT = 200;
-const FALLBACK = 'en';
 /** A job's own words do not say when: they are added to what does. */
 const ADDED: ReadonlySet<NoticeKind> = new Set(['announcement', 'moved']);
 

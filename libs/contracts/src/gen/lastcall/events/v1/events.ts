@@ -245,7 +245,7 @@ export interface NoticeSent {
   deadline?:
     | Date
     | undefined;
-  /** Sessions at that time, each once. Of logins that race with the shutting, some are counted that are refused right after. */
+  /** Sessions that are inside at that time, each once, without exempt users. */
   sessionCount: number;
 }
 

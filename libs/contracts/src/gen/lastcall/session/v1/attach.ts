@@ -355,6 +355,8 @@ export interface HoldDecision {
     | undefined;
   /** True: it counts when a second person has agreed; another decision follows. */
   awaitsApproval: boolean;
+  /** Id of the hold; empty: there is none. A client that comes back hears the last decision on its hold again: the same id, the same word. */
+  hold: string;
 }
 
 /** Answer to a heartbeat. */
@@ -1920,7 +1922,7 @@ export const SessionEnded: MessageFns<SessionEnded> = {
 };
 
 function createBaseHoldDecision(): HoldDecision {
-  return { granted: false, text: "", expiresAt: undefined, awaitsApproval: false };
+  return { granted: false, text: "", expiresAt: undefined, awaitsApproval: false, hold: "" };
 }
 
 export const HoldDecision: MessageFns<HoldDecision> = {
@@ -1936,6 +1938,9 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     }
     if (message.awaitsApproval !== false) {
       writer.uint32(32).bool(message.awaitsApproval);
+    }
+    if (message.hold !== "") {
+      writer.uint32(42).string(message.hold);
     }
     return writer;
   },
@@ -1985,6 +1990,14 @@ export const HoldDecision: MessageFns<HoldDecision> = {
             message.awaitsApproval = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.hold = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2011,6 +2024,7 @@ export const HoldDecision: MessageFns<HoldDecision> = {
         : isSet(object.awaits_approval)
         ? globalThis.Boolean(object.awaits_approval)
         : false,
+      hold: isSet(object.hold) ? globalThis.String(object.hold) : "",
     };
   },
 
@@ -2028,6 +2042,9 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     if (message.awaitsApproval !== false) {
       obj.awaitsApproval = message.awaitsApproval;
     }
+    if (message.hold !== "") {
+      obj.hold = message.hold;
+    }
     return obj;
   },
 
@@ -2040,6 +2057,7 @@ export const HoldDecision: MessageFns<HoldDecision> = {
     message.text = object.text ?? "";
     message.expiresAt = object.expiresAt ?? undefined;
     message.awaitsApproval = object.awaitsApproval ?? false;
+    message.hold = object.hold ?? "";
     return message;
   },
 };

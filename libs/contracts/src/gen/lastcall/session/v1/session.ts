@@ -92,6 +92,8 @@ export interface WaitForReopeningRequest {
   name: string;
   /** Host that the client runs on; empty when it has no agent. */
   host: string;
+  /** BCP 47 tag of the user's language, up to 35 characters, as in the hello; empty, or none: the installation's. */
+  language: string;
 }
 
 /** See SessionService. */
@@ -738,7 +740,7 @@ export const Hold: MessageFns<Hold> = {
 };
 
 function createBaseWaitForReopeningRequest(): WaitForReopeningRequest {
-  return { name: "", host: "" };
+  return { name: "", host: "", language: "" };
 }
 
 export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
@@ -748,6 +750,9 @@ export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
     }
     if (message.host !== "") {
       writer.uint32(18).string(message.host);
+    }
+    if (message.language !== "") {
+      writer.uint32(26).string(message.language);
     }
     return writer;
   },
@@ -781,6 +786,14 @@ export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
             message.host = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.language = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -797,6 +810,7 @@ export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       host: isSet(object.host) ? globalThis.String(object.host) : "",
+      language: isSet(object.language) ? globalThis.String(object.language) : "",
     };
   },
 
@@ -808,6 +822,9 @@ export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
     if (message.host !== "") {
       obj.host = message.host;
     }
+    if (message.language !== "") {
+      obj.language = message.language;
+    }
     return obj;
   },
 
@@ -818,6 +835,7 @@ export const WaitForReopeningRequest: MessageFns<WaitForReopeningRequest> = {
     const message = createBaseWaitForReopeningRequest();
     message.name = object.name ?? "";
     message.host = object.host ?? "";
+    message.language = object.language ?? "";
     return message;
   },
 };
