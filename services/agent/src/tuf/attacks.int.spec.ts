@@ -18,6 +18,7 @@ import { toStepFailure } from '../step-failure.js';
 import { ATTACKS, PRODUCT, publishTwice, SEEN, WANTED } from '../testing/attacks.js';
 import { startTestHost, type TestHost } from '../testing/test-host.js';
 import type { TestRepository } from '../testing/tuf-repository.js';
+import type { Pace } from './metadata-fetcher.js';
 import { createReleaseSource, pinRoot, type ReleaseSource } from './release-source.js';
 import { openTrustedState } from './trusted-state.js';
 
@@ -27,6 +28,7 @@ import { openTrustedState } from './trusted-state.js';
  */
 
 const signal = new AbortController().signal;
+/** For attacks by slowness only: a busy machine is slow too. */
 const PACE = { windowMs: 300, minBytes: 100 };
 
 let template: TestHost;
@@ -56,9 +58,9 @@ afterEach(() => {
   rmSync(layout.root, { recursive: true, force: true });
 });
 
-function sourceOf(of: Layout): ReleaseSource {
+function sourceOf(of: Layout, pace?: Pace): ReleaseSource {
   const parts = { catalogUrl: () => repository.url, credential: () => 'eyJ', role: 'server', platforms: ['any'] };
-  return createReleaseSource({ ...parts, layout: of, attempts: 1, pace: PACE });
+  return createReleaseSource({ ...parts, layout: of, attempts: 1, ...(pace && { pace }) });
 }
 
 const fetchWanted = () => source.fetchRelease(PRODUCT, WANTED, signal);
@@ -93,7 +95,8 @@ describe('attacks', () => {
     async (_kind, _name, attack) => {
       const [files, roles] = [await disk(), trusted()];
       attack.begin(repository);
-      const failure = await failureOf(fetchWanted());
+      const victim = attack.kind === 'slow retrieval' ? sourceOf(layout, PACE) : source;
+      const failure = await failureOf(victim.fetchRelease(PRODUCT, WANTED, signal));
       expect(failure.reason).toBe(attack.code);
       if (attack.code.startsWith('METADATA_')) expect(failure.message).toMatch(/Nothing was changed; \w+/);
       expect(await disk()).toEqual(files);
