@@ -34,7 +34,7 @@ async function createHost(
 ): Promise<Host> {
   const layout = layoutOf(dir);
   makeFolders(layout);
-  if (!existsSync(join(layout.tuf, 'root.json'))) pinRoot(layout, repository.root);
+  if (!existsSync(join(layout.tuf, 'trusted.json'))) pinRoot(layout, repository.root);
   const catalogUrl = (): string => repository.url;
   const credential = (): string => 'eyJ';
   const releases = createReleases(layout, 'encore');
@@ -191,16 +191,16 @@ describe('staging', () => {
   });
 
   it.each([
-    ['expired', { expiresInMs: -1_000 }],
-    ['with a date that never expires', { expires: '9999' }],
-    ['signed by a stranger (timestamp)', { forge: 'timestamp' as const }],
-    ['signed by a stranger (snapshot)', { forge: 'snapshot' as const }],
-    ['signed by a stranger (targets)', { forge: 'targets' as const }],
-    ['signed by a stranger (releases)', { forge: 'releases' as const }],
-  ])('refuses metadata that is %s, and recovers', async (_, spoiled) => {
+    ['expired', { expiresInMs: -1_000 }, 'METADATA_EXPIRED'],
+    ['with a date that never expires', { expires: '9999' }, 'METADATA_MALFORMED'],
+    ['signed by a stranger (timestamp)', { forge: 'timestamp' as const }, 'METADATA_NOT_SIGNED'],
+    ['signed by a stranger (snapshot)', { forge: 'snapshot' as const }, 'METADATA_NOT_SIGNED'],
+    ['signed by a stranger (targets)', { forge: 'targets' as const }, 'METADATA_NOT_SIGNED'],
+    ['signed by a stranger (releases)', { forge: 'releases' as const }, 'METADATA_NOT_SIGNED'],
+  ])('refuses metadata that is %s, and recovers', async (_, spoiled, reason) => {
     repository.sign(spoiled);
     const failure = await failureOf(stage(host, '11.0.0'));
-    expect(failure.reason).toBe('RELEASE_NOT_TRUSTED');
+    expect(failure.reason).toBe(reason);
     expect(repository.requests.some((path) => path.startsWith('/blobs/'))).toBe(false);
     expect(await isStaged('11.0.0')).toBe(false);
     repository.sign();
@@ -214,7 +214,7 @@ describe('staging', () => {
     repository.sign();
     await stage(host, '11.0.0');
     repository.served.set('/tuf/timestamp.json', old);
-    expect((await failureOf(stage(host, '11.1.0'))).reason).toBe('RELEASE_NOT_TRUSTED');
+    expect((await failureOf(stage(host, '11.1.0'))).reason).toBe('METADATA_ROLLED_BACK');
   });
 
   it('refuses a target whose bytes are not those that were signed', async () => {
@@ -222,7 +222,7 @@ describe('staging', () => {
       if (path.endsWith('.tree.json'))
         repository.served.set(path, Buffer.concat([bytes.subarray(0, -1), Buffer.from(' ')]));
     }
-    expect((await failureOf(stage(host, '11.0.0'))).reason).toBe('RELEASE_NOT_TRUSTED');
+    expect((await failureOf(stage(host, '11.0.0'))).reason).toBe('TEXT_CHANGED');
   });
 
   it('refuses a signed tree that leads out of its folder', async () => {

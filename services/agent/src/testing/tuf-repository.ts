@@ -1,4 +1,4 @@
-import { Metadata, MetadataKind, Signature } from '@tufjs/models';
+import { canonicalize } from '@tufjs/canonical-json';
 import { sha256Hex } from '@lastcall/kernel';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -6,11 +6,13 @@ import type { AddressInfo } from 'node:net';
 
 /*
  * A real signed repository with a delegation for each product, as the catalog has it, served over HTTP with ranges and credentials. Tests
- * spoil it: they change what is signed, what is served, or how it is served.
+ * spoil it: they change what is signed, what is served, or how it is served. It signs whatever it is told, so that attackers can have keys.
  */
 
-type Json = Record<string, unknown>;
-type Role = 'root' | 'targets' | 'releases' | 'snapshot' | 'timestamp';
+export type Json = Record<string, unknown>;
+export type Role = 'root' | 'targets' | 'releases' | 'snapshot' | 'timestamp';
+export type Edit = (json: Json) => void;
+export type Edits = Partial<Record<Role, Edit>>;
 
 export interface TestFile {
   readonly path: string;
@@ -30,16 +32,44 @@ export interface TestRelease {
 /** Answers true when it has taken the request over. */
 export type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean;
 
+export interface SignOptions {
+  /** May be negative. */
+  readonly expiresInMs?: number;
+  readonly expires?: string;
+  /** Signs this role with a key that nobody trusts, under the id of the one that is trusted. */
+  readonly forge?: Role;
+  /** What is signed, changed before. */
+  readonly edit?: Edits;
+  /** The files, changed after they were signed. */
+  readonly spoil?: Edits;
+  /** Instead of the next. */
+  readonly version?: number;
+}
+
+export interface RootOptions {
+  /** Roles that get a new key. */
+  readonly rotate?: readonly Role[];
+  /** Signs with a key that nobody trusts. */
+  readonly forge?: boolean;
+  readonly edit?: Edit;
+  readonly spoil?: Edit;
+}
+
 export interface TestRepository {
   readonly url: string;
+  /** The first one. */
   readonly root: Buffer;
   /** Paths asked for so far. */
   readonly requests: string[];
   /** Files by path below `/`; tests may replace them. */
   readonly served: Map<string, Buffer>;
   publish(...releases: readonly TestRelease[]): void;
-  /** Signs everything again. `expiresInMs` may be negative; `forge` signs this role with a key that nobody trusts. */
-  sign(options?: { expiresInMs?: number; forge?: Role; expires?: string }): void;
+  /** Signs everything again. */
+  sign(options?: SignOptions): void;
+  /** Makes and serves the next root. */
+  renewRoot(options?: RootOptions): void;
+  /** Serves again what is served now, whatever happens meanwhile; keys go back too. */
+  remember(): () => void;
   intercept: Intercept | undefined;
   close(): Promise<void>;
 }
@@ -52,6 +82,7 @@ interface Key {
   readonly json: Json;
   readonly privateKey: KeyObject;
 }
+type Keys = Record<Role, Key>;
 
 function newKey(): Key {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -62,82 +93,122 @@ function newKey(): Key {
   return { id: sha256Hex(JSON.stringify(json)), json, privateKey };
 }
 
-function signed(kind: MetadataKind, body: Json, key: Key, keyId = key.id): Buffer {
-  const metadata = Metadata.fromJSON(kind as MetadataKind.Targets, { signed: body, signatures: [] } as never);
-  metadata.sign((bytes) => new Signature({ keyID: keyId, sig: sign(null, bytes, key.privateKey).toString('hex') }));
-  return Buffer.from(JSON.stringify(metadata.toJSON()));
+interface Signer {
+  readonly id: string;
+  readonly key: Key;
+}
+
+function signed(body: Json, signers: readonly Signer[], spoil?: Edit): Buffer {
+  const bytes = Buffer.from(canonicalize(body));
+  const signatures = signers.map(({ id, key }) => ({
+    keyid: id,
+    sig: sign(null, bytes, key.privateKey).toString('hex'),
+  }));
+  const file: Json = { signed: body, signatures };
+  spoil?.(file);
+  return Buffer.from(JSON.stringify(file));
+}
+
+/** What one repository has and has done. */
+interface Shop {
+  readonly product: string;
+  keys: Keys;
+  readonly forged: Key;
+  readonly targets: Json;
+  readonly served: Map<string, Buffer>;
+  version: number;
+  rootVersion: number;
 }
 
 export async function startRepository(product: string): Promise<TestRepository> {
-  const keys = Object.fromEntries(ROLES.map((role) => [role, newKey()])) as Record<Role, Key>;
-  const forged = newKey();
-  const targets: Json = {};
-  const served = new Map<string, Buffer>();
-  const requests: string[] = [];
-  let version = 0;
-  const header = (kind: string, expires: string) => ({ _type: kind, spec_version: '1.0.31', version, expires });
-  const roleOf = (role: Role) => ({ keyids: [keys[role].id], threshold: 1 });
-  const root = signed(
-    MetadataKind.Root,
-    {
-      ...header('root', instant(DAY_MS)),
-      version: 1,
-      consistent_snapshot: true,
-      keys: Object.fromEntries(ROLES.filter((r) => r !== 'releases').map((r) => [keys[r].id, keys[r].json])),
-      roles: {
-        root: roleOf('root'),
-        targets: roleOf('targets'),
-        snapshot: roleOf('snapshot'),
-        timestamp: roleOf('timestamp'),
-      },
-    },
-    keys.root,
-  );
+  const keys = Object.fromEntries(ROLES.map((role) => [role, newKey()])) as Keys;
+  const shop: Shop = { product, keys, forged: newKey(), targets: {}, served: new Map(), version: 0, rootVersion: 1 };
+  const { served } = shop;
   const repository: TestRepository = {
     url: '',
-    root,
-    requests,
+    root: writeRoot(shop, {}, keys),
+    requests: [],
     served,
     intercept: undefined,
     publish: (...releases) => {
-      for (const release of releases) addRelease(release, targets, served);
+      for (const release of releases) addRelease(release, shop.targets, served);
       repository.sign();
     },
-    sign: ({ expiresInMs = DAY_MS, forge, expires = instant(expiresInMs) } = {}) => {
-      version += 1;
-      const keyOf = (role: Role) => (forge === role ? forged : keys[role]);
-      // A forger claims the id of the key that is trusted.
-      const write = (role: Role, kind: MetadataKind, body: Json): Buffer =>
-        signed(kind, body, keyOf(role), keys[role].id);
-      const delegations = {
-        keys: { [keys.releases.id]: keys.releases.json },
-        roles: [{ name: `product-${product}`, ...roleOf('releases'), terminating: true, paths: [`${product}/*/*`] }],
+    sign: (options = {}) => signAll(shop, options),
+    renewRoot: (options = {}) => {
+      const before = shop.keys;
+      shop.keys = { ...before, ...Object.fromEntries((options.rotate ?? []).map((role) => [role, newKey()])) };
+      shop.rootVersion += 1;
+      served.set(`/tuf/${shop.rootVersion}.root.json`, writeRoot(shop, options, before));
+    },
+    remember: () => {
+      const now = {
+        files: [...served],
+        keys: shop.keys,
+        rootVersion: shop.rootVersion,
+        intercept: repository.intercept,
       };
-      const put = (name: string, bytes: Buffer) => {
-        served.set(`/tuf/${name}`, bytes);
-        return { version, length: bytes.byteLength, hashes: { sha256: sha256Hex(bytes) } };
+      return () => {
+        served.clear();
+        for (const [path, bytes] of now.files) served.set(path, bytes);
+        shop.keys = now.keys;
+        shop.rootVersion = now.rootVersion;
+        repository.intercept = now.intercept;
       };
-      const top = { ...header('targets', expires), targets: {}, delegations };
-      const meta = {
-        'targets.json': put(`${version}.targets.json`, write('targets', MetadataKind.Targets, top)),
-        [`product-${product}.json`]: put(
-          `${version}.product-${product}.json`,
-          write('releases', MetadataKind.Targets, { ...header('targets', expires), targets }),
-        ),
-      };
-      const snapshot = write('snapshot', MetadataKind.Snapshot, { ...header('snapshot', expires), meta });
-      const timestampMeta = { 'snapshot.json': put(`${version}.snapshot.json`, snapshot) };
-      const timestamp = write('timestamp', MetadataKind.Timestamp, {
-        ...header('timestamp', expires),
-        meta: timestampMeta,
-      });
-      served.set('/tuf/timestamp.json', timestamp);
     },
     close: () => stop(server),
   };
   const server = createServer((request, response) => answer(repository, request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return Object.assign(repository, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+}
+
+function header(kind: string, version: number, expires: string): Json {
+  return { _type: kind, spec_version: '1.0.31', version, expires };
+}
+
+function signersOf(key: Key): Json {
+  return { keyids: [key.id], threshold: 1 };
+}
+
+/** Signed by the key of root before and by the one now. */
+function writeRoot({ keys, forged, rootVersion }: Shop, options: RootOptions, before: Keys): Buffer {
+  const top = ROLES.filter((role) => role !== 'releases');
+  const body: Json = {
+    ...header('root', rootVersion, instant(DAY_MS)),
+    consistent_snapshot: true,
+    keys: Object.fromEntries(top.map((role) => [keys[role].id, keys[role].json])),
+    roles: Object.fromEntries(top.map((role) => [role, signersOf(keys[role])])),
+  };
+  options.edit?.(body);
+  const ids = new Map([before.root, keys.root].map((key) => [key.id, options.forge ? forged : key]));
+  const signers = [...ids].map(([id, key]) => ({ id, key }));
+  return signed(body, signers, options.spoil);
+}
+
+function signAll(shop: Shop, options: SignOptions): void {
+  const { keys, forged, product, served } = shop;
+  const { expiresInMs = DAY_MS, forge, edit, spoil, expires = instant(expiresInMs) } = options;
+  const version = options.version ?? shop.version + 1;
+  shop.version = version;
+  const write = (role: Role, name: string, body: Json): Json => {
+    const whole = { ...header(role === 'releases' ? 'targets' : role, version, expires), ...body };
+    edit?.[role]?.(whole);
+    const signer = { id: keys[role].id, key: forge === role ? forged : keys[role] };
+    const bytes = signed(whole, [signer], spoil?.[role]);
+    served.set(`/tuf/${role === 'timestamp' ? '' : `${version}.`}${name}`, bytes);
+    return { version, length: bytes.byteLength, hashes: { sha256: sha256Hex(bytes) } };
+  };
+  const delegations = {
+    keys: { [keys.releases.id]: keys.releases.json },
+    roles: [{ name: `product-${product}`, ...signersOf(keys.releases), terminating: true, paths: [`${product}/*/*`] }],
+  };
+  const meta = {
+    'targets.json': write('targets', 'targets.json', { targets: {}, delegations }),
+    [`product-${product}.json`]: write('releases', `product-${product}.json`, { targets: { ...shop.targets } }),
+  };
+  const snapshot = write('snapshot', 'snapshot.json', { meta });
+  write('timestamp', 'timestamp.json', { meta: { 'snapshot.json': snapshot } });
 }
 
 function instant(inMs: number): string {

@@ -1,17 +1,14 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Updater, type TargetFile } from 'tuf-js';
-import { writeFileDurably } from '../files.js';
 import type { Layout } from '../layout.js';
-import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
-import { checkMetadata, MetadataFetcher } from './metadata-fetcher.js';
+import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
+import { refused } from './refusal.js';
+import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
+import type { TargetMeta } from './trusted-set.js';
+import { openTrustedState } from './trusted-state.js';
 
 /*
  * The signed catalog as this host sees it. Owns that nothing unsigned passes: both texts of a release come through the chain of
- * signatures from the root that was pinned when the host joined. The updater works on a copy of the trusted metadata; what it has
- * verified replaces the originals file by file, so that a crash leaves each of them whole.
+ * signatures from the root that was pinned when the host joined. One look at a time, so that none writes an older state over a newer one.
  */
 
 /** The signed texts of one release for this host. */
@@ -35,121 +32,86 @@ export interface ReleaseSourceOptions {
   /** Most wanted first. */
   readonly platforms: readonly string[];
   readonly attempts?: number;
+  readonly pace?: Pace;
+  /** For one look at the catalog, whatever its pace. */
+  readonly deadlineMs?: number;
 }
 
 export const OWN_PLATFORMS: readonly string[] = [`${process.platform}-${process.arch}`, 'any'];
 
-/** Pins the root that a host trusts from now on, and forgets what it trusted before. */
-export function pinRoot(layout: Layout, root: Uint8Array): void {
-  checkMetadata(root);
-  rmSync(layout.tuf, { recursive: true, force: true });
-  mkdirSync(layout.tuf, { recursive: true });
-  writeFileDurably(join(layout.tuf, 'root.json'), root);
+const DEADLINE_MS = 300_000;
+
+/** Pins the root that a host trusts from now on. What it has seen before stays the floor where the same keys still sign. */
+export function pinRoot(layout: Pick<Layout, 'tuf'>, root: Uint8Array): void {
+  openTrustedState(layout.tuf).pin(Buffer.from(root));
 }
 
 export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSource {
+  const look = oneAtATime(options);
   return {
     fetchManifest: (product, version, signal) =>
-      withUpdater(options, signal, async (updater) => {
-        return download(updater, await manifestTarget(updater, product, version), options.layout.scratch);
-      }),
+      look(signal, async (catalog) => catalog.fetch(await manifestTarget(catalog, product, version))),
     fetchRelease: (product, version, signal) =>
-      withUpdater(options, signal, async (updater) => {
-        const manifest = await manifestTarget(updater, product, version);
-        const tree = await treeTarget(updater, product, version, options);
-        return {
-          manifest: await download(updater, manifest, options.layout.scratch),
-          tree: await download(updater, tree, options.layout.scratch),
-        };
+      look(signal, async (catalog) => {
+        const manifest = await manifestTarget(catalog, product, version);
+        const tree = await treeTarget(catalog, product, version, options);
+        return { manifest: await catalog.fetch(manifest), tree: await catalog.fetch(tree) };
       }),
   };
 }
 
-async function withUpdater<T>(
-  options: ReleaseSourceOptions,
-  signal: AbortSignal,
-  work: (updater: Updater) => Promise<T>,
+type Look = <T>(signal: AbortSignal, work: (catalog: SignedCatalog) => Promise<T>) => Promise<T>;
+
+function oneAtATime(options: ReleaseSourceOptions): Look {
+  let last: Promise<unknown> = Promise.resolve();
+  return (signal, work) => {
+    const next = last.then(() => lookAtCatalog(options, signal, work));
+    last = next.catch(() => undefined); // Whoever asked hears of it.
+    return next;
+  };
+}
+
+async function lookAtCatalog<T>(
+  { layout, catalogUrl, credential, attempts, pace, deadlineMs = DEADLINE_MS }: ReleaseSourceOptions,
+  stopping: AbortSignal,
+  work: (catalog: SignedCatalog) => Promise<T>,
 ): Promise<T> {
-  const { layout, credential, attempts } = options;
-  const metadataDir = await mkdtemp(join(layout.scratch, 'tuf-'));
-  const fetcher = new MetadataFetcher({ credential, signal, scratch: layout.scratch, ...(attempts && { attempts }) });
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const signal = AbortSignal.any([stopping, deadline]);
+  const http = { credential, signal, ...(attempts && { attempts }), ...(pace && { pace }) };
+  const base = `${catalogUrl()}/tuf`;
+  const parts = {
+    state: openTrustedState(layout.tuf),
+    metadata: createMetadataFetcher({ ...http, baseUrl: base }),
+    targets: createMetadataFetcher({ ...http, baseUrl: `${base}/targets` }),
+  };
   try {
-    cpSync(layout.tuf, metadataDir, { recursive: true });
-    const base = `${options.catalogUrl()}/tuf`;
-    const updater = new Updater({ metadataDir, metadataBaseUrl: base, targetBaseUrl: `${base}/targets`, fetcher });
-    try {
-      await updater.refresh();
-      return await work(updater);
-    } finally {
-      // Whatever the updater has written there it has verified, also when a later file was refused.
-      keepTrusted(metadataDir, layout.tuf);
-    }
+    return await withSignedCatalog(parts, work);
   } catch (error) {
-    if (signal.aborted) throw new Interrupted();
-    throw toFailure(error, fetcher, options.catalogUrl());
-  } finally {
-    await rm(metadataDir, { recursive: true, force: true });
+    if (stopping.aborted) throw new Interrupted();
+    if (!deadline.aborted || error instanceof StepFailure) throw error;
+    throw refused('CATALOG_TOO_SLOW', '', `the catalog did not answer everything within ${deadlineMs / 1000} s`, error);
   }
 }
 
-function keepTrusted(from: string, to: string): void {
-  for (const name of readdirSync(from)) {
-    const bytes = readFileSync(join(from, name));
-    const before = readFileOrNone(join(to, name));
-    if (!before?.equals(bytes)) writeFileDurably(join(to, name), bytes);
-  }
-}
-
-function readFileOrNone(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch {
-    return undefined; // Seen for the first time.
-  }
-}
-
-async function manifestTarget(updater: Updater, product: string, version: string): Promise<TargetFile> {
-  const target = await updater.getTargetInfo(`${product}/${version}/lastcall.yaml`);
+async function manifestTarget(catalog: SignedCatalog, product: string, version: string): Promise<TargetMeta> {
+  const target = await catalog.find(`${product}/${version}/lastcall.yaml`);
   if (target) return target;
   const message = `the catalog has no published release ${product} ${version}; publish it, or choose another version`;
   throw new StepFailure('RELEASE_NOT_FOUND', message, { product, version });
 }
 
 async function treeTarget(
-  updater: Updater,
+  catalog: SignedCatalog,
   product: string,
   version: string,
   { role, platforms }: ReleaseSourceOptions,
-): Promise<TargetFile> {
+): Promise<TargetMeta> {
   for (const platform of platforms) {
-    const target = await updater.getTargetInfo(`${product}/${version}/${role}-${platform}.tree.json`);
+    const target = await catalog.find(`${product}/${version}/${role}-${platform}.tree.json`);
     if (target) return target;
   }
   const wanted = platforms.join(' or ');
   const message = `${product} ${version} has no artifact for the role ${role} on ${wanted}`;
   throw new StepFailure('NO_ARTIFACT', message, { product, version, role, platform: wanted });
-}
-
-async function download(updater: Updater, target: TargetFile, scratch: string): Promise<Buffer> {
-  const dir = await mkdtemp(join(scratch, 'signed-'));
-  try {
-    return await readFile(await updater.downloadTarget(target, join(dir, 'target')));
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
-
-function toFailure(error: unknown, fetcher: MetadataFetcher, url: string): unknown {
-  const why = messageOf(error);
-  if (error instanceof StepFailure || isDiskError(error)) return error;
-  if (fetcher.unreachable !== undefined) {
-    const message = `the catalog at ${url} cannot be reached: ${fetcher.unreachable}`;
-    return new StepFailure('CATALOG_NOT_REACHABLE', message, { url }, { cause: error });
-  }
-  const message = `the signed metadata of the catalog is not accepted, so nothing was used: ${why}`;
-  return new StepFailure('RELEASE_NOT_TRUSTED', message, { url, why }, { cause: error });
-}
-
-function isDiskError(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -1,0 +1,2 @@
+export { ATTACKS, PRODUCT, publishTwice, SEEN, WANTED, type Attack } from './attacks.js';
+export { startRepository, type TestRepository } from './tuf-repository.js';

@@ -1,0 +1,1 @@
+export { runClient } from './client.js';
