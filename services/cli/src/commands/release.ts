@@ -37,6 +37,16 @@ export function addRelease(cli: Cli): void {
     { use: 'show <product> <version>', does: 'Shows one release', example: 'lastcall release show encore 11.1.0' },
     show,
   );
+  cli.define<{ channel: string }>(
+    noun,
+    {
+      use: 'promote <product> <version>',
+      does: 'Puts a published release into another line of releases as well',
+      example: 'lastcall release promote encore 11.1.0 --channel stable',
+      options: (command) => command.requiredOption('--channel <channel>', 'line of releases to put it into'),
+    },
+    promote,
+  );
   cli.define<{ reason: string }>(
     noun,
     {
@@ -110,8 +120,29 @@ function artifactText({ role, platform, files }: catalogV1.Artifact): string {
   return `${roleWord(role ?? commonV1.HostRole.UNSPECIFIED)} on ${platform}${content}`;
 }
 
+/** A draft is published by who has its files. */
+async function promote(work: Work, { channel }: { channel: string }, product: string, version: string): Promise<void> {
+  const name = formatName('release', { product, version });
+  const { catalog } = work.services;
+  const { release: found } = await catalog.getRelease({ name });
+  if (found?.state === catalogV1.ReleaseState.DRAFT) {
+    throw new UsageError(`${version} is a draft; publish it first: lastcall release publish <folder>`);
+  }
+  const { release } = await catalog.publishRelease({ name, channel });
+  const { channels } = await catalog.listChannels({ parent: formatName('product', { product }) });
+  const head = channels.find((c) => lastPart(c.name) === channel)?.version ?? '';
+  const newer = head === version ? '' : `; its newest is ${head}, which stays so`;
+  if (release) {
+    work.print(catalogV1.Release.toJSON(release), () => `${product} ${version} is in ${channel}${newer}\n`);
+  }
+}
+
 async function withdraw(work: Work, { reason }: { reason: string }, product: string, version: string): Promise<void> {
   const name = formatName('release', { product, version });
   const { release } = await work.services.catalog.withdrawRelease({ name, reason });
-  if (release) work.print(catalogV1.Release.toJSON(release), () => `withdrew ${product} ${version}\n`);
+  if (release)
+    work.print(
+      catalogV1.Release.toJSON(release),
+      () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+    );
 }
