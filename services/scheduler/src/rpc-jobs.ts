@@ -234,6 +234,7 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
 }
 
 async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
+  if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const { place } = await parts.jobs.outlook(installation, state.definition);
