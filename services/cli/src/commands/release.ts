@@ -5,6 +5,7 @@ import { UsageError } from '../failures.js';
 import { publishRelease } from '../publish/publish-release.js';
 import { readReleaseFolder } from '../publish/read-release-folder.js';
 import { createProgress } from '../render/progress.js';
+import { diffText } from '../render/release-diff.js';
 import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
@@ -36,6 +37,15 @@ export function addRelease(cli: Cli): void {
     noun,
     { use: 'show <product> <version>', does: 'Shows one release', example: 'lastcall release show encore 11.1.0' },
     show,
+  );
+  cli.define(
+    noun,
+    {
+      use: 'diff <product> <from> <to>',
+      does: 'Says what changes from one release to another: files, bytes to fetch, data, demands',
+      example: 'lastcall release diff encore 11.0.0 11.1.0',
+    },
+    diff,
   );
   cli.define<{ channel: string }>(
     noun,
@@ -118,6 +128,12 @@ function artifactText({ role, platform, files }: catalogV1.Artifact): string {
   const size = files.reduce((sum, f) => sum + f.sizeBytes, 0n);
   const content = files.length === 0 ? '' : `: ${count(files.length, 'file')}, ${bytes(size)}`;
   return `${roleWord(role ?? commonV1.HostRole.UNSPECIFIED)} on ${platform}${content}`;
+}
+
+async function diff(work: Work, _: object, product: string, fromVersion: string, toVersion: string): Promise<void> {
+  const parent = formatName('product', { product });
+  const found = await work.services.catalog.diffReleases({ parent, fromVersion, toVersion });
+  work.print(catalogV1.DiffReleasesResponse.toJSON(found), () => diffText(found));
 }
 
 /** A draft is published by who has its files. */
