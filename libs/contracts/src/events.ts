@@ -42,7 +42,7 @@ export const EVENTS = {
   RunStarted: event('scheduler', wire.RunStarted, ['preflight']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),
-  RunFinished: event('scheduler', wire.RunFinished, ['scheduler']),
+  RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog']),
 
   PreflightPassed: event('preflight', wire.PreflightPassed, ['installer', 'scheduler']),
   PreflightFailed: event('preflight', wire.PreflightFailed, ['session', 'scheduler']),
@@ -59,7 +59,7 @@ export const EVENTS = {
   HostUpdated: event('installer', wire.HostUpdated, ['catalog', 'scheduler']),
   InstallationUpdated: event('installer', wire.InstallationUpdated, ['catalog', 'session', 'scheduler']),
   InstallationRolledBack: event('installer', wire.InstallationRolledBack, ['catalog', 'session', 'scheduler']),
-  InstallationQuarantined: event('installer', wire.InstallationQuarantined, ['session', 'scheduler']),
+  InstallationQuarantined: event('installer', wire.InstallationQuarantined, ['catalog', 'session', 'scheduler']),
   FirstStartProven: event('session', wire.FirstStartProven, ['scheduler']),
   GateReopened: event('session', wire.GateReopened, ['scheduler']),
 

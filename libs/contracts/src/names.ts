@@ -22,6 +22,7 @@ export const NAMES = {
   session: 'installations/{installation}/sessions/{session}',
   hold: 'installations/{installation}/holds/{hold}',
   gate: 'installations/{installation}/gate',
+  wave: 'waves/{wave}',
   token: 'tokens/{token}',
   deadLetter: 'deadletters/{dead_letter}',
 } as const;

@@ -46,6 +46,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     WithdrawRelease: write('global'),
     GetRelease: read('any', 'client'),
     ListReleases: read('any'),
+    // Reads only, whatever its name says to the audit.
+    DiffReleases: { ...read('any'), audited: false },
     ListChannels: read('any'),
     UpdateChannel: write('global'),
     CreateInstallation: write('global'),
@@ -54,6 +56,17 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     UpdateInstallation: write('installation'),
     DeleteInstallation: write('installation'),
     CheckUpdate: read('installation', 'client'),
+  }),
+  // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.
+  ...methods('lastcall.catalog.v1.WaveService', {
+    CreateWave: write('global'),
+    GetWave: read('global'),
+    ListWaves: read('global'),
+    ListWaveInstallations: read('global'),
+    StopWave: write('global'),
+    ResumeWave: write('global'),
+    AbortWave: write('global'),
+    AdmitInstallation: write('global'),
   }),
   ...methods('lastcall.scheduler.v1.SchedulerService', {
     CreateJob: write('installation'),

@@ -18,7 +18,7 @@ import type { GuardedBinding } from './grpc/grpc-server.js';
 import type { GuardedRoute } from './http/http-edge.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { Logger } from './logging.js';
-import { openAuditTrail } from './operations/audit-trail.js';
+import { openAuditTrail, type AuditTrail } from './operations/audit-trail.js';
 import type { OperationsOf } from './operations/operations-service.js';
 import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule, ServiceContext, ServiceParts } from './service.js';
@@ -60,6 +60,7 @@ interface Opened {
   readonly store: Store;
   readonly revocations: Revocations;
   readonly clock: StoreClock;
+  readonly audit: AuditTrail;
   readonly parts: ServiceParts;
 }
 
@@ -67,9 +68,8 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
   const { name } = module;
   const log = options.log.child({ service: name });
   const opened = await open(module, { ...options, log });
-  const { store, revocations, parts } = opened;
+  const { store, revocations, audit, parts } = opened;
   const deadLetters = await openDeadLetters(name, store, options.telemetry);
-  const audit = await openAuditTrail(name, store);
   const consumer = createEventConsumer({
     service: name,
     bus: options.bus,
@@ -115,14 +115,15 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   await lifecycle.start(clock);
   const revocations = await createRevocations({ store, bus, service: name, log, timers: systemTimers });
   await lifecycle.start(revocations);
-  const parts = await module.create(await contextFor(module, { store, revocations }, options));
+  const audit = await openAuditTrail(name, store);
+  const parts = await module.create(await contextFor(module, { store, revocations, audit }, options));
   await lifecycle.start(createOutboxRelay({ service: name, store, bus, log, telemetry, timers: systemTimers }));
-  return { store, revocations, clock, parts };
+  return { store, revocations, clock, audit, parts };
 }
 
 async function contextFor(
   module: AnyServiceModule,
-  { store, revocations }: Pick<Opened, 'store' | 'revocations'>,
+  { store, revocations, audit }: Pick<Opened, 'store' | 'revocations' | 'audit'>,
   options: HostOptions,
 ): Promise<ServiceContext<object>> {
   const { settings, lifecycle, telemetry, random } = options;
@@ -149,6 +150,7 @@ async function contextFor(
     catalogUrl: options.catalogUrl,
     random,
     isRevoked: (token) => revocations.isRevoked(token),
+    audit: (call) => audit.record(call),
   };
 }
 

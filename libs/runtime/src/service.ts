@@ -13,6 +13,7 @@ import type { Rejected } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import type { UnaryClient } from '@lastcall/sdk';
 import type { Logger } from './logging.js';
+import type { AuditedCall } from './operations/audit-trail.js';
 import type { z } from 'zod';
 
 /*
@@ -49,6 +50,8 @@ export interface ServiceContext<S> {
   random(): number;
   /** Whether a credential has been revoked since it was admitted; for streams that outlive the check at their beginning. */
   isRevoked(token: string): boolean;
+  /** Records a change that this service makes by itself, before it is made. What callers change is recorded by the runtime. */
+  audit(call: AuditedCall): Promise<void>;
 }
 
 export interface ServiceParts {

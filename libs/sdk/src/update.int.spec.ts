@@ -61,7 +61,7 @@ describe('updating', () => {
     const release = { version: '11.1.0', title: 'Encore', notes: 'Better.' };
     server.addService(catalogV1.CatalogServiceService, {
       checkUpdate: unary(() =>
-        catalogV1.CheckUpdateResponse.fromPartial({ installedVersion: '11.0.0', release, reason: '' }),
+        catalogV1.CheckUpdateResponse.fromPartial({ installedVersion: '11.0.0', release, path: ['11.1.0'] }),
       ),
     });
     const port = await new Promise<number>((resolve, reject) =>
@@ -83,6 +83,7 @@ describe('updating', () => {
       installedVersion: '11.0.0',
       release: { version: '11.1.0', title: 'Encore', notes: 'Better.' },
       reason: '',
+      path: ['11.1.0'],
     });
   });
 

@@ -14,6 +14,8 @@ export interface UpdateCheck {
   readonly release: { readonly version: string; readonly title: string; readonly notes: string } | undefined;
   /** Why there is none, or why the newest cannot be taken. */
   readonly reason: string;
+  /** Versions to install one after the other up to the newest that can be reached; `release` is the first of them. */
+  readonly path: readonly string[];
 }
 
 /** Is there something newer for this installation, and may it take it? Credentials of applications may ask. */
@@ -22,8 +24,8 @@ export async function checkUpdate(channel: Channel, installation: string): Promi
   const answer = await catalog.checkUpdate(
     catalogV1.CheckUpdateRequest.fromPartial({ name: formatName('installation', { installation }) }),
   );
-  const { installedVersion, release, reason } = answer;
-  return { installedVersion, release: release && pick(release), reason };
+  const { installedVersion, release, reason, path } = answer;
+  return { installedVersion, release: release && pick(release), reason, path };
 }
 
 function pick({ version, title, notes }: catalogV1.Release) {

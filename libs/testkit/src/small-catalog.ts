@@ -23,6 +23,8 @@ export function createSmallCatalog({ taken = [], isBroken = () => false }: Small
     HostUpdated: ({ host }) => take('HostUpdated', host),
     InstallationUpdated: () => take('InstallationUpdated', ''),
     InstallationRolledBack: () => take('InstallationRolledBack', ''),
+    InstallationQuarantined: () => take('InstallationQuarantined', ''),
+    RunFinished: () => take('RunFinished', ''),
   };
   return {
     name: 'catalog',

@@ -4,6 +4,8 @@ import type { ProductState } from './domain/product.js';
 import { isSigned, type ReleaseState } from './domain/release.js';
 import type { TokenState } from './domain/token.js';
 import { versionKey } from './domain/version.js';
+import type { Outcome } from './domain/wave-plan.js';
+import { dueOf, type WaveState } from './domain/wave.js';
 import type { RepositoryDocument } from './tuf/repository.js';
 
 /*
@@ -57,6 +59,42 @@ const tokens: CollectionSpec<TokenState> = {
   indexes: [{ name: 'newest', fields: ['all', 'created'] }],
 };
 
+export const DUE = 'due';
+
+const waves: CollectionSpec<WaveState> = {
+  name: 'waves',
+  fields: (wave) => ({
+    all: wave.state === 'absent' ? undefined : true,
+    product: wave.state === 'absent' ? undefined : wave.plan.product,
+    created: wave.state === 'absent' ? undefined : wave.createdAt,
+    due_at: dueOf(wave),
+    // One wave at a time brings a release to a channel.
+    target:
+      wave.state === 'running' || wave.state === 'stopped'
+        ? `${wave.plan.product}/${wave.plan.version}/${wave.plan.channel}`
+        : undefined,
+  }),
+  indexes: [
+    { name: ALL, fields: ['all', 'created'] },
+    { name: 'product', fields: ['product', 'created'] },
+    { name: DUE, fields: ['due_at'] },
+    { name: 'target', fields: ['target'], unique: true },
+  ],
+};
+
+/** How the newest run of an installation in a wave ended. */
+export interface OutcomeDocument {
+  readonly wave: string;
+  readonly installation: string;
+  readonly outcome: Outcome;
+}
+
+const outcomes: CollectionSpec<OutcomeDocument> = {
+  name: 'wave_outcomes',
+  fields: ({ wave, installation }) => ({ wave, installation }),
+  indexes: [{ name: 'wave', fields: ['wave', 'installation'] }],
+};
+
 const repository: CollectionSpec<RepositoryDocument> = { name: 'repository', fields: () => ({}), indexes: [] };
 
 export interface Documents {
@@ -64,6 +102,8 @@ export interface Documents {
   readonly releases: Collection<ReleaseState>;
   readonly installations: Collection<InstallationState>;
   readonly tokens: Collection<TokenState>;
+  readonly waves: Collection<WaveState>;
+  readonly outcomes: Collection<OutcomeDocument>;
   readonly repository: Collection<RepositoryDocument>;
 }
 
@@ -73,8 +113,14 @@ export async function openDocuments(store: Store): Promise<Documents> {
     releases: await store.collection(releases),
     installations: await store.collection(installations),
     tokens: await store.collection(tokens),
+    waves: await store.collection(waves),
+    outcomes: await store.collection(outcomes),
     repository: await store.collection(repository),
   };
+}
+
+export function outcomeId(wave: string, installation: string): string {
+  return `${wave}/${installation}`;
 }
 
 export function releaseId(product: string, version: string): string {

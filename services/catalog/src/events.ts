@@ -1,17 +1,18 @@
-import { hostRole, parseRunSpec, Poison, type EventEnvelope } from '@lastcall/contracts';
+import { hostRole, parseRunSpec, Poison, runOutcome, type commonV1, type EventEnvelope } from '@lastcall/contracts';
 import type { EventHandlers, Logger } from '@lastcall/runtime';
 import { actOn } from './decide.js';
 import type { Documents } from './documents.js';
 import type { InstallationCommand } from './domain/installation.js';
 import { installationMachine } from './machines.js';
+import type { Waves } from './waves.js';
 
 /*
- * What the catalog learns from others: which hosts there are, and what is installed on them.
+ * What the catalog learns from others: which hosts there are, what is installed on them, and how runs ended that a wave waits for.
  */
 
 const KEY_BYTES = 32;
 
-export function createConsumers(documents: Documents, log: Logger): EventHandlers {
+export function createConsumers(documents: Documents, waves: Waves, log: Logger): EventHandlers {
   const record = async (installation: string, envelope: EventEnvelope, command: InstallationCommand): Promise<void> => {
     const machine = installationMachine(installation);
     const refused = await actOn(documents.installations, machine).takeIn(installation, envelope, command);
@@ -37,14 +38,31 @@ export function createConsumers(documents: Documents, log: Logger): EventHandler
       const { host, fromVersion, toVersion } = message;
       return record(installation, envelope, { type: 'record-host-version', host, fromVersion, toVersion, fence });
     },
-    InstallationUpdated: (message, envelope) => {
-      const { installation, fence, toVersion, hosts } = parseRunSpec(message.run);
+    InstallationUpdated: async (message, envelope) => {
+      const spec = parseRunSpec(message.run);
+      const { installation, fence, toVersion, hosts } = spec;
       const present = hosts.map(({ host }) => host).filter((host) => !message.absentHosts.includes(host));
-      return record(installation, envelope, { type: 'record-update', hosts: present, version: toVersion, fence });
+      await record(installation, envelope, { type: 'record-update', hosts: present, version: toVersion, fence });
+      await waves.hear(spec, 'updated', '', envelope);
     },
-    InstallationRolledBack: (message, envelope) => {
-      const { installation, fence } = parseRunSpec(message.run);
-      return record(installation, envelope, { type: 'record-rollback', fence });
+    InstallationRolledBack: async (message, envelope) => {
+      const spec = parseRunSpec(message.run);
+      const { installation, fence } = spec;
+      await record(installation, envelope, { type: 'record-rollback', fence });
+      await waves.hear(spec, 'rolled-back', textOf(message.failure), envelope);
+    },
+    InstallationQuarantined: async (message, envelope) => {
+      await waves.hear(parseRunSpec(message.run), 'quarantined', textOf(message.failure), envelope);
+    },
+    // The other ends of a run are told by the installer, which knows them first.
+    RunFinished: async (message, envelope) => {
+      const outcome = runOutcome.fromWire(message.outcome);
+      if (outcome !== 'failed' && outcome !== 'expired') return;
+      await waves.hear(parseRunSpec(message.run), 'failed', textOf(message.failure), envelope);
     },
   };
+}
+
+function textOf(failure: commonV1.Failure | undefined): string {
+  return failure?.message ?? 'no reason was given';
 }

@@ -169,6 +169,10 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     wrong.add(...checkPolicy(sessionPolicy, 'installation.session_policy'));
     return sessionPolicy ? (sessionV1.SessionPolicy.toJSON(sessionPolicy) as Values['sessionPolicy']) : {};
   },
+  group: (wrong, { group }) => {
+    if (group !== '') wrong.add(checkId('installation.group', group));
+    return group;
+  },
 };
 
 /** Names of the fields in an update mask. */
@@ -180,6 +184,7 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['holidays', 'holidays'],
   ['reaction_time', 'reactionTimeMs'],
   ['session_policy', 'sessionPolicy'],
+  ['group', 'group'],
 ]);
 
 function parseFields(
@@ -202,9 +207,10 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
   return { ...changeable, product: wire.product, kind: kind ?? 'single-user' };
 }
 
-/** A caller that is older than the session settings says nothing about them, and does not mean their defaults. */
-function allFields({ sessionPolicy }: catalogV1.Installation): readonly string[] {
-  return [...MASK.keys()].filter((name) => name !== 'session_policy' || sessionPolicy !== undefined);
+/** A caller that is older than the session settings or groups says nothing about them, and does not mean their defaults. */
+function allFields({ sessionPolicy, group }: catalogV1.Installation): readonly string[] {
+  const unsaid = [...(sessionPolicy === undefined ? ['session_policy'] : []), ...(group === '' ? ['group'] : [])];
+  return [...MASK.keys()].filter((name) => !unsaid.includes(name));
 }
 
 /** What an update changes: the fields of the mask, all when it is empty. */

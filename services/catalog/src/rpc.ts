@@ -7,15 +7,18 @@ import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
 import { tokenHandlers } from './rpc/tokens.js';
+import { waveHandlers } from './rpc/waves.js';
+import type { Waves } from './waves.js';
 
 /*
- * The two gRPC services of the catalog. Each handler: the request as a value, every wrong field at once; then one decision.
+ * The gRPC services of the catalog. Each handler: the request as a value, every wrong field at once; then one decision.
  */
 
 export interface RpcParts {
   readonly documents: Documents;
   readonly blobs: BlobStore;
   readonly publishing: Publishing;
+  readonly waves: Waves;
   readonly issuer: TokenIssuer;
   readonly now: () => Promise<number>;
 }
@@ -25,8 +28,9 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(catalogV1.CatalogServiceService, {
       ...productHandlers(parts.documents),
       ...releaseHandlers(parts),
-      ...installationHandlers(parts.documents),
+      ...installationHandlers(parts),
     }),
+    bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
     bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),
   ];
 }

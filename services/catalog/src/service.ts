@@ -9,6 +9,7 @@ import { createPublishing, readTargets } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { importTokens } from './tokens.js';
+import { createWaves } from './waves.js';
 import { DEFAULT_LIFETIMES, openRepository } from './tuf/repository.js';
 
 /*
@@ -37,14 +38,15 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   });
   const issuer = await createTokenIssuer(join(identityDir, 'signing-key.pem'));
   const publishing = createPublishing({ documents, blobs, repository });
+  const waves = createWaves({ context, documents });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.publish();
   return {
-    rpc: createRpc({ documents, blobs, publishing, issuer, now }),
+    rpc: createRpc({ documents, blobs, publishing, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...tufRoutes({ blobs, repository })],
-    consumers: createConsumers(documents, context.log),
-    duties: [publishing.keeper],
+    consumers: createConsumers(documents, waves, context.log),
+    duties: [publishing.keeper, waves.duty],
     agentKey: (installation, host) => agentKey(documents, installation, host),
   };
 }

@@ -116,6 +116,7 @@ export function installationToWire(installation: string, state: PresentInstallat
     installedVersion: state.installedVersion,
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
+    group: settings.group ?? '',
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
   });
 }

@@ -39,6 +39,10 @@ export class Services {
     return this.client(catalogV1.CatalogServiceService);
   }
 
+  get waves(): UnaryClient<typeof catalogV1.WaveServiceService> {
+    return this.client(catalogV1.WaveServiceService);
+  }
+
   get scheduler(): UnaryClient<typeof schedulerV1.SchedulerServiceService> {
     return this.client(schedulerV1.SchedulerServiceService);
   }

@@ -61,6 +61,9 @@ describe('lastcall', () => {
     expect(first.out).toMatch(/uploading 1 file \(97\.7 KiB\)[^]*published encore 1\.0\.0 in stable/);
     expect((await lastcall('release', 'publish', folder)).out).not.toMatch(/uploading/);
     expect(await json('release', 'list')).toMatchObject({ releases: [{ version: '1.0.0', state: 'RELEASE_STATE_PUBLISHED' }] }); // prettier-ignore
+    const promoted = await lastcall('release', 'promote', 'encore', '1.0.0', '--channel', 'preview');
+    expect(promoted).toMatchObject({ exitCode: 0, out: 'encore 1.0.0 is in preview\n' });
+    expect((await lastcall('release', 'promote', 'encore', '9.9.9', '--channel', 'preview')).exitCode).toBe(4);
     writeFileSync(join(folder, 'lastcall.yaml'), manifest.replace('role: server', 'role: servant'));
     const wrong = await lastcall('release', 'publish', folder);
     expect(wrong.exitCode).toBe(2);

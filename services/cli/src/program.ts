@@ -14,6 +14,7 @@ import { addSession } from './commands/session.js';
 import { addToken } from './commands/token.js';
 import { addUp } from './commands/up.js';
 import { addUpdate } from './commands/update.js';
+import { addWave } from './commands/wave.js';
 import { createCli } from './define.js';
 import { tell } from './failures.js';
 import type { Io } from './io.js';
@@ -28,6 +29,7 @@ export interface Program {
 const NOUNS = [
   addUp,
   addRelease,
+  addWave,
   addInstallation,
   addHost,
   addJob,

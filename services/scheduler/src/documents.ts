@@ -62,6 +62,8 @@ export const BY_JOB = 'by_job';
 export const PLANNED = 'planned';
 /** Runs that may have a gate shut. */
 export const GATED = 'gated';
+/** Runs that have not ended, by what they install. */
+export const INSTALLING = 'installing';
 
 const jobs: CollectionSpec<JobDocument> = {
   name: 'jobs',
@@ -103,9 +105,11 @@ const runs: CollectionSpec<RunDocument> = {
     created_at: d.createdAt,
     due_at: d.dueAt,
     gated: isGated(d.state) ? true : undefined,
+    ...releaseOf(d.state),
   }),
   indexes: [
     { name: GATED, fields: ['gated'] },
+    { name: INSTALLING, fields: ['product', 'version'] },
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
     { name: BY_JOB, fields: ['job_id', 'created_at'] },
     { name: DUE, fields: ['due_at'] },
@@ -144,6 +148,11 @@ export function runIdOf(firing: string): string {
 
 function isGated(state: RunState): boolean {
   return state.phase !== 'none' && state.phase !== 'ended' && passesGate(state.spec);
+}
+
+function releaseOf(state: RunState): { product?: string; version?: string } {
+  if (state.phase === 'none' || state.phase === 'ended' || state.spec.toVersion === '') return {};
+  return { product: state.spec.product, version: state.spec.toVersion };
 }
 
 export function specOf(state: RunState): RunSpec | undefined {

@@ -1,12 +1,12 @@
 import { parseRunSpec, runOutcome, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import type { EventHandlers } from '@lastcall/runtime';
-import { jobDocumentId, PLANNED, type Documents } from './documents.js';
+import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import type { Firings } from './firings.js';
 import { HEARD } from './heard-from-wire.js';
-import { jobChange } from './job-change.js';
 import type { Postponements } from './postponements.js';
 import type { Runs } from './runs.js';
+import type { Withdrawals } from './withdrawals.js';
 
 /*
  * What the scheduler takes in: everything that is said about a run, its own RunFinished, and withdrawn releases.
@@ -17,6 +17,7 @@ export interface Parts {
   readonly runs: Runs;
   readonly firings: Firings;
   readonly postponements: Postponements;
+  readonly withdrawals: Withdrawals;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -40,7 +41,7 @@ export function createHandlers(parts: Parts): EventHandlers {
       if (run !== '') await runs.hear(run, HEARD.HostOrderProgressed(message), envelope);
     },
     RunFinished: (message, envelope) => runFinished(parts, message, envelope),
-    ReleaseWithdrawn: (message, envelope) => releaseWithdrawn(parts, message, envelope),
+    ReleaseWithdrawn: (message, envelope) => parts.withdrawals.hear(message, envelope),
   };
 }
 
@@ -61,22 +62,4 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   if (!next || next.data.state.phase === 'none') return;
   await firings.start(next.data, `after/${run}`, requestedBy);
   parts.wakeFirings();
-}
-
-/** Jobs that were going to install the release are disabled: their owners have to choose another one. */
-async function releaseWithdrawn(
-  { documents: { jobs } }: Parts,
-  { product, version }: EventMessage<'ReleaseWithdrawn'>,
-  envelope: EventEnvelope,
-): Promise<void> {
-  const where = { product, planned_version: version };
-  for (;;) {
-    const { items } = await jobs.query({ index: PLANNED, where, limit: 100 });
-    if (items.length === 0) return;
-    for (const { id } of items) {
-      await jobs.take(id, envelope, (current) =>
-        current ? jobChange(current, { type: 'disable' }) : { keep: undefined },
-      );
-    }
-  }
 }

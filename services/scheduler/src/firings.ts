@@ -5,6 +5,7 @@ import {
   firingId,
   jobDocumentId,
   runIdOf,
+  specOf,
   type Documents,
   type Fate,
   type FiringDocument,
@@ -101,9 +102,9 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
-  if ('skip' in plan) return skip(documents, pending, run, plan.skip);
+  if ('skip' in plan) return skip(parts, pending, run, plan.skip);
   const fence = await takeLane(documents, installation, run);
-  if (fence === undefined) return skip(documents, pending, run, 'another run of the installation was active');
+  if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
   if (!state || state.phase === 'none' || !saved) return;
   await openRun(parts, pending, {
     run,
@@ -112,6 +113,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
     definition: state.definition,
     cautions: saved.data.confirmedCautions,
   });
+  await stopIfTakenBack(parts, installation, run, plan.toVersion);
   await decideFate(documents, pending, 'fired', '', run);
 }
 
@@ -135,6 +137,22 @@ async function openRun({ runs, store }: FiringParts, { data }: Pending, opening:
     requirements,
     cautions,
   );
+}
+
+/**
+ * A release that was taken back while its run was being opened: whoever heard of it found no run yet. From here on ReleaseWithdrawn
+ * finds it.
+ */
+async function stopIfTakenBack(
+  { catalog, runs }: FiringParts,
+  installation: string,
+  run: string,
+  version: string,
+): Promise<void> {
+  if (version === '') return;
+  const release = await orReason(() => catalog.release(installation, version));
+  const reason = isRejected(release) ? release.message : 'reason' in release ? release.reason : undefined;
+  if (reason !== undefined) await runs.apply(run, (at) => ({ type: 'cancel', by: 'scheduler', reason, at }));
 }
 
 /** A catalog that cannot be reached is a Fault: the firing stays pending and is looked at again. */
@@ -174,9 +192,13 @@ async function takeLane({ lanes, runs }: Documents, installation: string, run: s
 }
 
 /** A lane that was taken before a crash, for a run that is not going to be opened, is given back. */
-async function skip(documents: Documents, pending: Pending, run: string, reason: string): Promise<void> {
+async function skip(parts: FiringParts, pending: Pending, run: string, reason: string): Promise<void> {
+  const { documents } = parts;
   const opened = await documents.runs.get(run);
-  if (opened) return decideFate(documents, pending, 'fired', '', run);
+  if (opened) {
+    await stopIfTakenBack(parts, pending.data.installation, run, specOf(opened.data.state)?.toVersion ?? '');
+    return decideFate(documents, pending, 'fired', '', run);
+  }
   await documents.lanes.change(pending.data.installation, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );

@@ -90,6 +90,20 @@ async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobD
   return (await jobs.get(id)) ?? notFound('job', name);
 }
 
+/** A version that takes several steps is refused before it is saved, with the steps: each is a job of its own. */
+async function manySteps(
+  parts: JobParts,
+  installation: string,
+  { type, version }: JobDefinition,
+): Promise<Rejected | undefined> {
+  if (type !== 'software-update' || version === '') return undefined;
+  const release = await parts.catalog.release(installation, version);
+  if (!('reason' in release) || release.path.length < 2) return undefined;
+  const [first = ''] = release.path;
+  const message = `${version} cannot be reached in one step: ${release.reason}. Save a job for ${first} first`;
+  return reject('refused', 'SEVERAL_STEPS', message, { facts: { path: release.path.join(' ') } });
+}
+
 /** What the definition names must be there. */
 async function dangling(
   parts: JobParts,
@@ -121,7 +135,10 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
   const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
-  const refusal = (await dangling(parts, id, definition, place)) ?? unconfirmed(cautions, request.confirmedCautions);
+  const refusal =
+    (await dangling(parts, id, definition, place)) ??
+    (await manySteps(parts, id.installation, definition)) ??
+    unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const more = { product: place.product, kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
@@ -140,7 +157,10 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
-  const refusal = (await dangling(parts, id, merged, place)) ?? unconfirmed(cautions, confirmed);
+  const refusal =
+    (await dangling(parts, id, merged, place)) ??
+    (await manySteps(parts, installation, merged)) ??
+    unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
   const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
   const edit = { type: 'edit', definition: merged } as const;
@@ -234,6 +254,7 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
 }
 
 async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
+  if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const { place } = await parts.jobs.outlook(installation, state.definition);

@@ -13,6 +13,7 @@ import { createRunChanges } from './run-changes.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings, type SchedulerSettings } from './settings.js';
 import { createCatalog } from './spec.js';
+import { createWithdrawals } from './withdrawals.js';
 
 /** Jobs, firings, runs, run reports. */
 export const schedulerModule: ServiceModule<SchedulerSettings> = {
@@ -40,6 +41,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         runs,
         firings,
         postponements,
+        withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),
       }),
       duties: [duties.jobs, duties.firings, duties.runs, createLeaseRenewer(context, documents)],

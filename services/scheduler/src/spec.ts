@@ -41,10 +41,16 @@ export function placeOf(installation: string, wire: catalogV1.Installation): Pla
   };
 }
 
+export interface NoRelease {
+  readonly reason: string;
+  /** Versions to install one after the other; empty: there is no way. */
+  readonly path: readonly string[];
+}
+
 export interface Catalog {
   place(installation: string): Promise<Place>;
   /** The release that the installation may take: the named one, or the newest of its channel; or why there is none. */
-  release(installation: string, version: string): Promise<catalogV1.Release | { readonly reason: string }>;
+  release(installation: string, version: string): Promise<catalogV1.Release | NoRelease>;
 }
 
 export function createCatalog(context: ServiceContext<SchedulerSettings>): Catalog {
@@ -57,11 +63,11 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
       return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
     },
     release: async (installation, version) => {
-      const { release, reason } = await client.checkUpdate({
+      const { release, reason, path } = await client.checkUpdate({
         name: formatName('installation', { installation }),
         version,
       });
-      return release ?? { reason };
+      return release ?? { reason, path };
     },
   };
 }

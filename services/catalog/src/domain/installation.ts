@@ -34,6 +34,8 @@ export interface ChangeableSettings {
   readonly reactionTimeMs: number;
   /** How users are told, held and let in: the session service's, kept in its JSON form. Absent: its defaults. */
   readonly sessionPolicy?: Readonly<Record<string, unknown>>;
+  /** For waves. Absent or empty: none. */
+  readonly group?: string;
 }
 
 export interface InstallationSettings extends ChangeableSettings {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { checkUpdate, checkVersion, obstacle, type Candidate } from './update-check.js';
+import { checkUpdate, checkVersion, type UpdateCheck } from './update-check.js';
+import { obstacle, type Candidate } from './update-path.js';
 import { isNewer } from './version.js';
 
 const release = (version: string, more: Partial<Candidate> = {}): Candidate => ({
@@ -9,7 +10,16 @@ const release = (version: string, more: Partial<Candidate> = {}): Candidate => (
   requiredVersions: [],
   ...more,
 });
-const stable = (head: string): { name: string; head: string } => ({ name: 'stable', head });
+const nobody = (): undefined => undefined;
+
+function ask(
+  installed: string,
+  head: string,
+  published: readonly Candidate[],
+  holds: (release: Candidate) => string | undefined = nobody,
+): UpdateCheck {
+  return checkUpdate({ installed, channel: { name: 'stable', head }, published, holds });
+}
 
 describe('checkVersion', () => {
   it.each<[string, string, string, Candidate[], string | undefined, string]>([
@@ -21,7 +31,25 @@ describe('checkVersion', () => {
     ['too far', '1.0.0', '3.0.0', [release('3.0.0', { updatesFrom: '2.0.0' })], undefined, 'updates from 2.0.0'],
     ['nothing installed', '', '1.1.0', [release('1.1.0')], '1.1.0', ''],
   ])('%s', (_, installed, wanted, releases, version, reason) => {
-    expect(checkVersion(installed, wanted, releases)).toEqual({ version, reason: expect.stringContaining(reason) });
+    const question = { installed, channel: { name: 'stable', head: '9.9.9' }, published: releases, holds: nobody };
+    expect(checkVersion(question, wanted)).toMatchObject({ version, reason: expect.stringContaining(reason) });
+  });
+
+  it('says the way to a version that cannot be reached in one step', () => {
+    const published = [release('11.4.0'), release('12.0.0', { requiredVersions: ['11.4.0'] })];
+    const question = { installed: '11.0.0', channel: { name: 'stable', head: '12.0.0' }, published, holds: nobody };
+    expect(checkVersion(question, '12.0.0')).toEqual({
+      version: undefined,
+      reason: '12.0.0 needs 11.4.0 to be installed first, and 11.0.0 is installed; the way is 11.0.0 → 11.4.0 → 12.0.0',
+      path: ['11.4.0', '12.0.0'],
+      target: '12.0.0',
+    });
+  });
+
+  it('is bound by what holds it back', () => {
+    const question = { installed: '1.0.0', channel: { name: 'stable', head: '1.1.0' }, published: [release('1.1.0')] };
+    const check = checkVersion({ ...question, holds: () => 'not your turn' }, '1.1.0');
+    expect(check).toEqual({ version: undefined, reason: 'not your turn', path: [], target: '1.1.0' });
   });
 });
 
@@ -57,10 +85,22 @@ describe('checkUpdate', () => {
     ],
     ['a prerelease is older', '1.0.0-rc.1', '1.0.0', [release('1.0.0')], '1.0.0', ''],
   ])('%s', (_, installed, head, releases, version, reason) => {
-    const check = checkUpdate(installed, stable(head), releases);
+    const check = ask(installed, head, releases);
     expect(check.version).toBe(version);
     if (reason === '') expect(check.reason).toBe('');
     else expect(check.reason).toContain(reason);
+  });
+
+  it('takes a required version first, also when something newer could be taken', () => {
+    const releases = [release('2.0.0'), release('2.5.0'), release('3.0.0', { requiredVersions: ['2.0.0'] })];
+    expect(ask('1.0.0', '3.0.0', releases)).toMatchObject({ version: '2.0.0', path: ['2.0.0', '3.0.0'] });
+  });
+
+  it('offers what is not held back, and says why it is not the newest', () => {
+    const releases = [release('1.1.0'), release('1.2.0')];
+    const check = ask('1.0.0', '1.2.0', releases, ({ version }) => (version === '1.2.0' ? 'wave' : undefined));
+    expect(check).toEqual({ version: '1.1.0', reason: 'wave', path: ['1.1.0'], target: '1.2.0' });
+    expect(ask('1.1.0', '1.2.0', releases, () => 'wave')).toMatchObject({ version: undefined, reason: 'wave' });
   });
 
   it('never offers what may not be taken, and says why whenever it is not the newest', () => {
@@ -73,7 +113,7 @@ describe('checkUpdate', () => {
     });
     fc.assert(
       fc.property(version, version, fc.array(candidate, { maxLength: 8 }), (installed, head, releases) => {
-        const answer = checkUpdate(installed, stable(head), releases);
+        const answer = ask(installed, head, releases);
         if (answer.version === undefined) return expect(answer.reason).not.toBe('');
         const taken = releases.filter((r) => r.version === answer.version && r.channels.includes('stable'));
         expect(taken.some((r) => obstacle(installed, r) === undefined)).toBe(true);

@@ -1,12 +1,15 @@
-import { installationKind, type catalogV1 } from '@lastcall/contracts';
+import { formatName, installationKind, type catalogV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import type { InstallationCommand, InstallationSettings, PresentInstallation } from '../domain/installation.js';
-import { checkUpdate, checkVersion } from '../domain/update-check.js';
+import { checkUpdate, checkVersion, type UpdateCheck, type UpdateQuestion } from '../domain/update-check.js';
+import { stageOf } from '../domain/wave-plan.js';
+import { heldBy, waveFor, type Asker, type NamedWave } from '../domain/wave-offer.js';
 import { installationMachine } from '../machines.js';
 import { checkOptionalVersion, parseChanges, parsePage, parseSettings, Wrong } from '../requests.js';
+import type { Waves } from '../waves.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';
 import { publishedReleases } from './published-releases.js';
@@ -21,7 +24,13 @@ type Names =
   | 'deleteInstallation'
   | 'checkUpdate';
 
-export function installationHandlers(documents: Documents): Pick<Handlers, Names> {
+export interface InstallationParts {
+  readonly documents: Documents;
+  readonly waves: Waves;
+}
+
+export function installationHandlers(parts: InstallationParts): Pick<Handlers, Names> {
+  const { documents } = parts;
   return {
     createInstallation: (request) => createInstallation(documents, request),
     getInstallation: async (request) => {
@@ -39,7 +48,7 @@ export function installationHandlers(documents: Documents): Pick<Handlers, Names
         wrong.rejected() ?? (await command(documents, installation, () => ({ type: 'delete', etag: request.etag })));
       return isRejected(outcome) ? outcome : {};
     },
-    checkUpdate: (request) => answerCheckUpdate(documents, request),
+    checkUpdate: (request) => answerCheckUpdate(parts, request),
   };
 }
 
@@ -133,24 +142,61 @@ function checkFixed({ product, kind }: InstallationSettings, wire: catalogV1.Ins
 }
 
 async function answerCheckUpdate(
-  documents: Documents,
+  parts: InstallationParts,
   request: catalogV1.CheckUpdateRequest,
 ): Promise<catalogV1.CheckUpdateResponse | Rejected> {
+  const { documents } = parts;
   const wrong = new Wrong();
   const { installation } = wrong.name('installation', 'name', request.name);
   wrong.add(checkOptionalVersion('version', request.version));
   const found = wrong.rejected() ?? (await findInstallation(documents, installation));
   if (isRejected(found)) return found;
-  const { product, channel } = found.settings;
+  const asker: Asker = { installation, group: found.settings.group ?? '', channel: found.settings.channel };
+  const waves = await parts.waves.ofProduct(found.settings.product);
+  const question = await questionOf(documents, found, asker, waves);
+  if (isRejected(question)) return question;
+  const check = request.version === '' ? checkUpdate(question) : checkVersion(question, request.version);
+  const { version, reason, path } = check;
+  const release = version === undefined ? undefined : await findRelease(documents, found.settings.product, version);
+  if (isRejected(release)) return release;
+  return {
+    ...{ installedVersion: found.installedVersion, release: release && releaseToWire(release), reason },
+    path: [...path],
+    ...waveOf(question, check, asker, waves),
+  };
+}
+
+async function questionOf(
+  documents: Documents,
+  { settings, installedVersion }: PresentInstallation,
+  asker: Asker,
+  waves: readonly NamedWave[],
+): Promise<UpdateQuestion | Rejected> {
+  const { product, channel } = settings;
   const state = await findProduct(documents, product);
   if (isRejected(state)) return state;
-  const head = state.channels[channel]?.version ?? '';
-  const published = await publishedReleases(documents, product);
-  const { version, reason } =
-    request.version === ''
-      ? checkUpdate(found.installedVersion, { name: channel, head }, published)
-      : checkVersion(found.installedVersion, request.version, published);
-  const release = version === undefined ? undefined : await findRelease(documents, product, version);
-  if (isRejected(release)) return release;
-  return { installedVersion: found.installedVersion, release: release && releaseToWire(release), reason };
+  return {
+    installed: installedVersion,
+    channel: { name: channel, head: state.channels[channel]?.version ?? '' },
+    published: await publishedReleases(documents, product),
+    holds: (release) => {
+      const wave = waveFor(waves, asker, release);
+      return wave && heldBy(wave, asker);
+    },
+  };
+}
+
+/** The wave that brings the release that the answer is about. */
+function waveOf(
+  { published }: UpdateQuestion,
+  { target }: UpdateCheck,
+  asker: Asker,
+  waves: readonly NamedWave[],
+): Pick<catalogV1.CheckUpdateResponse, 'wave' | 'waveStage'> {
+  const release = published.find(({ version }) => version === target);
+  const found = release && waveFor(waves, asker, release);
+  if (!found || found.state.state === 'done') return { wave: '', waveStage: 0 };
+  const { wave, state } = found;
+  const isIn = state.plan.channel === asker.channel;
+  return { wave: formatName('wave', { wave }), waveStage: isIn ? stageOf(wave, state.plan, asker) + 1 : 0 };
 }

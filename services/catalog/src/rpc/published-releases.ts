@@ -1,5 +1,5 @@
 import type { Documents } from '../documents.js';
-import type { Candidate } from '../domain/update-check.js';
+import type { Candidate } from '../domain/update-path.js';
 
 const PAGE = 1_000;
 

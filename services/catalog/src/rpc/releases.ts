@@ -9,6 +9,8 @@ import { releaseMachine } from '../machines.js';
 import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';
+import { diffReleases } from './diff.js';
+import type { Waves } from '../waves.js';
 import { releaseToWire, stateToDomain } from '../wire.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
@@ -22,9 +24,10 @@ export interface ReleaseParts {
   readonly documents: Documents;
   readonly blobs: BlobStore;
   readonly publishing: Publishing;
+  readonly waves: Waves;
 }
 
-type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases';
+type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases' | 'diffReleases';
 
 export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
   const { documents, publishing } = parts;
@@ -43,6 +46,7 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       const { product, version } = wrong.name('release', 'name', request.name);
       wrong.add(checkText('reason', request.reason, { min: 1, max: LIMITS.textChars }));
       const release = wrong.rejected() ?? (await publishing.withdraw(product, version, request.reason));
+      if (!isRejected(release)) await parts.waves.lookAtRelease(product, version);
       return isRejected(release) ? release : { release: releaseToWire(release) };
     },
     getRelease: async (request) => {
@@ -52,6 +56,7 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       return isRejected(release) ? release : { release: await releaseWithFiles(parts.blobs, release) };
     },
     listReleases: (request) => listReleases(documents, request),
+    diffReleases: (request) => diffReleases(parts, request),
   };
 }
 

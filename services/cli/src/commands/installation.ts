@@ -20,6 +20,7 @@ interface InstallationOptions extends PolicyOptions {
   readonly hours?: string[];
   readonly holiday?: string[];
   readonly reactionTime?: string;
+  readonly group?: string;
 }
 
 function settings(command: Command): Command {
@@ -29,7 +30,8 @@ function settings(command: Command): Command {
     .option('--zone <zone>', 'IANA time zone, such as Europe/Berlin')
     .addOption(repeatable('--hours <span>', 'business hours, such as "mon-fri 08:00-18:00"; several times'))
     .addOption(repeatable('--holiday <date>', 'YYYY-MM-DD, a day without business hours; several times'))
-    .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m');
+    .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m')
+    .option('--group <group>', 'group for waves, such as canary; "" for none');
   return policyOptions(command);
 }
 
@@ -68,7 +70,7 @@ export function addInstallation(cli: Cli): void {
 
 function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
   const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
-  const { title, channel, zone, hours, holiday, reactionTime } = options;
+  const { title, channel, zone, hours, holiday, reactionTime, group } = options;
   return {
     ...(title !== undefined && { title }),
     ...(channel !== undefined && { channel }),
@@ -76,6 +78,7 @@ function given(options: InstallationOptions, current?: catalogV1.Installation): 
     ...(hours && { businessHours: hours.flatMap(hoursOption) }),
     ...(holiday && { holidays: holiday }),
     ...(reactionTime !== undefined && { reactionTime: durationOption('--reaction-time', reactionTime) }),
+    ...(group !== undefined && { group }),
     ...(sessionPolicy && { sessionPolicy }),
   };
 }
@@ -144,6 +147,7 @@ function installationText(i: catalogV1.Installation): string {
     ['Version', i.installedVersion || 'not known yet'],
     ['Kind', kindWord(i.kind)],
     ['Channel', i.channel],
+    ['Group', i.group],
     ['Zone', i.timeZone],
     ['Business hours', i.businessHours.map((d) => `${d.weekday} ${d.opens}-${d.closes}`).join(', ') || 'never'],
     ['Holidays', i.holidays.join(', ')],

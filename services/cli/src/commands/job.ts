@@ -132,7 +132,7 @@ async function list(work: Work): Promise<void> {
   });
   work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '' }), () =>
     table(
-      ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title'],
+      ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title', 'why'],
       jobs.map((j) => [
         lastPart(j.name),
         jobTypeWord(j.type),
@@ -140,6 +140,7 @@ async function list(work: Work): Promise<void> {
         timeIn(j.nextDueTime, timeZone),
         j.version || 'newest',
         j.title,
+        j.disabledReason,
       ]),
       'no jobs',
     ),
@@ -205,6 +206,7 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Job', lastPart(job.name)],
     ['Title', job.title],
     ['State', jobStateWord(job.state)],
+    ['Why', job.disabledReason],
     ['Does', jobTypeWord(job.type)],
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],

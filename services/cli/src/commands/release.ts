@@ -5,6 +5,7 @@ import { UsageError } from '../failures.js';
 import { publishRelease } from '../publish/publish-release.js';
 import { readReleaseFolder } from '../publish/read-release-folder.js';
 import { createProgress } from '../render/progress.js';
+import { diffText } from '../render/release-diff.js';
 import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
@@ -36,6 +37,25 @@ export function addRelease(cli: Cli): void {
     noun,
     { use: 'show <product> <version>', does: 'Shows one release', example: 'lastcall release show encore 11.1.0' },
     show,
+  );
+  cli.define(
+    noun,
+    {
+      use: 'diff <product> <from> <to>',
+      does: 'Says what changes from one release to another: files, bytes to fetch, data, demands',
+      example: 'lastcall release diff encore 11.0.0 11.1.0',
+    },
+    diff,
+  );
+  cli.define<{ channel: string }>(
+    noun,
+    {
+      use: 'promote <product> <version>',
+      does: 'Puts a published release into another line of releases as well',
+      example: 'lastcall release promote encore 11.1.0 --channel stable',
+      options: (command) => command.requiredOption('--channel <channel>', 'line of releases to put it into'),
+    },
+    promote,
   );
   cli.define<{ reason: string }>(
     noun,
@@ -110,8 +130,35 @@ function artifactText({ role, platform, files }: catalogV1.Artifact): string {
   return `${roleWord(role ?? commonV1.HostRole.UNSPECIFIED)} on ${platform}${content}`;
 }
 
+async function diff(work: Work, _: object, product: string, fromVersion: string, toVersion: string): Promise<void> {
+  const parent = formatName('product', { product });
+  const found = await work.services.catalog.diffReleases({ parent, fromVersion, toVersion });
+  work.print(catalogV1.DiffReleasesResponse.toJSON(found), () => diffText(found));
+}
+
+/** A draft is published by who has its files. */
+async function promote(work: Work, { channel }: { channel: string }, product: string, version: string): Promise<void> {
+  const name = formatName('release', { product, version });
+  const { catalog } = work.services;
+  const { release: found } = await catalog.getRelease({ name });
+  if (found?.state === catalogV1.ReleaseState.DRAFT) {
+    throw new UsageError(`${version} is a draft; publish it first: lastcall release publish <folder>`);
+  }
+  const { release } = await catalog.publishRelease({ name, channel });
+  const { channels } = await catalog.listChannels({ parent: formatName('product', { product }) });
+  const head = channels.find((c) => lastPart(c.name) === channel)?.version ?? '';
+  const newer = head === version ? '' : `; its newest is ${head}, which stays so`;
+  if (release) {
+    work.print(catalogV1.Release.toJSON(release), () => `${product} ${version} is in ${channel}${newer}\n`);
+  }
+}
+
 async function withdraw(work: Work, { reason }: { reason: string }, product: string, version: string): Promise<void> {
   const name = formatName('release', { product, version });
   const { release } = await work.services.catalog.withdrawRelease({ name, reason });
-  if (release) work.print(catalogV1.Release.toJSON(release), () => `withdrew ${product} ${version}\n`);
+  if (release)
+    work.print(
+      catalogV1.Release.toJSON(release),
+      () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+    );
 }

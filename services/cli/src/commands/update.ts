@@ -7,7 +7,7 @@ import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
 import { runOfDueJob } from '../watch/find-run.js';
-import { fields } from '../render/text.js';
+import { fields, oneLine } from '../render/text.js';
 import { lastPart } from '../render/words.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
@@ -56,6 +56,7 @@ async function check(work: Work): Promise<void> {
     fields([
       ['Installed', found.installedVersion || 'not known yet'],
       ['Newer', found.release ? `${found.release.version} ${found.release.title}` : 'none'],
+      ['Way', found.path.length > 1 ? [found.installedVersion, ...found.path].join(' → ') : ''],
       ['Reason', found.reason],
       ['Notes', found.release?.notes],
     ]),
@@ -65,10 +66,13 @@ async function check(work: Work): Promise<void> {
 async function now(work: Work, options: UpdateNowOptions): Promise<number | void> {
   const installation = await work.installation();
   const found = await checkUpdate(work.services.channel, lastPart(installation.name));
-  const version = options.version ?? found.release?.version;
+  const version =
+    options.version === undefined ? found.release?.version : await firstStep(work, options.version, options);
   if (version === undefined) {
     return work.print(found, () => `Nothing to update: ${found.reason || 'nothing is newer'}\n`);
   }
+  if (options.version === undefined && found.path.length > 1)
+    work.note(`Note: ${version} is the first step. ${found.reason}`);
   const isSingle = installation.kind === commonV1.InstallationKind.SINGLE_USER;
   if (isSingle) await confirmRestart(work, options, version, found.installedVersion);
   const given = givenFields(isSingle && !options.at && !options.in ? { ...options, now: true } : options, installation.timeZone); // prettier-ignore
@@ -76,14 +80,27 @@ async function now(work: Work, options: UpdateNowOptions): Promise<number | void
   if (!asks && !given.start) throw new UsageError('says no time: give --at, --in or --now');
   const proposal = schedulerV1.Job.fromPartial({
     title: `Update to ${version}`,
-    version,
     ...given,
+    version,
     type: commonV1.JobType.SOFTWARE_UPDATE,
   });
   const wanted = asks
     ? await askUpdateJob(work, installation, proposal, options)
     : { id: options.job ?? (await proposeJobId(work, installation, version)), job: proposal };
   return begin(work, wanted.id, wanted.job, options);
+}
+
+/** A version that takes several steps: on a terminal the first of them is proposed, elsewhere the scheduler refuses with the way. */
+async function firstStep(work: Work, version: string, { yes }: UpdateNowOptions): Promise<string> {
+  if (!work.io.isTerminal || work.json || yes) return version;
+  const { name } = await work.installation();
+  const { path, reason } = await work.services.catalog.checkUpdate({ name, version });
+  const [first] = path;
+  if (first === undefined || path.length < 2) return version;
+  work.note(oneLine(reason));
+  if (!(await confirmOr(work, `Update to ${first} first?`, '--version')))
+    throw new UsageError('not confirmed; nothing was changed');
+  return first;
 }
 
 /** One seat: the application is stopped and started again, so whoever sits there is asked. */

@@ -29,6 +29,12 @@ export const outcomeWord = (outcome: commonV1.RunOutcome): string => runOutcome.
 
 export const releaseStateWord = (state: catalogV1.ReleaseState): string =>
   word(catalogV1.releaseStateToJSON(state), 'RELEASE_STATE_');
+export const waveStateWord = (state: catalogV1.WaveState): string =>
+  word(catalogV1.waveStateToJSON(state), 'WAVE_STATE_');
+export const standingWord = (standing: catalogV1.WaveStanding): string =>
+  word(catalogV1.waveStandingToJSON(standing), 'WAVE_STANDING_');
+export const fileChangeWord = (kind: catalogV1.FileChangeKind): string =>
+  word(catalogV1.fileChangeKindToJSON(kind), 'FILE_CHANGE_KIND_');
 export const jobStateWord = (state: schedulerV1.JobState): string =>
   word(schedulerV1.jobStateToJSON(state), 'JOB_STATE_');
 export const gateWord = (state: sessionV1.GateState): string => word(sessionV1.gateStateToJSON(state), 'GATE_STATE_');

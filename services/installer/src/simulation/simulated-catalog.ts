@@ -39,6 +39,8 @@ export const simulatedCatalog: ServiceModule<object> = {
       HostUpdated: async () => undefined,
       InstallationUpdated: async () => undefined,
       InstallationRolledBack: async () => undefined,
+      InstallationQuarantined: async () => undefined,
+      RunFinished: async () => undefined,
     },
     duties: [],
   }),

@@ -65,6 +65,15 @@ describe('job', () => {
   it('has another revision when it is enabled again, so the same time is another firing', () => {
     expect(given(create, enable, disable, enable).state).toMatchObject({ phase: 'enabled', revision: 2 });
   });
+  it('says why it was disabled by no person, until it is edited or enabled again', () => {
+    const stop: JobCommand = { type: 'disable', because: 'withdrawn' };
+    expect(given(create, enable, stop).state).toMatchObject({ phase: 'disabled', because: 'withdrawn' });
+    expect(given(create, enable, stop, edit({ title: 'x' })).state).toHaveProperty('because', 'withdrawn');
+    for (const after of [edit({ version: '11.1.0' }), enable]) {
+      expect(given(create, enable, stop, after).state).not.toHaveProperty('because');
+    }
+    expect(given(create, stop).state).not.toHaveProperty('because');
+  });
   it('stays enabled after a harmless edit and is disabled by any other', () => {
     expect(given(create, enable, edit({ title: 'x', remarks: 'y' })).state.phase).toBe('enabled');
     expect(given(create, enable, edit({ version: '11.1.0' })).state).toMatchObject({ phase: 'disabled', revision: 2 });

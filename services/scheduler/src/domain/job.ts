@@ -33,7 +33,13 @@ export interface JobDefinition {
 export type JobState =
   /** Never created, or deleted: then with its last revision, so that a job of the same name does not repeat one. */
   | { readonly phase: 'none'; readonly revision?: number }
-  | { readonly phase: 'disabled'; readonly definition: JobDefinition; readonly revision: number }
+  | {
+      readonly phase: 'disabled';
+      readonly definition: JobDefinition;
+      readonly revision: number;
+      /** Why, when no person did it: told to whoever looks at the job, until it is edited or enabled again. */
+      readonly because?: string;
+    }
   | {
       readonly phase: 'enabled';
       readonly definition: JobDefinition;
@@ -54,7 +60,8 @@ export type JobCommand =
   | { readonly type: 'create'; readonly definition: JobDefinition }
   | { readonly type: 'edit'; readonly definition: JobDefinition }
   | { readonly type: 'enable'; readonly dueAt: number; readonly now: number; readonly by: string }
-  | { readonly type: 'disable' }
+  /** `because`: why, when no person does it. */
+  | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
   /** The due time was turned into a firing. */
   | { readonly type: 'advance'; readonly nominalAt: number }
@@ -71,7 +78,7 @@ export type JobEvent =
   | { readonly type: 'created'; readonly definition: JobDefinition }
   | { readonly type: 'edited'; readonly definition: JobDefinition; readonly harmless: boolean }
   | { readonly type: 'enabled'; readonly dueAt: number; readonly by: string }
-  | { readonly type: 'disabled' }
+  | { readonly type: 'disabled'; readonly because?: string }
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
@@ -105,7 +112,7 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
       return enable(state, command);
     case 'disable':
       if (state.phase === 'none') return notThere();
-      return state.phase === 'enabled' ? [{ type: 'disabled' }] : [];
+      return state.phase === 'enabled' ? [disabled(command.because)] : [];
     case 'delete':
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
     case 'advance':
@@ -115,6 +122,10 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
     default:
       return assertNever(command);
   }
+}
+
+function disabled(because: string | undefined): JobEvent {
+  return { type: 'disabled', ...(because !== undefined && { because }) };
 }
 
 function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }>): readonly JobEvent[] | Rejected {
@@ -151,7 +162,10 @@ function evolve(state: JobState, event: JobEvent): JobState {
       return { phase: 'enabled', definition, revision, dueAt: event.dueAt, enabledBy: event.by };
     case 'disabled':
       // Another revision: the same due time, enabled again later, is another firing.
-      return { phase: 'disabled', definition, revision: revision + 1 };
+      return {
+        ...{ phase: 'disabled', definition, revision: revision + 1 },
+        ...(event.because !== undefined && { because: event.because }),
+      };
     case 'deleted':
       return { phase: 'none', revision };
     case 'finished':

@@ -154,6 +154,14 @@ function decide(state: RunState, command: RunCommand): readonly RunEvent[] | Rej
   }
 }
 
+/** Whether a request to cancel would still change anything. */
+export function canBeCancelled(state: RunState): boolean {
+  return (
+    !['none', 'ended', 'installing', 'reopening'].includes(state.phase) &&
+    !('cancelRequested' in state && state.cancelRequested)
+  );
+}
+
 function cancel(state: Exclude<RunState, { phase: 'none' }>, command: Extract<RunCommand, { type: 'cancel' }>) {
   if (state.phase === 'ended') {
     return reject('refused', 'RUN_ENDED', 'the run has ended already; there is nothing to cancel');

@@ -39,8 +39,19 @@ export async function addSite(stack: Stack, options: SiteOptions = {}): Promise<
   await stack.seen('InstalledReleaseChanged', (m) => m.installation === id);
 }
 
-/** In `stable`. */
-export async function publishRelease(stack: Stack, version: string, notes = ''): Promise<void> {
+export interface ReleaseOptions {
+  /** Default `stable`. */
+  readonly channel?: string;
+  /** Versions that must be installed on the way. */
+  readonly required?: readonly string[];
+}
+
+export async function publishRelease(
+  stack: Stack,
+  version: string,
+  notes = '',
+  { channel = '', required = [] }: ReleaseOptions = {},
+): Promise<void> {
   const catalog = stack.client(catalogV1.CatalogServiceService);
   const content = Buffer.from(`encore ${version}`);
   const sha256 = sha256Hex(content);
@@ -49,6 +60,7 @@ export async function publishRelease(stack: Stack, version: string, notes = ''):
     `version: ${version}`,
     `title: Encore ${version}`,
     `notes: ${JSON.stringify(notes)}`,
+    ...(required.length === 0 ? [] : [`updatesFrom: { required: [${required.join(', ')}] }`]),
     `artifacts: [{ role: server, directory: server }]`,
     `commands: { server: { start: { run: [node, server.js] } } }`,
   ].join('\n');
@@ -71,5 +83,5 @@ export async function publishRelease(stack: Stack, version: string, notes = ''):
     headers,
   });
   if (!put.ok) throw new Error(`the blob was not taken: ${put.status}`);
-  await catalog.publishRelease({ name: `products/encore/releases/${version}`, channel: '' });
+  await catalog.publishRelease({ name: `products/encore/releases/${version}`, channel });
 }

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { DiffReleasesRequest, DiffReleasesResponse } from "./diff.js";
 import { Installation } from "./installation.js";
 import {
   Artifact,
@@ -237,7 +238,10 @@ export interface UpdateInstallationRequest {
   installation?:
     | Installation
     | undefined;
-  /** Fields to change: title, channel, time_zone, business_hours, holidays, reaction_time, session_policy. Empty: all of them. */
+  /**
+   * Fields to change: title, channel, time_zone, business_hours, holidays, reaction_time, session_policy, group.
+   * Empty: all of them, but a session_policy or group that is not given stays.
+   */
   updateMask: string[];
 }
 
@@ -277,6 +281,15 @@ export interface CheckUpdateResponse {
     | undefined;
   /** Why the newest release of the channel cannot be taken, or that nothing is newer. */
   reason: string;
+  /**
+   * Versions to install one after the other, up to the newest release that can be reached or the one that was asked for, which is the
+   * last; at most 100. Empty when there is no way to it.
+   */
+  path: string[];
+  /** `waves/{wave}` that brings the newest release or the one that was asked for; empty when none does. */
+  wave: string;
+  /** Number of the installation's stage in that wave, from 1; 0 when there is none. */
+  waveStage: number;
 }
 
 function createBaseCreateProductRequest(): CreateProductRequest {
@@ -2796,7 +2809,7 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
 };
 
 function createBaseCheckUpdateResponse(): CheckUpdateResponse {
-  return { installedVersion: "", release: undefined, reason: "" };
+  return { installedVersion: "", release: undefined, reason: "", path: [], wave: "", waveStage: 0 };
 }
 
 export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
@@ -2809,6 +2822,15 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    for (const v of message.path) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.wave !== "") {
+      writer.uint32(42).string(message.wave);
+    }
+    if (message.waveStage !== 0) {
+      writer.uint32(48).uint32(message.waveStage);
     }
     return writer;
   },
@@ -2850,6 +2872,30 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.path.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.wave = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.waveStage = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2871,6 +2917,13 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
         : "",
       release: isSet(object.release) ? Release.fromJSON(object.release) : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      path: globalThis.Array.isArray(object?.path) ? object.path.map((e: any) => globalThis.String(e)) : [],
+      wave: isSet(object.wave) ? globalThis.String(object.wave) : "",
+      waveStage: isSet(object.waveStage)
+        ? globalThis.Number(object.waveStage)
+        : isSet(object.wave_stage)
+        ? globalThis.Number(object.wave_stage)
+        : 0,
     };
   },
 
@@ -2885,6 +2938,15 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.path?.length) {
+      obj.path = message.path;
+    }
+    if (message.wave !== "") {
+      obj.wave = message.wave;
+    }
+    if (message.waveStage !== 0) {
+      obj.waveStage = Math.round(message.waveStage);
+    }
     return obj;
   },
 
@@ -2898,6 +2960,9 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
       ? Release.fromPartial(object.release)
       : undefined;
     message.reason = object.reason ?? "";
+    message.path = object.path?.map((e) => e) || [];
+    message.wave = object.wave ?? "";
+    message.waveStage = object.waveStage ?? 0;
     return message;
   },
 };
@@ -2995,6 +3060,17 @@ export const CatalogServiceService = {
     responseSerialize: (value: ListReleasesResponse): Buffer =>
       Buffer.from(ListReleasesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListReleasesResponse => ListReleasesResponse.decode(value),
+  },
+  /** What changes from one release to another: files, bytes to fetch, data, demands. */
+  diffReleases: {
+    path: "/lastcall.catalog.v1.CatalogService/DiffReleases" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DiffReleasesRequest): Buffer => Buffer.from(DiffReleasesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DiffReleasesRequest => DiffReleasesRequest.decode(value),
+    responseSerialize: (value: DiffReleasesResponse): Buffer =>
+      Buffer.from(DiffReleasesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DiffReleasesResponse => DiffReleasesResponse.decode(value),
   },
   /** Channels of a product. */
   listChannels: {
@@ -3110,6 +3186,8 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   getRelease: handleUnaryCall<GetReleaseRequest, GetReleaseResponse>;
   /** Releases of a product, newest version first; without manifests and files. */
   listReleases: handleUnaryCall<ListReleasesRequest, ListReleasesResponse>;
+  /** What changes from one release to another: files, bytes to fetch, data, demands. */
+  diffReleases: handleUnaryCall<DiffReleasesRequest, DiffReleasesResponse>;
   /** Channels of a product. */
   listChannels: handleUnaryCall<ListChannelsRequest, ListChannelsResponse>;
   /** Puts a published release into a channel. */
@@ -3259,6 +3337,22 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListReleasesResponse) => void,
+  ): ClientUnaryCall;
+  /** What changes from one release to another: files, bytes to fetch, data, demands. */
+  diffReleases(
+    request: DiffReleasesRequest,
+    callback: (error: ServiceError | null, response: DiffReleasesResponse) => void,
+  ): ClientUnaryCall;
+  diffReleases(
+    request: DiffReleasesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DiffReleasesResponse) => void,
+  ): ClientUnaryCall;
+  diffReleases(
+    request: DiffReleasesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DiffReleasesResponse) => void,
   ): ClientUnaryCall;
   /** Channels of a product. */
   listChannels(

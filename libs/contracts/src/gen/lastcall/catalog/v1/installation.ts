@@ -77,7 +77,11 @@ export interface Installation {
     | Date
     | undefined;
   /** How users are told, held and let in. */
-  sessionPolicy?: SessionPolicy | undefined;
+  sessionPolicy?:
+    | SessionPolicy
+    | undefined;
+  /** Group for waves, such as `canary`: 1–63 characters [a-z0-9-]; empty for none. */
+  group: string;
 }
 
 function createBaseDaySpan(): DaySpan {
@@ -338,6 +342,7 @@ function createBaseInstallation(): Installation {
     etag: "",
     createTime: undefined,
     sessionPolicy: undefined,
+    group: "",
   };
 }
 
@@ -384,6 +389,9 @@ export const Installation: MessageFns<Installation> = {
     }
     if (message.sessionPolicy !== undefined) {
       SessionPolicy.encode(message.sessionPolicy, writer.uint32(114).fork()).join();
+    }
+    if (message.group !== "") {
+      writer.uint32(122).string(message.group);
     }
     return writer;
   },
@@ -513,6 +521,14 @@ export const Installation: MessageFns<Installation> = {
             message.sessionPolicy = SessionPolicy.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -565,6 +581,7 @@ export const Installation: MessageFns<Installation> = {
         : isSet(object.session_policy)
         ? SessionPolicy.fromJSON(object.session_policy)
         : undefined,
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
     };
   },
 
@@ -612,6 +629,9 @@ export const Installation: MessageFns<Installation> = {
     if (message.sessionPolicy !== undefined) {
       obj.sessionPolicy = SessionPolicy.toJSON(message.sessionPolicy);
     }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
     return obj;
   },
 
@@ -638,6 +658,7 @@ export const Installation: MessageFns<Installation> = {
     message.sessionPolicy = (object.sessionPolicy !== undefined && object.sessionPolicy !== null)
       ? SessionPolicy.fromPartial(object.sessionPolicy)
       : undefined;
+    message.group = object.group ?? "";
     return message;
   },
 };

@@ -166,6 +166,8 @@ export interface Job {
   revision: number;
   /** Whether users may put holds on it. */
   holdsAllowed: boolean;
+  /** Why it was disabled when no person did it, up to 4,100 characters; empty otherwise. Output only. */
+  disabledReason: string;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -655,6 +657,7 @@ function createBaseJob(): Job {
     runIfLateWithin: undefined,
     revision: 0,
     holdsAllowed: false,
+    disabledReason: "",
   };
 }
 
@@ -716,6 +719,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.holdsAllowed !== false) {
       writer.uint32(152).bool(message.holdsAllowed);
+    }
+    if (message.disabledReason !== "") {
+      writer.uint32(162).string(message.disabledReason);
     }
     return writer;
   },
@@ -885,6 +891,14 @@ export const Job: MessageFns<Job> = {
             message.holdsAllowed = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.disabledReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -954,6 +968,11 @@ export const Job: MessageFns<Job> = {
         : isSet(object.holds_allowed)
         ? globalThis.Boolean(object.holds_allowed)
         : false,
+      disabledReason: isSet(object.disabledReason)
+        ? globalThis.String(object.disabledReason)
+        : isSet(object.disabled_reason)
+        ? globalThis.String(object.disabled_reason)
+        : "",
     };
   },
 
@@ -1016,6 +1035,9 @@ export const Job: MessageFns<Job> = {
     if (message.holdsAllowed !== false) {
       obj.holdsAllowed = message.holdsAllowed;
     }
+    if (message.disabledReason !== "") {
+      obj.disabledReason = message.disabledReason;
+    }
     return obj;
   },
 
@@ -1051,6 +1073,7 @@ export const Job: MessageFns<Job> = {
       : undefined;
     message.revision = object.revision ?? 0;
     message.holdsAllowed = object.holdsAllowed ?? false;
+    message.disabledReason = object.disabledReason ?? "";
     return message;
   },
 };

@@ -1,0 +1,101 @@
+import type { EventEnvelope, EventMessage } from '@lastcall/contracts';
+import { formatName } from '@lastcall/contracts';
+import type { ServiceContext } from '@lastcall/runtime';
+import type { Document } from '@lastcall/store';
+import { INSTALLING, PLANNED, type Documents, type JobDocument } from './documents.js';
+import { canBeCancelled } from './domain/run.js';
+import { jobChange } from './job-change.js';
+import type { Runs } from './runs.js';
+import type { SchedulerSettings } from './settings.js';
+
+/*
+ * What a withdrawn release means for what was planned with it. Enabled jobs that name it are disabled, with the reason; what they had
+ * announced to users is taken back by the same write. Runs that have not begun to install are cancelled. Each job leaves an audit
+ * record and a line in the log with its owner: whoever enabled it.
+ */
+
+export interface Withdrawals {
+  hear(message: EventMessage<'ReleaseWithdrawn'>, envelope: EventEnvelope): Promise<void>;
+}
+
+interface WithdrawalParts {
+  readonly context: ServiceContext<SchedulerSettings>;
+  readonly documents: Documents;
+  readonly runs: Runs;
+}
+
+const PAGE = 100;
+const BY = 'scheduler';
+/** As if it had been called, so that who reads the audit trail finds it beside those of people. */
+const DISABLE = '/lastcall.scheduler.v1.SchedulerService/DisableJob';
+const CANCEL = '/lastcall.scheduler.v1.SchedulerService/CancelRun';
+
+export function createWithdrawals(parts: WithdrawalParts): Withdrawals {
+  return {
+    hear: async (message, envelope) => {
+      const because = withdrawnText(message);
+      await disableJobs(parts, message, because, envelope);
+      await cancelRuns(parts, message, because);
+    },
+  };
+}
+
+/** One sentence for the owners of jobs and for whoever looks at a run. */
+export function withdrawnText({ version, reason }: { readonly version: string; readonly reason: string }): string {
+  return `the release ${version} was withdrawn: ${reason}`;
+}
+
+async function disableJobs(
+  { context, documents: { jobs } }: WithdrawalParts,
+  { product, version }: EventMessage<'ReleaseWithdrawn'>,
+  because: string,
+  envelope: EventEnvelope,
+): Promise<void> {
+  const stop = async ({ id, data }: Document<JobDocument>): Promise<void> => {
+    const { installation, job, state } = data;
+    const resource = formatName('job', { installation, job });
+    await context.audit({ actor: BY, method: DISABLE, resource, reason: because });
+    await jobs.take(id, envelope, (current) =>
+      current ? jobChange(current, { type: 'disable', because }) : { keep: undefined },
+    );
+    const owner = state.phase === 'enabled' ? state.enabledBy : '';
+    context.log.warn(
+      { job: resource, owner, release: version },
+      'a planned job was disabled: its release was withdrawn',
+    );
+  };
+  const where = { product, planned_version: version };
+  // Those that were disabled leave the index. One that somebody has enabled meanwhile finds no release when it is due.
+  for (let last = ''; ;) {
+    const { items } = await jobs.query({ index: PLANNED, where, limit: PAGE });
+    const [first] = items;
+    if (!first || first.id === last) return;
+    last = first.id;
+    for (const found of items) await stop(found);
+  }
+}
+
+async function cancelRuns(
+  { context, documents, runs }: WithdrawalParts,
+  { product, version }: EventMessage<'ReleaseWithdrawn'>,
+  because: string,
+): Promise<void> {
+  let pageToken: string | undefined;
+  do {
+    const page = await documents.runs.query({
+      ...{ index: INSTALLING, where: { product, version }, limit: PAGE },
+      ...(pageToken === undefined ? {} : { pageToken }),
+    });
+    for (const { id, data } of page.items.filter(({ data: { state } }) => canBeCancelled(state))) {
+      const resource = formatName('run', { installation: data.installation, run: id });
+      await context.audit({ actor: BY, method: CANCEL, resource, reason: because });
+      // Refused when it has begun to install meanwhile: it ends with an outcome by itself.
+      const refused = await runs.apply(id, (at) => ({ type: 'cancel', by: BY, reason: because, at }));
+      context.log.warn(
+        { run: resource, release: version, refused: refused?.reason },
+        'the release of a run was withdrawn',
+      );
+    }
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+}
