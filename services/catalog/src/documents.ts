@@ -4,7 +4,7 @@ import type { ProductState } from './domain/product.js';
 import { isSigned, type ReleaseState } from './domain/release.js';
 import type { TokenState } from './domain/token.js';
 import { versionKey } from './domain/version.js';
-import type { RepositoryDocument } from './tuf/repository.js';
+import type { RepositoryDocument } from './tuf/writing.js';
 
 /*
  * Documents of the catalog: the states of the domain as they are, one collection each. Lists run over an index of one constant

@@ -5,7 +5,7 @@ import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, tufRoutes } from './http.js';
-import { createPublishing, readTargets } from './publishing.js';
+import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { importTokens } from './tokens.js';
@@ -27,11 +27,10 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const now = (): Promise<number> => store.now();
   const documents = await openDocuments(store);
   const blobs = await openBlobs({ dir: join(dataDir, 'blobs') });
-  const targets = (): ReturnType<typeof readTargets> => readTargets(documents);
   const repository = await openRepository({
     dir: join(dataDir, 'tuf'),
     documents: documents.repository,
-    targets,
+    releases: (scope) => readReleases(documents, scope),
     now,
     lifetimes: { ...DEFAULT_LIFETIMES, timestampMs: settings.timestampValidDays * DAY_MS },
   });
