@@ -2,3 +2,4 @@
 export * from './gen/lastcall/catalog/v1/catalog.js';
 export * from './gen/lastcall/catalog/v1/installation.js';
 export * from './gen/lastcall/catalog/v1/release.js';
+export * from './gen/lastcall/catalog/v1/signing.js';

@@ -54,6 +54,10 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     UpdateInstallation: write('installation'),
     DeleteInstallation: write('installation'),
     CheckUpdate: read('installation', 'client'),
+    GetSigningState: read('global'),
+    PrepareSigning: write('global'),
+    // The signatures decide; an operator may carry them.
+    SubmitSigning: write('global'),
   }),
   ...methods('lastcall.scheduler.v1.SchedulerService', {
     CreateJob: write('installation'),

@@ -30,7 +30,7 @@ export interface Publishing {
   readonly keeper: Duty;
 }
 
-interface Parts {
+export interface PublishingParts {
   readonly documents: Documents;
   readonly blobs: BlobStore;
   readonly repository: Repository;
@@ -39,7 +39,7 @@ interface Parts {
 const KEEPER_EVERY_MS = 60_000;
 const PAGE = 1_000;
 
-export function createPublishing(parts: Parts): Publishing {
+export function createPublishing(parts: PublishingParts): Publishing {
   return {
     publish: (product, version, channel) => publish(parts, product, version, channel),
     withdraw: (product, version, reason) => withdraw(parts, product, version, reason),
@@ -64,7 +64,7 @@ export function createPublishing(parts: Parts): Publishing {
 }
 
 async function publish(
-  parts: Parts,
+  parts: PublishingParts,
   product: string,
   version: string,
   channel: string,
@@ -78,6 +78,7 @@ async function publish(
   if (release.state === 'published') orThrow(await raise(documents, product, version, channel));
   const content = release.state === 'absent' ? undefined : release.content;
   if (!content) return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
+  if (release.state === 'draft' && (await parts.repository.isOffline())) return signaturesNeeded(version);
   const begun = await actOn(documents.releases, releaseMachine).carryOut(id, () => {
     return { type: 'begin-publication', content, channel };
   });
@@ -85,7 +86,11 @@ async function publish(
 }
 
 /** What can be refused is refused before anything begins. */
-async function checkReady(parts: Parts, release: KnownRelease, channel: string): Promise<Rejected | undefined> {
+export async function checkReady(
+  parts: PublishingParts,
+  release: KnownRelease,
+  channel: string,
+): Promise<Rejected | undefined> {
   const { content } = release;
   const product = (await parts.documents.products.get(content.product))?.data ?? productDecider.initial;
   const head = productDecider.decide(product, { type: 'raise-channel', channel, version: content.version });
@@ -107,11 +112,13 @@ async function checkBlobs(blobs: BlobStore, content: ReleaseContent): Promise<Re
   });
 }
 
-async function finish({ documents, repository }: Parts, id: string): Promise<KnownRelease | Rejected> {
+/** Carries a publication on from wherever it is. */
+export async function finish({ documents, repository }: PublishingParts, id: string): Promise<KnownRelease | Rejected> {
   const before = (await documents.releases.get(id))?.data;
   if (before?.state === 'publishing') {
     const { product, version } = before.content;
     await repository.publish(product);
+    if (!(await isSignedNow(repository, before.content))) return signaturesNeeded(version);
     orThrow(await raise(documents, product, version, before.channel));
     await actOn(documents.releases, releaseMachine).carryOut(id, (at) => ({ type: 'finish-publication', at }));
   }
@@ -122,6 +129,18 @@ async function finish({ documents, repository }: Parts, id: string): Promise<Kno
     return reject('refused', 'RELEASE_WITHDRAWN', 'the release was withdrawn while it was being published');
   }
   return known(after);
+}
+
+async function isSignedNow(repository: Repository, content: ReleaseContent): Promise<boolean> {
+  const signed = await Promise.all(
+    targetsOfRelease(content).map(async ({ path, sha256 }) => (await repository.target(path)) === sha256),
+  );
+  return signed.every(Boolean);
+}
+
+function signaturesNeeded(version: string): Rejected {
+  const message = `this catalog's releases are signed with keys that are not on it, and ${version} is not signed yet: "lastcall release publish FOLDER --keys DIR", or "lastcall release prepare" and "lastcall release sign" where the keys are`;
+  return reject('refused', 'SIGNATURES_NEEDED', message);
 }
 
 function known(release: ReleaseState | undefined): KnownRelease | Rejected {
@@ -142,7 +161,7 @@ async function raise(
 }
 
 async function withdraw(
-  { documents, repository }: Parts,
+  { documents, repository }: PublishingParts,
   product: string,
   version: string,
   reason: string,

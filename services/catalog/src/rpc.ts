@@ -3,9 +3,11 @@ import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
+import type { Signing } from './signing.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
+import { signingHandlers } from './rpc/signing.js';
 import { tokenHandlers } from './rpc/tokens.js';
 
 /*
@@ -16,6 +18,7 @@ export interface RpcParts {
   readonly documents: Documents;
   readonly blobs: BlobStore;
   readonly publishing: Publishing;
+  readonly signing: Signing;
   readonly issuer: TokenIssuer;
   readonly now: () => Promise<number>;
 }
@@ -25,6 +28,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(catalogV1.CatalogServiceService, {
       ...productHandlers(parts.documents),
       ...releaseHandlers(parts),
+      ...signingHandlers(parts.signing),
       ...installationHandlers(parts.documents),
     }),
     bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),

@@ -8,8 +8,10 @@ import { blobRoutes, tufRoutes } from './http.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
+import { createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
-import { DEFAULT_LIFETIMES, openRepository } from './tuf/repository.js';
+import { DEFAULT_LIFETIMES } from './tuf/opened.js';
+import { openRepository } from './tuf/repository.js';
 
 /*
  * The catalog: versions, installations and what is installed on them, credentials. Owns the bytes of releases and their signatures.
@@ -36,11 +38,12 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   });
   const issuer = await createTokenIssuer(join(identityDir, 'signing-key.pem'));
   const publishing = createPublishing({ documents, blobs, repository });
+  const signing = createSigning({ documents, blobs, repository });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.publish();
   return {
-    rpc: createRpc({ documents, blobs, publishing, issuer, now }),
+    rpc: createRpc({ documents, blobs, publishing, signing, issuer, now }),
     http: [...blobRoutes(blobs), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, context.log),
     duties: [publishing.keeper],

@@ -12,7 +12,8 @@ import { MAX_ROLE_TARGETS } from '../domain/year-roles.js';
 import { ownAuthority } from './authority.js';
 import { DEFAULT_POLICY, loadKeys } from './keys.js';
 import type { SignedRelease } from './desired.js';
-import { DEFAULT_LIFETIMES, openRepository, type Repository, type RepositoryOptions } from './repository.js';
+import { DEFAULT_LIFETIMES, type RepositoryOptions } from './opened.js';
+import { openRepository, type Repository } from './repository.js';
 import { commit, signHead, signRole, takeNumber, writeRole, type PassStep } from './writing.js';
 
 let dir: string;

@@ -1,33 +1,30 @@
-import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DAY_MS } from '@lastcall/kernel';
-import type { Collection } from '@lastcall/store';
-import {
-  isIdle,
-  nextRenewalAt,
-  planRepository,
-  TOP_ROLE,
-  type Lifetimes,
-  type RepositoryHead,
-  type RepositoryPlan,
-} from '../domain/repository.js';
+import type { Rejected } from '@lastcall/kernel';
+import type { SigningRequest } from '@lastcall/trust';
+import { isIdle, nextRenewalAt, planRepository, TOP_ROLE, type RepositoryHead } from '../domain/repository.js';
 import { readIfThere } from '../files.js';
-import { keysDirOf, offlineAuthority, ownAuthority, settle, type Authority } from './authority.js';
-import { readDesired, type Desired, type ReleasesOfProducts, type Scope } from './desired.js';
-import { DEFAULT_POLICY, loadKeys, type RoleKeys, type TufPolicy } from './keys.js';
-import { ensureRoot, type CurrentRoot } from './roots.js';
-import { createSignedRoles, versionsOf, type SignedRoles } from './signed-roles.js';
+import { ownAuthority, settle } from './authority.js';
+import type { Scope } from './desired.js';
 import {
-  commit,
-  readHead,
-  signHead,
-  signRole,
-  takeNumber,
-  writeRole,
-  type PassStep,
-  type RepositoryDocument,
-  type Workplace,
-} from './writing.js';
+  authorityNow,
+  desiredFor,
+  openPlace,
+  ownKeys,
+  planFor,
+  withFiles,
+  type Opened,
+  type RepositoryOptions,
+} from './opened.js';
+import { ensureRoot } from './roots.js';
+import {
+  checkSigning,
+  prepareSigning,
+  readSigningState,
+  type CheckedSigning,
+  type SigningState,
+  type SigningWish,
+} from './signing.js';
+import { commit, readHead, signHead, signRole, takeNumber, writeRole } from './writing.js';
 
 /*
  * The signed repository. Owns that what clients can see is always whole: every file but the timestamp is immutable and named by its version,
@@ -41,17 +38,6 @@ import {
  * Since the keys were handed over (`offline` in the head) a pass renews snapshot and timestamp, and nothing else.
  */
 
-export interface RepositoryOptions {
-  readonly dir: string;
-  readonly documents: Collection<RepositoryDocument>;
-  /** Releases of these products, or of all, that have to stand in the repository as they are now. */
-  readonly releases: (scope: Scope) => Promise<ReleasesOfProducts>;
-  readonly now: () => Promise<number>;
-  readonly policy?: TufPolicy;
-  readonly lifetimes?: Lifetimes;
-  readonly onStep?: (step: PassStep) => void;
-}
-
 export interface Repository {
   /** Resolves when clients can see what the releases (of this product, or of all) say, as far as the keys for it are here. */
   publish(product?: string): Promise<void>;
@@ -61,25 +47,17 @@ export interface Repository {
   metadata(name: string): Promise<Buffer | undefined>;
   /** Hash of a target that is signed now, by its path without hash. */
   target(path: string): Promise<string | undefined>;
-}
-
-export const DEFAULT_LIFETIMES: Lifetimes = {
-  targetsMs: 180 * DAY_MS,
-  snapshotMs: 30 * DAY_MS,
-  timestampMs: 7 * DAY_MS,
-};
-
-export interface Opened {
-  readonly options: RepositoryOptions & { readonly policy: TufPolicy };
-  readonly place: Workplace;
-  readonly keysDir: string;
-  readonly roles: SignedRoles;
-  /** Absent when the keys were handed over before this process began. */
-  own: { readonly keys: RoleKeys; root: CurrentRoot } | undefined;
+  /** Whether what a publication changes is signed by keys that are not here. */
+  isOffline(): Promise<boolean>;
+  /** What has to be signed, as a file for those who have the keys. */
+  prepare(wish: SigningWish): Promise<Buffer | Rejected>;
+  /** What they have signed. */
+  check(request: SigningRequest, release: SigningWish['release']): Promise<CheckedSigning | Rejected>;
+  signingState(): Promise<SigningState | Rejected>;
 }
 
 export async function openRepository(given: RepositoryOptions): Promise<Repository> {
-  const opened = await open(given);
+  const opened = await openPlace(given);
   return {
     publish: shared((scope) => publishPass(opened, scope)),
     renewalAt: async () => {
@@ -89,21 +67,11 @@ export async function openRepository(given: RepositoryOptions): Promise<Reposito
     },
     metadata: (name) => readMetadata(opened, name),
     target: async (path) => (await opened.roles.find(await readHead(opened.place), path))?.sha256,
+    isOffline: async () => (await readHead(opened.place))?.offline !== undefined,
+    prepare: (wish) => prepareSigning(opened, wish),
+    check: (request, release) => checkSigning(opened, request, release),
+    signingState: () => readSigningState(opened),
   };
-}
-
-async function open(given: RepositoryOptions): Promise<Opened> {
-  const options = { policy: DEFAULT_POLICY, ...given };
-  const metadataDir = join(options.dir, 'metadata');
-  await mkdir(metadataDir, { recursive: true });
-  const lifetimes = options.lifetimes ?? DEFAULT_LIFETIMES;
-  const place: Workplace = { documents: options.documents, metadataDir, lifetimes, onStep: options.onStep };
-  const keysDir = keysDirOf(options.dir);
-  const opened: Opened = { options, place, keysDir, roles: createSignedRoles(metadataDir), own: undefined };
-  if ((await readHead(place))?.offline) return opened;
-  const keys = await loadKeys(keysDir, options.policy);
-  opened.own = { keys, root: await ensureRoot(metadataDir, keys, options.policy, await options.now()) };
-  return opened;
 }
 
 /** One at a time; calls made meanwhile get one more pass, which looks at the products of all of them. */
@@ -134,16 +102,6 @@ function shared(pass: (scope: Scope) => Promise<void>): (product?: string) => Pr
   };
 }
 
-/** The head without what is not on disk: that is signed again. */
-async function withFiles(head: RepositoryHead | undefined, metadataDir: string): Promise<RepositoryHead | undefined> {
-  if (!head) return undefined;
-  const files = new Set(await readdir(metadataDir));
-  const there = Object.entries(head.roles).filter(([role, { version }]) => files.has(`${version}.${role}.json`));
-  const isWhole = files.has(`${head.snapshot.version}.snapshot.json`);
-  const snapshot = isWhole ? head.snapshot : { ...head.snapshot, expiresAt: 0 };
-  return { ...head, roles: Object.fromEntries(there), snapshot };
-}
-
 async function readMetadata(opened: Opened, name: string): Promise<Buffer | undefined> {
   if (!/^(\d{1,15}\.)?[a-z0-9-]{1,100}\.json$/.test(name)) return undefined;
   if (/^\d+\./.test(name)) {
@@ -155,30 +113,6 @@ async function readMetadata(opened: Opened, name: string): Promise<Buffer | unde
   const root = head?.offline && Buffer.from(head.offline.root.text);
   if (name === 'root.json') return root ?? opened.own?.root.bytes;
   return name === `${head?.offline?.root.version}.root.json` ? root : undefined;
-}
-
-/** Who signs now. */
-export async function authorityNow(opened: Opened, head: RepositoryHead | undefined): Promise<Authority> {
-  if (head?.offline) return offlineAuthority(opened.keysDir, head.offline);
-  // Another process has taken the keys back to what they were: only a restored store does that.
-  opened.own ??= await ownKeys(opened);
-  return ownAuthority(opened.own.keys, opened.options.policy);
-}
-
-async function ownKeys({ options, place, keysDir }: Opened): Promise<NonNullable<Opened['own']>> {
-  const keys = await loadKeys(keysDir, options.policy);
-  return { keys, root: await ensureRoot(place.metadataDir, keys, options.policy, await options.now()) };
-}
-
-export async function desiredFor(
-  { options, roles }: Opened,
-  head: RepositoryHead | undefined,
-  keys: Pick<Authority, 'root' | 'releases'>,
-  scope: Scope,
-): Promise<Desired> {
-  const releases = await options.releases(scope);
-  const versionsIn = async (role: string): Promise<readonly string[]> => versionsOf(await roles.targets(head, role));
-  return readDesired({ head, releases, scope, keys, versionsIn });
 }
 
 /** Passes until one counts, or nothing is left to do. */
@@ -232,14 +166,4 @@ async function renewOnline(opened: Opened, seen: RepositoryHead, now: number): P
   const { roles, keysDigest, offline } = seen;
   const next = { before: seen, roles, snapshot: plan.snapshot, keysDigest, offline, number, now };
   return commit(place, seen, await signHead(place, authority, next));
-}
-
-export async function planFor(
-  { place }: Opened,
-  head: RepositoryHead | undefined,
-  { digests }: Desired,
-  now: number,
-  lifetimes = place.lifetimes,
-): Promise<RepositoryPlan> {
-  return planRepository(await withFiles(head, place.metadataDir), digests, lifetimes, now);
 }
