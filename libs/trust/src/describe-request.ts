@@ -66,7 +66,7 @@ function listLines({ role, signed, before }: SigningPayload): string[] {
   const added = [...is].filter(([release, facts]) => was.get(release) !== facts);
   const gone = [...was.keys()].filter((release) => !is.has(release));
   return [
-    `${role} ${version(signed)}: ${is.size} releases`,
+    `${role} ${version(signed)}: ${is.size} release${is.size === 1 ? '' : 's'}`,
     ...added.map(([release, facts]) => `  ${was.has(release) ? 'OTHER FILES FOR' : 'adds'} ${release}:\n${facts}`),
     ...gone.map((release) => `  takes back ${release}`),
   ];

@@ -233,8 +233,9 @@ export function roleOfKey(trust: TrustFile, name: string): OfflineRole {
   throw refuse('NO_SUCH_KEY', `there is no key ${name} that signs; there are ${known}`);
 }
 
-/** The next name of a role: numbers are never used again. */
-export function nextKeyName(trust: TrustFile, role: OfflineRole): string {
-  const all = [...trust.roles[role].keys, ...trust.retired].map(({ name }) => new RegExp(`^${role}-(\\d+)$`).exec(name)?.[1] ?? 0); // prettier-ignore
-  return `${role}-${Math.max(...all.map(Number)) + 1}`;
+/** The next name of a role: numbers are never used again, nor those of files that are there. */
+export function nextKeyName(trust: TrustFile, role: OfflineRole, files: readonly NamedKey[]): string {
+  const all = [...trust.roles[role].keys, ...trust.retired, ...files].map(({ name }) => name);
+  const numbers = all.map((name) => Number(new RegExp(`^${role}-(\\d+)$`).exec(name)?.[1] ?? 0));
+  return `${role}-${Math.max(...numbers) + 1}`;
 }

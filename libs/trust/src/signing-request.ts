@@ -1,6 +1,5 @@
 import {
   addSignatures,
-  isSigned,
   rootKeysOf,
   signersOf,
   whyUnreadable,
@@ -8,7 +7,7 @@ import {
   type SignatureJson,
   type SignedPart,
 } from './metadata.js';
-import { isPublicKeyHex, type KeySet, type TufKey } from './keys.js';
+import { isPublicKeyHex, keyIdOf, type KeySet, type TufKey } from './keys.js';
 
 /*
  * What is carried to a machine with keys and back: everything that one change of the signed repository needs signatures for, as JSON.
@@ -46,6 +45,8 @@ export interface SigningRequest {
   readonly root: MetadataJson;
   /** Who signs for products once this is accepted. */
   readonly releases: KeySet;
+  /** Ids of keys with which the catalog signs a next root itself, at the hand-over. */
+  readonly catalogSigns: readonly string[];
   readonly payloads: readonly SigningPayload[];
 }
 
@@ -96,7 +97,8 @@ function isKeySet(value: unknown): value is KeySet {
 }
 
 function isRequest(value: Fields): value is Fields & SigningRequest {
-  const { catalog, preparedAt, release, root, releases, payloads } = value;
+  const { catalog, preparedAt, release, root, releases, catalogSigns, payloads } = value;
+  if (!Array.isArray(catalogSigns) || !catalogSigns.every((id) => typeof id === 'string')) return false;
   if (typeof catalog !== 'string' || typeof preparedAt !== 'string' || !isMetadata(root) || !isKeySet(releases)) return false; // prettier-ignore
   if (!Array.isArray(payloads) || payloads.length === 0 || payloads.length > MAX_PAYLOADS) return false;
   const named = asFields(release ?? { product: '', version: '', channel: '' });
@@ -141,12 +143,16 @@ export interface Unsigned {
   readonly needed: number;
 }
 
+/** What lacks signatures, those left out that the catalog will add itself. */
 export function unsignedPayloads(request: SigningRequest): readonly Unsigned[] {
-  return request.payloads.flatMap((payload) =>
-    signersNeeded(request, payload.role).flatMap((set) =>
-      isSigned(payload, set)
-        ? []
-        : [{ role: payload.role, signed: signersOf(payload, set).length, needed: set.threshold }],
-    ),
-  );
+  const missing = (payload: SigningPayload, set: KeySet): Unsigned[] => {
+    const have = signersOf(payload, set);
+    const added =
+      payload.role === 'root' ? set.keys.map(keyIdOf).filter((id) => request.catalogSigns.includes(id)) : [];
+    const signed = new Set([...have, ...added]).size;
+    return signed >= set.threshold ? [] : [{ role: payload.role, signed: have.length, needed: set.threshold }];
+  };
+  return request.payloads.flatMap((payload) => {
+    return signersNeeded(request, payload.role).flatMap((set) => missing(payload, set));
+  });
 }

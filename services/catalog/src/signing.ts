@@ -16,8 +16,8 @@ import { readRequest, type SigningState, type SigningWish } from './tuf/signing.
 export interface Signing {
   /** Hash of the blob with the request, and its bytes. */
   prepare(wish: PrepareWish): Promise<{ readonly blob: string; readonly bytes: number } | Rejected>;
-  /** The release, when it was about one. */
-  submit(blob: string): Promise<{ readonly release?: KnownRelease } | Rejected>;
+  /** The release, when it was about one. `mayHandOver`: whether the caller may give the catalog's own keys away. */
+  submit(blob: string, mayHandOver: boolean): Promise<{ readonly release?: KnownRelease } | Rejected>;
   state(): Promise<SigningState | Rejected>;
 }
 
@@ -28,7 +28,7 @@ export type PrepareWish = Omit<SigningWish, 'release'> & {
 export function createSigning(parts: PublishingParts): Signing {
   return {
     prepare: (wish) => prepare(parts, wish),
-    submit: (blob) => submit(parts, blob),
+    submit: (blob, mayHandOver) => submit(parts, blob, mayHandOver),
     state: () => parts.repository.signingState(),
   };
 }
@@ -57,11 +57,15 @@ async function signedRelease(
   return refused ?? { product, version, channel, signed: toSigned(release.content, release.createdAt) };
 }
 
-async function submit(parts: PublishingParts, blob: string): ReturnType<Signing['submit']> {
+async function submit(parts: PublishingParts, blob: string, mayHandOver: boolean): ReturnType<Signing['submit']> {
   const bytes = await parts.blobs.read(blob);
   if (!bytes) return reject('not-found', 'BLOB_NOT_FOUND', `there is no blob ${blob}; upload the signed file first`);
   const request = readRequest(bytes);
   if (isRejected(request)) return request;
+  // Later the signatures decide; until then the catalog would sign for whoever asks.
+  if (!mayHandOver && !(await parts.repository.isOffline())) {
+    return reject('not-permitted', 'ADMIN_NEEDED', 'the catalog gives its keys away to an administrator only');
+  }
   return request.release ? submitRelease(parts, request, request.release) : submitOther(parts, request);
 }
 

@@ -27,10 +27,10 @@ export function signingHandlers(
       const prepared = isRejected(wish) ? wish : await signing.prepare(wish);
       return isRejected(prepared) ? prepared : { blob: prepared.blob, sizeBytes: BigInt(prepared.bytes) };
     },
-    submitSigning: async ({ blob }) => {
+    submitSigning: async ({ blob }, { principal }) => {
       const wrong = new Wrong();
       if (!isBlobName(blob)) wrong.add({ field: 'blob', description: 'must be 64 hexadecimal digits in lower case' });
-      const done = wrong.rejected() ?? (await signing.submit(blob));
+      const done = wrong.rejected() ?? (await signing.submit(blob, principal?.role === 'admin'));
       if (isRejected(done)) return done;
       const state = await signing.state();
       if (isRejected(state)) return state;

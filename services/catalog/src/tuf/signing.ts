@@ -96,7 +96,16 @@ export async function prepareSigning(opened: Opened, wish: SigningWish): Promise
   const catalog = await catalogId(opened);
   const preparedAt = new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
   const about = release && { product: release.product, version: release.version, channel: release.channel };
-  return formatSigningRequest({ catalog, preparedAt, ...(about && { release: about }), root, releases: keys.releases, payloads }); // prettier-ignore
+  const catalogSigns = (authority.own?.root ?? []).map((key) => key.id);
+  return formatSigningRequest({
+    catalog,
+    preparedAt,
+    ...(about && { release: about }),
+    root,
+    releases: keys.releases,
+    catalogSigns,
+    payloads,
+  });
 }
 
 const KEYS_ARE_HERE =
@@ -143,7 +152,7 @@ function withRoot(request: SigningRequest, root: MetadataJson, nextRoot: Metadat
   const payloads = request.payloads.map((payload) => {
     return payload.role === 'root' && nextRoot ? { ...payload, signatures: nextRoot.signatures } : payload;
   });
-  return { ...request, root, payloads };
+  return { ...request, root, catalogSigns: [], payloads };
 }
 
 /** The next root of the request. At the hand-over the catalog signs it with the key that clients believe until then. */
