@@ -20,7 +20,8 @@ const VENDORS = {
   yaml: ['libs/contracts'],
   croner: ['services/scheduler'],
   'tuf-js': ['services/agent'],
-  '@tufjs/.*': ['services/catalog', 'services/agent'],
+  '@tufjs/.*': ['libs/trust', 'services/agent'],
+  'age-encryption': ['libs/trust'],
   commander: ['services/cli', 'services/agent'],
   '@inquirer/.*': ['services/cli'],
   '@bomb.sh/tab': ['services/cli'],
@@ -34,6 +35,7 @@ const SERVICES = '(catalog|scheduler|preflight|session|installer)';
 const LAYERS = {
   kernel: [],
   contracts: ['kernel'],
+  trust: ['kernel'],
   bus: ['kernel', 'contracts'],
   store: ['kernel', 'contracts'],
   sdk: ['kernel', 'contracts'],
@@ -87,7 +89,7 @@ module.exports = {
       name: 'agent-and-cli-use-the-public-contracts',
       severity: 'error',
       from: { path: '^services/(agent|cli)/', pathNot: SPECS },
-      to: { path: '^libs/', pathNot: '^libs/(kernel|contracts|sdk)/' },
+      to: { path: '^libs/', pathNot: '^libs/(kernel|contracts|sdk|trust)/' },
     },
     {
       name: 'testkit-in-tests-only',

@@ -4,3 +4,4 @@ export * from './gen/lastcall/catalog/v1/diff.js';
 export * from './gen/lastcall/catalog/v1/installation.js';
 export * from './gen/lastcall/catalog/v1/release.js';
 export * from './gen/lastcall/catalog/v1/wave.js';
+export * from './gen/lastcall/catalog/v1/signing.js';

@@ -56,6 +56,10 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     UpdateInstallation: write('installation'),
     DeleteInstallation: write('installation'),
     CheckUpdate: read('installation', 'client'),
+    GetSigningState: read('global'),
+    PrepareSigning: write('global'),
+    // The signatures decide; an operator may carry them.
+    SubmitSigning: write('global'),
   }),
   // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.
   ...methods('lastcall.catalog.v1.WaveService', {

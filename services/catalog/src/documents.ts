@@ -6,7 +6,7 @@ import type { TokenState } from './domain/token.js';
 import { versionKey } from './domain/version.js';
 import type { Outcome } from './domain/wave-plan.js';
 import { dueOf, type WaveState } from './domain/wave.js';
-import type { RepositoryDocument } from './tuf/repository.js';
+import type { RepositoryDocument } from './tuf/writing.js';
 
 /*
  * Documents of the catalog: the states of the domain as they are, one collection each. Lists run over an index of one constant

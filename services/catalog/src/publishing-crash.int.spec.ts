@@ -8,7 +8,7 @@ import { actOn } from './decide.js';
 import { openDocuments, releaseId, type Documents } from './documents.js';
 import type { ReleaseContent } from './domain/release.js';
 import { productMachine, releaseMachine } from './machines.js';
-import { createPublishing, readTargets, type Publishing } from './publishing.js';
+import { createPublishing, readReleases, type Publishing } from './publishing.js';
 import { publishedReleases } from './rpc/published-releases.js';
 import { openRepository, type Repository } from './tuf/repository.js';
 
@@ -60,7 +60,7 @@ async function open(): Promise<Opened> {
   const repository = await openRepository({
     dir: join(dir, 'tuf'),
     documents: documents.repository,
-    targets: () => readTargets(documents),
+    releases: (scope) => readReleases(documents, scope),
     now: () => store.now(),
   });
   return { store, documents, repository, publishing: createPublishing({ documents, blobs, repository }) };

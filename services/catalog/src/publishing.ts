@@ -1,14 +1,21 @@
 import { isRejected, orThrow, reject, type Rejected } from '@lastcall/kernel';
 import type { Duty } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
+import type { Target } from '@lastcall/trust';
 import type { BlobStore } from './blobs.js';
 import { actOn } from './decide.js';
 import { releaseId, type Documents } from './documents.js';
 import { productDecider } from './domain/product.js';
-import { releaseDecider, type KnownRelease, type ReleaseContent, type ReleaseState } from './domain/release.js';
+import {
+  isSigned,
+  releaseDecider,
+  type KnownRelease,
+  type ReleaseContent,
+  type ReleaseState,
+} from './domain/release.js';
 import { productMachine, releaseMachine } from './machines.js';
 import { missingBlobs, readTrees } from './releases.js';
-import type { Target } from './tuf/metadata.js';
+import type { ReleasesOfProducts, Scope, SignedRelease } from './tuf/desired.js';
 import type { Repository } from './tuf/repository.js';
 
 /*
@@ -23,18 +30,16 @@ export interface Publishing {
   readonly keeper: Duty;
 }
 
-interface Parts {
+export interface PublishingParts {
   readonly documents: Documents;
   readonly blobs: BlobStore;
   readonly repository: Repository;
 }
 
-/** Signing grows with the square of a role's targets. */
-export const MAX_TARGETS = 1_000;
 const KEEPER_EVERY_MS = 60_000;
 const PAGE = 1_000;
 
-export function createPublishing(parts: Parts): Publishing {
+export function createPublishing(parts: PublishingParts): Publishing {
   return {
     publish: (product, version, channel) => publish(parts, product, version, channel),
     withdraw: (product, version, reason) => withdraw(parts, product, version, reason),
@@ -59,7 +64,7 @@ export function createPublishing(parts: Parts): Publishing {
 }
 
 async function publish(
-  parts: Parts,
+  parts: PublishingParts,
   product: string,
   version: string,
   channel: string,
@@ -73,6 +78,7 @@ async function publish(
   if (release.state === 'published') orThrow(await raise(documents, product, version, channel));
   const content = release.state === 'absent' ? undefined : release.content;
   if (!content) return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
+  if (release.state === 'draft' && (await parts.repository.isOffline())) return signaturesNeeded(version);
   const begun = await actOn(documents.releases, releaseMachine).carryOut(id, () => {
     return { type: 'begin-publication', content, channel };
   });
@@ -80,13 +86,17 @@ async function publish(
 }
 
 /** What can be refused is refused before anything begins. */
-async function checkReady(parts: Parts, release: KnownRelease, channel: string): Promise<Rejected | undefined> {
+export async function checkReady(
+  parts: PublishingParts,
+  release: KnownRelease,
+  channel: string,
+): Promise<Rejected | undefined> {
   const { content } = release;
   const product = (await parts.documents.products.get(content.product))?.data ?? productDecider.initial;
   const head = productDecider.decide(product, { type: 'raise-channel', channel, version: content.version });
   if (isRejected(head)) return head;
   if (release.state !== 'draft') return undefined;
-  return (await checkBlobs(parts.blobs, content)) ?? checkRoom(parts.documents, content);
+  return checkBlobs(parts.blobs, content);
 }
 
 async function checkBlobs(blobs: BlobStore, content: ReleaseContent): Promise<Rejected | undefined> {
@@ -102,32 +112,35 @@ async function checkBlobs(blobs: BlobStore, content: ReleaseContent): Promise<Re
   });
 }
 
-async function checkRoom(documents: Documents, content: ReleaseContent): Promise<Rejected | undefined> {
-  const signed = await signedReleases(documents, content.product);
-  const targets = signed.reduce((sum, release) => sum + targetCount(release), targetCount(content));
-  if (targets <= MAX_TARGETS) return undefined;
-  const message = `${content.product} would have ${targets} signed files, and at most ${MAX_TARGETS} are allowed; withdraw releases that nobody needs any more`;
-  return reject('too-many', 'TOO_MANY_TARGETS', message);
-}
-
-/** One for the manifest and one for each tree. */
-const targetCount = (content: ReleaseContent): number => content.artifacts.length + 1;
-
-async function finish({ documents, repository }: Parts, id: string): Promise<KnownRelease | Rejected> {
+/** Carries a publication on from wherever it is. */
+export async function finish({ documents, repository }: PublishingParts, id: string): Promise<KnownRelease | Rejected> {
   const before = (await documents.releases.get(id))?.data;
   if (before?.state === 'publishing') {
     const { product, version } = before.content;
-    await repository.publish();
+    await repository.publish(product);
+    if (!(await isSignedNow(repository, before.content))) return signaturesNeeded(version);
     orThrow(await raise(documents, product, version, before.channel));
     await actOn(documents.releases, releaseMachine).carryOut(id, (at) => ({ type: 'finish-publication', at }));
   }
   const after = (await documents.releases.get(id))?.data;
   if (after?.state === 'withdrawn') {
     // Withdrawn while it was being published: what was signed meanwhile goes again.
-    await repository.publish();
+    await repository.publish(after.content.product);
     return reject('refused', 'RELEASE_WITHDRAWN', 'the release was withdrawn while it was being published');
   }
   return known(after);
+}
+
+async function isSignedNow(repository: Repository, content: ReleaseContent): Promise<boolean> {
+  const signed = await Promise.all(
+    targetsOfRelease(content).map(async ({ path, sha256 }) => (await repository.target(path)) === sha256),
+  );
+  return signed.every(Boolean);
+}
+
+function signaturesNeeded(version: string): Rejected {
+  const message = `this catalog's releases are signed with keys that are not on it, and ${version} is not signed yet: "lastcall release publish FOLDER --keys DIR", or "lastcall release prepare" and "lastcall release sign" where the keys are`;
+  return reject('refused', 'SIGNATURES_NEEDED', message);
 }
 
 function known(release: ReleaseState | undefined): KnownRelease | Rejected {
@@ -148,7 +161,7 @@ async function raise(
 }
 
 async function withdraw(
-  { documents, repository }: Parts,
+  { documents, repository }: PublishingParts,
   product: string,
   version: string,
   reason: string,
@@ -157,12 +170,12 @@ async function withdraw(
     return { type: 'withdraw', reason };
   });
   if (isRejected(outcome)) return outcome;
-  await repository.publish();
+  await repository.publish(product);
   return known(outcome.state);
 }
 
-/** Contents of all releases that stand in the signed repository. */
-async function signedReleases(documents: Documents, product?: string): Promise<readonly ReleaseContent[]> {
+/** Releases that stand in the signed repository, of some products or of all. */
+async function signedReleases(documents: Documents, product?: string): Promise<readonly SignedState[]> {
   const found: Document<ReleaseState>[] = [];
   let pageToken: string | undefined;
   do {
@@ -175,34 +188,37 @@ async function signedReleases(documents: Documents, product?: string): Promise<r
     found.push(...page.items);
     pageToken = page.nextPageToken;
   } while (pageToken !== undefined);
-  return found.flatMap(({ data }) => (data.state === 'absent' ? [] : [data.content]));
+  return found.map(({ data }) => data).filter(isSigned);
 }
 
-/** Targets of each product, as the releases are now. */
-export async function readTargets(documents: Documents): Promise<ReadonlyMap<string, readonly Target[]>> {
-  const targets = new Map<string, Target[]>();
-  for (const content of await signedReleases(documents)) {
-    const { product } = content;
-    targets.set(product, [...(targets.get(product) ?? []), ...targetsOfRelease(content)]);
+type SignedState = Extract<ReleaseState, { state: 'publishing' | 'published' }>;
+
+/** What the signed repository has to say about these products, as their releases are now. */
+export async function readReleases(documents: Documents, scope: Scope): Promise<ReleasesOfProducts> {
+  const releases = new Map<string, SignedRelease[]>();
+  const products = scope === 'all' ? [undefined] : [...scope];
+  for (const { content, createdAt } of (await Promise.all(products.map((p) => signedReleases(documents, p)))).flat()) {
+    const known = releases.get(content.product) ?? [];
+    releases.set(content.product, known);
+    known.push(toSigned(content, createdAt));
   }
-  return targets;
+  return releases;
+}
+
+export function toSigned(content: ReleaseContent, createdAt: number): SignedRelease {
+  const year = new Date(createdAt).getUTCFullYear();
+  return { version: content.version, year, targets: targetsOfRelease(content) };
 }
 
 function targetsOfRelease(content: ReleaseContent): readonly Target[] {
   const { product, version } = content;
   const folder = `${product}/${version}`;
   return [
-    {
-      path: `${folder}/lastcall.yaml`,
-      bytes: content.manifestBytes,
-      sha256: content.manifestSha256,
-      custom: { product, version },
-    },
+    { path: `${folder}/lastcall.yaml`, bytes: content.manifestBytes, sha256: content.manifestSha256 },
     ...content.artifacts.map(({ role, platform, treeBytes, treeSha256 }) => ({
       path: `${folder}/${role}-${platform}.tree.json`,
       bytes: treeBytes,
       sha256: treeSha256,
-      custom: { product, version, role, platform },
     })),
   ];
 }

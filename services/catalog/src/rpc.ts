@@ -3,9 +3,11 @@ import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
+import type { Signing } from './signing.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
+import { signingHandlers } from './rpc/signing.js';
 import { tokenHandlers } from './rpc/tokens.js';
 import { waveHandlers } from './rpc/waves.js';
 import type { Waves } from './waves.js';
@@ -19,6 +21,7 @@ export interface RpcParts {
   readonly blobs: BlobStore;
   readonly publishing: Publishing;
   readonly waves: Waves;
+  readonly signing: Signing;
   readonly issuer: TokenIssuer;
   readonly now: () => Promise<number>;
 }
@@ -29,6 +32,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...productHandlers(parts.documents),
       ...releaseHandlers(parts),
       ...installationHandlers(parts),
+      ...signingHandlers(parts.signing),
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
     bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),

@@ -5,12 +5,14 @@ import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, tufRoutes } from './http.js';
-import { createPublishing, readTargets } from './publishing.js';
+import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
+import { createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
 import { createWaves } from './waves.js';
-import { DEFAULT_LIFETIMES, openRepository } from './tuf/repository.js';
+import { DEFAULT_LIFETIMES } from './tuf/opened.js';
+import { openRepository } from './tuf/repository.js';
 
 /*
  * The catalog: versions, installations and what is installed on them, credentials. Owns the bytes of releases and their signatures.
@@ -28,22 +30,22 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const now = (): Promise<number> => store.now();
   const documents = await openDocuments(store);
   const blobs = await openBlobs({ dir: join(dataDir, 'blobs') });
-  const targets = (): ReturnType<typeof readTargets> => readTargets(documents);
   const repository = await openRepository({
     dir: join(dataDir, 'tuf'),
     documents: documents.repository,
-    targets,
+    releases: (scope) => readReleases(documents, scope),
     now,
     lifetimes: { ...DEFAULT_LIFETIMES, timestampMs: settings.timestampValidDays * DAY_MS },
   });
   const issuer = await createTokenIssuer(join(identityDir, 'signing-key.pem'));
   const publishing = createPublishing({ documents, blobs, repository });
   const waves = createWaves({ context, documents });
+  const signing = createSigning({ documents, blobs, repository });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.publish();
   return {
-    rpc: createRpc({ documents, blobs, publishing, waves, issuer, now }),
+    rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, context.log),
     duties: [publishing.keeper, waves.duty],

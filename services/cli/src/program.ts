@@ -7,6 +7,7 @@ import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
 import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
+import { addKeys } from './commands/keys.js';
 import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
@@ -40,6 +41,7 @@ const NOUNS = [
   addSession,
   addGate,
   addHold,
+  addKeys,
   addToken,
   // Last: completion knows the commands before it.
   addComplete,

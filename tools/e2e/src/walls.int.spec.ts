@@ -56,6 +56,7 @@ const VENDOR_PACKAGES: Readonly<Record<string, string>> = Object.fromEntries(
     'croner',
     'tuf-js',
     '@tufjs/models',
+    'age-encryption',
     'commander',
     '@inquirer/prompts',
     '@bomb.sh/tab',

@@ -1,3 +1,5 @@
+import { productOfYearRole } from './year-roles.js';
+
 /*
  * The signed repository as a plan: which roles have to be signed anew so that the metadata says what the releases say and
  * stays far from its expiry. Owns the rules of TUF about order and versions: a role's version only grows, a role that was ever
@@ -19,12 +21,22 @@ export interface SignedRole extends SignedFile {
   readonly digest: string;
 }
 
+/** Keys that are held elsewhere, since the hand-over. In the head, so that a next root and what its keys have signed appear at once. */
+export interface OfflineTrust {
+  /** The newest root, as signed. */
+  readonly root: { readonly version: number; readonly text: string };
+  /** Public keys, 64 hexadecimal digits each, that sign for products. */
+  readonly releases: { readonly keys: readonly string[]; readonly threshold: number };
+}
+
 /** What clients see: the timestamp and all that hangs on it. */
 export interface RepositoryHead {
   readonly roles: Readonly<Record<string, SignedRole>>;
   readonly snapshot: SignedFile;
   /** Digest of the keys of snapshot and timestamp. */
   readonly keysDigest: string;
+  /** Absent while the catalog holds all keys itself. */
+  readonly offline?: OfflineTrust;
   readonly timestamp: { readonly version: number; readonly expiresAt: number; readonly text: string };
 }
 
@@ -81,7 +93,8 @@ export function nextRenewalAt(head: RepositoryHead, lifetimes: Lifetimes): numbe
   return Math.min(
     renewAt(head.timestamp.expiresAt, lifetimes.timestampMs),
     renewAt(head.snapshot.expiresAt, lifetimes.snapshotMs),
-    ...Object.values(head.roles).map((role) => renewAt(role.expiresAt, lifetimes.targetsMs)),
+    // What is signed elsewhere waits for people.
+    ...(head.offline ? [] : Object.values(head.roles)).map((role) => renewAt(role.expiresAt, lifetimes.targetsMs)),
   );
 }
 
@@ -91,4 +104,9 @@ export function delegatedProducts(head: RepositoryHead | undefined): readonly st
   return Object.keys(head?.roles ?? {})
     .filter((role) => role.startsWith(prefix))
     .map((role) => role.slice(prefix.length));
+}
+
+/** Roles of a product's years that were ever delegated. */
+export function yearRolesOf(head: RepositoryHead | undefined, product: string): readonly string[] {
+  return Object.keys(head?.roles ?? {}).filter((role) => productOfYearRole(role) === product);
 }

@@ -1,8 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalize } from '@tufjs/canonical-json';
-import { sha256Hex } from '@lastcall/kernel';
-import { writeOnce } from '../files.js';
+import { keyFromPem, newPrivateKeyPem, type KeySet, type RootKeys, type TufKey } from '@lastcall/trust';
+import { readIfThere, writeOnce } from '../files.js';
 
 /*
  * Keys of the signed repository: Ed25519, one file each (`root-1.pem`, 0600), made when they are missing. Several processes on one
@@ -23,37 +22,10 @@ export type TufPolicy = Readonly<Record<KeyRole, KeyPolicy>>;
 const ONE: KeyPolicy = { keys: 1, threshold: 1 };
 export const DEFAULT_POLICY: TufPolicy = { root: ONE, targets: ONE, releases: ONE, snapshot: ONE, timestamp: ONE };
 
-/** A key as metadata shows it. */
-export interface PublicKeyJson {
-  readonly keytype: 'ed25519';
-  readonly scheme: 'ed25519';
-  readonly keyval: { readonly public: string };
-}
-
-export interface TufKey {
-  /** Hash of the public key's canonical form. */
-  readonly id: string;
-  readonly publicKey: PublicKeyJson;
-  /** Signature in hexadecimal digits. */
-  sign(bytes: Uint8Array): string;
-}
-
 export type RoleKeys = Readonly<Record<KeyRole, readonly TufKey[]>>;
 
-function toKey(privateKey: KeyObject): TufKey {
-  const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
-  const hex = Buffer.from(x ?? '', 'base64url').toString('hex');
-  const publicKey: PublicKeyJson = { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: hex } };
-  return {
-    id: sha256Hex(canonicalize(publicKey)),
-    publicKey,
-    sign: (bytes) => sign(null, bytes, privateKey).toString('hex'),
-  };
-}
-
 async function loadKey(path: string): Promise<TufKey> {
-  const fresh = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' });
-  return toKey(createPrivateKey(await writeOnce(path, Buffer.from(fresh), 0o600)));
+  return keyFromPem(await writeOnce(path, Buffer.from(newPrivateKeyPem()), 0o600));
 }
 
 /** All keys that the policy names, made where they are missing. */
@@ -67,4 +39,44 @@ export async function loadKeys(dir: string, policy: TufPolicy): Promise<RoleKeys
     snapshot: await load('snapshot'),
     timestamp: await load('timestamp'),
   };
+}
+
+/** The public side of keys and policy. */
+export function keySetOf(keys: RoleKeys, policy: TufPolicy, role: KeyRole): KeySet {
+  return { keys: keys[role].map((key) => key.publicKey), threshold: policy[role].threshold };
+}
+
+export function rootKeysFor(keys: RoleKeys, policy: TufPolicy): RootKeys {
+  return {
+    root: keySetOf(keys, policy, 'root'),
+    targets: keySetOf(keys, policy, 'targets'),
+    snapshot: keySetOf(keys, policy, 'snapshot'),
+    timestamp: keySetOf(keys, policy, 'timestamp'),
+  };
+}
+
+type OnlineRole = 'snapshot' | 'timestamp';
+
+async function numbersOf(dir: string, role: KeyRole): Promise<number[]> {
+  const match = (name: string): string | undefined => new RegExp(`^${role}-(\\d+)\\.pem$`).exec(name)?.[1];
+  return (await readdir(dir)).map(match).filter((number) => number !== undefined).map(Number); // prettier-ignore
+}
+
+/** Keys of a role that are in the folder; makes none. */
+export async function heldKeys(dir: string, role: OnlineRole): Promise<readonly TufKey[]> {
+  const pems = await Promise.all((await numbersOf(dir, role)).map((n) => readIfThere(join(dir, `${role}-${n}.pem`))));
+  return pems.flatMap((pem) => (pem ? [keyFromPem(pem)] : []));
+}
+
+/** One more key of a role that stays on the catalog. */
+export async function addKey(dir: string, role: OnlineRole): Promise<TufKey> {
+  const next = Math.max(0, ...(await numbersOf(dir, role))) + 1;
+  return loadKey(join(dir, `${role}-${next}.pem`));
+}
+
+/** Removes the private keys that clients trust no more once others sign in their place. */
+export async function forgetKeys(dir: string): Promise<void> {
+  for (const role of ['root', 'targets', 'releases'] as const) {
+    for (const number of await numbersOf(dir, role)) await rm(join(dir, `${role}-${number}.pem`), { force: true });
+  }
 }

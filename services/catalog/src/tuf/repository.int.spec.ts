@@ -5,17 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createManualClock, DAY_MS, sha256Hex, type ManualClock } from '@lastcall/kernel';
 import { openStore, type Store } from '@lastcall/store';
+import { delegationsBody, targetsBody, type Target } from '@lastcall/trust';
 import { Updater } from 'tuf-js';
 import { openDocuments } from '../documents.js';
-import { DEFAULT_POLICY } from './keys.js';
-import type { Target } from './metadata.js';
-import {
-  DEFAULT_LIFETIMES,
-  openRepository,
-  type PassStep,
-  type Repository,
-  type RepositoryOptions,
-} from './repository.js';
+import { MAX_ROLE_TARGETS } from '../domain/year-roles.js';
+import { ownAuthority } from './authority.js';
+import { DEFAULT_POLICY, loadKeys } from './keys.js';
+import type { SignedRelease } from './desired.js';
+import { DEFAULT_LIFETIMES, type RepositoryOptions } from './opened.js';
+import { openRepository, type Repository } from './repository.js';
+import { commit, signHead, signRole, takeNumber, writeRole, type PassStep } from './writing.js';
 
 let dir: string;
 let store: Store;
@@ -23,17 +22,17 @@ let clock: ManualClock;
 let server: Server;
 let url: string;
 let served: Repository;
-let releases: Map<string, Target[]>;
+let releases: Map<string, SignedRelease[]>;
 
 const tree = (product: string, version: string): { target: Target; text: string } => {
   const text = `{"files":[],"of":"${product} ${version}"}`;
   const path = `${product}/${version}/server-any.tree.json`;
-  const custom = { product, version, role: 'server', platform: 'any' };
-  return { target: { path, bytes: text.length, sha256: sha256Hex(text), custom }, text };
+  return { target: { path, bytes: text.length, sha256: sha256Hex(text) }, text };
 };
 
 function release(product: string, version: string): void {
-  releases.set(product, [...(releases.get(product) ?? []), tree(product, version).target]);
+  const signed = { version, year: 2026, targets: [tree(product, version).target] };
+  releases.set(product, [...(releases.get(product) ?? []), signed]);
 }
 
 function open(more: Partial<RepositoryOptions> = {}): Promise<Repository> {
@@ -41,7 +40,7 @@ function open(more: Partial<RepositoryOptions> = {}): Promise<Repository> {
     openRepository({
       dir: join(dir, 'tuf'),
       documents: documents.repository,
-      targets: async () => structuredClone(releases),
+      releases: async () => structuredClone(releases),
       now: async () => clock.now(),
       ...more,
     }),
@@ -191,7 +190,7 @@ describe('a crash', () => {
     };
   }
 
-  it.each(steps.flatMap((step) => (step === 'role-written' ? [1, 2] : [1]).map((nth) => [step, nth] as const)))(
+  it.each(steps.flatMap((step) => (step === 'role-written' ? [1, 2, 3] : [1]).map((nth) => [step, nth] as const)))(
     'at %s (%d) leaves what was there, and the next start finishes',
     async (step, nth) => {
       served = await open();
@@ -305,6 +304,69 @@ describe('keys', () => {
     expect(root.signed.roles.root.keyids).toHaveLength(3);
   });
 });
+
+describe('roles of a year', () => {
+  it('take over from a product’s role that listed its targets itself', async () => {
+    served = await open();
+    await served.publish();
+    const host = await client();
+    release('encore', '11.0.0');
+    const [path, text] = has('encore', '11.0.0');
+    await publishAsBefore('encore', [tree('encore', '11.0.0').target]);
+    expect(await host.get(path)).toBe(text);
+
+    served = await open();
+    release('encore', '11.1.0');
+    await served.publish();
+    expect(await host.get(path)).toBe(text);
+    expect(await host.get(has('encore', '11.1.0')[0])).toBe(has('encore', '11.1.0')[1]);
+    const { head } = (await (await openDocuments(store)).repository.get('main'))?.data ?? {};
+    expect(Object.keys(head?.roles ?? {}).toSorted()).toEqual(['product-encore', 'releases-2026-1-encore', 'targets']);
+  });
+
+  it('are signed one at a time', async () => {
+    served = await open();
+    for (let i = 0; i < MAX_ROLE_TARGETS + 2; i++) release('encore', `1.${i}.0`);
+    release('other', '1.0.0');
+    await served.publish();
+    const versionsOfRoles = async () => {
+      const { head } = (await (await openDocuments(store)).repository.get('main'))?.data ?? {};
+      return Object.fromEntries(Object.entries(head?.roles ?? {}).map(([role, { version }]) => [role, version]));
+    };
+    const before = await versionsOfRoles();
+    release('encore', '2.0.0');
+    await served.publish('encore');
+    const after = await versionsOfRoles();
+    const changed = Object.keys(after).filter((role) => after[role] !== before[role]);
+    expect(changed.toSorted()).toEqual(['product-encore', 'releases-2026-2-encore']);
+    const host = await client();
+    for (const [path, text] of [has('encore', '1.0.0'), has('encore', '2.0.0'), has('other', '1.0.0')]) {
+      expect(await host.get(path)).toBe(text);
+    }
+    expect(await host.get('encore/9.0.0/server-any.tree.json')).toBeUndefined();
+  });
+});
+
+/** The head as it was signed before there were roles of a year. */
+async function publishAsBefore(product: string, targets: readonly Target[]): Promise<void> {
+  const { repository } = await openDocuments(store);
+  const keys = await loadKeys(join(dir, 'tuf', 'keys'), DEFAULT_POLICY);
+  const authority = ownAuthority(keys, DEFAULT_POLICY);
+  const place = { documents: repository, metadataDir: join(dir, 'tuf', 'metadata'), lifetimes: DEFAULT_LIFETIMES };
+  const { number, head } = await takeNumber(place);
+  const now = clock.now();
+  const expiresAt = now + DEFAULT_LIFETIMES.targetsMs;
+  const write = (role: string, body: Record<string, unknown>, signers: typeof keys.targets) =>
+    writeRole(place, role, { version: number, expiresAt, bytes: signRole(number, expiresAt, body, signers), digest: 'as before' }); // prettier-ignore
+  const delegation = { role: `product-${product}`, paths: [`${product}/*/*`] };
+  const roles = {
+    ...head?.roles,
+    [delegation.role]: await write(delegation.role, targetsBody(targets), keys.releases),
+    targets: await write('targets', delegationsBody([delegation], authority.releases), keys.targets),
+  };
+  const next = { before: head, roles, snapshot: true, keysDigest: 'as before', number, now };
+  expect(await commit(place, head, await signHead(place, authority, next))).toBe(true);
+}
 
 describe('two processes on one folder', () => {
   it('publish side by side without losing a release or going back', async () => {

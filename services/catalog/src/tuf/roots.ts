@@ -1,11 +1,19 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { Metadata, MetadataKind, type Root } from '@tufjs/models';
 import { DAY_MS, Defect } from '@lastcall/kernel';
+import {
+  isSigned,
+  keyIdOf,
+  rootBody,
+  rootKeysOf,
+  sign,
+  signedPart,
+  type MetadataJson,
+  type TufKey,
+} from '@lastcall/trust';
 import { readIfThere, writeOnce } from '../files.js';
-import type { RoleKeys, TufKey, TufPolicy } from './keys.js';
-import { signRoot, trustOf } from './metadata.js';
+import { rootKeysFor, type RoleKeys, type TufPolicy } from './keys.js';
 
 /*
  * The chain of roots, `{n}.root.json`. Each next one is signed by the keys of the one before and by its own, so that a client that
@@ -13,7 +21,7 @@ import { signRoot, trustOf } from './metadata.js';
  * folder agree on the first that was there.
  */
 
-const ROOT_LIFETIME_MS = 365 * DAY_MS;
+export const ROOT_LIFETIME_MS = 365 * DAY_MS;
 
 export interface CurrentRoot {
   readonly version: number;
@@ -21,68 +29,69 @@ export interface CurrentRoot {
   readonly renewAt: number;
 }
 
-function parseRoot(bytes: Buffer): Metadata<Root> {
-  return Metadata.fromJSON(MetadataKind.Root, JSON.parse(bytes.toString('utf8')) as never);
+export function parseMetadata(bytes: Buffer | string): MetadataJson {
+  return JSON.parse(bytes.toString()) as MetadataJson;
 }
 
-async function newestRoot(dir: string): Promise<Metadata<Root> | undefined> {
+export function rootPath(dir: string, version: number): string {
+  return join(dir, `${version}.root.json`);
+}
+
+async function newestRoot(dir: string): Promise<Buffer | undefined> {
   const versions = (await readdir(dir))
     .map((name) => /^(\d+)\.root\.json$/.exec(name)?.[1])
     .filter((version) => version !== undefined)
     .map(Number);
-  if (versions.length === 0) return undefined;
-  const bytes = await readIfThere(rootPath(dir, Math.max(...versions)));
-  return bytes && parseRoot(bytes);
-}
-
-function rootPath(dir: string, version: number): string {
-  return join(dir, `${version}.root.json`);
+  return versions.length === 0 ? undefined : readIfThere(rootPath(dir, Math.max(...versions)));
 }
 
 /** Keys that must sign the next root: the new ones, and those of the old one that we hold. */
-function signersOf(previous: Metadata<Root> | undefined, keys: RoleKeys): readonly TufKey[] {
-  const old = previous?.signed.roles['root']?.keyIDs ?? [];
-  const all = [...keys.root, ...Object.values(keys).flat()].filter((key) => old.includes(key.id));
+function signersFor(previous: MetadataJson | undefined, keys: RoleKeys): readonly TufKey[] {
+  const old = previous ? rootKeysOf(previous.signed).root.keys.map(keyIdOf) : [];
+  const all = Object.values(keys)
+    .flat()
+    .filter((key) => old.includes(key.id));
   return [...new Map([...keys.root, ...all].map((key) => [key.id, key])).values()];
 }
 
-function toCurrent(root: Metadata<Root>, bytes: Buffer): CurrentRoot {
-  const renewAt = Date.parse(root.signed.expires) - ROOT_LIFETIME_MS / 2;
-  return { version: root.signed.version, bytes, renewAt };
+export function toCurrentRoot(bytes: Buffer): CurrentRoot {
+  const { version, expires } = parseMetadata(bytes).signed;
+  return { version, bytes, renewAt: Date.parse(expires) - ROOT_LIFETIME_MS / 2 };
 }
 
 /** The newest root; a next one is made when the keys are others or half of its life is over. */
 export async function ensureRoot(dir: string, keys: RoleKeys, policy: TufPolicy, now: number): Promise<CurrentRoot> {
-  const trust = trustOf(keys, policy);
+  const body = rootBody(rootKeysFor(keys, policy));
   for (;;) {
-    const root = await newestRoot(dir);
-    const bytes = root && (await readIfThere(rootPath(dir, root.signed.version)));
-    if (root && bytes) {
-      const { keys: known, roles, consistent_snapshot } = root.signed.toJSON();
-      const current = toCurrent(root, bytes);
-      if (isDeepStrictEqual({ keys: known, roles, consistent_snapshot }, trust) && now < current.renewAt)
-        return current;
+    const bytes = await newestRoot(dir);
+    const root = bytes && parseMetadata(bytes);
+    if (root) {
+      const current = toCurrentRoot(bytes);
+      const { keys: known, roles, consistent_snapshot } = root.signed;
+      const isSame = isDeepStrictEqual({ keys: known, roles, consistent_snapshot }, body);
+      if (isSame && now < current.renewAt) return current;
     }
-    await writeNext(dir, root, keys, trust, now);
+    await writeNext(dir, root, keys, policy, now);
   }
 }
 
 async function writeNext(
   dir: string,
-  previous: Metadata<Root> | undefined,
+  previous: MetadataJson | undefined,
   keys: RoleKeys,
-  trust: Record<string, unknown>,
+  policy: TufPolicy,
   now: number,
 ): Promise<void> {
+  const sets = rootKeysFor(keys, policy);
   const version = (previous?.signed.version ?? 0) + 1;
-  const bytes = signRoot(version, now + ROOT_LIFETIME_MS, trust, signersOf(previous, keys));
-  const next = parseRoot(bytes);
-  try {
-    previous?.verifyDelegate(MetadataKind.Root, next);
-    next.verifyDelegate(MetadataKind.Root, next);
-  } catch (cause) {
-    const message = `root ${version} of the signed repository would lack signatures; are all root-*.pem of the keys' folder there?`;
-    throw new Defect(message, { cause });
+  const bytes = sign(signedPart('root', version, now + ROOT_LIFETIME_MS, rootBody(sets)), signersFor(previous, keys));
+  const next = parseMetadata(bytes);
+  const accepting = [sets.root, ...(previous ? [rootKeysOf(previous.signed).root] : [])];
+  if (!accepting.every((set) => isSigned(next, set))) {
+    throw new Defect(
+      `root ${version} of the signed repository would lack signatures; are all root-*.pem of the keys' folder there? ` +
+        'If the keys were handed over, restore the store and the data folder from the same backup.',
+    );
   }
   await writeOnce(rootPath(dir, version), bytes);
 }

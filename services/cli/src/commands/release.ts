@@ -2,27 +2,16 @@ import { catalogV1, commonV1, formatName } from '@lastcall/contracts';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
-import { publishRelease } from '../publish/publish-release.js';
-import { readReleaseFolder } from '../publish/read-release-folder.js';
-import { createProgress } from '../render/progress.js';
 import { diffText } from '../render/release-diff.js';
 import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
+import { addPublishing } from './release-publish.js';
 
 export function addRelease(cli: Cli): void {
   const noun = cli.noun('release', 'Versions of products');
-  cli.define<{ channel: string }>(
-    noun,
-    {
-      use: 'publish <folder>',
-      does: 'Checks, uploads, signs and publishes a folder with lastcall.yaml and built files',
-      example: 'lastcall release publish ./build/encore-11.1.0',
-      options: (command) => command.option('--channel <channel>', 'line of releases to put it into', 'stable'),
-    },
-    publish,
-  );
+  addPublishing(cli, noun);
   cli.define<{ product?: string }>(
     noun,
     {
@@ -66,17 +55,6 @@ export function addRelease(cli: Cli): void {
       options: (command) => command.requiredOption('--reason <text>', 'why, for people'),
     },
     withdraw,
-  );
-}
-
-async function publish(work: Work, { channel }: { channel: string }, folder: string): Promise<void> {
-  const progress = createProgress(work);
-  progress.say(`reading ${folder}`);
-  const found = await readReleaseFolder(folder);
-  const release = await publishRelease(work.services, found, channel, progress);
-  work.print(
-    catalogV1.Release.toJSON(release),
-    () => `published ${release.product} ${release.version} in ${channel}\n`,
   );
 }
 

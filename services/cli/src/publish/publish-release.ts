@@ -20,14 +20,19 @@ export async function publishRelease(
   channel: string,
   progress: Progress,
 ): Promise<catalogV1.Release> {
-  const { manifest } = folder;
-  await ensureProduct(services, manifest.product, manifest.title);
-  const request = await draftRequest(services, folder, progress);
-  await uploadMissing(services, folder, request, progress);
-  progress.say(`signing ${manifest.product} ${manifest.version}`);
-  const name = formatName('release', { product: manifest.product, version: manifest.version });
+  const name = await uploadRelease(services, folder, progress);
+  progress.say(`signing ${folder.manifest.product} ${folder.manifest.version}`);
   const published = await services.catalog.publishRelease({ name, channel }, { timeoutMs: PUBLISH_TIMEOUT_MS });
   return published.release ?? catalogV1.Release.fromPartial({ name });
+}
+
+/** A draft with all of its blobs; answers its name. */
+export async function uploadRelease(services: Services, folder: ReleaseFolder, progress: Progress): Promise<string> {
+  const { product, version, title } = folder.manifest;
+  await ensureProduct(services, product, title);
+  const request = await draftRequest(services, folder, progress);
+  await uploadMissing(services, folder, request, progress);
+  return formatName('release', { product, version });
 }
 
 async function ensureProduct({ catalog }: Services, product: string, title: string): Promise<void> {

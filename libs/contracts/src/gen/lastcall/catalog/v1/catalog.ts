@@ -29,6 +29,14 @@ import {
   releaseStateFromJSON,
   releaseStateToJSON,
 } from "./release.js";
+import {
+  GetSigningStateRequest,
+  GetSigningStateResponse,
+  PrepareSigningRequest,
+  PrepareSigningResponse,
+  SubmitSigningRequest,
+  SubmitSigningResponse,
+} from "./signing.js";
 
 /**
  * Versions: products, releases, channels, installations and what is installed where. The bytes themselves (signed TUF
@@ -3164,6 +3172,41 @@ export const CatalogServiceService = {
     responseSerialize: (value: CheckUpdateResponse): Buffer => Buffer.from(CheckUpdateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CheckUpdateResponse => CheckUpdateResponse.decode(value),
   },
+  /** Who signs, until when, and what waits for signatures. */
+  getSigningState: {
+    path: "/lastcall.catalog.v1.CatalogService/GetSigningState" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSigningStateRequest): Buffer =>
+      Buffer.from(GetSigningStateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSigningStateRequest => GetSigningStateRequest.decode(value),
+    responseSerialize: (value: GetSigningStateResponse): Buffer =>
+      Buffer.from(GetSigningStateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSigningStateResponse => GetSigningStateResponse.decode(value),
+  },
+  /** Prepares what has to be signed with keys that are not on the catalog: a release, other keys, or what runs out. */
+  prepareSigning: {
+    path: "/lastcall.catalog.v1.CatalogService/PrepareSigning" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PrepareSigningRequest): Buffer =>
+      Buffer.from(PrepareSigningRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PrepareSigningRequest => PrepareSigningRequest.decode(value),
+    responseSerialize: (value: PrepareSigningResponse): Buffer =>
+      Buffer.from(PrepareSigningResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PrepareSigningResponse => PrepareSigningResponse.decode(value),
+  },
+  /** Takes what was prepared back, signed by as many keys as are needed; all of it appears at once, or nothing. Idempotent. */
+  submitSigning: {
+    path: "/lastcall.catalog.v1.CatalogService/SubmitSigning" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SubmitSigningRequest): Buffer => Buffer.from(SubmitSigningRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SubmitSigningRequest => SubmitSigningRequest.decode(value),
+    responseSerialize: (value: SubmitSigningResponse): Buffer =>
+      Buffer.from(SubmitSigningResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SubmitSigningResponse => SubmitSigningResponse.decode(value),
+  },
 } as const;
 
 export interface CatalogServiceServer extends UntypedServiceImplementation {
@@ -3204,6 +3247,12 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   deleteInstallation: handleUnaryCall<DeleteInstallationRequest, DeleteInstallationResponse>;
   /** Is there something newer for this installation, and may it take it? With the reason when not. */
   checkUpdate: handleUnaryCall<CheckUpdateRequest, CheckUpdateResponse>;
+  /** Who signs, until when, and what waits for signatures. */
+  getSigningState: handleUnaryCall<GetSigningStateRequest, GetSigningStateResponse>;
+  /** Prepares what has to be signed with keys that are not on the catalog: a release, other keys, or what runs out. */
+  prepareSigning: handleUnaryCall<PrepareSigningRequest, PrepareSigningResponse>;
+  /** Takes what was prepared back, signed by as many keys as are needed; all of it appears at once, or nothing. Idempotent. */
+  submitSigning: handleUnaryCall<SubmitSigningRequest, SubmitSigningResponse>;
 }
 
 export interface CatalogServiceClient extends Client {
@@ -3481,6 +3530,54 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CheckUpdateResponse) => void,
+  ): ClientUnaryCall;
+  /** Who signs, until when, and what waits for signatures. */
+  getSigningState(
+    request: GetSigningStateRequest,
+    callback: (error: ServiceError | null, response: GetSigningStateResponse) => void,
+  ): ClientUnaryCall;
+  getSigningState(
+    request: GetSigningStateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSigningStateResponse) => void,
+  ): ClientUnaryCall;
+  getSigningState(
+    request: GetSigningStateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSigningStateResponse) => void,
+  ): ClientUnaryCall;
+  /** Prepares what has to be signed with keys that are not on the catalog: a release, other keys, or what runs out. */
+  prepareSigning(
+    request: PrepareSigningRequest,
+    callback: (error: ServiceError | null, response: PrepareSigningResponse) => void,
+  ): ClientUnaryCall;
+  prepareSigning(
+    request: PrepareSigningRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PrepareSigningResponse) => void,
+  ): ClientUnaryCall;
+  prepareSigning(
+    request: PrepareSigningRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PrepareSigningResponse) => void,
+  ): ClientUnaryCall;
+  /** Takes what was prepared back, signed by as many keys as are needed; all of it appears at once, or nothing. Idempotent. */
+  submitSigning(
+    request: SubmitSigningRequest,
+    callback: (error: ServiceError | null, response: SubmitSigningResponse) => void,
+  ): ClientUnaryCall;
+  submitSigning(
+    request: SubmitSigningRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SubmitSigningResponse) => void,
+  ): ClientUnaryCall;
+  submitSigning(
+    request: SubmitSigningRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SubmitSigningResponse) => void,
   ): ClientUnaryCall;
 }
 

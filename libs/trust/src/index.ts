@@ -1,0 +1,5 @@
+export * from './describe-request.js';
+export * from './key-files.js';
+export * from './keys.js';
+export * from './metadata.js';
+export * from './signing-request.js';

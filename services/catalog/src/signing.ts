@@ -1,0 +1,101 @@
+import { isRejected, reject, type Rejected } from '@lastcall/kernel';
+import type { SigningRequest } from '@lastcall/trust';
+import { actOn } from './decide.js';
+import { releaseId } from './documents.js';
+import type { KnownRelease } from './domain/release.js';
+import { releaseMachine } from './machines.js';
+import { checkReady, finish, toSigned, type PublishingParts } from './publishing.js';
+import { readRequest, type SigningState, type SigningWish } from './tuf/signing.js';
+
+/*
+ * Publication with keys that are not on the catalog: prepared here, signed elsewhere, taken back here. The steps are those of every
+ * publication; in place of signing, the catalog accepts signatures. Refusals come before the first step, so nothing is half done;
+ * what was interrupted goes on when the same signed file is sent again.
+ */
+
+export interface Signing {
+  /** Hash of the blob with the request, and its bytes. */
+  prepare(wish: PrepareWish): Promise<{ readonly blob: string; readonly bytes: number } | Rejected>;
+  /** The release, when it was about one. `mayHandOver`: whether the caller may give the catalog's own keys away. */
+  submit(blob: string, mayHandOver: boolean): Promise<{ readonly release?: KnownRelease } | Rejected>;
+  state(): Promise<SigningState | Rejected>;
+}
+
+export type PrepareWish = Omit<SigningWish, 'release'> & {
+  readonly release?: { readonly product: string; readonly version: string; readonly channel: string };
+};
+
+export function createSigning(parts: PublishingParts): Signing {
+  return {
+    prepare: (wish) => prepare(parts, wish),
+    submit: (blob, mayHandOver) => submit(parts, blob, mayHandOver),
+    state: () => parts.repository.signingState(),
+  };
+}
+
+async function prepare(parts: PublishingParts, { release, ...wish }: PrepareWish): ReturnType<Signing['prepare']> {
+  const signed = release && (await signedRelease(parts, release));
+  if (isRejected(signed)) return signed;
+  const request = await parts.repository.prepare({ ...wish, ...(signed && { release: signed }) });
+  if (isRejected(request)) return request;
+  return { blob: await parts.blobs.keep(request), bytes: request.byteLength };
+}
+
+/** The release as the repository would list it, when everything else is ready. */
+async function signedRelease(
+  parts: PublishingParts,
+  { product, version, channel }: NonNullable<PrepareWish['release']>,
+): Promise<NonNullable<SigningWish['release']> | Rejected> {
+  const release = (await parts.documents.releases.get(releaseId(product, version)))?.data;
+  if (!release || release.state === 'absent') {
+    return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}; upload it first`);
+  }
+  if (release.state === 'withdrawn') {
+    return reject('refused', 'RELEASE_WITHDRAWN', 'the release was withdrawn; publish the repaired one under a new version'); // prettier-ignore
+  }
+  const refused = await checkReady(parts, release, channel);
+  return refused ?? { product, version, channel, signed: toSigned(release.content, release.createdAt) };
+}
+
+async function submit(parts: PublishingParts, blob: string, mayHandOver: boolean): ReturnType<Signing['submit']> {
+  const bytes = await parts.blobs.read(blob);
+  if (!bytes) return reject('not-found', 'BLOB_NOT_FOUND', `there is no blob ${blob}; upload the signed file first`);
+  const request = readRequest(bytes);
+  if (isRejected(request)) return request;
+  // Later the signatures decide; until then the catalog would sign for whoever asks.
+  if (!mayHandOver && !(await parts.repository.isOffline())) {
+    return reject('not-permitted', 'ADMIN_NEEDED', 'the catalog gives its keys away to an administrator only');
+  }
+  return request.release ? submitRelease(parts, request, request.release) : submitOther(parts, request);
+}
+
+async function submitOther({ repository }: PublishingParts, request: SigningRequest): ReturnType<Signing['submit']> {
+  const checked = await repository.check(request, undefined);
+  if (isRejected(checked)) return checked;
+  return (await checked.commit()) ?? {};
+}
+
+async function submitRelease(
+  parts: PublishingParts,
+  request: SigningRequest,
+  release: NonNullable<SigningRequest['release']>,
+): ReturnType<Signing['submit']> {
+  const { product, version, channel } = release;
+  const id = releaseId(product, version);
+  const known = (await parts.documents.releases.get(id))?.data;
+  if (known?.state === 'published' && known.channels.includes(channel)) return { release: known };
+  const signed = await signedRelease(parts, release);
+  if (isRejected(signed)) return signed;
+  const checked = await parts.repository.check(request, signed);
+  if (isRejected(checked)) return checked;
+  const content = known && known.state !== 'absent' ? known.content : undefined;
+  if (!content) return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
+  const begun = await actOn(parts.documents.releases, releaseMachine).carryOut(id, () => {
+    return { type: 'begin-publication', content, channel };
+  });
+  if (isRejected(begun)) return begun;
+  const refused = await checked.commit();
+  if (refused) return refused;
+  const finished = await finish(parts, id);
+  return isRejected(finished) ? finished : { release: finished };
+}
