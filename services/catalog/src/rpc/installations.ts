@@ -13,7 +13,7 @@ import type { Waves } from '../waves.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';
 import { publishedReleases } from './published-releases.js';
-import { findRelease } from './releases.js';
+import { findRelease } from './find-release.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
 type Names =

@@ -10,6 +10,7 @@ import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';
 import { diffReleases } from './diff.js';
+import { findRelease } from './find-release.js';
 import type { Waves } from '../waves.js';
 import { releaseToWire, stateToDomain } from '../wire.js';
 
@@ -90,16 +91,6 @@ async function createRelease(
 
 function unknownProduct(product: string): Rejected {
   return reject('not-found', 'PRODUCT_NOT_FOUND', `there is no product ${product}; create it first`);
-}
-
-export async function findRelease(
-  documents: Documents,
-  product: string,
-  version: string,
-): Promise<KnownRelease | Rejected> {
-  const release = (await documents.releases.get(releaseId(product, version)))?.data;
-  if (release && release.state !== 'absent') return release;
-  return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
 }
 
 /** With its manifest, and with the files of its trees when they fit into one message. */

@@ -19,6 +19,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'resumeGrace',
   'runIfLateWithin',
   'saveWithin',
+  'soakTime',
 ]);
 
 /** Generated JSON as protobuf's JSON mapping. */
