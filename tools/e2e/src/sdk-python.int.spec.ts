@@ -1,49 +1,23 @@
 import { createTempFolder, startChild, type Child, type TempFolder, until } from '@lastcall/testkit';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFrontDoor, type FrontDoor } from './world/front-door.js';
 import { ROOT } from './world/lastcall-processes.js';
+import { preparePython, problemOf } from './world/python-venv.js';
 
 /*
  * The contract without our SDK: a client in Python, generated from the same proto files, before a real session service. Skipped by name
  * where there is no python3, or where pip cannot fetch grpcio in time.
  */
 
-const PIP_MS = 90_000;
 const PROTOS = ['session', 'attach', 'attendance', 'gate', 'policy'].map((name) => `lastcall/session/v1/${name}.proto`);
 
-/** Runs a command to its end; the problem in one line, or undefined. */
-function problemOf(command: string, args: readonly string[], timeout: number): string | undefined {
-  const { status, error, stderr } = spawnSync(command, [...args], { encoding: 'utf8', timeout });
-  if (status === 0) return undefined;
-  return error?.message ?? stderr.trim().split('\n').at(-1) ?? `ended with ${status}`;
-}
-
-/** A Python with grpcio in a folder of its own, or why there is none. Synchronous: it decides whether the suite is there. */
-function preparePython(): { readonly folder: string; readonly problem: string | undefined } {
-  const folder = mkdtempSync(join(tmpdir(), 'lastcall-python-'));
-  const python = join(folder, 'venv/bin/python');
-  const problem =
-    problemOf('python3', ['-m', 'venv', join(folder, 'venv')], PIP_MS) ??
-    problemOf(
-      python,
-      ['-m', 'pip', 'install', '--quiet', '--only-binary', ':all:', '--retries', '1', 'grpcio', 'grpcio-tools'],
-      PIP_MS,
-    );
-  return { folder, problem };
-}
-
-const { folder, problem } = preparePython();
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const { python, problem } = preparePython('grpcio', 'grpcio-tools');
 const suite = problem === undefined ? describe : describe.skip;
 
 suite(problem === undefined ? 'a client in Python' : `a client in Python (needs python3 and pip: ${problem})`, () => {
   let generated: TempFolder;
   let door: FrontDoor;
   const programs: Child[] = [];
-  const python = join(folder, 'venv/bin/python');
 
   beforeAll(async () => {
     generated = await createTempFolder('generated');

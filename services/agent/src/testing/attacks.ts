@@ -229,7 +229,7 @@ const ROLLBACK: readonly Attack[] = [
 const SLOW_RETRIEVAL: readonly Attack[] = [TIMESTAMP, '/tuf/2.root.json'].map((path) => ({
   ...{ kind: 'slow retrieval', name: `${path} that stops coming`, code: 'CATALOG_TOO_SLOW', moves: [] },
   begin: (repository) => (repository.intercept = answerFor(path, stalled)),
-  python: 'SlowRetrievalError',
+  python: 'TimeoutError',
 }));
 
 /** A second key for the releases, and two signatures that are needed. */
