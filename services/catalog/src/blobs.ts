@@ -36,6 +36,8 @@ export interface BlobOptions {
 
 /** A temporary file that is older than this was left by a process that died. */
 const ABANDONED_MS = 24 * 60 * 60 * 1_000;
+/** Read at once while a blob is sent. */
+const STREAM_BYTES = 256 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 
 export function isBlobName(text: string): boolean {
@@ -50,7 +52,7 @@ export async function openBlobs(options: BlobOptions): Promise<BlobStore> {
   const store: BlobStore = {
     sizeOf: async (sha256) => sizeOf(pathOf(sha256)),
     read: (sha256) => readIfThere(pathOf(sha256)),
-    stream: (sha256, range) => createReadStream(pathOf(sha256), range),
+    stream: (sha256, range) => createReadStream(pathOf(sha256), { ...range, highWaterMark: STREAM_BYTES }),
     put: async (sha256, source, declaredBytes) => {
       const present = await store.sizeOf(sha256);
       if (present !== undefined) return { kind: 'present', bytes: present };
