@@ -1,11 +1,13 @@
 import type { TreeEntry } from '@lastcall/contracts';
-import { chmod, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { exists, hashFile, syncFile } from '../files.js';
+import { constants } from 'node:fs';
+import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { exists, forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 
 /*
  * Bytes by their hash, `blobs/<two digits>/<hash>`, and downloads that are not complete, `blobs/partial/<hash>`. A blob gets its name only after it
- * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place.
+ * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place, and because a
+ * blob that was not synced yet may be torn by a power cut. All of them are synced together, before anything is built of them.
  */
 
 export interface BlobStore {
@@ -15,9 +17,15 @@ export interface BlobStore {
   has(entry: Pick<TreeEntry, 'sha256' | 'size'>, signal: AbortSignal): Promise<boolean>;
   /** Bytes of a download that was interrupted. */
   partialBytes(sha256: string): Promise<number>;
+  /** Keeps bytes that were hashed. */
+  keep(sha256: string, bytes: Uint8Array): Promise<void>;
+  /** Makes a partial download that is complete and was hashed the blob. */
+  adopt(sha256: string): Promise<void>;
+  /** Blobs that were kept or adopted are on the disk after this. */
+  sync(sha256s: readonly string[]): Promise<void>;
   /** Puts the blob at a path with this mode: a link where that is possible. */
   place(entry: TreeEntry, path: string): Promise<void>;
-  /** Removes what none of these trees needs. */
+  /** Removes what none of these trees needs, downloads that were broken off included. */
   prune(needed: ReadonlySet<string>): Promise<void>;
 }
 
@@ -25,14 +33,38 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   const partial = join(dir, 'partial');
   await mkdir(partial, { recursive: true });
   const pathOf = (sha256: string): string => join(dir, sha256.slice(0, 2), sha256);
-  return {
+  const made = new Set<string>();
+  const makeFolder = async (folder: string): Promise<void> => {
+    if (!made.has(folder)) await mkdir(folder, { recursive: true });
+    made.add(folder);
+  };
+  const store: BlobStore = {
     pathOf,
     partialPathOf: (sha256) => join(partial, sha256),
     has: ({ sha256, size }, signal) => isWhole(pathOf(sha256), sha256, size, signal),
     partialBytes: (sha256) => sizeOf(join(partial, sha256)),
+    keep: async (sha256, bytes) => {
+      await writeFile(join(partial, sha256), bytes);
+      await store.adopt(sha256);
+    },
+    adopt: async (sha256) => {
+      await makeFolder(dirname(pathOf(sha256)));
+      await rename(join(partial, sha256), pathOf(sha256));
+    },
+    sync: (sha256s) => sync(dir, sha256s.map(pathOf)),
     place: (entry, path) => place(pathOf(entry.sha256), entry.mode, path),
     prune: (needed) => prune(dir, needed),
   };
+  return store;
+}
+
+/** One after the other each would wait for the disk alone; some at once share the wait. */
+const SYNCED_AT_ONCE = 8;
+
+async function sync(dir: string, paths: readonly string[]): Promise<void> {
+  await forEachAtOnce(paths, SYNCED_AT_ONCE, syncFile);
+  for (const folder of new Set(paths.map(dirname))) syncFolder(folder);
+  syncFolder(dir);
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -65,7 +97,8 @@ async function place(blob: string, mode: number, path: string): Promise<void> {
 }
 
 async function copy(blob: string, mode: number, path: string): Promise<void> {
-  await copyFile(blob, path);
+  // A clone shares the bytes where the file system can do that.
+  await copyFile(blob, path, constants.COPYFILE_FICLONE);
   await chmod(path, mode);
   await syncFile(path);
 }
