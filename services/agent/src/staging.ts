@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobStore } from './blobs/blob-store.js';
 import { downloadBlobs } from './blobs/download-blobs.js';
-import type { Pace } from './blobs/http-get.js';
+import type { Pace } from './blobs/byte-source.js';
 import type { RateLimit } from './blobs/rate-limit.js';
 import { reserveSpace } from './disk-reservation.js';
 import type { Evidence } from './domain/order.js';

@@ -6,8 +6,9 @@ import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
 import { fetchBlob } from './fetch-blob.js';
 import { fetchRun } from './fetch-run.js';
+import { TooSlowError } from './byte-source.js';
 import { planDownloads, type Run } from './download-plan.js';
-import { HttpStatusError, openConnections, TooSlowError } from './http-get.js';
+import { HttpStatusError, openConnections } from './http-get.js';
 import type { DownloadOptions, Transfer } from './transfer.js';
 
 /*
@@ -22,7 +23,7 @@ const ATTEMPTS = 30;
 export async function downloadBlobs(lacking: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const connections = openConnections(AT_ONCE, options.pace);
+  const connections = openConnections(options.pace);
   const { downloads, packBytes } = planDownloads(options.files, lacking);
   const transfer: Transfer = { ...options, signal, connections, packBytes };
   const entryOf = new Map(lacking.map((entry) => [entry.sha256, entry]));

@@ -1,7 +1,7 @@
 import type { TreeEntry } from '@lastcall/contracts';
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
+import { readInPieces } from '../files.js';
 import { WrongAnswerError } from './http-get.js';
 import type { Transfer } from './transfer.js';
 
@@ -17,7 +17,7 @@ export async function fetchBlob(entry: TreeEntry, transfer: Transfer): Promise<'
   const handle = await open(path, 'a');
   let bytes: number;
   try {
-    bytes = await hashPartial(path, hash, signal);
+    bytes = await readInPieces(path, (piece) => hash.update(piece), signal);
     if (bytes < entry.size) bytes = await append(entry, handle, hash, bytes, transfer);
   } finally {
     await handle.close();
@@ -32,18 +32,6 @@ export async function fetchBlob(entry: TreeEntry, transfer: Transfer): Promise<'
   return 'changed';
 }
 
-async function hashPartial(path: string, hash: Hash, signal: AbortSignal): Promise<number> {
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024, signal })) {
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).byteLength;
-  }
-  return bytes;
-}
-
-/** Written at once. Small enough for the memory of a host, large enough that the disk is asked rarely. */
-const WRITE_BYTES = 512 * 1024;
-
 /** Appends what is missing; answers the length afterwards, more than the file has when the answer is too long. */
 async function append(
   entry: TreeEntry,
@@ -55,31 +43,19 @@ async function append(
   const url = `${catalogUrl}/blobs/${entry.sha256}`;
   const range = { start: have, end: entry.size - 1, of: entry.size };
   let bytes = have;
-  let waiting: Buffer[] = [];
-  let waitingBytes = 0;
-  const write = async (): Promise<void> => {
-    await appendAll(handle, waiting, waitingBytes);
-    onBytes(waitingBytes);
-    waiting = [];
-    waitingBytes = 0;
-  };
   try {
-    for await (const chunk of connections.read(url, range, { credential, signal })) {
-      bytes += chunk.byteLength;
+    for await (const piece of connections.read(url, range, { credential, signal })) {
+      bytes += piece.byteLength;
       if (bytes > entry.size) return bytes;
-      hash.update(chunk);
-      waiting.push(chunk);
-      waitingBytes += chunk.byteLength;
-      if (waitingBytes >= WRITE_BYTES) await write();
-      await limit.take(chunk.byteLength, signal);
+      hash.update(piece);
+      await handle.writeFile(piece);
+      onBytes(piece.byteLength);
+      await limit.take(piece.byteLength, signal);
     }
     return bytes;
   } catch (error) {
     if (error instanceof WrongAnswerError) await startAnew(handle, have, onBytes);
     throw error;
-  } finally {
-    // What came before it broke off is kept too.
-    await write();
   }
 }
 
@@ -87,11 +63,4 @@ async function append(
 async function startAnew(handle: FileHandle, have: number, onBytes: (bytes: number) => void): Promise<void> {
   await handle.truncate(0);
   onBytes(-have);
-}
-
-async function appendAll(handle: FileHandle, chunks: readonly Buffer[], bytes: number): Promise<void> {
-  if (bytes === 0) return;
-  const { bytesWritten } = await handle.writev(chunks);
-  // A disk that is nearly full takes a part; the rest says why.
-  if (bytesWritten < bytes) await handle.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
 }

@@ -1,5 +1,5 @@
-import { sha256Hex } from '@lastcall/kernel';
 import type { PackedBlob } from '@lastcall/contracts';
+import { hash } from 'node:crypto';
 import { HttpStatusError, WrongAnswerError } from './http-get.js';
 import type { Transfer } from './transfer.js';
 
@@ -33,22 +33,23 @@ async function readRun(
   const [first, last] = [blobs[0] as PackedBlob, blobs.at(-1) as PackedBlob];
   const range = { start: first.offset, end: last.offset + last.size - 1, of: packBytes };
   let at = 0;
-  let filling = Buffer.allocUnsafe(first.size);
+  // One buffer for all of them: each is written before the next one begins.
+  const filling = Buffer.allocUnsafeSlow(Math.max(...blobs.map(({ size }) => size)));
   let filled = 0;
   for await (const chunk of connections.read(`${catalogUrl}/packs/${treeSha256}`, range, { credential, signal })) {
     for (let used = 0; used < chunk.byteLength;) {
       const blob = blobs[at];
       if (!blob) return 'no-pack'; // More than was asked for.
-      const copied = chunk.copy(filling, filled, used);
+      const copied = chunk.copy(filling, filled, used, used + blob.size - filled);
       used += copied;
       filled += copied;
       if (filled < blob.size) continue;
-      if (sha256Hex(filling) !== blob.sha256) return 'no-pack';
-      await store.keep(blob.sha256, filling);
+      const bytes = filling.subarray(0, filled);
+      if (hash('sha256', bytes) !== blob.sha256) return 'no-pack';
+      await store.keep(blob.sha256, bytes);
       onBytes(blob.size);
       onBlob(blob);
       at += 1;
-      filling = Buffer.allocUnsafe(blobs[at]?.size ?? 0);
       filled = 0;
     }
     await limit.take(chunk.byteLength, signal);

@@ -1,19 +1,10 @@
-import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
+import { openByteSource, PACE, type ByteSource, type Pace } from './byte-source.js';
+import { createReader, type Head, type Reader } from './http-reader.js';
 
 /*
- * Bytes by HTTP on connections that are kept. Owns what an answer must be like before anything of it is believed: the status that was asked
- * for, no redirect, no encoding, the range that was asked for, no more bytes than there can be, and not too slow for good.
+ * Bytes by HTTP/1.1 on connections that are kept. Owns what an answer must be like before anything of it is believed: the status that was
+ * asked for, no redirect, no encoding, the range that was asked for, and no more bytes than there can be.
  */
-
-export interface Pace {
-  /** How long nothing may come before the answer counts as dead; also the span over which bytes are counted. */
-  readonly stalledMs: number;
-  /** What has to come in such a span at least, only the time being counted in which bytes were waited for. */
-  readonly minBytes: number;
-}
-
-export const PACE: Pace = { stalledMs: 30_000, minBytes: 30_000 };
 
 /** Inclusive on both ends. */
 export interface ByteRange {
@@ -39,91 +30,90 @@ export class WrongAnswerError extends Error {
   override readonly name = 'WrongAnswerError';
 }
 
-/** Nothing comes, or next to nothing. */
-export class TooSlowError extends Error {
-  override readonly name = 'TooSlowError';
-}
-
-export interface Connections {
-  /**
-   * The bytes of a range, as they come. Throws when the answer is another one; a server that does not know ranges is an answer too when
-   * the range begins at 0. Ends early when the connection does: whoever reads counts.
-   */
-  read(url: string, range: ByteRange, options: ReadOptions): AsyncGenerator<Buffer>;
-  close(): void;
-}
-
 export interface ReadOptions {
   readonly credential: () => string;
   readonly signal: AbortSignal;
 }
 
-export function openConnections(count: number, pace: Pace = PACE): Connections {
-  const options = { keepAlive: true, maxSockets: count };
-  const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+export interface Connections {
+  /**
+   * The bytes of a range, as they come; each piece is good until the next one is asked for. A server that does not know ranges is an answer too
+   * when the range begins at 0. Throws when the answer is another one or breaks off; may give more bytes than were asked for: whoever reads counts.
+   */
+  read(url: string, range: ByteRange, options: ReadOptions): AsyncGenerator<Buffer>;
+  close(): void;
+}
+
+interface Connection {
+  readonly source: ByteSource;
+  readonly reader: Reader;
+  readonly isFresh: boolean;
+}
+
+export function openConnections(pace: Pace = PACE): Connections {
+  const idle: Connection[] = [];
+  const open = (url: string): Connection => {
+    const source = openByteSource(new URL(url), pace);
+    return { source, reader: createReader(source), isFresh: true };
+  };
+  const take = (url: string): Connection => {
+    for (let kept = idle.pop(); kept; kept = idle.pop()) if (kept.source.isIdle) return { ...kept, isFresh: false };
+    return open(url);
+  };
   return {
     read: async function* (url, range, { credential, signal }) {
-      const response = await open(agents, url, range, credential(), signal, pace);
+      const request = requestText(new URL(url), range, credential());
+      let connection = take(url);
+      const stop = (): void => connection.source.destroy(signal.reason as Error);
+      signal.throwIfAborted();
+      signal.addEventListener('abort', stop, { once: true });
+      let isClean = false;
       try {
-        checkAnswer(response, url, range);
-        yield* paced(response, range.end - range.start + 1, pace);
+        connection.source.send(request);
+        const head = await connection.reader.head().catch((error: unknown) => {
+          // A server may end a kept connection at any moment, also at this one.
+          if (connection.isFresh || signal.aborted) throw error;
+          connection = open(url);
+          connection.source.send(request);
+          return connection.reader.head();
+        });
+        checkAnswer(head, url, range);
+        isClean = yield* connection.reader.body(head, range.end - range.start + 1);
       } finally {
-        // Read to the end, its connection is free for the next one already.
-        if (!response.complete) response.destroy();
+        signal.removeEventListener('abort', stop);
+        if (isClean && connection.source.isIdle) idle.push(connection);
+        else connection.source.destroy();
       }
     },
     close: () => {
-      agents.http.destroy();
-      agents.https.destroy();
+      for (const { source } of idle.splice(0)) source.destroy();
     },
   };
 }
 
-function open(
-  agents: { readonly http: HttpAgent; readonly https: HttpsAgent },
-  url: string,
-  range: ByteRange,
-  credential: string,
-  signal: AbortSignal,
-  pace: Pace,
-): Promise<IncomingMessage> {
-  const headers = { authorization: `Bearer ${credential}`, ...rangeHeader(range) };
-  return new Promise((resolve, reject) => {
-    const request = url.startsWith('https:')
-      ? httpsGet(url, { agent: agents.https, headers, signal })
-      : httpGet(url, { agent: agents.http, headers, signal });
-    const watch = setTimeout(() => request.destroy(new TooSlowError(silent(pace))), pace.stalledMs);
-    request.on('response', (response) => {
-      clearTimeout(watch);
-      resolve(response);
-    });
-    request.on('error', (error) => {
-      clearTimeout(watch);
-      reject(error);
-    });
-  });
-}
-
 /** A whole file is asked for without a range: that is what every cache keeps. */
-function rangeHeader({ start, end, of }: ByteRange): { range?: string } {
+function requestText(url: URL, { start, end, of }: ByteRange, credential: string): string {
   const isToTheEnd = end === of - 1;
-  if (start === 0 && isToTheEnd) return {};
-  return { range: `bytes=${start}-${isToTheEnd ? '' : end}` };
+  const range = start === 0 && isToTheEnd ? [] : [`range: bytes=${start}-${isToTheEnd ? '' : end}`];
+  const lines = [
+    `GET ${url.pathname}${url.search} HTTP/1.1`,
+    `host: ${url.host}`,
+    `authorization: Bearer ${credential}`,
+    'user-agent: lastcall-agent',
+    'accept-encoding: identity',
+    ...range,
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function silent({ stalledMs }: Pace): string {
-  return `nothing arrived for ${stalledMs / 1_000} s`;
-}
-
-function checkAnswer(response: IncomingMessage, url: string, range: ByteRange): void {
-  const { statusCode = 0, headers } = response;
-  const isWhole = statusCode === 200 && range.start === 0;
-  if (statusCode === 200 && !isWhole) throw new WrongAnswerError('the server does not continue downloads');
-  if (statusCode !== 206 && !isWhole) throw new HttpStatusError(url, statusCode);
-  const encoding = headers['content-encoding'] ?? 'identity';
+function checkAnswer({ status, headers }: Head, url: string, range: ByteRange): void {
+  const isWhole = status === 200 && range.start === 0;
+  if (status === 200 && !isWhole) throw new WrongAnswerError('the server does not continue downloads');
+  if (status !== 206 && !isWhole) throw new HttpStatusError(url, status);
+  const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding !== 'identity') throw new WrongAnswerError(`the answer is encoded (${encoding.slice(0, 40)})`);
-  const said = headers['content-range'];
-  if (statusCode === 206 && said !== undefined && !isAsked(said, range)) {
+  const said = headers.get('content-range');
+  if (status === 206 && said !== undefined && !isAsked(said, range)) {
     throw new WrongAnswerError(`the server sent the range ${said.slice(0, 80)} instead of ${range.start}-${range.end}`);
   }
 }
@@ -132,42 +122,4 @@ function isAsked(header: string, { start, end, of }: ByteRange): boolean {
   const [, from, to, all] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header) ?? [];
   const isAll = all === '*' || Number(all) === of;
   return Number(from) === start && Number(to) === end && isAll;
-}
-
-/** Stops after `maxBytes` and one more chunk, whatever else is sent. */
-async function* paced(response: IncomingMessage, maxBytes: number, pace: Pace): AsyncGenerator<Buffer> {
-  // Time that the reader takes is not the sender's.
-  let isWaiting = true;
-  const watch = setInterval(() => isWaiting && response.destroy(new TooSlowError(silent(pace))), pace.stalledMs);
-  const chunks = response[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  let span = { waitedMs: 0, bytes: 0 };
-  let bytes = 0;
-  try {
-    for (;;) {
-      const began = performance.now();
-      isWaiting = true;
-      watch.refresh();
-      const next = await chunks.next();
-      if (next.done) return;
-      bytes += next.value.byteLength;
-      span = countIn(span, performance.now() - began, next.value.byteLength, pace);
-      isWaiting = false;
-      yield next.value;
-      if (bytes > maxBytes) return;
-    }
-  } finally {
-    clearInterval(watch);
-  }
-}
-
-interface Span {
-  readonly waitedMs: number;
-  readonly bytes: number;
-}
-
-function countIn(span: Span, waitedMs: number, bytes: number, pace: Pace): Span {
-  const next = { waitedMs: span.waitedMs + waitedMs, bytes: span.bytes + bytes };
-  if (next.waitedMs < pace.stalledMs) return next;
-  if (next.bytes >= pace.minBytes) return { waitedMs: 0, bytes: 0 };
-  throw new TooSlowError(`only ${next.bytes} bytes arrived in ${Math.round(next.waitedMs / 1_000)} s`);
 }

@@ -1,6 +1,7 @@
 import type { TreeEntry } from '@lastcall/contracts';
 import type { BlobStore } from './blob-store.js';
-import type { Connections, Pace } from './http-get.js';
+import type { Pace } from './byte-source.js';
+import type { Connections } from './http-get.js';
 import type { RateLimit } from './rate-limit.js';
 
 export interface DownloadOptions {
