@@ -21,7 +21,7 @@ export interface Reservation {
 
 const MIB = 2 ** 20;
 /** Given back ahead of what is written: several writers are in the middle of something. */
-const AHEAD_BYTES = 16 * MIB;
+const AHEAD_BYTES = 64 * MIB;
 
 /** Throws DISK_FULL with the numbers when there is not so much. */
 export async function reserveSpace(layout: Layout, bytes: number, freeBytes: FreeBytes): Promise<Reservation> {
@@ -32,7 +32,7 @@ export async function reserveSpace(layout: Layout, bytes: number, freeBytes: Fre
     left: (rest) => {
       const keep = Math.max(0, rest - AHEAD_BYTES);
       // Not for every chunk: each step is an operation of the file system.
-      if (held === 0 || held - keep < AHEAD_BYTES / 4) return;
+      if (held === 0 || held - keep < AHEAD_BYTES / 2) return;
       truncateSync(file, keep);
       held = keep;
     },

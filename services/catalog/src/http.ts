@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalid, isRejected, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { HttpRoute } from '@lastcall/runtime';
@@ -85,8 +85,20 @@ async function getPack(
   if (!pack) throw notFound(`pack of the tree ${treeSha256}`);
   // The layout is part of the name of these bytes: should it ever change, a cache must not mix two.
   await sendBytes(request, response, { etag: `"pack-${treeSha256}"`, size: pack.totalBytes }, ({ start, end }) =>
-    Readable.from(packs.read(pack, start, end), { highWaterMark: 1 }),
+    sendPieces(packs.read(pack, start, end), response),
   );
+}
+
+/** The next piece is asked for when the one before the last is with the kernel: then its buffer is free. */
+async function sendPieces(pieces: AsyncIterable<Buffer>, response: ServerResponse): Promise<void> {
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  let last: Promise<void> = Promise.resolve();
+  for await (const piece of pieces) {
+    await Promise.race([last, gone]);
+    if (response.destroyed) return;
+    last = new Promise((resolve) => response.write(piece, () => resolve()));
+  }
+  response.end();
 }
 
 function badName(): Rejected {
@@ -110,7 +122,9 @@ function sendBlob(
   response: ServerResponse,
   { sha256, size }: { sha256: string; size: number },
 ): Promise<void> {
-  return sendBytes(request, response, { etag: `"${sha256}"`, size }, (span) => blobs.stream(sha256, span));
+  return sendBytes(request, response, { etag: `"${sha256}"`, size }, (span) =>
+    pipeThrough(blobs.stream(sha256, span), response),
+  );
 }
 
 /** Bytes that never change, or the range of them that was asked for. */
@@ -118,7 +132,7 @@ async function sendBytes(
   request: IncomingMessage,
   response: ServerResponse,
   { etag, size }: Sent,
-  open: (span: Span) => Readable,
+  send: (span: Span) => Promise<void>,
 ): Promise<void> {
   response.setHeader('etag', etag).setHeader('cache-control', FOR_GOOD).setHeader('accept-ranges', 'bytes');
   if (request.headers['if-none-match'] === etag) {
@@ -136,10 +150,10 @@ async function sendBytes(
   if (range.kind === 'part') response.setHeader('content-range', `bytes ${span.start}-${span.end}/${size}`);
   response.writeHead(range.kind === 'part' ? 206 : 200, { 'content-length': span.end - span.start + 1 });
   if (request.method === 'HEAD' || size === 0) response.end();
-  else await send(open(span), response);
+  else await send(span);
 }
 
-async function send(bytes: Readable, response: ServerResponse): Promise<void> {
+async function pipeThrough(bytes: Readable, response: ServerResponse): Promise<void> {
   try {
     await pipeline(bytes, response);
   } catch (error) {

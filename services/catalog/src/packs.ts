@@ -1,4 +1,12 @@
-import { packedBetween, packOf, TREE_LIMITS, TREE_MAX_BYTES, type Pack, type PackedBlob } from '@lastcall/contracts';
+import {
+  PACKED_MAX_BYTES,
+  packedBetween,
+  packOf,
+  TREE_LIMITS,
+  TREE_MAX_BYTES,
+  type Pack,
+  type PackedBlob,
+} from '@lastcall/contracts';
 import type { BlobStore } from './blobs.js';
 
 /*
@@ -15,8 +23,8 @@ export interface Packs {
 
 /** Hosts of one installation ask for the same one or two trees; a pack of 100,000 blobs is 20 MB of memory. */
 const REMEMBERED = 2;
-/** So much is read at once, and handed on in one piece. */
-const READ_BYTES = 256 * 1024;
+/** So much is read at once, and handed on in one piece: the largest blob. */
+const READ_BYTES = PACKED_MAX_BYTES;
 
 export function createPacks(blobs: BlobStore): Packs {
   const remembered = new Map<string, Promise<Pack | undefined>>();
@@ -57,32 +65,56 @@ function filesOf(text: Buffer | undefined): readonly File[] | undefined {
   }
 }
 
+/** A part of a blob. */
+interface Slice {
+  readonly sha256: string;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+function slicesOf(pack: Pack, start: number, end: number): Slice[] {
+  return packedBetween(pack, start, end).map(({ sha256, size, offset }) => {
+    const from = Math.max(0, start - offset);
+    return { sha256, from, bytes: Math.min(size, end + 1 - offset) - from };
+  });
+}
+
+/**
+ * Two buffers take turns: one is filled while the other is on its way. New ones for each piece would keep the collector of garbage busier than the
+ * network. The caller asks for the next piece when the one before the last is gone.
+ */
 async function* read(blobs: BlobStore, pack: Pack, start: number, end: number): AsyncGenerator<Buffer> {
-  for (const group of inGroups(packedBetween(pack, start, end))) {
-    const first = (group[0] as PackedBlob).offset;
-    const bytes = Buffer.concat(await Promise.all(group.map((blob) => readWhole(blobs, blob))));
-    yield bytes.subarray(Math.max(0, start - first), Math.min(bytes.byteLength, end + 1 - first));
+  const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
+  let turn = 0;
+  for (const group of inGroups(slicesOf(pack, start, end))) {
+    const buffer = buffers[turn++ % 2] as Buffer;
+    let bytes = 0;
+    const reads = group.map((slice) => {
+      const into = buffer.subarray(bytes, (bytes += slice.bytes));
+      return readWhole(blobs, slice, into);
+    });
+    await Promise.all(reads);
+    yield buffer.subarray(0, bytes);
   }
 }
 
-function* inGroups(packed: readonly PackedBlob[]): Generator<readonly PackedBlob[]> {
-  let group: PackedBlob[] = [];
+function* inGroups(slices: readonly Slice[]): Generator<readonly Slice[]> {
+  let group: Slice[] = [];
   let bytes = 0;
-  for (const blob of packed) {
-    if (bytes > 0 && bytes + blob.size > READ_BYTES) {
+  for (const slice of slices) {
+    if (bytes + slice.bytes > READ_BYTES) {
       yield group;
       group = [];
       bytes = 0;
     }
-    group.push(blob);
-    bytes += blob.size;
+    group.push(slice);
+    bytes += slice.bytes;
   }
   if (group.length > 0) yield group;
 }
 
-async function readWhole(blobs: BlobStore, { sha256, size }: PackedBlob): Promise<Buffer> {
-  const bytes = await blobs.read(sha256);
+async function readWhole(blobs: BlobStore, { sha256, from }: Slice, into: Buffer): Promise<void> {
   // The answer has begun: it ends too early, and the reader fetches the blob by its name, which says what is wrong.
-  if (bytes?.byteLength !== size) throw new Error(`blob ${sha256} of a pack is not here as it was signed`);
-  return bytes;
+  if (!(await blobs.readInto(sha256, from, into)))
+    throw new Error(`blob ${sha256} of a pack is not here as it was signed`);
 }

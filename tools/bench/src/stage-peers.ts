@@ -1,6 +1,6 @@
 import { findFreePorts, startChild, until } from '@lastcall/testkit';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Bench } from './benchmark.js';
 
@@ -32,20 +32,19 @@ export async function startCurlPeer(
   bench.onEnd(() => nginx.stop());
   const url = `http://127.0.0.1:${port}`;
   await until(async () => (await fetch(`${url}/${paths[0]}`)).ok, 'nginx to serve');
-  const out = join(bench.dir, 'curl-out');
-  const list = join(bench.dir, 'curl.txt');
-  writeFileSync(list, paths.map((path) => `url=${url}/${path}\noutput=${join(out, path)}\n`).join(''));
+  let runs = 0;
   return {
     says: says.join(', '),
     fetchAll: async (atOnce) => {
-      rmSync(out, { recursive: true, force: true });
+      const out = join(bench.dir, `curl-${++runs}`);
+      const list = `${out}.txt`;
+      writeFileSync(list, paths.map((path) => `url=${url}/${path}\noutput=${join(out, path)}\n`).join(''));
       for (const folder of new Set(paths.map(dirname))) mkdirSync(join(out, folder), { recursive: true });
       const began = performance.now();
       const parallel = atOnce > 1 ? ['--parallel', '--parallel-max', String(atOnce)] : [];
       const curl = startChild('curl', ['--silent', '--no-progress-meter', '--fail', ...parallel, '--config', list]);
       const { code } = await curl.exited;
       const ms = performance.now() - began;
-      rmSync(out, { recursive: true, force: true });
       if (code !== 0) throw new Error(`curl ended with ${code}: ${curl.lines.slice(-3).join(' ')}`);
       return ms;
     },

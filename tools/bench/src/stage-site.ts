@@ -100,17 +100,15 @@ export interface Staged {
   readonly peakMib: number;
 }
 
-const GC = process.env.BENCH_FLAGS?.split(" ") ?? [];
 const STEPS = ['metadata', 'download', 'build'];
 
 /** The agent stages and, because it is the same command, installs: a product without commands. What is measured ends with the staging. */
 export async function stage({ dataDir }: StagingHost, version: string): Promise<Staged> {
-  const args = [...FLAGS, ...GC, AGENT, 'install', '--data', dataDir, '--version', version];
+  const args = [...FLAGS, AGENT, 'install', '--data', dataDir, '--version', version];
   const agent = startChild(process.execPath, args);
   const steps: Record<string, number> = {};
   let usage = { cpuMs: 0, peakMib: 0 };
   agent.onLine((line) => {
-    if (process.env.BENCH_ECHO) console.error(line.slice(0, 220));
     const { event, step, durationMs } = parse(line);
     if (event !== 'step ended' || step === undefined || !STEPS.includes(step)) return;
     steps[step] = durationMs ?? 0;

@@ -1,7 +1,9 @@
 import type { TreeEntry } from '@lastcall/contracts';
-import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmod, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { exists, forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 
 /*
@@ -17,10 +19,10 @@ export interface BlobStore {
   has(entry: Pick<TreeEntry, 'sha256' | 'size'>, signal: AbortSignal): Promise<boolean>;
   /** Bytes of a download that was interrupted. */
   partialBytes(sha256: string): Promise<number>;
-  /** Keeps bytes that were hashed. */
-  keep(sha256: string, bytes: Uint8Array): Promise<void>;
+  /** Keeps a small blob that was hashed, at once: handing it to another thread takes longer than writing it into the page cache. */
+  keep(sha256: string, bytes: Uint8Array): void;
   /** Makes a partial download that is complete and was hashed the blob. */
-  adopt(sha256: string): Promise<void>;
+  adopt(sha256: string): void;
   /** Blobs that were kept or adopted are on the disk after this. */
   sync(sha256s: readonly string[]): Promise<void>;
   /** Puts the blob at a path with this mode: a link where that is possible. */
@@ -34,8 +36,8 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   await mkdir(partial, { recursive: true });
   const pathOf = (sha256: string): string => join(dir, sha256.slice(0, 2), sha256);
   const made = new Set<string>();
-  const makeFolder = async (folder: string): Promise<void> => {
-    if (!made.has(folder)) await mkdir(folder, { recursive: true });
+  const makeFolder = (folder: string): void => {
+    if (!made.has(folder)) mkdirSync(folder, { recursive: true });
     made.add(folder);
   };
   const store: BlobStore = {
@@ -43,13 +45,13 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
     partialPathOf: (sha256) => join(partial, sha256),
     has: ({ sha256, size }, signal) => isWhole(pathOf(sha256), sha256, size, signal),
     partialBytes: (sha256) => sizeOf(join(partial, sha256)),
-    keep: async (sha256, bytes) => {
-      await writeFile(join(partial, sha256), bytes);
-      await store.adopt(sha256);
+    keep: (sha256, bytes) => {
+      writeFileSync(join(partial, sha256), bytes);
+      store.adopt(sha256);
     },
-    adopt: async (sha256) => {
-      await makeFolder(dirname(pathOf(sha256)));
-      await rename(join(partial, sha256), pathOf(sha256));
+    adopt: (sha256) => {
+      makeFolder(dirname(pathOf(sha256)));
+      renameSync(join(partial, sha256), pathOf(sha256));
     },
     sync: (sha256s) => sync(dir, sha256s.map(pathOf)),
     place: (entry, path) => place(pathOf(entry.sha256), entry.mode, path),
@@ -58,13 +60,25 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   return store;
 }
 
+/** From so many files on it is quicker to have the whole file system written than to ask for each of them. */
+const MANY_FILES = 64;
 /** One after the other each would wait for the disk alone; some at once share the wait. */
 const SYNCED_AT_ONCE = 8;
 
 async function sync(dir: string, paths: readonly string[]): Promise<void> {
+  if (paths.length >= MANY_FILES && (await syncFileSystem(dir))) return;
   await forEachAtOnce(paths, SYNCED_AT_ONCE, syncFile);
   for (const folder of new Set(paths.map(dirname))) syncFolder(folder);
   syncFolder(dir);
+}
+
+/** Whether that was possible: `syncfs` has no function in Node and a command on Linux. */
+async function syncFileSystem(dir: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  return promisify(execFile)('sync', ['-f', dir]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -72,7 +72,8 @@ async function downloadRun(
 async function downloadBlob(entry: TreeEntry, transfer: Transfer): Promise<void> {
   if (entry.size === 0) {
     if (entry.sha256 !== sha256Hex('')) throw changed(entry);
-    return transfer.blobs.keep(entry.sha256, new Uint8Array());
+    transfer.blobs.keep(entry.sha256, new Uint8Array());
+    return;
   }
   let startedOver = false;
   const have = (): Promise<number> => transfer.blobs.partialBytes(entry.sha256);

@@ -24,7 +24,7 @@ export async function fetchBlob(entry: TreeEntry, transfer: Transfer): Promise<'
   }
   if (bytes < entry.size) throw new Error(`${bytes} of ${entry.size} bytes arrived`);
   if (bytes === entry.size && hash.digest('hex') === entry.sha256) {
-    await blobs.adopt(entry.sha256);
+    blobs.adopt(entry.sha256);
     return 'complete';
   }
   await rm(path, { force: true });

@@ -46,7 +46,7 @@ async function readRun(
       if (filled < blob.size) continue;
       const bytes = filling.subarray(0, filled);
       if (hash('sha256', bytes) !== blob.sha256) return 'no-pack';
-      await store.keep(blob.sha256, bytes);
+      store.keep(blob.sha256, bytes);
       onBytes(blob.size);
       onBlob(blob);
       at += 1;
