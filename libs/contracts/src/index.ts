@@ -1,6 +1,7 @@
 export * from './cloudevents.js';
 export * from './events.js';
 export * from './names.js';
+export * from './pack.js';
 export * from './parse.js';
 export * from './permissions.js';
 export * from './poison.js';
@@ -8,6 +9,7 @@ export * from './service-definition.js';
 export * from './session-policy.js';
 export * from './status.js';
 export * from './subjects.js';
+export * from './pack.js';
 export * from './tree.js';
 export * from './wire.js';
 

@@ -51,7 +51,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ListChannels: read('any'),
     UpdateChannel: write('global'),
     CreateInstallation: write('global'),
-    GetInstallation: read('installation', 'client'),
+    // Agents: for the business hours.
+    GetInstallation: read('installation', 'client', 'agent'),
     ListInstallations: read('global'),
     UpdateInstallation: write('installation'),
     DeleteInstallation: write('installation'),
@@ -144,6 +145,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   }),
   ['GET /tuf/*', { roles: [...people, 'agent'], scope: 'any' }],
   ['GET /blobs/*', { roles: [...people, 'agent'], scope: 'any' }],
+  // The same blobs, several in one answer.
+  ['GET /packs/*', { roles: [...people, 'agent'], scope: 'any' }],
   ['PUT /blobs/*', write('global')],
 ]);
 

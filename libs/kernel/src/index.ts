@@ -1,3 +1,4 @@
+export * from './business-hours.js';
 export * from './decider.js';
 export * from './fields.js';
 export * from './ids.js';

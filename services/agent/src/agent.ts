@@ -7,6 +7,7 @@ import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
 import { createBackups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
+import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
 import { isLocal } from './domain/order.js';
@@ -23,8 +24,10 @@ import { createReleases, type Releases } from './releases.js';
 import { createStaging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
 import { createSteps } from './steps.js';
+import { oneAfterTheOther } from './tuf/one-after-the-other.js';
 import { createReleaseSource, OWN_PLATFORMS } from './tuf/release-source.js';
 import { AGENT_VERSION } from './version.js';
+import { askForHours, rateAt } from './working-hours.js';
 import { orderFromWire, resultToWire } from './wire.js';
 
 /*
@@ -75,7 +78,8 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const channel = openHostChannel(record, credential);
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
-  const steps = await assembleSteps(options, layout, record, releases, catalog.url, credential);
+  const limit = downloadLimit(record, channel, log);
+  const steps = await assembleSteps(options, { layout, record, releases, catalogUrl: catalog.url, credential, limit });
   const link: { current?: HostLink } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
@@ -147,22 +151,38 @@ function rememberedCatalog(layout: Layout, record: HostRecord) {
   };
 }
 
+/** The hours are asked for only where they matter. */
+function downloadLimit(record: HostRecord, channel: Channel, log: Log): () => Promise<RateLimit> {
+  return async () => {
+    const hours = record.maxRateInHours === undefined ? undefined : await askForHours(channel, record, log);
+    return createRateLimit(rateAt(record, hours));
+  };
+}
+
+interface StepNeeds {
+  readonly layout: Layout;
+  readonly record: HostRecord;
+  readonly releases: Releases;
+  readonly catalogUrl: () => string;
+  readonly credential: () => string;
+  readonly limit: () => Promise<RateLimit>;
+}
+
 async function assembleSteps(
   options: AgentOptions,
-  layout: Layout,
-  record: HostRecord,
-  releases: Releases,
-  catalogUrl: () => string,
-  credential: () => string,
+  { layout, record, releases, catalogUrl, credential, limit }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
-  const source = createReleaseSource({ layout, catalogUrl, credential, role: record.role, platforms: OWN_PLATFORMS });
+  const { role } = record;
+  const source = oneAfterTheOther(
+    createReleaseSource({ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS }),
+  );
   const blobs = await openBlobStore(layout.blobs);
   return createSteps({
     ...{ layout, record, releases, source, freeBytes },
     backups: createBackups(layout),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
-    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, freeBytes }),
+    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes }),
     commands: createReleaseCommands(layout, record, options.log),
   });
 }

@@ -58,17 +58,31 @@ export interface HashedFile {
 
 export async function hashFile(path: string, signal?: AbortSignal): Promise<HashedFile> {
   const hash = createHash('sha256');
-  let bytes = 0;
+  const bytes = await readInPieces(path, (piece) => hash.update(piece), signal);
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+const PIECE_BYTES = 256 * 1024;
+/** Used again and again: with a new buffer for each piece the collector of garbage takes more time than the reading. */
+const spareBuffers: Buffer[] = [];
+
+/** Hands the file over piece by piece; a piece is good until `take` returns. Answers its length. */
+export async function readInPieces(path: string, take: (piece: Buffer) => void, signal?: AbortSignal): Promise<number> {
+  const buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
   const handle = await open(path, 'r');
+  let bytes = 0;
   try {
-    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, signal })) {
-      hash.update(chunk as Buffer);
-      bytes += (chunk as Buffer).byteLength;
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(buffer, 0, PIECE_BYTES, bytes);
+      if (bytesRead === 0) return bytes;
+      take(buffer.subarray(0, bytesRead));
+      bytes += bytesRead;
     }
   } finally {
     await handle.close();
+    spareBuffers.push(buffer);
   }
-  return { sha256: hash.digest('hex'), bytes };
 }
 
 /** Paths of all files below a folder, relative, with `/`, sorted by code units. What is no file and no folder comes with them. */

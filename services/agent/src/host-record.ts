@@ -17,6 +17,10 @@ export interface HostRecord {
   readonly catalogUrl: string;
   /** More variables for the manifest's commands. */
   readonly env: Readonly<Record<string, string>>;
+  /** Bytes a second that downloads may take together; absent: no limit. */
+  readonly maxRate?: number;
+  /** The same during the business hours of the installation. */
+  readonly maxRateInHours?: number;
 }
 
 export function writeHostRecord(layout: Layout, record: HostRecord): void {

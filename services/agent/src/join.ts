@@ -24,6 +24,9 @@ export interface JoinOptions {
   readonly env: Readonly<Record<string, string>>;
   /** PEM file; empty: plain text. */
   readonly tlsCaFile: string;
+  /** Bytes a second; absent: no limit. */
+  readonly maxRate?: number;
+  readonly maxRateInHours?: number;
 }
 
 const ATTEMPTS = 5;
@@ -93,5 +96,7 @@ function toRecord(options: JoinOptions, answer: hostEdgeV1.JoinResponse): HostRe
     product: answer.product,
     catalogUrl: answer.catalogUrl.replace(/\/+$/, ''),
     env: options.env,
+    ...(options.maxRate !== undefined && { maxRate: options.maxRate }),
+    ...(options.maxRateInHours !== undefined && { maxRateInHours: options.maxRateInHours }),
   };
 }

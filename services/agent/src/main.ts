@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openAgent } from './agent.js';
+import { parseRate } from './blobs/rate-limit.js';
 import { parseEnvironment } from './host-record.js';
 import { installHere } from './install.js';
 import { joinInstallation } from './join.js';
@@ -46,6 +47,8 @@ interface JoinFlags {
   tokenFile?: string;
   env: string[];
   tlsCa?: string;
+  maxRate?: string;
+  maxRateInHours?: string;
   run?: boolean;
 }
 
@@ -65,6 +68,8 @@ function createProgram(): Command {
     .option('--token-file <file>', 'file that holds the token (it is then not seen in the list of processes)')
     .option('--env <KEY=VALUE...>', "variables for the manifest's commands", [])
     .option('--tls-ca <file>', "authority of the services' certificate (PEM); without it: plain text")
+    .option('--max-rate <rate>', 'bytes a second that downloads may take, such as 20M; without it: no limit')
+    .option('--max-rate-in-hours <rate>', 'the same during the business hours of the installation')
     .option('--run', 'go on as "run"')
     .action(join);
   program.command('run').description('connect and work').addOption(data()).action(run);
@@ -94,6 +99,10 @@ async function join(flags: JoinFlags): Promise<void> {
     token,
     env: parseEnvironment(flags.env),
     tlsCaFile: flags.tlsCa === undefined ? '' : resolve(flags.tlsCa),
+    ...(flags.maxRate !== undefined && { maxRate: parseRate('--max-rate', flags.maxRate) }),
+    ...(flags.maxRateInHours !== undefined && {
+      maxRateInHours: parseRate('--max-rate-in-hours', flags.maxRateInHours),
+    }),
   });
   process.stdout.write(`Joined ${record.installation} as ${record.host} (${record.role}, ${record.product}).\n`);
   if (flags.run) await run(flags);

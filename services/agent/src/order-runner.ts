@@ -1,6 +1,13 @@
 import { Defect, failure, type Failure } from '@lastcall/kernel';
 import { endLeftOvers, markOf } from './commands/left-over.js';
-import { nextOrder, nextStep, type OrderCommand, type OrderEvent, type RunningOrder } from './domain/order-book.js';
+import {
+  dueOrders,
+  nextStep,
+  type OpenOrder,
+  type OrderCommand,
+  type OrderEvent,
+  type RunningOrder,
+} from './domain/order-book.js';
 import type { Order, Step } from './domain/order.js';
 import type { HostRecord } from './host-record.js';
 import { isOutOfSpace, type Journal } from './journal.js';
@@ -12,7 +19,7 @@ import { Interrupted, toStepFailure } from './step-failure.js';
 import type { StepContext, StepOutcome, Steps } from './steps.js';
 
 /*
- * Works off the orders in the journal, one at a time. What is going to happen is recorded before it happens and what has happened right
+ * Works off the orders in the journal as their turn comes. What is going to happen is recorded before it happens and what has happened right
  * after, so that another process can go on from any point: a step that had begun is begun again, after the processes that
  * it left behind were ended. Tells whoever listens what was recorded.
  */
@@ -44,7 +51,7 @@ export interface OrderRunner {
 
 export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
   const stopping = new AbortController();
-  let working: Promise<void> | undefined;
+  const inHand = new Map<string, Promise<void>>();
   const record: RecordCommands = (...commands) => {
     const events = recordAnyway(parts, commands);
     for (const event of events) parts.onEvent(event);
@@ -57,22 +64,27 @@ export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
   // Who does not ask must not be ended by it.
   failed.catch(() => undefined);
   const work = (): void => {
-    working ??= workOff(parts, record, stopping.signal)
-      .catch((error: unknown) => {
-        if (!(error instanceof Interrupted)) fail(error);
-        stopping.abort();
-      })
-      .finally(() => {
-        working = undefined;
-        // An order may have come between the last look and now.
-        if (!stopping.signal.aborted && nextOrder(parts.journal.book)) work();
-      });
+    if (stopping.signal.aborted) return;
+    for (const state of dueOrders(parts.journal.book)) {
+      const id = state.order.order;
+      if (!inHand.has(id))
+        inHand.set(
+          id,
+          carryOut(state).finally(() => void (inHand.delete(id), work())),
+        );
+    }
   };
+  const carryOut = (state: OpenOrder): Promise<void> =>
+    workOff(parts, record, state, stopping.signal).catch((error: unknown) => {
+      if (!(error instanceof Interrupted)) fail(error);
+      stopping.abort();
+    });
+  const working = (): Promise<unknown> => Promise.all(inHand.values());
   return {
     receive: async (order) => {
       const installedVersion = await parts.releases.installedVersion();
       record({ type: 'receive', order, at: Date.now(), installedVersion });
-      if (!stopping.signal.aborted) work();
+      work();
     },
     confirm: (order) => {
       if (parts.journal.book.orders.has(order)) record({ type: 'confirm', order });
@@ -80,10 +92,10 @@ export function createOrderRunner(parts: OrderRunnerParts): OrderRunner {
     start: work,
     stop: async () => {
       stopping.abort();
-      await working;
+      await working();
     },
     idle: async () => {
-      while (working) await Promise.race([working, failed]);
+      while (inHand.size > 0) await Promise.race([working(), failed]);
       if (stopping.signal.aborted) await failed;
     },
     failed,
@@ -104,15 +116,18 @@ function recordAnyway({ journal, layout, log }: OrderRunnerParts, commands: read
   }
 }
 
-async function workOff(parts: OrderRunnerParts, record: RecordCommands, signal: AbortSignal): Promise<void> {
-  for (let next = nextOrder(parts.journal.book); next && !signal.aborted; next = nextOrder(parts.journal.book)) {
-    const id = next.order.order;
-    const installedVersion = await parts.releases.installedVersion();
-    keepReserve(parts.layout);
-    if (next.phase === 'waiting') record({ type: 'begin', order: id, at: Date.now(), installedVersion });
-    else if (next.step) await clearAway(parts, id, next.step);
-    await runOrder(parts, record, id, signal);
-  }
+async function workOff(
+  parts: OrderRunnerParts,
+  record: RecordCommands,
+  state: OpenOrder,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = state.order.order;
+  const installedVersion = await parts.releases.installedVersion();
+  keepReserve(parts.layout);
+  if (state.phase === 'waiting') record({ type: 'begin', order: id, at: Date.now(), installedVersion });
+  else if (state.step) await clearAway(parts, id, state.step);
+  await runOrder(parts, record, id, signal);
 }
 
 async function clearAway({ log }: OrderRunnerParts, order: string, step: Step): Promise<void> {

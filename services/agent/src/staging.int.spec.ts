@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBlobStore } from './blobs/blob-store.js';
+import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
@@ -47,7 +48,8 @@ async function createHost(
     attempts: 2,
   });
   const blobs = await openBlobStore(layout.blobs);
-  const parts = { layout, source, releases, blobs, catalogUrl, credential, freeBytes, attempts: 2 };
+  const limit = async (): Promise<RateLimit> => createRateLimit(() => Infinity);
+  const parts = { layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, attempts: 2 };
   return { layout, releases, staging: createStaging(parts) };
 }
 
@@ -281,7 +283,7 @@ const mounted = tryMount();
 (mounted ? describe : describe.skip)('a disk that is really full', () => {
   afterAll(() => {
     if (!mounted) return;
-    spawnSync('umount', [mounted]);
+    spawnSync('umount', ['-l', mounted]);
     rmSync(mounted, { recursive: true, force: true });
   });
 

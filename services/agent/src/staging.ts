@@ -1,10 +1,13 @@
-import type { Tree, TreeEntry } from '@lastcall/contracts';
+import { PACKED_MAX_BYTES, type Tree, type TreeEntry } from '@lastcall/contracts';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobStore } from './blobs/blob-store.js';
 import { downloadBlobs } from './blobs/download-blobs.js';
+import type { Pace } from './blobs/byte-source.js';
+import type { RateLimit } from './blobs/rate-limit.js';
+import { reserveSpace } from './disk-reservation.js';
 import type { Evidence } from './domain/order.js';
-import { exists, syncFolder, syncFolders } from './files.js';
+import { exists, forEachAtOnce, syncFolder, syncFolders } from './files.js';
 import type { Layout } from './layout.js';
 import { parseRelease, type Release, type Releases } from './releases.js';
 import { demandFreeBytes, StepFailure, throwIfStopping, type FreeBytes } from './step-failure.js';
@@ -22,9 +25,12 @@ export interface StagingParts {
   readonly blobs: BlobStore;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  /** Asked for at the beginning of each download. */
+  readonly limit: () => Promise<RateLimit>;
   readonly freeBytes: FreeBytes;
   /** How often a download may break off without a new byte. */
   readonly attempts?: number;
+  readonly pace?: Pace;
 }
 
 export interface Staging {
@@ -35,8 +41,13 @@ export interface Staging {
 
 export type OnProgress = (done: number, total: number) => void;
 
-/** For folders and file system records. */
+/** For folders, and for what is written beside the files. */
 const SLACK_BYTES = 1024 * 1024;
+/** File systems give space in blocks, and every file has a record and a name. */
+const BLOCK_BYTES = 4_096;
+const RECORD_BYTES = 512;
+/** Blobs looked at, and files placed, at once: each is a handful of short waits for the disk. */
+const AT_ONCE = 4;
 
 export function createStaging(parts: StagingParts): Staging {
   return {
@@ -70,7 +81,7 @@ async function downloadFiles(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<Evidence> {
-  const { blobs, releases } = parts;
+  const { blobs, layout, releases, freeBytes } = parts;
   const release = await releases.loadTexts(version);
   const fileCount = release.tree.files.length;
   const total = release.tree.totalBytes;
@@ -78,31 +89,63 @@ async function downloadFiles(
     return { kind: 'stage', downloadedBytes: 0, reusedBytes: total, fileCount };
   }
   await makeRoom(parts, version);
-  const lacking: TreeEntry[] = [];
-  for (const entry of distinct(release.tree.files)) {
-    throwIfStopping(signal);
-    if (!(await blobs.has(entry, signal))) lacking.push(entry);
-  }
+  const lacking = await findLacking(parts, release.tree.files, signal);
   const lackingBytes = lacking.reduce((sum, e) => sum + e.size, 0);
-  const partialBytes = await sum(lacking, (e) => blobs.partialBytes(e.sha256));
-  demandFreeBytes(parts.layout.blobs, lackingBytes - partialBytes + SLACK_BYTES, parts.freeBytes);
+  const partialBytes = await bytesInPart(parts, lacking);
+  const neededBytes = bytesOnDisk(release.tree.files, lacking) - partialBytes;
+  demandFreeBytes(layout.blobs, neededBytes, freeBytes);
+  const { catalogUrl, credential, attempts, pace } = parts;
+  const from = { catalogUrl: catalogUrl(), credential, limit: await parts.limit() };
+  const reservation = await reserveSpace(layout, neededBytes, freeBytes);
   let arrived = partialBytes;
   let downloadedBytes = 0;
   const onBytes = (bytes: number): void => {
     arrived += bytes;
     downloadedBytes += Math.max(bytes, 0);
+    reservation.left(lackingBytes - arrived);
     onProgress(arrived, lackingBytes);
   };
-  const { catalogUrl, credential, attempts } = parts;
-  const from = { catalogUrl: catalogUrl(), credential, ...(attempts && { attempts }) };
-  await downloadBlobs(lacking, { blobs, ...from, signal, onBytes });
+  const how = { ...(attempts && { attempts }), ...(pace && { pace }) };
+  const what = { treeSha256: release.treeSha256, files: release.tree.files };
+  try {
+    await downloadBlobs(lacking, { blobs, ...from, ...how, ...what, signal, onBytes });
+  } finally {
+    reservation.release();
+  }
   return { kind: 'stage', downloadedBytes, reusedBytes: total - lackingBytes, fileCount };
 }
 
-async function sum<T>(items: readonly T[], bytesOf: (item: T) => Promise<number>): Promise<number> {
+async function findLacking(
+  { blobs }: StagingParts,
+  files: readonly TreeEntry[],
+  signal: AbortSignal,
+): Promise<TreeEntry[]> {
+  const lacking: TreeEntry[] = [];
+  await forEachAtOnce(distinct(files), AT_ONCE, async (entry) => {
+    throwIfStopping(signal);
+    if (!(await blobs.has(entry, signal))) lacking.push(entry);
+  });
+  return lacking;
+}
+
+/** What arrived of them before. Small ones come as a whole or not at all. */
+async function bytesInPart({ blobs }: StagingParts, lacking: readonly TreeEntry[]): Promise<number> {
   let bytes = 0;
-  for (const item of items) bytes += await bytesOf(item);
+  for (const { size, sha256 } of lacking) if (size > PACKED_MAX_BYTES) bytes += await blobs.partialBytes(sha256);
   return bytes;
+}
+
+/** What a tree is going to take: the bytes that are lacking, the copies that one inode cannot serve, and the names of all files. */
+function bytesOnDisk(files: readonly TreeEntry[], lacking: readonly TreeEntry[]): number {
+  const inBlocks = (list: readonly TreeEntry[]): number =>
+    list.reduce((sum, { size }) => sum + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES, 0);
+  const modes = new Map<string, number>();
+  const copies = files.filter(({ sha256, mode }) => {
+    const first = modes.get(sha256) ?? mode;
+    modes.set(sha256, first);
+    return first !== mode;
+  });
+  return inBlocks(lacking) + inBlocks(copies) + files.length * RECORD_BYTES + SLACK_BYTES;
 }
 
 function distinct(files: readonly TreeEntry[]): TreeEntry[] {
@@ -151,14 +194,14 @@ async function buildTree(parts: StagingParts, version: string, signal: AbortSign
 
 async function placeFiles({ blobs }: StagingParts, tree: Tree, building: string, signal: AbortSignal): Promise<void> {
   await mkdir(building, { recursive: true, mode: 0o755 });
-  const folders = new Set<string>();
-  for (const entry of tree.files) {
+  for (const folder of new Set(tree.files.map(({ path }) => dirname(path)))) {
     throwIfStopping(signal);
-    const path = join(building, entry.path);
-    const folder = dirname(path);
-    if (!folders.has(folder)) await mkdir(folder, { recursive: true });
-    folders.add(folder);
-    await blobs.place(entry, path);
+    await mkdir(join(building, folder), { recursive: true });
   }
+  // Files of the same bytes follow each other: the first one settles the mode of the blob, and the others look at it.
+  await forEachAtOnce(Map.groupBy(tree.files, ({ sha256 }) => sha256).values(), AT_ONCE, async (same) => {
+    throwIfStopping(signal);
+    for (const entry of same) await blobs.place(entry, join(building, entry.path));
+  });
   await syncFolders(building);
 }

@@ -38,7 +38,7 @@ export function demandFreeBytes(dir: string, neededBytes: number, freeBytes: Fre
   if (free < neededBytes) throw diskFull(dir, free, neededBytes);
 }
 
-function diskFull(dir: string, free: number, needed?: number, cause?: unknown): StepFailure {
+export function diskFull(dir: string, free: number, needed?: number, cause?: unknown): StepFailure {
   const need = needed === undefined ? '' : `${needed} bytes are needed and `;
   const message = `the disk that holds ${dir} is too full: ${need}${free} bytes are free; free some disk space`;
   const facts = { path: dir, free_bytes: String(free), ...(needed !== undefined && { needed_bytes: String(needed) }) };

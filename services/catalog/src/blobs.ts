@@ -16,6 +16,8 @@ export interface BlobStore {
   sizeOf(sha256: string): Promise<number | undefined>;
   /** The whole blob; for small ones. */
   read(sha256: string): Promise<Buffer | undefined>;
+  /** Fills the buffer with the bytes from there on. False when there are not so many. */
+  readInto(sha256: string, from: number, into: Buffer): Promise<boolean>;
   /** Streams it, `range` inclusive on both ends. */
   stream(sha256: string, range?: { readonly start: number; readonly end: number }): ReadStream;
   /** Stores what arrives under this hash, if it is that. Answers whether it was new. */
@@ -36,6 +38,8 @@ export interface BlobOptions {
 
 /** A temporary file that is older than this was left by a process that died. */
 const ABANDONED_MS = 24 * 60 * 60 * 1_000;
+/** Read at once while a blob is sent. */
+const STREAM_BYTES = 256 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 
 export function isBlobName(text: string): boolean {
@@ -50,7 +54,8 @@ export async function openBlobs(options: BlobOptions): Promise<BlobStore> {
   const store: BlobStore = {
     sizeOf: async (sha256) => sizeOf(pathOf(sha256)),
     read: (sha256) => readIfThere(pathOf(sha256)),
-    stream: (sha256, range) => createReadStream(pathOf(sha256), range),
+    readInto: (sha256, from, into) => readInto(pathOf(sha256), from, into),
+    stream: (sha256, range) => createReadStream(pathOf(sha256), { ...range, highWaterMark: STREAM_BYTES }),
     put: async (sha256, source, declaredBytes) => {
       const present = await store.sizeOf(sha256);
       if (present !== undefined) return { kind: 'present', bytes: present };
@@ -87,6 +92,21 @@ async function sizeOf(path: string): Promise<number | undefined> {
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+async function readInto(path: string, from: number, into: Buffer): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    let bytes = 0;
+    while (bytes < into.byteLength) {
+      const { bytesRead } = await file.read(into, bytes, into.byteLength - bytes, from + bytes);
+      if (bytesRead === 0) return false;
+      bytes += bytesRead;
+    }
+    return true;
+  } finally {
+    await file.close();
   }
 }
 

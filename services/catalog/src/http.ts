@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalid, isRejected, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { HttpRoute } from '@lastcall/runtime';
 import { isBlobName, type BlobStore } from './blobs.js';
 import { DISK_FULL } from './files.js';
+import type { Packs } from './packs.js';
 import { parseRange } from './range.js';
 import type { Repository } from './tuf/repository.js';
 
 /*
- * Blobs and signed metadata as plain HTTP, so that any mirror or cache can carry them: everything but `timestamp.json` and
+ * Blobs, packs of them and signed metadata as plain HTTP, so that any mirror or cache can carry them: everything but `timestamp.json` and
  * `root.json` has a name that never stands for anything else. What is not there is 404; a client of TUF looks for the next root that way.
  */
 
@@ -32,6 +34,16 @@ export function blobRoutes(blobs: BlobStore): readonly HttpRoute[] {
       method: 'PUT',
       path: '/blobs/*',
       handle: (request, response, { rest }) => putBlob(blobs, request, response, rest),
+    },
+  ];
+}
+
+export function packRoutes(packs: Packs): readonly HttpRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/packs/*',
+      handle: (request, response, { rest }) => getPack(packs, request, response, rest),
     },
   ];
 }
@@ -62,17 +74,66 @@ async function getBlob(
   await sendBlob(blobs, request, response, { sha256, size });
 }
 
+async function getPack(
+  packs: Packs,
+  request: IncomingMessage,
+  response: ServerResponse,
+  treeSha256: string,
+): Promise<void> {
+  if (!isBlobName(treeSha256)) throw new RejectedError(badName());
+  const pack = await packs.find(treeSha256);
+  if (!pack) throw notFound(`pack of the tree ${treeSha256}`);
+  // The layout is part of the name of these bytes: should it ever change, a cache must not mix two.
+  await sendBytes(request, response, { etag: `"pack-${treeSha256}"`, size: pack.totalBytes }, ({ start, end }) =>
+    sendPieces(packs.read(pack, start, end), response),
+  );
+}
+
+/** The next piece is asked for when the one before the last is with the kernel: then its buffer is free. */
+async function sendPieces(pieces: AsyncIterable<Buffer>, response: ServerResponse): Promise<void> {
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  let last: Promise<void> = Promise.resolve();
+  for await (const piece of pieces) {
+    await Promise.race([last, gone]);
+    if (response.destroyed) return;
+    last = new Promise((resolve) => response.write(piece, () => resolve()));
+  }
+  response.end();
+}
+
 function badName(): Rejected {
   return invalid([{ field: 'sha256', description: 'must be 64 hexadecimal digits in lower case' }]);
 }
 
-async function sendBlob(
+interface Sent {
+  readonly etag: string;
+  readonly size: number;
+}
+
+/** Inclusive on both ends. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+function sendBlob(
   blobs: BlobStore,
   request: IncomingMessage,
   response: ServerResponse,
   { sha256, size }: { sha256: string; size: number },
 ): Promise<void> {
-  const etag = `"${sha256}"`;
+  return sendBytes(request, response, { etag: `"${sha256}"`, size }, (span) =>
+    pipeThrough(blobs.stream(sha256, span), response),
+  );
+}
+
+/** Bytes that never change, or the range of them that was asked for. */
+async function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { etag, size }: Sent,
+  send: (span: Span) => Promise<void>,
+): Promise<void> {
   response.setHeader('etag', etag).setHeader('cache-control', FOR_GOOD).setHeader('accept-ranges', 'bytes');
   if (request.headers['if-none-match'] === etag) {
     response.writeHead(304).end();
@@ -85,24 +146,16 @@ async function sendBlob(
     response.writeHead(416, { 'content-range': `bytes */${size}`, 'content-length': 0 }).end();
     return;
   }
-  if (range.kind === 'part') {
-    const { start, end } = range;
-    response.writeHead(206, { 'content-range': `bytes ${start}-${end}/${size}`, 'content-length': end - start + 1 });
-  } else {
-    response.writeHead(200, { 'content-length': size });
-  }
-  if (request.method === 'HEAD') response.end();
-  else await send(blobs, response, sha256, range.kind === 'part' ? range : undefined);
+  const span = range.kind === 'part' ? range : { start: 0, end: size - 1 };
+  if (range.kind === 'part') response.setHeader('content-range', `bytes ${span.start}-${span.end}/${size}`);
+  response.writeHead(range.kind === 'part' ? 206 : 200, { 'content-length': span.end - span.start + 1 });
+  if (request.method === 'HEAD' || size === 0) response.end();
+  else await send(span);
 }
 
-async function send(
-  blobs: BlobStore,
-  response: ServerResponse,
-  sha256: string,
-  range: { start: number; end: number } | undefined,
-): Promise<void> {
+async function pipeThrough(bytes: Readable, response: ServerResponse): Promise<void> {
   try {
-    await pipeline(blobs.stream(sha256, range), response);
+    await pipeline(bytes, response);
   } catch (error) {
     // The reader went away in the middle; it comes back with a range.
     if ((error as { code?: unknown }).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;

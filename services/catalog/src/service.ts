@@ -4,7 +4,8 @@ import { createTokenIssuer, type ServiceContext, type ServiceModule, type Servic
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import { createConsumers } from './events.js';
-import { blobRoutes, tufRoutes } from './http.js';
+import { blobRoutes, packRoutes, tufRoutes } from './http.js';
+import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
@@ -46,7 +47,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   await repository.publish();
   return {
     rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
-    http: [...blobRoutes(blobs), ...tufRoutes({ blobs, repository })],
+    http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, context.log),
     duties: [publishing.keeper, waves.duty],
     agentKey: (installation, host) => agentKey(documents, installation, host),

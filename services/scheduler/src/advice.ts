@@ -1,6 +1,5 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
+import { businessSpanAt, DAY_MS, HOUR_MS, MINUTE_MS, type BusinessHours } from '@lastcall/kernel';
 import { localDayOf, localTimeOf, resolveLocalTime } from './calendar.js';
-import { businessSpanAt, type BusinessHours } from './domain/business-hours.js';
 import type { JobDefinition } from './domain/job.js';
 
 /*

@@ -1,6 +1,5 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
+import { DAY_MS, HOUR_MS, MINUTE_MS, type LocalTime } from '@lastcall/kernel';
 import { Cron } from 'croner';
-import type { LocalTime } from './domain/business-hours.js';
 
 /*
  * Between local times of a zone and instants. A local time that daylight saving leaves out means the first instant

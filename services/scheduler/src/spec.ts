@@ -1,7 +1,6 @@
 import { catalogV1, durationToMs, formatName, hostRole, installationKind } from '@lastcall/contracts';
-import { HOUR_MS, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
+import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
-import type { BusinessHours } from './domain/business-hours.js';
 import type { JobDefinition } from './domain/job.js';
 import type { SchedulerSettings } from './settings.js';
 

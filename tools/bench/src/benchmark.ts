@@ -62,6 +62,10 @@ export interface Goal {
   readonly met: boolean;
 }
 
+export function atLeast(goal: number, measured: number): Goal {
+  return { goal, measured, met: measured >= goal };
+}
+
 export function atMost(goal: number, measured: number): Goal {
   return { goal, measured, met: measured <= goal };
 }

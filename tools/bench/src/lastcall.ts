@@ -36,6 +36,8 @@ export interface Lastcall {
   /** Addresses of the metrics, where they were asked for. */
   readonly metrics: readonly string[];
   readonly operatorToken: string;
+  /** Where the programs find it. */
+  readonly operatorTokenFile: string;
   /** Typed client as the operator. Channels are closed at the end. */
   client<D extends ServiceDefinition>(service: ServiceName, definition: D): UnaryClient<D>;
   channel(service: ServiceName, credential: () => string): Channel;
@@ -71,7 +73,7 @@ export interface LastcallOptions {
   readonly sessionEnv?: Readonly<Record<string, string>>;
 }
 
-const FLAGS = ['--disable-warning=ExperimentalWarning'];
+export const FLAGS = ['--disable-warning=ExperimentalWarning'];
 
 /** Node with one of our programs; `under` are words before it, such as `taskset -c 0`. */
 export function startNode(
@@ -99,7 +101,8 @@ export async function startLastcall(bench: Bench, options: LastcallOptions): Pro
   };
   bench.onEnd(() => (stopped ??= stop()));
   await Promise.all(children.map((child) => child.until(/"ready"/, 60_000)));
-  const operatorToken = readFileSync(join(dataDir, 'operator.token'), 'utf8').trim();
+  const operatorTokenFile = join(dataDir, 'operator.token');
+  const operatorToken = readFileSync(operatorTokenFile, 'utf8').trim();
   const channel: Lastcall['channel'] = (service, credential) => {
     const opened = openChannel({ address: layout.addressOf(service), credential });
     channels.push(opened);
@@ -114,6 +117,7 @@ export async function startLastcall(bench: Bench, options: LastcallOptions): Pro
     replicas: layout.replicas.map(({ address, program }) => ({ address, pid: children[program]?.pid ?? 0 })),
     pidOf: (service) => (children[SERVICES.indexOf(service)] ?? children[0])?.pid ?? 0,
     operatorToken,
+    operatorTokenFile,
     channel,
     client: (service, definition) =>
       createClient(

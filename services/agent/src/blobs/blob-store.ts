@@ -1,11 +1,15 @@
 import type { TreeEntry } from '@lastcall/contracts';
+import { execFile } from 'node:child_process';
+import { constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { exists, hashFile, syncFile } from '../files.js';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { exists, forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 
 /*
  * Bytes by their hash, `blobs/<two digits>/<hash>`, and downloads that are not complete, `blobs/partial/<hash>`. A blob gets its name only after it
- * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place.
+ * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place, and because a
+ * blob that was not synced yet may be torn by a power cut. All of them are synced together, before anything is built of them.
  */
 
 export interface BlobStore {
@@ -15,9 +19,15 @@ export interface BlobStore {
   has(entry: Pick<TreeEntry, 'sha256' | 'size'>, signal: AbortSignal): Promise<boolean>;
   /** Bytes of a download that was interrupted. */
   partialBytes(sha256: string): Promise<number>;
+  /** Keeps a small blob that was hashed, at once: handing it to another thread takes longer than writing it into the page cache. */
+  keep(sha256: string, bytes: Uint8Array): void;
+  /** Makes a partial download that is complete and was hashed the blob. */
+  adopt(sha256: string): void;
+  /** Blobs that were kept or adopted are on the disk after this. */
+  sync(sha256s: readonly string[]): Promise<void>;
   /** Puts the blob at a path with this mode: a link where that is possible. */
   place(entry: TreeEntry, path: string): Promise<void>;
-  /** Removes what none of these trees needs. */
+  /** Removes what none of these trees needs, downloads that were broken off included. */
   prune(needed: ReadonlySet<string>): Promise<void>;
 }
 
@@ -25,14 +35,50 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   const partial = join(dir, 'partial');
   await mkdir(partial, { recursive: true });
   const pathOf = (sha256: string): string => join(dir, sha256.slice(0, 2), sha256);
-  return {
+  const made = new Set<string>();
+  const makeFolder = (folder: string): void => {
+    if (!made.has(folder)) mkdirSync(folder, { recursive: true });
+    made.add(folder);
+  };
+  const store: BlobStore = {
     pathOf,
     partialPathOf: (sha256) => join(partial, sha256),
     has: ({ sha256, size }, signal) => isWhole(pathOf(sha256), sha256, size, signal),
     partialBytes: (sha256) => sizeOf(join(partial, sha256)),
+    keep: (sha256, bytes) => {
+      writeFileSync(join(partial, sha256), bytes);
+      store.adopt(sha256);
+    },
+    adopt: (sha256) => {
+      makeFolder(dirname(pathOf(sha256)));
+      renameSync(join(partial, sha256), pathOf(sha256));
+    },
+    sync: (sha256s) => sync(dir, sha256s.map(pathOf)),
     place: (entry, path) => place(pathOf(entry.sha256), entry.mode, path),
     prune: (needed) => prune(dir, needed),
   };
+  return store;
+}
+
+/** From so many files on it is quicker to have the whole file system written than to ask for each of them. */
+const MANY_FILES = 64;
+/** One after the other each would wait for the disk alone; some at once share the wait. */
+const SYNCED_AT_ONCE = 8;
+
+async function sync(dir: string, paths: readonly string[]): Promise<void> {
+  if (paths.length >= MANY_FILES && (await syncFileSystem(dir))) return;
+  await forEachAtOnce(paths, SYNCED_AT_ONCE, syncFile);
+  for (const folder of new Set(paths.map(dirname))) syncFolder(folder);
+  syncFolder(dir);
+}
+
+/** Whether that was possible: `syncfs` has no function in Node and a command on Linux. */
+async function syncFileSystem(dir: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  return promisify(execFile)('sync', ['-f', dir]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -65,7 +111,8 @@ async function place(blob: string, mode: number, path: string): Promise<void> {
 }
 
 async function copy(blob: string, mode: number, path: string): Promise<void> {
-  await copyFile(blob, path);
+  // A clone shares the bytes where the file system can do that.
+  await copyFile(blob, path, constants.COPYFILE_FICLONE);
   await chmod(path, mode);
   await syncFile(path);
 }

@@ -1,159 +1,129 @@
 import type { TreeEntry } from '@lastcall/contracts';
-import { backoffMs } from '@lastcall/kernel';
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { backoffMs, sha256Hex } from '@lastcall/kernel';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { forEachAtOnce, syncFolder } from '../files.js';
+import { forEachAtOnce } from '../files.js';
 import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
-import { bodyOf, get } from '../tuf/metadata-fetcher.js';
-import type { BlobStore } from './blob-store.js';
+import { fetchBlob } from './fetch-blob.js';
+import { fetchRun } from './fetch-run.js';
+import { TooSlowError } from './byte-source.js';
+import { planDownloads, type Run } from './download-plan.js';
+import { HttpStatusError, openConnections } from './http-get.js';
+import type { DownloadOptions, Transfer } from './transfer.js';
 
 /*
- * Fetches blobs, several at once. What has arrived stays on the disk, so a download that breaks off continues where it was (`Range`), in this
- * attempt, after a restart, or in the next run. Bytes are hashed while they are written; a blob that is not what was signed is refused.
+ * Fetches blobs, several at once. What has arrived stays on the disk, so a download that breaks off continues where it was, in this
+ * attempt, after a restart, or in the next run. Bytes are hashed on their way; a blob that is not what was signed is refused.
  */
 
-export interface DownloadOptions {
-  readonly blobs: BlobStore;
-  readonly catalogUrl: string;
-  readonly credential: () => string;
-  readonly signal: AbortSignal;
-  /** Called with the bytes that have just arrived; negative when some are thrown away. */
-  readonly onBytes: (bytes: number) => void;
-  /** How often without a single new byte before it gives up. */
-  readonly attempts?: number;
-}
-
 const AT_ONCE = 6;
-const ATTEMPTS = 6;
-const STALLED_MS = 30_000;
+const ATTEMPTS = 30;
 
-/** Fetches all of them. Throws a StepFailure that names the first that could not be had. */
-export async function downloadBlobs(entries: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
+/** Fetches all of them; afterwards they are on the disk. Throws a StepFailure that names the first that could not be had. */
+export async function downloadBlobs(lacking: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
+  const connections = openConnections(options.pace);
+  const { downloads, packBytes } = planDownloads(options.files, lacking);
+  const transfer: Transfer = { ...options, signal, connections, packBytes };
+  const entryOf = new Map(lacking.map((entry) => [entry.sha256, entry]));
+  const packs = { usable: true };
   try {
-    await forEachAtOnce(entries, AT_ONCE, (entry) =>
-      downloadBlob(entry, { ...options, signal }).catch((error: unknown) => {
+    await forEachAtOnce(downloads, AT_ONCE, async (download) => {
+      try {
+        if (download.kind === 'blob') await downloadBlob(download.entry, transfer);
+        else await downloadRun(download.run, entryOf, transfer, packs);
+      } catch (error) {
         // An error of ours must not be hidden by the others' reaction to the stop.
         if (!signal.aborted) stop.abort(error);
         throw error;
-      }),
-    );
+      }
+    });
+    await options.blobs.sync(lacking.map(({ sha256 }) => sha256));
   } catch (error) {
     if (options.signal.aborted) throw new Interrupted();
     throw stop.signal.aborted ? stop.signal.reason : error;
+  } finally {
+    connections.close();
   }
 }
 
-async function downloadBlob(entry: TreeEntry, options: DownloadOptions): Promise<void> {
-  let fruitless = 0;
+/** From the pack; what that cannot give, each by its own name. */
+async function downloadRun(
+  run: Run,
+  entryOf: ReadonlyMap<string, TreeEntry>,
+  transfer: Transfer,
+  packs: { usable: boolean },
+): Promise<void> {
+  let left = run.blobs;
+  const [first] = left;
+  const attempt = async (): Promise<boolean> => {
+    const outcome = await fetchRun(left, transfer, (done) => {
+      left = left.slice(left.indexOf(done) + 1);
+    });
+    if (outcome === 'no-pack') packs.usable = false;
+    return true;
+  };
+  const have = async (): Promise<number> => left.length;
+  if (packs.usable && first) await keepTrying(entryOf.get(first.sha256) as TreeEntry, transfer, have, attempt);
+  for (const { sha256 } of left) await downloadBlob(entryOf.get(sha256) as TreeEntry, transfer);
+}
+
+async function downloadBlob(entry: TreeEntry, transfer: Transfer): Promise<void> {
+  if (entry.size === 0) {
+    if (entry.sha256 !== sha256Hex('')) throw changed(entry);
+    transfer.blobs.keep(entry.sha256, new Uint8Array());
+    return;
+  }
   let startedOver = false;
+  const have = (): Promise<number> => transfer.blobs.partialBytes(entry.sha256);
+  await keepTrying(entry, transfer, have, async () => {
+    if ((await fetchBlob(entry, transfer)) === 'complete') return true;
+    // Once more from the beginning: a proxy may have mixed two answers. Twice is a blob that was changed.
+    if (startedOver) throw changed(entry);
+    startedOver = true;
+    return false;
+  });
+}
+
+/** Until the attempt says that it is done; as long as something new comes, without end. `have` is what there is so far. */
+async function keepTrying(
+  entry: TreeEntry,
+  transfer: Transfer,
+  have: () => Promise<number>,
+  attempt: () => Promise<boolean>,
+): Promise<void> {
+  let fruitless = 0;
   for (;;) {
-    const before = await options.blobs.partialBytes(entry.sha256);
-    const why = await fetchRest(entry, options).catch((error: unknown) => failedAttempt(error, options));
-    if (why === undefined) return;
-    if (why === 'changed') {
-      // Once more from the beginning: a proxy may have mixed two answers. Twice is a blob that was changed.
-      if (startedOver) throw changed(entry);
-      startedOver = true;
-      continue;
+    const before = await have();
+    try {
+      if (await attempt()) return;
+    } catch (error) {
+      const why = failedAttempt(error, transfer);
+      const isFruitful = !(error instanceof TooSlowError) && (await have()) !== before;
+      fruitless = isFruitful ? 0 : fruitless + 1;
+      if (fruitless >= (transfer.attempts ?? ATTEMPTS)) throw incomplete(entry, why);
+      await delay(backoffMs(fruitless, 0.5 + Math.random() / 2, 200, 5_000), undefined, { signal: transfer.signal });
     }
-    fruitless = (await options.blobs.partialBytes(entry.sha256)) > before ? 0 : fruitless + 1;
-    if (fruitless >= (options.attempts ?? ATTEMPTS)) throw incomplete(entry, why);
-    await delay(backoffMs(fruitless, 0.5 + Math.random() / 2, 200, 5_000), undefined, { signal: options.signal });
   }
 }
 
 /** What a failed attempt means: text for "try again", or it is thrown. */
-function failedAttempt(error: unknown, { signal }: DownloadOptions): string {
-  if (signal.aborted) throw error;
-  const { code } = error as NodeJS.ErrnoException;
-  if (['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'].includes(code ?? '')) throw error;
-  if (error instanceof DownloadHTTPError && [403, 404].includes(error.statusCode)) {
+function failedAttempt(error: unknown, { signal }: Transfer): string {
+  if (signal.aborted || error instanceof StepFailure || isOurs(error)) throw error;
+  if (error instanceof HttpStatusError && [403, 404].includes(error.status)) {
     throw new StepFailure('BLOB_NOT_FOUND', `${messageOf(error)}: a file of the release is not in the catalog`);
   }
   return messageOf(error);
 }
 
-/** One attempt. Undefined: it is there; `changed`: the bytes are wrong and were removed; otherwise why it broke off. */
-async function fetchRest(entry: TreeEntry, options: DownloadOptions): Promise<string | undefined> {
-  const path = options.blobs.partialPathOf(entry.sha256);
-  const hash = createHash('sha256');
-  const handle = await open(path, 'a');
-  let bytes: number;
-  try {
-    bytes = await hashPartial(path, hash, options.signal);
-    if (bytes < entry.size || entry.size === 0) bytes = await append(entry, handle, hash, bytes, options);
-    if (bytes < entry.size) return `${bytes} of ${entry.size} bytes arrived`;
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  if (bytes === entry.size && hash.digest('hex') === entry.sha256) {
-    const final = options.blobs.pathOf(entry.sha256);
-    await mkdir(dirname(final), { recursive: true });
-    await rename(path, final);
-    syncFolder(dirname(final));
-    return undefined;
-  }
-  await rm(path, { force: true });
-  options.onBytes(-bytes);
-  return 'changed';
+/** Nothing gets better by asking the catalog again. */
+function isOurs(error: unknown): boolean {
+  const { code = '', path, syscall } = error as NodeJS.ErrnoException;
+  return path !== undefined || (syscall !== 'connect' && OURS.includes(code));
 }
 
-async function hashPartial(path: string, hash: Hash, signal: AbortSignal): Promise<number> {
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024, signal })) {
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).byteLength;
-  }
-  return bytes;
-}
-
-/** Appends what is missing; answers the length afterwards. A server that does not know ranges makes it begin anew. */
-async function append(
-  entry: TreeEntry,
-  handle: FileHandle,
-  hash: Hash,
-  have: number,
-  options: DownloadOptions,
-): Promise<number> {
-  const stalled = new AbortController();
-  const watch = setTimeout(() => stalled.abort(new Error(`nothing arrived for ${STALLED_MS / 1000} s`)), STALLED_MS);
-  const signal = AbortSignal.any([options.signal, stalled.signal]);
-  try {
-    const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {};
-    const url = `${options.catalogUrl}/blobs/${entry.sha256}`;
-    const response = await get(
-      url,
-      { credential: options.credential, signal, attempts: 1, timeoutMs: 3_600_000 },
-      headers,
-    );
-    if (have > 0 && response.status !== 206) {
-      await response.body?.cancel();
-      await handle.truncate(0);
-      options.onBytes(-have);
-      throw new Error('the server does not continue downloads; it is begun anew');
-    }
-    let bytes = have;
-    for await (const chunk of bodyOf(response)) {
-      watch.refresh();
-      bytes += chunk.byteLength;
-      if (bytes > entry.size) return bytes;
-      hash.update(chunk);
-      await handle.write(chunk);
-      options.onBytes(chunk.byteLength);
-    }
-    return bytes;
-  } finally {
-    clearTimeout(watch);
-  }
-}
+const OURS: readonly string[] = ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'EFBIG', 'EMFILE', 'ENFILE'];
 
 function changed(entry: TreeEntry): StepFailure {
   const message = `${entry.path} is not the file that was signed; it was refused. Publish the release again`;

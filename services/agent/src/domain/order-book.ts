@@ -2,7 +2,7 @@ import { assertNever, failure, reject, type Decider, type Failure, type Rejected
 import { isLocal, planOf, type Evidence, type Order, type OrderResult, type Step, type StepEvidence } from './order.js';
 
 /*
- * The orders of one host. Owns the rules: one order at a time, in order of arrival; a repeat changes nothing; an order with a lower
+ * The orders of one host. Owns the rules: one order at a time, in order of arrival, but facts are answered while a release is staged; a repeat changes nothing; an order with a lower
  * fence than the highest seen is refused, when it arrives and again when its turn comes; past its deadline an
  * order is not begun; an order that was begun goes through its steps in their order and ends once. What happened is in the journal
  * before anything else happens, so this state is what a restarted agent continues from.
@@ -94,14 +94,28 @@ export function nextStep(state: RunningOrder): Step | undefined {
   return planOf(state.order.action)[state.done.length];
 }
 
-/** The order whose turn it is: the one that runs, else the first that waits. */
-export function nextOrder(book: OrderBook): Exclude<OrderState, { phase: 'finished' }> | undefined {
-  let first: Extract<OrderState, { phase: 'waiting' }> | undefined;
-  for (const state of book.orders.values()) {
-    if (state.phase === 'running') return state;
-    if (state.phase === 'waiting') first ??= state;
+export type OpenOrder = Exclude<OrderState, { phase: 'finished' }>;
+
+/** The orders whose turn it is: those that run, and those of the waiting, in order of arrival, that may run beside them. */
+export function dueOrders(book: OrderBook): readonly OpenOrder[] {
+  const open = [...book.orders.values()].filter((state) => state.phase !== 'finished');
+  const due: OpenOrder[] = open.filter(({ phase }) => phase === 'running');
+  for (const state of open.filter(({ phase }) => phase === 'waiting')) {
+    if (due.every((other) => mayRunBeside(other, state))) due.push(state);
+    // Nobody overtakes an order that has to be alone.
+    else if (!isQuiet(state)) break;
   }
-  return first;
+  return due;
+}
+
+/** It changes nothing that another order depends on. */
+function isQuiet({ order }: OpenOrder): boolean {
+  return order.action.kind === 'collect-facts' || order.action.kind === 'stage-release';
+}
+
+/** A download may take hours, and facts are wanted now. Everything else is alone. */
+function mayRunBeside(one: OpenOrder, other: OpenOrder): boolean {
+  return isQuiet(one) && isQuiet(other) && one.order.action.kind !== other.order.action.kind;
 }
 
 export function createOrderBook(host: HostName): Decider<OrderBook, OrderCommand, OrderEvent> {
@@ -150,7 +164,7 @@ function begin(
   { order, at, installedVersion }: Extract<OrderCommand, { type: 'begin' }>,
 ): Decision {
   if (state.phase !== 'waiting') return [];
-  if (nextOrder(book) !== state) return misused(`it is not the turn of ${order}`);
+  if (!dueOrders(book).some((due) => due === state)) return misused(`it is not the turn of ${order}`);
   const refusal = fencedOff(host, book, state.order) ?? tooLate(host, state.order, at);
   const dataUntouched = neverCameToData(book, state.order);
   if (!refusal) return [{ type: 'begun', order, at, fromVersion: installedVersion, dataUntouched }];
