@@ -65,7 +65,7 @@ describe('a command', () => {
       require('node:fs').writeFileSync('pids', String(child.pid));
       console.log('hanging');
       setInterval(() => undefined, 1000);`;
-    const outcome = await node(deaf, { timeoutMs: 700 });
+    const outcome = await node(deaf, { timeoutMs: 3_000 });
     expect(outcome).toMatchObject({ kind: 'timed-out', output: 'hanging' });
     expect(isAlive(pidIn('pids'))).toBe(false);
   });
@@ -73,7 +73,7 @@ describe('a command', () => {
   it('may end by itself when it is asked to', async () => {
     const polite =
       'process.on("SIGTERM", () => { console.log("bye"); process.exit(0); }); setInterval(() => undefined, 1000);';
-    expect(await node(polite, { timeoutMs: 500, graceMs: 5_000 })).toMatchObject({ kind: 'timed-out', output: 'bye' });
+    expect(await node(polite, { timeoutMs: 2_000, graceMs: 5_000 })).toMatchObject({ kind: 'timed-out', output: 'bye' });
   });
 
   it('may leave a program running that holds its output open', async () => {
