@@ -3,6 +3,7 @@ import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
+import { diffReleases } from './rpc/diff.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
@@ -28,6 +29,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(catalogV1.CatalogServiceService, {
       ...productHandlers(parts.documents),
       ...releaseHandlers(parts),
+      diffReleases: (request) => diffReleases(parts, request),
       ...installationHandlers(parts),
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),

@@ -9,7 +9,6 @@ import { releaseMachine } from '../machines.js';
 import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';
-import { diffReleases } from './diff.js';
 import type { Waves } from '../waves.js';
 import { releaseToWire, stateToDomain } from '../wire.js';
 
@@ -27,7 +26,7 @@ export interface ReleaseParts {
   readonly waves: Waves;
 }
 
-type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases' | 'diffReleases';
+type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases';
 
 export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
   const { documents, publishing } = parts;
@@ -56,7 +55,6 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       return isRejected(release) ? release : { release: await releaseWithFiles(parts.blobs, release) };
     },
     listReleases: (request) => listReleases(documents, request),
-    diffReleases: (request) => diffReleases(parts, request),
   };
 }
 
