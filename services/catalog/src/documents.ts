@@ -5,8 +5,8 @@ import { isSigned, type ReleaseState } from './domain/release.js';
 import type { TokenState } from './domain/token.js';
 import { versionKey } from './domain/version.js';
 import type { Outcome } from './domain/wave-plan.js';
-import { dueOf, type WaveState } from './domain/wave.js';
 import type { RepositoryDocument } from './tuf/writing.js';
+import { dueOf, isBinding, type WaveState } from './domain/wave.js';
 
 /*
  * Documents of the catalog: the states of the domain as they are, one collection each. Lists run over an index of one constant
@@ -68,6 +68,7 @@ const waves: CollectionSpec<WaveState> = {
     product: wave.state === 'absent' ? undefined : wave.plan.product,
     created: wave.state === 'absent' ? undefined : wave.createdAt,
     due_at: dueOf(wave),
+    binding: isBinding(wave) ? true : undefined,
     // One wave at a time brings a release to a channel.
     target:
       wave.state === 'running' || wave.state === 'stopped'
@@ -77,6 +78,7 @@ const waves: CollectionSpec<WaveState> = {
   indexes: [
     { name: ALL, fields: ['all', 'created'] },
     { name: 'product', fields: ['product', 'created'] },
+    { name: 'binding', fields: ['product', 'binding', 'created'] },
     { name: DUE, fields: ['due_at'] },
     { name: 'target', fields: ['target'], unique: true },
   ],

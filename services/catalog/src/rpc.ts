@@ -4,6 +4,7 @@ import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
 import type { Signing } from './signing.js';
+import { diffReleases } from './rpc/diff.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
@@ -31,6 +32,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(catalogV1.CatalogServiceService, {
       ...productHandlers(parts.documents),
       ...releaseHandlers(parts),
+      diffReleases: (request) => diffReleases(parts, request),
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
     }),

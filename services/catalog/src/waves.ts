@@ -39,8 +39,8 @@ export interface Waves {
   resume(wave: string, word: Omit<Word, 'at'>): Promise<KnownWave | Rejected>;
   abort(wave: string, word: Omit<Word, 'at'>): Promise<KnownWave | Rejected>;
   admit(wave: string, installation: string, word: Omit<Word, 'at'>): Promise<KnownWave | Rejected>;
-  /** All waves of a product. */
-  ofProduct(product: string): Promise<readonly NamedWave[]>;
+  /** Waves of a product that may keep an installation from a release, newest first. */
+  bindingOf(product: string): Promise<readonly NamedWave[]>;
   outcomesOf(wave: string): Promise<ReadonlyMap<string, Outcome>>;
   /** How a run ended that was to install a release. */
   hear(spec: RunSpec, outcome: Outcome['outcome'], reason: string, envelope: EventEnvelope): Promise<void>;
@@ -89,7 +89,7 @@ export function createWaves(parts: WaveParts): Waves {
     },
     abort: (wave, word) => act(wave, (at) => ({ type: 'abort', ...word, at })),
     admit: (wave, installation, word) => act(wave, (at) => ({ type: 'admit', installation, ...word, at })),
-    ofProduct: (product) => wavesOf(documents, product),
+    bindingOf: (product) => bindingWaves(documents, product),
     outcomesOf: (wave) => outcomesOf(documents, wave),
     hear: (spec, outcome, reason, envelope) => hear(parts, look, spec, { outcome, reason }, envelope),
     lookAtRelease: async (product, version) => {
@@ -140,9 +140,21 @@ async function lookAt(parts: WaveParts, wave: string): Promise<number | undefine
   const counted = await count(parts, wave, plan, setAside);
   const make = (at: number): WaveCommand => ({ type: 'look', census: counted, ...withdrawn, at });
   const foreseen = run(waveDecider, state, make(await context.store.now()));
-  for (const event of isRejected(foreseen) ? [] : foreseen.events) await tell(parts, wave, event);
+  for (const event of isRejected(foreseen) ? [] : foreseen.events) {
+    await tell(parts, wave, event);
+    if (event.type === 'finished') await supersede(parts, plan);
+  }
   const after = await command(parts, wave, make);
   return isRejected(after) ? undefined : dueOf(after);
+}
+
+/** Waves for the same that were aborted before would hold the release back again, when this one binds nobody any more. */
+async function supersede(parts: WaveParts, { product, version, channel }: WavePlan): Promise<void> {
+  for (const { wave, state } of await bindingWaves(parts.documents, product)) {
+    const { plan } = state;
+    if (plan.version !== version || plan.channel !== channel) continue;
+    await command(parts, wave, () => ({ type: 'supersede' }));
+  }
 }
 
 async function tell({ context }: WaveParts, wave: string, event: WaveEvent): Promise<void> {
@@ -199,15 +211,15 @@ async function failuresOf(parts: WaveParts, wave: string): Promise<SetAside> {
   return (await count(parts, wave, state.plan, state.setAside)).failures;
 }
 
-async function wavesOf(documents: Documents, product: string): Promise<readonly NamedWave[]> {
+async function bindingWaves(documents: Documents, product: string): Promise<readonly NamedWave[]> {
   const { items } = await documents.waves.query({
-    ...{ index: 'product', where: { product }, order: 'descending', limit: PAGE },
+    ...{ index: 'binding', where: { product, binding: true }, order: 'descending', limit: PAGE },
   });
   return items.flatMap(({ id, data }) => (data.state === 'absent' ? [] : [{ wave: id, state: data }]));
 }
 
 async function openWaves(documents: Documents, product: string, version: string): Promise<readonly NamedWave[]> {
-  const waves = await wavesOf(documents, product);
+  const waves = await bindingWaves(documents, product);
   return waves.filter(({ state }) => state.plan.version === version && isOpen(state));
 }
 

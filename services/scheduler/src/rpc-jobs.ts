@@ -159,7 +159,7 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
   const refusal =
     (await dangling(parts, id, merged, place)) ??
-    (await manySteps(parts, installation, merged)) ??
+    (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
   const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };

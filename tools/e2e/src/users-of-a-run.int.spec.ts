@@ -36,7 +36,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       stack = await startStack({
         modules: [catalogModule, schedulerModule, sessionModule],
         ...pair,
-        settings: { gateLeaseMs: LEASE_MS, firstStartSettleMs: 0 },
+        settings: { gateLeaseMs: LEASE_MS, firstStartSettleMs: 0, planSettleMs: 100 },
       });
       await addSite(stack, { settings: { reactionTime: { seconds: 20n, nanos: 0 } } });
       const joined = { installation: SITE, host: 'ts1', role: HostRole.TERMINAL_SERVER, installedVersion: version };
@@ -212,6 +212,42 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await lastcall.run('hold', 'approve', hold)).exitCode).toBe(4);
       expect((await lastcall.run('hold', 'list')).out).toBe('no holds\n');
       await cancel(run);
+    }, 40_000);
+
+    it('takes back what was announced, and a logoff that is under way, when their release is withdrawn', async () => {
+      await policy({ announcementsOff: false, announceBefore: [{ seconds: 7_200n, nanos: 0 }] });
+      const ada = await attach('ada', { host: 'ts1' });
+      const run = await start('bad');
+      await ada.hears('logoff');
+      await save('tonight', { version: run.toVersion });
+      await scheduler().enableJob({
+        name: `${NAME}/jobs/tonight`,
+        etag: '',
+        confirmedCautions: ['inside-business-hours'],
+      });
+      await ada.hears('announcement');
+      const withdrawn = await lastcall.run(
+        'release',
+        'withdraw',
+        'encore',
+        run.toVersion,
+        '--reason',
+        'It loses bookings.',
+      );
+      expect(withdrawn.exitCode).toBe(0);
+      await ada.hears('cancelled');
+      const { message } = await stack.seen('RunCancelRequested', (m) => m.run?.run === run.run);
+      expect(message).toMatchObject({
+        requestedBy: 'scheduler',
+        reason: expect.stringContaining('It loses bookings.'),
+      });
+      await stack.publish('RunCancelled', SITE, { ...message, run });
+      await ada.hears('withdrawn');
+      expect(await finished(run)).toMatchObject({ outcome: RunOutcome.CANCELLED });
+      expect((await gate()).state).toBe(sessionV1.GateState.OPEN);
+      const shown = await lastcall.run('job', 'show', 'tonight');
+      expect(shown.out).toMatch(/State +disabled\nWhy +the release 11\.1\.\d+ was withdrawn: It loses bookings\./);
+      expect((await lastcall.run('job', 'list')).out).toMatch(/tonight .* disabled .*the release .* was withdrawn/);
     }, 40_000);
 
     it('reports what became of each user, and lets an administrator prove a first start', async () => {

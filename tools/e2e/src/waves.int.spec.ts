@@ -222,10 +222,15 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       });
       await waves().abortWave({ name: 'waves/spring', reason: 'other stages' });
       expect((await offered('berlin')).release).toBeUndefined();
-      await create({ stages: [{ members: { $case: 'percent', value: 100 }, size: 0 }] }, 'summer');
+      const all = { stages: [{ members: { $case: 'percent' as const, value: 100 }, size: 0 }], neededPercent: 1 };
+      await create({ ...all, soakTime: { seconds: 0n, nanos: 0 } }, 'summer');
       expect(await offered('bremen')).toMatchObject({ release: { version: VERSION }, wave: 'waves/summer' });
-      const { waves: all } = await waves().listWaves({ product: 'encore', pageSize: 0, pageToken: '' });
-      expect(all.map((w) => w.name)).toEqual(['waves/summer', 'waves/spring']);
+      await update('bremen', 'InstallationUpdated');
+      await until(async () => (await offered('berlin')).wave === '', 'the second wave to be done');
+      // The one that was aborted does not hold it back again.
+      expect(await offered('berlin')).toMatchObject({ release: { version: VERSION }, reason: '' });
+      const { waves: both } = await waves().listWaves({ product: 'encore', pageSize: 0, pageToken: '' });
+      expect(both.map((w) => w.name)).toEqual(['waves/summer', 'waves/spring']);
     });
 
     it('is refused with every wrong field, and leaves nothing behind', async () => {

@@ -13,6 +13,7 @@ import {
 import {
   BY_ITSELF,
   dueOf,
+  isBinding,
   isSettled,
   LOOK_EVERY_MS,
   MAX_ADMITTED,
@@ -110,6 +111,12 @@ describe('a wave', () => {
     ],
     ['ends with its release when it is stopped', [stop, { ...look(5, both), withdrawn: 'bad' }], { state: 'aborted' }],
     ['lets one in', [admit('x')], { admitted: { x: said } }],
+    [
+      'binds nobody any more when another one is done',
+      [abort, { type: 'supersede' }],
+      { state: 'aborted', superseded: true },
+    ],
+    ['binds as long as it runs', [{ type: 'supersede' }], running(null, 0)],
     ['forgets whom it let in when it is aborted', [admit('x'), abort], { admitted: {} }],
   ] as [string, WaveCommand[], object][])('%s', (_, commands, expected) =>
     expect(given(create(), ...commands).state).toMatchObject(expected),
@@ -181,6 +188,13 @@ describe('a wave', () => {
     expect(given(create(), ...many, admit('one-more')).refused).toEqual(['TOO_MANY_ADMITTED']);
   });
 
+  it('binds until it is done, or superseded after it was aborted', () => {
+    const binds = (...commands: WaveCommand[]) => isBinding(given(...commands).state);
+    for (const commands of [[create()], [create(), stop], [create(), abort]]) expect(binds(...commands)).toBe(true);
+    for (const commands of [[], DONE, [create(), abort, { type: 'supersede' } as const]])
+      expect(binds(...commands)).toBe(false);
+  });
+
   it('has a due time while it runs, and none otherwise', () => {
     expect(dueOf(given(create()).state)).toBe(0);
     expect(dueOf(given(create(), look(5, two(stage(2)))).state)).toBe(5 + LOOK_EVERY_MS);
@@ -200,7 +214,7 @@ describe('a wave under any commands in any order', () => {
   const command = fc.oneof(
     { weight: 6, arbitrary: fc.tuple(anyCensus, fc.nat(900)).map(([c, at]): WaveCommand => look(at, c)) },
     anyCensus.map((c): WaveCommand => ({ ...look(0, c), withdrawn: 'bad' })),
-    fc.constantFrom(stop, abort, admit('x')),
+    fc.constantFrom<WaveCommand>(stop, abort, admit('x'), { type: 'supersede' }),
     failures.map((f): WaveCommand => resume(f)),
   );
 
@@ -230,13 +244,14 @@ function checkStep(before: WaveState, after: WaveState, command: WaveCommand): v
   // Only what runs goes on, and only after the whole soak.
   if (after.stage > before.stage || (after.state === 'done' && before.state !== 'done')) {
     const { plan: p, soakUntil, stage: at } = before as Extract<WaveState, { state: 'running' }>;
-    const census_ = command.type === 'look' ? command.census : counted([]);
-    const nobody = census_.stages[at]?.size === 0;
+    if (command.type !== 'look') throw new Error('only a look goes on');
+    const { census: seen, at: now } = command;
+    const nobody = seen.stages[at]?.size === 0;
     expect(before.state).toBe('running');
-    if (p.soakMs > 0 && !nobody) expect(soakUntil !== null && command.at >= soakUntil).toBe(true);
-    expect(Object.keys(census_.failures).length).toBeLessThan(2);
+    if (p.soakMs > 0 && !nobody) expect(soakUntil !== null && now >= soakUntil).toBe(true);
+    expect(Object.keys(seen.failures).length).toBeLessThan(2);
   }
-  if (before.state === 'aborted' || before.state === 'done') expect(after).toBe(before);
+  if (before.state === 'aborted' || before.state === 'done') expect(after.state).toBe(before.state);
   // Nobody but a person lets a stopped wave run.
   if (before.state === 'stopped' && after.state === 'running') expect(command.type).toBe('resume');
 }

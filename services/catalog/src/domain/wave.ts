@@ -43,7 +43,8 @@ export type WaveState =
     })
   | (Known & { readonly state: 'stopped'; readonly word: Word })
   | (Known & { readonly state: 'done' })
-  | (Known & { readonly state: 'aborted'; readonly word: Word });
+  /** `superseded`: another wave has brought the release to everybody. */
+  | (Known & { readonly state: 'aborted'; readonly word: Word; readonly superseded?: true });
 export type KnownWave = Exclude<WaveState, { state: 'absent' }>;
 type Running = Extract<WaveState, { state: 'running' }>;
 
@@ -61,6 +62,8 @@ export type WaveCommand =
   /** `failures`: what has failed until now. */
   | ({ readonly type: 'resume'; readonly failures: SetAside } & Word)
   | ({ readonly type: 'abort' } & Word)
+  /** A later wave with the same release for the same channel is about to be done. */
+  | { readonly type: 'supersede' }
   | ({ readonly type: 'admit'; readonly installation: string } & Word);
 
 export type WaveEvent =
@@ -78,6 +81,7 @@ export type WaveEvent =
   | ({ readonly type: 'stopped' } & Word)
   | ({ readonly type: 'resumed'; readonly failures: SetAside } & Word)
   | ({ readonly type: 'aborted' } & Word)
+  | { readonly type: 'superseded' }
   | ({ readonly type: 'admitted'; readonly installation: string } & Word);
 
 /** Installations that come, go or change their group are noticed so soon. */
@@ -103,6 +107,8 @@ function decide(state: WaveState, command: WaveCommand): Decision {
     case 'abort':
       if (state.state === 'aborted') return [];
       return state.state === 'done' ? isDone() : [{ ...command, type: 'aborted' }];
+    case 'supersede':
+      return state.state === 'aborted' && !state.superseded ? [{ type: 'superseded' }] : [];
     case 'admit':
       return decideAdmit(state, command);
     default:
@@ -264,6 +270,8 @@ function evolve(state: WaveState, event: WaveEvent): WaveState {
     }
     case 'aborted':
       return { ...noted(known, entry('aborted', event)), admitted: {}, state: 'aborted', word: wordOf(event) };
+    case 'superseded':
+      return state.state === 'aborted' ? { ...state, superseded: true } : state;
     case 'admitted': {
       const admitted = { ...known.admitted, [event.installation]: wordOf(event) };
       return { ...state, ...noted(known, entry(`${event.installation} let in before its turn`, event)), admitted };
@@ -290,4 +298,10 @@ export const waveDecider: Decider<WaveState, WaveCommand, WaveEvent> = { initial
 /** When somebody has to look; undefined: nobody. */
 export function dueOf(state: WaveState): number | undefined {
   return state.state === 'running' ? (state.soakUntil ?? state.lookAt) : undefined;
+}
+
+/** Whether it may keep an installation from its release: nobody has to look at the others. */
+export function isBinding(state: WaveState): boolean {
+  if (state.state === 'aborted') return !state.superseded;
+  return state.state === 'running' || state.state === 'stopped';
 }

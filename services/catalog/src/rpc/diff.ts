@@ -15,7 +15,7 @@ import {
 } from '../domain/release-diff.js';
 import { readTrees } from '../releases.js';
 import { Wrong } from '../requests.js';
-import { findRelease } from './find-release.js';
+import { findRelease } from './releases.js';
 
 /** A message has at most 1 MiB. */
 const MAX_FILES = 1_000;

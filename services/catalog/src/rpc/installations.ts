@@ -13,7 +13,7 @@ import type { Waves } from '../waves.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';
 import { publishedReleases } from './published-releases.js';
-import { findRelease } from './find-release.js';
+import { findRelease } from './releases.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
 type Names =
@@ -152,7 +152,7 @@ async function answerCheckUpdate(
   const found = wrong.rejected() ?? (await findInstallation(documents, installation));
   if (isRejected(found)) return found;
   const asker: Asker = { installation, group: found.settings.group ?? '', channel: found.settings.channel };
-  const waves = await parts.waves.ofProduct(found.settings.product);
+  const waves = await parts.waves.bindingOf(found.settings.product);
   const question = await questionOf(documents, found, asker, waves);
   if (isRejected(question)) return question;
   const check = request.version === '' ? checkUpdate(question) : checkVersion(question, request.version);
@@ -195,7 +195,7 @@ function waveOf(
 ): Pick<catalogV1.CheckUpdateResponse, 'wave' | 'waveStage'> {
   const release = published.find(({ version }) => version === target);
   const found = release && waveFor(waves, asker, release);
-  if (!found || found.state.state === 'done') return { wave: '', waveStage: 0 };
+  if (!found) return { wave: '', waveStage: 0 };
   const { wave, state } = found;
   const isIn = state.plan.channel === asker.channel;
   return { wave: formatName('wave', { wave }), waveStage: isIn ? stageOf(wave, state.plan, asker) + 1 : 0 };

@@ -9,8 +9,6 @@ import { releaseMachine } from '../machines.js';
 import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';
-import { diffReleases } from './diff.js';
-import { findRelease } from './find-release.js';
 import type { Waves } from '../waves.js';
 import { releaseToWire, stateToDomain } from '../wire.js';
 
@@ -28,7 +26,7 @@ export interface ReleaseParts {
   readonly waves: Waves;
 }
 
-type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases' | 'diffReleases';
+type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases';
 
 export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
   const { documents, publishing } = parts;
@@ -57,7 +55,6 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       return isRejected(release) ? release : { release: await releaseWithFiles(parts.blobs, release) };
     },
     listReleases: (request) => listReleases(documents, request),
-    diffReleases: (request) => diffReleases(parts, request),
   };
 }
 
@@ -91,6 +88,16 @@ async function createRelease(
 
 function unknownProduct(product: string): Rejected {
   return reject('not-found', 'PRODUCT_NOT_FOUND', `there is no product ${product}; create it first`);
+}
+
+export async function findRelease(
+  documents: Documents,
+  product: string,
+  version: string,
+): Promise<KnownRelease | Rejected> {
+  const release = (await documents.releases.get(releaseId(product, version)))?.data;
+  if (release && release.state !== 'absent') return release;
+  return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
 }
 
 /** With its manifest, and with the files of its trees when they fit into one message. */

@@ -22,7 +22,7 @@ import { parsePage, Wrong } from '../requests.js';
 import type { Waves } from '../waves.js';
 import { findInstallation } from './installations.js';
 import { findProduct } from './products.js';
-import { findRelease } from './find-release.js';
+import { findRelease } from './releases.js';
 
 export interface WaveRpcParts {
   readonly documents: Documents;
