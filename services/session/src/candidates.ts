@@ -11,6 +11,7 @@ import type { Ledger } from './ledger.js';
 import type { AttachStream, LocalSession } from './local-session.js';
 import type { Hello } from './parse-hello.js';
 import type { Presence } from './presence.js';
+import { lookUp } from './lookups.js';
 import { sessionId } from './session-id.js';
 import type { SessionSettings } from './settings.js';
 
@@ -75,7 +76,7 @@ export async function chooseCandidates(
     if (refusal) entry.resolve({ refusal });
     else fresh.push(comingNew(entry, who, replica, gate, now));
   };
-  await Promise.all(batch.map(judge));
+  await lookUp(batch, judge);
   const room = fresh.length === 0 ? 0 : await capacity.roomFor(record.id, fresh.length);
   refuseAll(fresh.slice(room), tooMany({ phrase: 'full', max: settings.maxSessionsPerInstallation }));
   return [...onlyOne(back), ...fresh.slice(0, room)];
@@ -105,7 +106,12 @@ export function zoneOf({ data: { facts } }: GateRecord): string {
 async function findBefore({ documents, ledger }: CandidatesOptions, { hello, subject }: Applicant) {
   const { resume, installation, user } = hello;
   if (!resume) return undefined;
-  const found = await newestAttachment(documents, installation, resume.session);
+  let found = await newestAttachment(documents, installation, resume.session);
+  if (found && ledger.isGoing(found.id)) {
+    // It may have been taken back before it was welcomed: the one before it is the session then.
+    await ledger.flush();
+    found = await newestAttachment(documents, installation, resume.session);
+  }
   if (found?.data.user !== user) return undefined;
   if ((found.data.subject ?? subject) !== subject || ledger.isGoing(found.id)) return undefined;
   return found.data.secretHash === sha256Hex(resume.secret) ? { ...found, secret: resume.secret } : undefined;

@@ -10,8 +10,8 @@ import type { Sheets } from './sheets.js';
 import type { Watch } from './watch.js';
 
 /*
- * What repeats: the lease of this replica, the sweep over its streams, which is the only clock that they have, and the look at the
- * store for what was not heard.
+ * What repeats: the lease of this replica, what dead replicas left behind, the sweep over the streams, which is the only clock that they
+ * have, and the look at the store for what was not heard.
  */
 
 export interface DutyParts {
@@ -31,16 +31,31 @@ const SWEEP_MS = 500;
 const LOOK_MS = 1_000;
 
 export function createDuties(parts: DutyParts): readonly Duty[] {
-  return [presenceDuty(parts), sweepDuty(parts), lookDuty(parts)];
+  return [leaseDuty(parts), remainsDuty(parts), sweepDuty(parts), lookDuty(parts)];
 }
 
-function presenceDuty({ presence, sheets, replacements, leaseMs }: DutyParts): Duty {
-  let tidiedAt = 0;
+/**
+ * Alone: what others left behind may be thousands of sessions, and a lease that waits for that is lost. So often that on a machine that is
+ * short of time one renewal may take a quarter of the lease.
+ */
+function leaseDuty({ presence, leaseMs }: DutyParts): Duty {
   return {
     name: 'presence',
-    everyMs: Math.ceil(leaseMs / 3),
+    everyMs: Math.ceil(leaseMs / 5),
     runOnce: async () => {
       await presence.renew();
+      return undefined;
+    },
+  };
+}
+
+function remainsDuty({ presence, sheets, replacements, leaseMs }: DutyParts): Duty {
+  let tidiedAt = 0;
+  return {
+    name: 'dead-replicas',
+    everyMs: Math.ceil(leaseMs / 3),
+    runOnce: async () => {
+      await presence.hold();
       await presence.bury();
       const replicas = await presence.replicas();
       const now = presence.now();

@@ -10,6 +10,7 @@ import {
   type ReplicaDocument,
   type SessionDocument,
 } from './documents.js';
+import { lookUp } from './lookups.js';
 import { StoreClock } from './store-clock.js';
 
 /*
@@ -159,8 +160,8 @@ export class Presence implements Clock {
   /** A session that has come back elsewhere is not over. */
   private async removeBuried(attachments: readonly Document<SessionDocument>[]): Promise<void> {
     const { documents } = this.options;
-    const newest = await Promise.all(
-      attachments.map(({ data }) => newestAttachment(documents, data.installation, data.session)),
+    const newest = await lookUp(attachments, ({ data }) =>
+      newestAttachment(documents, data.installation, data.session),
     );
     await this.options.buried(attachments.filter(({ id }, i) => newest[i]?.id === id).map(({ data }) => data));
     await documents.sessions.removeMany(attachments.map(({ id }) => id));

@@ -1,7 +1,7 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { randomSecret, sha256Hex } from '@lastcall/kernel';
 import { describeWith, startStack, type Stack } from '@lastcall/testkit';
-import { BY_INSTALLATION, type SessionDocument } from './documents.js';
+import { BY_INSTALLATION, BY_REPLICA, type SessionDocument } from './documents.js';
 import { resumeToken } from './parse-hello.js';
 import { sessionId } from './session-id.js';
 import { AttachClient } from './testing/attach-client.js';
@@ -94,6 +94,31 @@ function suite(backing: Backing): void {
     expect((await other.until('welcome')).session).toBe(session);
     expect((await one.until('ended')).reason).toBe(EndReason.REPLACED);
   }, 20_000);
+
+  it('have whoever says goodbye here and comes back there in the same moment once, whatever was first', async () => {
+    const rounds = Array.from({ length: 10 }, async (_, i) => {
+      const user = `user-${i}`;
+      const { client: one, welcome } = await pair.attached(pair.first, { user });
+      one.say({ $case: 'goodbye', value: {} });
+      const { resumeToken } = welcome;
+      const { client: other } = await pair.attached(pair.second, { user, resumeToken });
+      await one.ended;
+      return other;
+    });
+    const inside = await Promise.all(rounds);
+    await eventually(async () => (await pair.documents.sessions.count({ index: BY_REPLICA })) === inside.length);
+    // Where the end was in the store before, its token is worth nothing.
+    const { client: gone, welcome } = await pair.attached(pair.first, { user: 'gone' });
+    gone.say({ $case: 'goodbye', value: {} });
+    await eventually(async () => (await pair.documents.sessions.get(`${welcome.session}.1`)) === undefined);
+    const late = await pair.attached(pair.second, { user: 'gone', resumeToken: welcome.resumeToken });
+    expect(late.welcome.session).not.toBe(welcome.session);
+    const run = withoutTerminalServers({ reactionTimeMs: 300 });
+    await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
+    for (const other of inside) expect((await other.until('ended')).reason).toBe(EndReason.DEADLINE);
+    const { message } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    expect(message.summary).toMatchObject({ told: inside.length + 1, ended: inside.length + 1, left: 0, lost: 0 });
+  }, 30_000);
 
   it('keep one of a session that comes back everywhere at once, and count that one', async () => {
     const { welcome } = await pair.attached(pair.first, { user: 'ann' });

@@ -6,6 +6,7 @@ import { countSessions as sessionsIn, newestAttachment } from './counting.js';
 import { BY_HOST, BY_INSTALLATION, BY_USER, type Documents, type SessionDocument } from './documents.js';
 import { standingNotice } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
+import { lookUp } from './lookups.js';
 import type { Presence } from './presence.js';
 import { knownGate } from './rpc-gate.js';
 import type { Sheets, Taken } from './sheets.js';
@@ -89,14 +90,12 @@ async function notElsewhere(
   items: readonly Item[],
   sightings: ReadonlyMap<string, Sighting>,
 ): Promise<readonly Item[]> {
-  const listed = await Promise.all(
-    items.map(async (item) => {
-      const { installation, session } = item.data;
-      if (sightings.has(item.id)) return item;
-      const newest = await newestAttachment(documents, installation, session);
-      return newest === undefined || newest.id === item.id ? item : undefined;
-    }),
-  );
+  const listed = await lookUp(items, async (item) => {
+    const { installation, session } = item.data;
+    if (sightings.has(item.id)) return item;
+    const newest = await newestAttachment(documents, installation, session);
+    return newest === undefined || newest.id === item.id ? item : undefined;
+  });
   return listed.filter((item) => item !== undefined);
 }
 

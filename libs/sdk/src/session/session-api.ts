@@ -13,7 +13,7 @@ export interface AttachOptions extends SessionCallbacks {
   readonly version: string;
   /** Name to show; default: `user`. */
   readonly displayName?: string;
-  /** BCP 47 language tag for texts; default en. */
+  /** BCP 47 language tag for texts, which there are in English and German; default: the installation's. */
   readonly language?: string;
   /** Default: LASTCALL_INSTALLATION. */
   readonly installation?: string;

@@ -1,6 +1,7 @@
 import { isRejected, MINUTE_MS, run as runDecider } from '@lastcall/kernel';
 import fc from 'fast-check';
-import { counts, GRACE, LIMITS, REACTION, script, T0, type Scene, type Step } from '../testing/gate-steps.js';
+import { GRACE, T0 } from '../testing/gate-commands.js';
+import { counts, LIMITS, REACTION, script, type Scene, type Step } from '../testing/gate-steps.js';
 import { endsExempt, refusalFor } from './admission.js';
 import { gateDueAt } from './expiry.js';
 import { gate } from './gate.js';

@@ -2,6 +2,7 @@ import { failure, HOUR_MS, isRejected, MINUTE_MS, run as runDecider, type RunSpe
 import { gate } from '../domain/gate.js';
 import type { GateCommand, GateEvent } from '../domain/gate-messages.js';
 import type { GateState } from '../domain/gate-state.js';
+import { runSpec } from './run-events.js';
 
 /* A run through the gate in tests of its domain: given these commands, when that one comes. */
 
@@ -12,34 +13,8 @@ export const LEASE = 12 * HOUR_MS;
 export const WHY = failure('BROKEN', 'It broke.');
 
 export function spec(run = 'r1', fence = 1, more: Partial<RunSpec> = {}): RunSpec {
-  return {
-    run,
-    installation: 'encore-berlin',
-    job: 'update',
-    type: 'software-update',
-    kind: 'multi-user',
-    product: 'encore',
-    fromVersion: '11.0.0',
-    toVersion: '11.1.0',
-    hosts: [
-      { host: 'srv', role: 'server', mayFollowLater: false },
-      { host: 'ts1', role: 'terminal-server', mayFollowLater: false },
-      { host: 'ws1', role: 'workstation', mayFollowLater: true },
-    ],
-    reactionTimeMs: 5 * MINUTE_MS,
-    message: '',
-    backupMode: 'take',
-    backupMaxAgeMs: 48 * HOUR_MS,
-    fence,
-    nominalAt: T0,
-    startedAt: T0,
-    deadlineAt: T0 + 2 * HOUR_MS,
-    requestedBy: 'operator',
-    timeZone: 'Europe/Berlin',
-    holdsAllowed: false,
-    whatsNew: '',
-    ...more,
-  };
+  const times = { reactionTimeMs: 5 * MINUTE_MS, nominalAt: T0, startedAt: T0, deadlineAt: T0 + 2 * HOUR_MS };
+  return runSpec({ run, fence, ...times, ...more });
 }
 
 /** Folds commands; the last one's events, or its refusal. */

@@ -1,44 +1,17 @@
-import { assertNever, failure, HOUR_MS, MINUTE_MS, type RunSpec } from '@lastcall/kernel';
+import { assertNever, HOUR_MS, MINUTE_MS, type RunSpec } from '@lastcall/kernel';
 import fc from 'fast-check';
 import type { GateCommand } from '../domain/gate-messages.js';
 import { holderOf, type GateState } from '../domain/gate-state.js';
+import { GRACE, spec, WHY } from './gate-commands.js';
 
 /* Anything that a gate may be told, in any order and late, with users who come and go meanwhile. */
 
-export const T0 = 1_000_000;
 export const REACTION = 5 * MINUTE_MS;
-export const GRACE = 10 * MINUTE_MS;
 export const LIMITS = { longestMs: 40 * MINUTE_MS, maxCount: 2, maxTotalDelayMs: 45 * MINUTE_MS };
-const WHY = failure('BROKEN', 'It broke.');
 
-function spec(n: number): RunSpec {
-  return {
-    run: `r${n}`,
-    installation: 'i',
-    job: 'j',
-    type: 'software-update',
-    kind: 'multi-user',
-    product: 'encore',
-    fromVersion: '1.0.0',
-    toVersion: '2.0.0',
-    hosts: [
-      { host: 'srv', role: 'server', mayFollowLater: false },
-      { host: 'ts1', role: 'terminal-server', mayFollowLater: false },
-      { host: 'ts2', role: 'terminal-server', mayFollowLater: false },
-    ],
-    reactionTimeMs: REACTION,
-    message: '',
-    backupMode: 'take',
-    backupMaxAgeMs: HOUR_MS,
-    fence: n,
-    nominalAt: T0,
-    startedAt: T0,
-    deadlineAt: T0 + 2 * HOUR_MS,
-    requestedBy: 'operator',
-    timeZone: 'UTC',
-    holdsAllowed: n !== 1,
-    whatsNew: '',
-  };
+function specOf(n: number): RunSpec {
+  const hosts = ['ts1', 'ts2'].map((host) => ({ host, role: 'terminal-server', mayFollowLater: false }) as const);
+  return spec(`r${n}`, n, { fromVersion: '1.0.0', toVersion: '2.0.0', hosts, holdsAllowed: n !== 1 });
 }
 
 type Make = (at: number) => GateCommand;
@@ -55,7 +28,7 @@ export interface Scene {
   /** What the keeper does: counts and says so. */
   count(at: number, epoch?: number): void;
 }
-const runs = [1, 2, 3, 4].map(spec);
+const runs = [1, 2, 3, 4].map(specOf);
 const anyRun = fc.constantFrom(...runs);
 const anyHost = fc.constantFrom('ts1', 'ts2');
 const anyLease = fc.constantFrom(2 * MINUTE_MS, 3 * HOUR_MS);

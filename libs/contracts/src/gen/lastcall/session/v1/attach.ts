@@ -201,7 +201,7 @@ export interface Hello {
   user: string;
   /** Name to show, up to 200 characters. */
   displayName: string;
-  /** BCP 47 language tag; empty: en. */
+  /** BCP 47 language tag, up to 35 characters; empty, or one without texts: the installation's. */
   language: string;
   /** Id of the host that the client runs on, as its agent knows it; empty when it has no agent. */
   host: string;
