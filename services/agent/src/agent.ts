@@ -7,6 +7,7 @@ import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
 import { createBackups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
+import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
 import { isLocal } from './domain/order.js';
@@ -164,6 +165,7 @@ async function assembleSteps(
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, freeBytes }),
     commands: createReleaseCommands(layout, record, options.log),
+    oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });
 }
 

@@ -17,11 +17,20 @@ type Action = NonNullable<hostOrderV1.HostOrder['action']>;
 
 const release = (version: string) => ({ product: 'encore', version });
 const RESTORE_POINT = 'rp-1';
-const backup: Action = { $case: 'takeBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const backup: Action = {
+  $case: 'takeBackup',
+  value: { product: 'encore', restorePoint: RESTORE_POINT },
+};
 const stage: Action = { $case: 'stageRelease', value: release('11.1.0') };
 const install: Action = { $case: 'installRelease', value: release('11.1.0') };
-const rollBack: Action = { $case: 'rollBackRelease', value: { ...release('11.0.0'), restorePoint: RESTORE_POINT } };
-const restore: Action = { $case: 'restoreBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const rollBack: Action = {
+  $case: 'rollBackRelease',
+  value: { ...release('11.0.0'), restorePoint: RESTORE_POINT, keepStopped: false },
+};
+const restore: Action = {
+  $case: 'restoreBackup',
+  value: { product: 'encore', restorePoint: RESTORE_POINT },
+};
 const facts: Action = { $case: 'collectFacts', value: release('11.1.0') };
 
 /** Order, what has to come before it, the steps to be killed in, version afterwards. */

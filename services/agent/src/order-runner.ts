@@ -1,6 +1,13 @@
 import { Defect, failure, type Failure } from '@lastcall/kernel';
 import { endLeftOvers, markOf } from './commands/left-over.js';
-import { nextOrder, nextStep, type OrderCommand, type OrderEvent, type RunningOrder } from './domain/order-book.js';
+import {
+  nextOrder,
+  nextStep,
+  overdue,
+  type OrderCommand,
+  type OrderEvent,
+  type RunningOrder,
+} from './domain/order-book.js';
 import type { Order, Step } from './domain/order.js';
 import type { HostRecord } from './host-record.js';
 import { isOutOfSpace, type Journal } from './journal.js';
@@ -130,6 +137,8 @@ async function runOrder(
     const step = nextStep(state);
     if (step === undefined) return finish(parts, record, id);
     if (signal.aborted) throw new Interrupted();
+    const late = overdue(parts.record, state, Date.now());
+    if (late) return finish(parts, record, id, { ...late, facts: { ...late.facts, step } });
     const problem = await runStep(parts, record, state, step, signal);
     if (problem) return finish(parts, record, id, problem);
   }

@@ -110,7 +110,9 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(saidOf('HostUpdated', run)).toBe(4);
     const installs = words.items.filter((w) => w.action === 'installRelease' && w.word !== 'received');
     expect(installs.slice(0, 2).map((w) => `${w.host} ${w.word}`)).toEqual(['srv began', 'srv finished']);
-    expect(words.items.filter((w) => w.word === 'received').map((w) => w.value?.fence)).toEqual(Array(8).fill(1));
+    expect(words.items.filter((w) => w.word === 'received').map((w) => w.value?.fence)).toEqual(Array(12).fill(1));
+    const watched = words.items.filter((w) => w.word === 'received' && w.action === 'watchHealth');
+    expect(watched.map((w) => w.host).toSorted()).toEqual(HOST_NAMES.toSorted());
     const plan = await planOf(run);
     expect(plan.state).toBe(installerV1.PlanState.UPDATED);
     expect(new Set(Object.values(statesOf(plan)))).toEqual(new Set(['updated']));

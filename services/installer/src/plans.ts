@@ -6,8 +6,9 @@ import { catchUp, type CatchUpCommand, type CatchUpState } from './domain/catch-
 import {
   hostsIn,
   isRunning,
+  policyOf,
+  stepsUnderway,
   type FinishedOrder,
-  type OrderStep,
   type PlanCommand,
   type PlanState,
   type RunningPlan,
@@ -128,16 +129,12 @@ function scheduled(document: PlanDocument, settings: InstallerSettings, now: num
   return { ...document, catchUps, dueAt: now };
 }
 
-const STEP_OF: Readonly<Record<RunningPlan['phase'], OrderStep>> = {
-  staging: 'stage',
-  installing: 'install',
-  'rolling-back': 'roll-back',
-};
-
+/** `since` is when the newest of the orders was given, so none of them has more time than this. */
 function phaseDeadline(state: RunningPlan, settings: InstallerSettings): number {
-  const { phase, since, run } = state;
-  const deadline = orderDeadline(STEP_OF[phase], since, run, settings);
-  return phase === 'staging' ? deadline : deadline + settings.resultGraceMs;
+  const { phase, since, run, tasks } = state;
+  const { settleMs } = policyOf(state);
+  const deadlines = stepsUnderway(tasks).map((step) => orderDeadline(step, since, run, { ...settings, settleMs }));
+  return Math.max(since, ...deadlines) + (phase === 'staging' ? 0 : settings.resultGraceMs);
 }
 
 function finishedIn(

@@ -14,17 +14,17 @@ export function evolvePlan(state: PlanState, event: PlanEvent): PlanState {
   return evolvePlanned(state, event);
 }
 
-function planned({ run, absentHosts, at }: Extract<PlanEvent, { type: 'planned' }>): PlanState {
+function planned({ run, absentHosts, policy, at }: Extract<PlanEvent, { type: 'planned' }>): PlanState {
   const tasks = Object.fromEntries(
     run.hosts.filter((h) => absentHosts.includes(h.host)).map((h): [string, HostTask] => [h.host, { state: 'absent' }]),
   );
-  return { phase: 'staging', run, tasks, since: at, readiness: { drainConfirmed: false } };
+  return { phase: 'staging', run, tasks, policy, since: at, readiness: { drainConfirmed: false } };
 }
 
 function cancelled(state: PlanState, run: RunSpec): PlanState {
   if (state.phase === 'none') return { phase: 'cancelled', run, tasks: {}, cancelAnswered: true };
   if (state.phase === 'cancelled') return { ...state, cancelAnswered: true };
-  return { phase: 'cancelled', run: state.run, tasks: state.tasks, cancelAnswered: true };
+  return { phase: 'cancelled', ...bodyOf(state), cancelAnswered: true };
 }
 
 type Remaining = Exclude<PlanEvent, { type: 'planned' | 'cancelled' }>;
@@ -39,6 +39,8 @@ function evolvePlanned(state: Planned, event: Remaining): PlanState {
       return withTask(state, event.host, { state: 'absent' });
     case 'host-updated':
       return withTask(state, event.host, { state: 'updated' });
+    case 'host-stopped':
+      return withTask(state, event.host, { state: 'stopped' });
     case 'host-rolled-back':
       return withTask(state, event.host, { state: 'rolled-back', dataRestored: event.dataRestored });
     case 'host-quarantined':
@@ -79,28 +81,32 @@ type PhaseEvent = Extract<
 >;
 
 function evolvePhase(state: Planned, event: PhaseEvent): PlanState {
-  const { run, tasks } = state;
+  const body = bodyOf(state);
   const restorePoint = 'restorePoint' in state ? state.restorePoint : '';
   switch (event.type) {
     case 'staged':
-      return state.phase === 'staging' ? { phase: 'staged', run, tasks, readiness: state.readiness } : state;
+      return state.phase === 'staging' ? { phase: 'staged', ...body, readiness: state.readiness } : state;
     case 'staging-failed':
     case 'abandoned':
-      return { phase: 'cancelled', run, tasks, failure: event.failure, cancelAnswered: false };
+      return { phase: 'cancelled', ...body, failure: event.failure, cancelAnswered: false };
     case 'install-started':
-      return { phase: 'installing', run, tasks, since: event.at, restorePoint: event.restorePoint };
+      return { phase: 'installing', ...body, since: event.at, restorePoint: event.restorePoint };
     case 'rollback-started':
-      return { phase: 'rolling-back', run, tasks, since: event.at, restorePoint, failure: event.failure };
+      return { phase: 'rolling-back', ...body, since: event.at, restorePoint, failure: event.failure };
     case 'updated':
-      return { phase: 'updated', run, tasks, restorePoint, at: event.at };
+      return { phase: 'updated', ...body, restorePoint, at: event.at };
     case 'rolled-back':
     case 'quarantined':
       return state.phase === 'rolling-back'
-        ? { phase: event.type, run, tasks, restorePoint, failure: state.failure }
+        ? { phase: event.type, ...body, restorePoint, failure: state.failure }
         : state;
     default:
       return assertNever(event);
   }
+}
+
+function bodyOf({ run, tasks, policy }: Planned) {
+  return { run, tasks, ...(policy && { policy }) };
 }
 
 function withTask<S extends { readonly tasks: HostTasks }>(state: S, host: string, task: HostTask): S {
@@ -113,6 +119,10 @@ function orderedTask({ step, order, attempt }: Extract<PlanEvent, { type: 'order
       return { state: 'staging', order };
     case 'install':
       return { state: 'installing', order };
+    case 'settle':
+      return { state: 'settling', order };
+    case 'stop':
+      return { state: 'stopping', order };
     case 'roll-back':
       return { state: 'rolling-back', order, attempt };
     default:

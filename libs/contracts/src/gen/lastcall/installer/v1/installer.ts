@@ -146,7 +146,10 @@ export interface HostTask {
   host: string;
   /** Role. */
   role: HostRole;
-  /** `pending`, `staging`, `staged`, `installing`, `updated`, `rolling-back`, `rolled-back`, `quarantined`, `absent`. */
+  /**
+   * `pending`, `staging`, `staged`, `installing`, `settling`, `updated`, `stopping`, `stopped`, `rolling-back`,
+   * `rolled-back`, `quarantined`, `absent`.
+   */
   state: string;
   /** What failed on it. */
   failure?:
