@@ -20,6 +20,7 @@ import { lock, type Lock } from './lock.js';
 import type { Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
+import type { KeepPolicy } from './retention.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -38,6 +39,8 @@ export interface AgentOptions {
   readonly freeBytes?: FreeBytes;
   readonly antivirus?: readonly AntivirusProvider[];
   readonly heartbeatMs?: number;
+  /** What stays on the host besides what it needs. Default 3 versions, 20 GiB. */
+  readonly keep?: KeepPolicy;
 }
 
 export interface Agent {
@@ -157,13 +160,14 @@ async function assembleSteps(
   credential: () => string,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
+  const keep = options.keep && { keep: options.keep };
   const source = createReleaseSource({ layout, catalogUrl, credential, role: record.role, platforms: OWN_PLATFORMS });
   const blobs = await openBlobStore(layout.blobs);
   return createSteps({
     ...{ layout, record, releases, source, freeBytes },
     backups: createBackups(layout),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
-    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, freeBytes }),
+    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, freeBytes, ...keep }),
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });

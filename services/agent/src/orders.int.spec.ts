@@ -106,18 +106,15 @@ describe('an order that goes wrong', () => {
     expect(stateOfHost()).toEqual(OLD);
   });
 
-  it.each([
-    ['fail', 'HEALTH_LOST'],
-    ['hang', 'HEALTH_LOST'],
-  ])('sees that a release that was healthy once does not stay it: "%s"', async (how, reason) => {
+  it('sees that a release that was healthy once does not stay it', async () => {
     await host.start();
     await succeed(stage, install, watch);
     const checks = readFileSync(join(host.dir, 'data/calls.txt'), 'utf8').match(/11\.1\.0 health/g) ?? [];
     expect(checks.length).toBeGreaterThan(2);
     const order = host.edge.order({ $case: 'watchHealth', value: { ...release('11.1.0'), durationMs: 60_000 } });
     await host.edge.until('progress', (p) => p.order === order && p.progress?.step === 'settle');
-    host.behave({ '11.1.0 health': how });
-    expect((await host.edge.result(order)).failure).toMatchObject({ reason, host: 'srv' });
+    host.behave({ '11.1.0 health': 'fail' });
+    expect((await host.edge.result(order)).failure).toMatchObject({ reason: 'HEALTH_LOST', host: 'srv' });
   });
 
   it('watches no other version than the installed one, and for no time that is none', async () => {

@@ -6,6 +6,7 @@ import { downloadBlobs } from './blobs/download-blobs.js';
 import type { Evidence } from './domain/order.js';
 import { exists, syncFolder, syncFolders } from './files.js';
 import type { Layout } from './layout.js';
+import { KEEP_BY_DEFAULT, versionsToKeep, type KeepPolicy } from './retention.js';
 import { parseRelease, type Release, type Releases } from './releases.js';
 import { demandFreeBytes, StepFailure, throwIfStopping, type FreeBytes } from './step-failure.js';
 import type { ReleaseSource } from './tuf/release-source.js';
@@ -23,6 +24,7 @@ export interface StagingParts {
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly freeBytes: FreeBytes;
+  readonly keep?: KeepPolicy;
   /** How often a download may break off without a new byte. */
   readonly attempts?: number;
 }
@@ -119,8 +121,8 @@ async function isComplete({ releases }: StagingParts, release: Release, signal: 
 }
 
 /** Before something new comes, what nobody can go back to any more goes. */
-async function makeRoom({ releases, blobs }: StagingParts, version: string): Promise<void> {
-  const kept = new Set([version, await releases.installedVersion(), await releases.previousVersion()]);
+async function makeRoom({ releases, blobs, keep = KEEP_BY_DEFAULT }: StagingParts, version: string): Promise<void> {
+  const kept = await versionsToKeep(releases, version, keep);
   await releases.keepOnly(kept);
   const needed = new Set<string>();
   for (const name of kept) {
