@@ -2,9 +2,9 @@ import { parseTree, type ReleaseManifest, type Tree } from '@lastcall/contracts'
 import { parseManifest } from '@lastcall/contracts/manifest';
 import { isRejected, sha256Hex } from '@lastcall/kernel';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { exists, hashFile, listFiles, syncFolder, writeFileDurably } from './files.js';
+import { exists, hashFile, linkDurably, listFiles, syncFolder, writeFileDurably } from './files.js';
 import type { Layout } from './layout.js';
 import { StepFailure } from './step-failure.js';
 import type { SignedRelease } from './tuf/release-source.js';
@@ -100,10 +100,10 @@ export function createReleases(layout: Layout, product: string): Releases {
       if (!(await releases.isStaged(version))) throw notStaged(version);
       const before = await releases.installedVersion();
       if (before === version) return;
-      if (before !== '') await pointTo(layout.previous, before);
+      if (before !== '') await linkDurably(layout.previous, join('versions', before));
       const now = new Date();
       await utimes(textsOf(version), now, now);
-      await pointTo(layout.current, version);
+      await linkDurably(layout.current, join('versions', version));
     },
     findChanges: (release, exact, signal) => findChanges(treeOf(release.version), release.tree, exact, signal),
     keepOnly: async (versions) => {
@@ -122,15 +122,6 @@ async function linkedVersion(link: string): Promise<string> {
     (target) => basename(target),
     () => '',
   );
-}
-
-/** Replaces a symbolic link: the rename is the moment. */
-async function pointTo(link: string, version: string): Promise<void> {
-  const next = `${link}.next`;
-  await rm(next, { force: true });
-  await symlink(join('versions', version), next, 'dir');
-  await rename(next, link);
-  syncFolder(join(link, '..'));
 }
 
 function notStaged(version: string): StepFailure {

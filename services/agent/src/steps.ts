@@ -213,7 +213,9 @@ async function takeBackup(parts: StepParts, context: StepContext): Promise<void>
   const release = await loadTarget(parts, context.state.order.action);
   demandFreeBytes(layout.backups, await folderBytes(layout.data), parts.freeBytes);
   const target = backupTarget(parts, release, restorePoint, await backups.begin(restorePoint));
-  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) return;
+  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) {
+    return backups.keep(restorePoint);
+  }
   await backups.discard(restorePoint);
   const message = `version ${release.version} has no backup command for the role ${record.role}`;
   throw new StepFailure('NO_BACKUP_COMMAND', message, { version: release.version });
