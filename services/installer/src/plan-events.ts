@@ -50,7 +50,7 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
   const wire = runSpecToWire(run);
   switch (event.type) {
     case 'ordered': {
-      const restorePoint = 'restorePoint' in state ? state.restorePoint : '';
+      const restorePoint = 'restorePoint' in state && !event.keepData ? state.restorePoint : '';
       const { settleMs } = policyOf(state);
       const target = { fence: run.fence, goBackTo: run.fromVersion, restorePoint, settleMs };
       return [issued(run, event, target, { ...timeouts, settleMs })];
@@ -67,6 +67,8 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
       return [outgoing('InstallStarted', installation, { run: wire, restorePoint: event.restorePoint })];
     case 'host-updated':
       return [hostUpdated(run, event.host, run.fromVersion)];
+    case 'host-released':
+      return [outgoing('HostReleased', installation, { run: wire, host: event.host })];
     case 'updated':
     case 'rolled-back':
     case 'quarantined':
@@ -81,6 +83,7 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
     case 'rollback-started':
     case 'host-rolled-back':
     case 'host-quarantined':
+    case 'all-released':
       // Nobody else needs to know: a failure before the install was said by the service that met it.
       return [];
   }

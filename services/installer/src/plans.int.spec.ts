@@ -156,6 +156,36 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     });
   });
 
+  it('goes back without a host that vanished for good, which a person releases when it is there again', async () => {
+    await open({ ...options, settings: { installTimeoutMs: 1_500, rollbackTimeoutMs: 1_500, resultGraceMs: 50 } });
+    site.connect(...HOST_NAMES);
+    site.agent('ts').next('installRelease', 'hang');
+    const run = await begin();
+    const began = heard('ts', 'began', 'installRelease');
+    await install(run);
+    await began;
+    site.agent('ts').cut();
+    const { message } = await seen('InstallationQuarantined', run);
+    expect(message.failure).toMatchObject({ reason: 'TIMED_OUT', host: 'ts' });
+    expect(message.rollbackFailures).toMatchObject([{ reason: 'TIMED_OUT', host: 'ts' }]);
+    expect(['srv', 'ws1', 'ws2'].map((h) => site.agent(h).version)).toEqual(Array(3).fill('11.0.0'));
+    const name = `installations/${run.installation}/hosts/ts`;
+    const operator = stack.client(installerV1.InstallerServiceService, 'operator');
+    const ask = (more: Partial<installerV1.ReleaseQuarantineRequest> = {}) =>
+      operator.releaseQuarantine({ name, reason: 'plugged in', data: 0, ...more });
+    await expect(ask({ reason: '' })).rejects.toMatchObject({ message: expect.stringContaining('reason') });
+    const srv = `installations/${run.installation}/hosts/srv`;
+    await expect(ask({ name: srv })).rejects.toMatchObject({ reason: 'NOT_QUARANTINED' });
+    site.agent('ts').release();
+    site.connect('ts');
+    const { order } = await ask();
+    expect(order).toBe(`${run.run}.ts.roll-back-1`);
+    await stack.seen('HostReleased', ({ host }) => host === 'ts', TIMEOUT_MS);
+    expect(site.agent('ts').version).toBe('11.0.0');
+    expect(await planOf(run)).toMatchObject({ state: ROLLED_BACK, failure: { host: 'ts' } });
+    await expect(ask()).rejects.toMatchObject({ reason: 'NOT_QUARANTINED' });
+  });
+
   it('succeeds with the second attempt of a rollback', async () => {
     await open(options);
     site.connect(...HOST_NAMES);

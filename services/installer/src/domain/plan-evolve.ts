@@ -1,4 +1,4 @@
-import { assertNever, type RunSpec } from '@lastcall/kernel';
+import { assertNever, type Failure, type RunSpec } from '@lastcall/kernel';
 import type { HostTask, HostTasks, PlanEvent, PlanState } from './plan-state.js';
 
 /*
@@ -41,10 +41,11 @@ function evolvePlanned(state: Planned, event: Remaining): PlanState {
       return withTask(state, event.host, { state: 'updated' });
     case 'host-stopped':
       return withTask(state, event.host, { state: 'stopped' });
+    case 'host-released':
     case 'host-rolled-back':
       return withTask(state, event.host, { state: 'rolled-back', dataRestored: event.dataRestored });
     case 'host-quarantined':
-      return withTask(state, event.host, { state: 'quarantined', failure: event.failure });
+      return withTask(state, event.host, quarantinedTask(state.tasks[event.host], event.failure));
     case 'drain-confirmed':
       return 'readiness' in state ? { ...state, readiness: { ...state.readiness, drainConfirmed: true } } : state;
     case 'backup-noted':
@@ -59,6 +60,7 @@ function evolvePlanned(state: Planned, event: Remaining): PlanState {
     case 'updated':
     case 'rolled-back':
     case 'quarantined':
+    case 'all-released':
       return evolvePhase(state, event);
     default:
       return assertNever(event);
@@ -76,7 +78,8 @@ type PhaseEvent = Extract<
       | 'rollback-started'
       | 'updated'
       | 'rolled-back'
-      | 'quarantined';
+      | 'quarantined'
+      | 'all-released';
   }
 >;
 
@@ -100,9 +103,18 @@ function evolvePhase(state: Planned, event: PhaseEvent): PlanState {
       return state.phase === 'rolling-back'
         ? { phase: event.type, ...body, restorePoint, failure: state.failure }
         : state;
+    case 'all-released':
+      return state.phase === 'quarantined'
+        ? { phase: 'rolled-back', ...body, restorePoint, failure: state.failure }
+        : state;
     default:
       return assertNever(event);
   }
+}
+
+function quarantinedTask(before: HostTask | undefined, why: Failure): HostTask {
+  const attempt = before && 'attempt' in before ? before.attempt : undefined;
+  return { state: 'quarantined', failure: why, ...(attempt !== undefined && { attempt }) };
 }
 
 function bodyOf({ run, tasks, policy }: Planned) {

@@ -29,7 +29,8 @@ export type HostTask =
   | { readonly state: 'stopped' }
   | { readonly state: 'rolling-back'; readonly order: string; readonly attempt: number }
   | { readonly state: 'rolled-back'; readonly dataRestored: boolean }
-  | { readonly state: 'quarantined'; readonly failure: Failure };
+  /** `attempt`: of the last rollback; absent before there was one. */
+  | { readonly state: 'quarantined'; readonly failure: Failure; readonly attempt?: number };
 
 export type HostTasks = Readonly<Record<string, HostTask>>;
 
@@ -76,6 +77,8 @@ export type PlanCommand =
   /** Backup or drain failed: nothing will be installed. */
   | { readonly type: 'abandon'; readonly failure: Failure }
   | ({ readonly type: 'cancel'; readonly run: RunSpec } & CancelRequest)
+  /** A person wants a quarantined host to be brought back once more. */
+  | { readonly type: 'release'; readonly host: string; readonly data?: 'restore' | 'keep'; readonly at: number }
   /** The plan's own deadline: every order that is still out counts as timed out. */
   | { readonly type: 'expire'; readonly at: number };
 
@@ -112,6 +115,8 @@ export type PlanEvent =
       readonly step: OrderStep;
       readonly order: string;
       readonly attempt: number;
+      /** The data is not brought back. */
+      readonly keepData?: boolean;
       readonly at: number;
     }
   | { readonly type: 'host-staged'; readonly host: string }
@@ -127,10 +132,13 @@ export type PlanEvent =
   | { readonly type: 'host-stopped'; readonly host: string }
   | { readonly type: 'rollback-started'; readonly failure: Failure; readonly at: number }
   | { readonly type: 'host-rolled-back'; readonly host: string; readonly dataRestored: boolean }
+  /** No longer quarantined: it is back after all. */
+  | { readonly type: 'host-released'; readonly host: string; readonly dataRestored: boolean }
   | { readonly type: 'host-quarantined'; readonly host: string; readonly failure: Failure }
   | { readonly type: 'updated'; readonly at: number }
   | { readonly type: 'rolled-back' }
-  | { readonly type: 'quarantined' };
+  | { readonly type: 'quarantined' }
+  | { readonly type: 'all-released' };
 
 /** Id of an order: the same when the step is decided again after a crash. Hosts and runs have no dots. */
 export function orderIdOf(run: string, host: string, step: string, attempt: number): string {

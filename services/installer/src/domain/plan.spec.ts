@@ -233,6 +233,44 @@ describe('settling', () => {
     ]));
 });
 
+describe('a quarantined host', () => {
+  const lost: Script[] = [...failed, { finish: 'ts', fails: 'TIMED_OUT' }, { finish: 'ws' }, back('srv'), back('ws')];
+  const release = (host: string, data?: 'restore' | 'keep'): PlanCommand => ({
+    ...{ type: 'release', host, at: AT },
+    ...(data && { data }),
+  });
+  const refused = (state: PlanState, command: PlanCommand) => plan.decide(state, command);
+
+  it('is brought back once more when a person asks, and then nothing is left to do', () => {
+    const asked = given(...lost, release('ts'));
+    expect(ordersIn(asked.last)).toEqual(['r-1.ts.roll-back-1']);
+    expect(given(...lost, release('ts'), release('ts')).last).toEqual([]);
+    const { state, last } = given(...lost, release('ts'), back('ts'));
+    expect(types(last)).toEqual(['host-released', 'all-released']);
+    expect(state).toMatchObject({ phase: 'rolled-back', tasks: { ts: { state: 'rolled-back' } } });
+  });
+  it('stays quarantined when it fails again, and the next order has another name', () => {
+    const again = given(...lost, release('ts'), { finish: 'ts', fails: 'HEALTH_FAILED' });
+    expect(again.state).toMatchObject({
+      phase: 'quarantined',
+      tasks: { ts: { failure: { reason: 'HEALTH_FAILED' } } },
+    });
+    const next = given(...lost, release('ts'), { finish: 'ts', fails: 'HEALTH_FAILED' }, release('ts'));
+    expect(ordersIn(next.last)).toEqual(['r-1.ts.roll-back-2']);
+  });
+  it('with the data is brought back only when it was said what becomes of the data', () => {
+    const noServer: Script[] = [...installing, { finish: 'srv', fails: 'X' }, { finish: 'srv', fails: 'TIMED_OUT' }];
+    expect(refused(given(...noServer).state, release('srv'))).toMatchObject({ code: 'invalid' });
+    expect(given(...noServer, release('srv', 'keep')).last).toMatchObject([{ keepData: true }]);
+    expect(given(...noServer, release('srv', 'restore')).last).not.toMatchObject([{ keepData: true }]);
+  });
+  it('is the only one that can be released', () => {
+    for (const script of [lost, installing, all]) {
+      expect(refused(given(...script).state, release('srv', 'keep'))).toMatchObject({ reason: 'NOT_QUARANTINED' });
+    }
+  });
+});
+
 describe('rolling back', () => {
   it('stops all others that were given an install order, before the host with the data goes back', () => {
     expect(ordersIn(given(...failed).last)).toEqual(['r-1.ts.stop-1', 'r-1.ws.stop-1']);

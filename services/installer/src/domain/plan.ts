@@ -1,4 +1,14 @@
-import { assertNever, failure, passesGate, type Decider, type Failure, type RunSpec } from '@lastcall/kernel';
+import {
+  assertNever,
+  failure,
+  invalid,
+  passesGate,
+  reject,
+  type Decider,
+  type Failure,
+  type Rejected,
+  type RunSpec,
+} from '@lastcall/kernel';
 import { evolvePlan } from './plan-evolve.js';
 import {
   dataHostOf,
@@ -36,7 +46,7 @@ const SILENT = 'TIMED_OUT';
 /** An agent of before there was a settling time. Its host was healthy once, which is all that it can say. */
 const CANNOT_WATCH = 'UNKNOWN_ACTION';
 
-function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] {
+function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] | Rejected {
   switch (command.type) {
     case 'begin':
       return state.phase === 'none' ? begin(command) : [];
@@ -54,6 +64,8 @@ function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] {
       return isWaiting(state) ? [{ type: 'abandoned', failure: command.failure }] : [];
     case 'cancel':
       return cancel(state, command.run, command);
+    case 'release':
+      return release(state, command);
     case 'expire':
       return expire(state, command.at);
     default:
@@ -104,7 +116,43 @@ function ordered(run: RunSpec, host: string, step: OrderStep, attempt: number, a
   return { type: 'ordered', host, step, order: orderIdOf(run.run, host, step, attempt), attempt, at };
 }
 
+/** Only a person decides what becomes of data that may have changed since. */
+function release(
+  state: PlanState,
+  { host, data, at }: Extract<PlanCommand, { type: 'release' }>,
+): readonly PlanEvent[] | Rejected {
+  const task = state.phase === 'quarantined' ? state.tasks[host] : undefined;
+  if (state.phase !== 'quarantined' || task?.state !== 'quarantined') {
+    if (task?.state === 'rolling-back') return [];
+    return reject('refused', 'NOT_QUARANTINED', `host ${host} is not quarantined`, { facts: { host } });
+  }
+  const hasData = dataHostOf(state.run.hosts)?.host === host;
+  if (hasData && data === undefined) {
+    const description =
+      'must be said for the host with the data: restore (to the backup of the run; what came later is lost) or keep';
+    return invalid([{ field: 'data', description }]);
+  }
+  const order = ordered(state.run, host, 'roll-back', (task.attempt ?? 0) + 1, at);
+  return [{ ...order, ...(data === 'keep' && { keepData: true }) }];
+}
+
+function releaseFinished(state: Quarantined, finished: FinishedOrder): readonly PlanEvent[] {
+  const { host, dataChanged } = finished;
+  const why = failureIn(finished, state.run.fromVersion);
+  if (why) return [{ type: 'host-quarantined', host, failure: { ...why, host } }];
+  return followedBy(state, [{ type: 'host-released', host, dataRestored: dataChanged }], (next) =>
+    next.phase === 'quarantined' && hostsIn(next.tasks, 'quarantined', 'rolling-back').length === 0
+      ? [{ type: 'all-released' }]
+      : [],
+  );
+}
+
+type Quarantined = Extract<PlanState, { phase: 'quarantined' }>;
+
 function finishOrder(state: PlanState, finished: FinishedOrder): readonly PlanEvent[] {
+  if (state.phase === 'quarantined' && orderOf(state.tasks[finished.host]) === finished.order) {
+    return releaseFinished(state, finished);
+  }
   if (!isRunning(state) || orderOf(state.tasks[finished.host]) !== finished.order) return [];
   switch (state.phase) {
     case 'staging':

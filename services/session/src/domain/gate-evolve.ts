@@ -62,6 +62,10 @@ export function evolveGate(gate: GateState, event: GateEvent): GateState {
       return reopened(gate, event);
     case 'quarantined':
       return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'quarantined', failure: event.failure };
+    case 'hosts-quarantined':
+      return { ...gate, quarantine: { ...gate.quarantine, ...event.hosts } };
+    case 'hosts-released':
+      return hostsReleased(gate, event.hosts);
     case 'opened-by-hand':
       return openedByHand(gate);
     case 'version-set':
@@ -97,7 +101,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 }
 
 function standing(gate: GateState): Standing {
-  const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
+  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, over, fence } = gate;
   const { message, announcement, withdrawn, shutTimesMs } = gate;
   return {
     epoch,
@@ -108,6 +112,7 @@ function standing(gate: GateState): Standing {
     fence,
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
+    ...(quarantine && { quarantine }),
     ...(message && { message }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
@@ -202,7 +207,17 @@ function withShutTime({ shutTimesMs = [] }: Standing, lastMs: number): readonly 
   return [...shutTimesMs, lastMs].slice(-SHUT_TIMES_KEPT);
 }
 
+function hostsReleased(gate: GateState, hosts: readonly string[]): GateState {
+  const { quarantine = {}, ...rest } = gate;
+  const left = Object.entries(quarantine).filter(([host]) => !hosts.includes(host));
+  return left.length > 0 ? { ...rest, quarantine: Object.fromEntries(left) } : rest;
+}
+
 function openedByHand(gate: GateState): GateState {
-  const { hand: _, ...rest } = withdraw(gate, 'The gate was opened again; you can go on working.');
+  const {
+    hand: _hand,
+    quarantine: _quarantine,
+    ...rest
+  } = withdraw(gate, 'The gate was opened again; you can go on working.');
   return { ...rest, firstStarts: {}, phase: 'open' };
 }
