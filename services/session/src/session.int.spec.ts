@@ -1,5 +1,4 @@
-import { commonV1, runSpecToWire, sessionV1 } from '@lastcall/contracts';
-import type { RunHost } from '@lastcall/kernel';
+import { commonV1, sessionV1 } from '@lastcall/contracts';
 import { CODE } from '@lastcall/sdk';
 import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
 import { openDocuments } from './documents.js';
@@ -240,25 +239,6 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect((await attach().until('refused')).text).toContain('Ask your administrator');
     const opened = await operator().openGate({ name: GATE, reason: 'looked at it' });
     expect(opened.gate).toMatchObject({ state: GateState.OPEN, alarm: false });
-  }, 20_000);
-
-  it('keeps the gate shut for a host that could not be brought back, until it is released', async () => {
-    const server: RunHost = { host: 'srv', role: 'server', mayFollowLater: false };
-    const desk: RunHost = { host: 'ws', role: 'workstation', mayFollowLater: true };
-    const run = nextRun(runSpec, { reactionTimeMs: 0, hosts: [server, desk] });
-    await stack.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
-    await stack.seen('SessionsDrained', of(run));
-    await stack.publish('BackupTaken', INSTALLATION, backupTaken(run));
-    await stack.seen('DrainConfirmed', of(run));
-    await stack.publish('InstallationQuarantined', INSTALLATION, quarantined(run, 'ws'));
-    const { message } = await stack.seen('GateReopened', of(run));
-    expect(message).toMatchObject({ outcome: commonV1.RunOutcome.QUARANTINED, version: '11.0.0' });
-    expect(message.shutHosts).toEqual({ ws: expect.stringContaining('lastcall host release-quarantine ws') });
-    expect(await gate()).toMatchObject({ state: GateState.OPEN, alarm: true });
-    const released = { run: runSpecToWire(run), host: 'ws' };
-    await stack.publish('HostReleased', INSTALLATION, released);
-    await gateUntil(({ alarm }) => !alarm);
-    expect((await gate())?.shutHosts).toEqual({});
   }, 20_000);
 
   it('shuts and opens by hand; who waits is told when it opens', async () => {
