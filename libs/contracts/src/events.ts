@@ -60,6 +60,7 @@ export const EVENTS = {
   InstallationUpdated: event('installer', wire.InstallationUpdated, ['catalog', 'session', 'scheduler']),
   InstallationRolledBack: event('installer', wire.InstallationRolledBack, ['catalog', 'session', 'scheduler']),
   InstallationQuarantined: event('installer', wire.InstallationQuarantined, ['catalog', 'session', 'scheduler']),
+  HostReleased: event('installer', wire.HostReleased, ['session']),
   FirstStartProven: event('session', wire.FirstStartProven, ['scheduler']),
   GateReopened: event('session', wire.GateReopened, ['scheduler']),
 

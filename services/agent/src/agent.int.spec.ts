@@ -52,7 +52,7 @@ describe('an agent and the services', () => {
     const installed = await host.edge.result(host.edge.order({ $case: 'installRelease', value: release('11.1.0') }));
     expect(installed).toMatchObject({ failure: undefined, installedVersion: '11.1.0' });
     const steps = installed.evidence?.$case === 'install' ? installed.evidence.value.steps.map((s) => s.step) : [];
-    expect(steps).toEqual(['verify', 'stop', 'swap', 'migrate', 'start', 'health']);
+    expect(steps).toEqual(['verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health']);
     expect([current(), host.data('running.json'), host.data('db.json')]).toEqual([
       'versions/11.1.0',
       '11.1.0',
@@ -73,7 +73,7 @@ describe('an agent and the services', () => {
     expect(failed.installedVersion).toBe('11.1.0');
 
     writeFileSync(join(host.dir, 'data', 'db.json'), '{"spoiled":true}');
-    const value = { ...release('11.0.0'), restorePoint };
+    const value = { ...release('11.0.0'), restorePoint, keepStopped: false };
     const back = await host.edge.result(host.edge.order({ $case: 'rollBackRelease', value }));
     expect(back).toMatchObject({ failure: undefined, installedVersion: '11.0.0' });
     expect(back.evidence).toMatchObject({ $case: 'install', value: { dataChanged: true } });
@@ -95,7 +95,7 @@ describe('an agent and the services', () => {
     host.edge.repeat(order);
     await host.edge.until('result', () => answers() >= 2);
     const late = host.edge.order(
-      { $case: 'rollBackRelease', value: { ...release('11.0.0'), restorePoint: '' } },
+      { $case: 'rollBackRelease', value: { ...release('11.0.0'), restorePoint: '', keepStopped: false } },
       { fence: 6 },
     );
     expect((await host.edge.result(late)).failure).toMatchObject({

@@ -8,6 +8,7 @@ import type { AntivirusProvider } from './antivirus/provider.js';
 import { createBackups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
+import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
 import { isLocal } from './domain/order.js';
@@ -20,6 +21,7 @@ import { lock, type Lock } from './lock.js';
 import type { Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
+import type { KeepPolicy } from './retention.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -40,6 +42,8 @@ export interface AgentOptions {
   readonly freeBytes?: FreeBytes;
   readonly antivirus?: readonly AntivirusProvider[];
   readonly heartbeatMs?: number;
+  /** What stays on the host besides what it needs. Default 3 versions, 20 GiB. */
+  readonly keep?: KeepPolicy;
 }
 
 export interface Agent {
@@ -173,6 +177,7 @@ async function assembleSteps(
   { layout, record, releases, catalogUrl, credential, limit }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
+  const keep = options.keep && { keep: options.keep };
   const { role } = record;
   const source = oneAfterTheOther(
     createReleaseSource({ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS }),
@@ -182,8 +187,9 @@ async function assembleSteps(
     ...{ layout, record, releases, source, freeBytes },
     backups: createBackups(layout),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
-    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes }),
+    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep }),
     commands: createReleaseCommands(layout, record, options.log),
+    oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });
 }
 

@@ -1,8 +1,17 @@
 import { sha256Hex } from '@lastcall/kernel';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupEvidence } from './domain/order.js';
-import { exists, hashFile, listFiles, syncFile, syncFolder, syncFolders, writeFileDurably } from './files.js';
+import {
+  exists,
+  hashFile,
+  listFiles,
+  moveDurably,
+  syncFile,
+  syncFolder,
+  syncFolders,
+  writeFileDurably,
+} from './files.js';
 import type { Layout } from './layout.js';
 import { StepFailure } from './step-failure.js';
 
@@ -28,6 +37,8 @@ export interface Backups {
   begin(restorePoint: string): Promise<string>;
   /** The same folder for what follows. */
   beingTaken(restorePoint: string): string;
+  /** What the backup command wrote is on the disk: before this it must not count as done. */
+  keep(restorePoint: string): Promise<void>;
   /** Gives back the space of a backup that did not succeed. */
   discard(restorePoint: string): Promise<void>;
   seal(
@@ -52,12 +63,17 @@ export function createBackups(layout: Layout): Backups {
       return backups.beingTaken(restorePoint);
     },
     beingTaken: (restorePoint) => join(takingOf(restorePoint), 'files'),
+    keep: async (restorePoint) => {
+      const filesDir = backups.beingTaken(restorePoint);
+      for (const path of await listFiles(filesDir)) await syncFile(join(filesDir, path));
+      await syncFolders(takingOf(restorePoint));
+      syncFolder(layout.backups);
+    },
     discard: (restorePoint) => rm(takingOf(restorePoint), { recursive: true, force: true }),
     seal: async (restorePoint, more) => {
       const record = await describe(restorePoint, backups.beingTaken(restorePoint), more);
       writeFileDurably(join(takingOf(restorePoint), 'backup.json'), JSON.stringify(record));
-      await rename(takingOf(restorePoint), folderOf(restorePoint));
-      syncFolder(layout.backups);
+      await moveDurably(takingOf(restorePoint), folderOf(restorePoint));
       return withoutFiles(record);
     },
     open: async (restorePoint, signal) => {

@@ -17,30 +17,62 @@ type Action = NonNullable<hostOrderV1.HostOrder['action']>;
 
 const release = (version: string) => ({ product: 'encore', version });
 const RESTORE_POINT = 'rp-1';
-const backup: Action = { $case: 'takeBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const backup: Action = {
+  $case: 'takeBackup',
+  value: { product: 'encore', restorePoint: RESTORE_POINT },
+};
 const stage: Action = { $case: 'stageRelease', value: release('11.1.0') };
 const install: Action = { $case: 'installRelease', value: release('11.1.0') };
-const rollBack: Action = { $case: 'rollBackRelease', value: { ...release('11.0.0'), restorePoint: RESTORE_POINT } };
-const restore: Action = { $case: 'restoreBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const rollBack: Action = {
+  $case: 'rollBackRelease',
+  value: { ...release('11.0.0'), restorePoint: RESTORE_POINT, keepStopped: false },
+};
+const restore: Action = {
+  $case: 'restoreBackup',
+  value: { product: 'encore', restorePoint: RESTORE_POINT },
+};
 const facts: Action = { $case: 'collectFacts', value: release('11.1.0') };
+
+const stopOnly: Action = {
+  $case: 'rollBackRelease',
+  value: { ...release('11.0.0'), restorePoint: '', keepStopped: true },
+};
+const watch: Action = { $case: 'watchHealth', value: { ...release('11.1.0'), durationMs: 500 } };
 
 /** Order, what has to come before it, the steps to be killed in, version afterwards. */
 const CASES: readonly (readonly [string, Action, readonly Action[], readonly string[], string])[] = [
   ['CollectFacts', facts, [], ['facts'], '11.0.0'],
   ['StageRelease', stage, [], ['metadata', 'download', 'build'], '11.0.0'],
   ['TakeBackup', backup, [], ['backup', 'prove', 'seal'], '11.0.0'],
-  ['InstallRelease', install, [stage, backup], ['verify', 'stop', 'swap', 'migrate', 'start', 'health'], '11.1.0'],
-  ['RollBackRelease', rollBack, [stage, backup, install], ['stop', 'swap', 'restore', 'start', 'health'], '11.0.0'],
-  ['RestoreBackup', restore, [backup], ['stop', 'restore', 'migrate', 'start', 'health'], '11.0.0'],
+  [
+    'InstallRelease',
+    install,
+    [stage, backup],
+    ['verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health'],
+    '11.1.0',
+  ],
+  [
+    'RollBackRelease',
+    rollBack,
+    [stage, backup, install],
+    ['stop', 'clear', 'swap', 'restore', 'start', 'health'],
+    '11.0.0',
+  ],
+  ['WatchHealth', watch, [stage, backup, install], ['settle'], '11.1.0'],
+  ['RestoreBackup', restore, [backup], ['stop', 'clear', 'restore', 'migrate', 'start', 'health'], '11.0.0'],
 ];
+/** How often the whole walk is done. More than once: whenever somebody wants to be surer than a build has time for. */
+const ROUNDS = Number(process.env['LASTCALL_TEST_KILL_ROUNDS'] ?? 1);
 const WALK = CASES.flatMap(([name, action, before, steps, after]) =>
   steps.map((step) => [name, step, action, before, after] as const),
 );
 
+const stepsOf = (action: Action): readonly string[] => CASES.find(([, known]) => known === action)?.[3] ?? [];
+
 /** The command that a step runs, where it runs one: made to hang, so that the kill meets it in the middle. */
 const COMMAND_OF_STEP: Readonly<Record<string, string>> = { prove: 'verifyBackup' };
 
-describe('kill -9', () => {
+describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %d', () => {
   let host: TestHost;
   let agent: AgentProcess | undefined;
   const started: AgentProcess[] = [];
@@ -118,7 +150,7 @@ describe('kill -9', () => {
       [rollBack, '11.0.0'],
     ] as const) {
       const order = host.edge.order(action);
-      for (const step of CASES.find(([, known]) => known === action)?.[3] ?? []) {
+      for (const step of stepsOf(action)) {
         const next = start();
         await next.until(begun(order, step));
         await next.kill();
@@ -130,6 +162,39 @@ describe('kill -9', () => {
     }
     await everyVersionIsWhole();
   });
+
+  const ended = (order: string, step: string) => (line: string) =>
+    line.includes('"event":"step ended"') && line.includes(order) && line.includes(`"step":"${step}"`);
+
+  it('after every step of every order', async () => {
+    let points = 0;
+    let version = '11.0.0';
+    for (const [action, to] of [
+      ...([facts, stage, backup] as const).map((a) => [a, '11.0.0'] as const),
+      [install, '11.1.0'],
+      [watch, '11.1.0'],
+      [stopOnly, '11.0.0'],
+      [rollBack, '11.0.0'],
+      [restore, '11.0.0'],
+    ] as const) {
+      const order = host.edge.order(action);
+      for (const step of action === stopOnly ? ['stop', 'clear', 'swap'] : stepsOf(action)) {
+        const next = start();
+        await next.until(ended(order, step));
+        await next.kill();
+        points++;
+      }
+      const last = start();
+      const result = await host.edge.result(order);
+      expect(result).toMatchObject({ failure: undefined, installedVersion: to });
+      version = result.installedVersion;
+      await last.kill();
+    }
+    expect(points).toBe(30);
+    expect([host.data('running.json'), host.data('db.json')]).toEqual([version, { bookings: [], schema: version }]);
+    await everyVersionIsWhole();
+    expect(leftOvers()).toEqual([]);
+  }, 240_000);
 
   it('does not begin a second time what was finished', async () => {
     const first = start();

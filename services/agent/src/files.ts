@@ -1,11 +1,36 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { open, opendir, readdir, stat } from 'node:fs/promises';
+import { open, opendir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /*
- * What makes writes last: a file is whole or not there, and a name is on the disk before anything depends on it.
+ * What makes writes last: a file is whole or not there, and a name is on the disk before anything depends on it. All that must outlive a loss
+ * of power goes through here, and can be watched: what was not synced by then may be gone.
  */
+
+/** Something was done that a loss of power may undo, or that makes what was done before last. */
+export type DiskWrite =
+  | { readonly kind: 'written' | 'moved' | 'linked'; readonly path: string }
+  /** The bytes of a file. */
+  | { readonly kind: 'file-synced'; readonly path: string }
+  /** The names in a folder. */
+  | { readonly kind: 'folder-synced'; readonly path: string }
+  /** A database says by itself what lasts. */
+  | { readonly kind: 'committed'; readonly path: string };
+
+let watcher: ((write: DiskWrite) => void) | undefined;
+
+/** Answers what ends it. One at a time. */
+export function watchWrites(onWrite: (write: DiskWrite) => void): () => void {
+  watcher = onWrite;
+  return () => {
+    watcher = undefined;
+  };
+}
+
+export function noteWrite(kind: DiskWrite['kind'], path: string): void {
+  watcher?.({ kind, path });
+}
 
 /** Replaces a file; afterwards it is the old one or the new one, whatever happens meanwhile. */
 export function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o644): void {
@@ -14,12 +39,31 @@ export function writeFileDurably(path: string, data: string | Uint8Array, mode =
   try {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     for (let written = 0; written < bytes.byteLength;) written += writeSync(fd, bytes, written);
+    noteWrite('written', next);
     fsyncSync(fd);
+    noteWrite('file-synced', next);
   } finally {
     closeSync(fd);
   }
   renameSync(next, path);
+  noteWrite('moved', path);
   syncFolder(dirname(path));
+}
+
+/** Moves a file or a folder within one file system; its new name is on the disk afterwards. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  noteWrite('moved', to);
+  syncFolder(dirname(to));
+}
+
+/** Replaces a symbolic link: the rename is the moment, and it is on the disk afterwards. */
+export async function linkDurably(link: string, target: string): Promise<void> {
+  const next = `${link}.next`;
+  await rm(next, { force: true });
+  await symlink(target, next, 'dir');
+  noteWrite('linked', next);
+  await moveDurably(next, link);
 }
 
 /** Names in a folder are on the disk only after this. */
@@ -29,6 +73,7 @@ export function syncFolder(dir: string): void {
   const fd = openSync(dir, 'r');
   try {
     fsyncSync(fd);
+    noteWrite('folder-synced', dir);
   } finally {
     closeSync(fd);
   }
@@ -38,6 +83,7 @@ export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
+    noteWrite('file-synced', path);
   } finally {
     await handle.close();
   }

@@ -1,7 +1,9 @@
 import { DAY_MS, Defect, isRejected, run, type Decider } from '@lastcall/kernel';
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { OrderBook, OrderCommand, OrderEvent } from './domain/order-book.js';
+import { noteWrite, syncFolder } from './files.js';
 
 /*
  * What happened to the orders of this host, on the disk before anything else happens (SQLite in WAL mode, synchronous FULL: a write that
@@ -34,6 +36,8 @@ export function openJournal(
 ): Journal {
   const database = new DatabaseSync(file);
   database.exec(SCHEMA);
+  // Its name too: a fence that was seen must not be forgotten.
+  syncFolder(dirname(file));
   forget(database, replay(database, decider), now());
   let book = replay(database, decider);
   const insert = database.prepare('INSERT INTO events (order_id, event) VALUES (?, ?)');
@@ -50,6 +54,7 @@ export function openJournal(
         for (const event of events) insert.run(idOf(event), JSON.stringify(event));
         raise.run(next.fence, next.fence);
         database.exec('COMMIT');
+        noteWrite('committed', file);
       } catch (error) {
         // Some errors (disk full) end the transaction by themselves.
         if (database.isTransaction) database.exec('ROLLBACK');

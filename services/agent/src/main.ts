@@ -1,6 +1,6 @@
 import { isRejected, RejectedError, type RejectionCode } from '@lastcall/kernel';
 import { CallError, CODE } from '@lastcall/sdk';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openAgent } from './agent.js';
@@ -9,6 +9,7 @@ import { parseEnvironment } from './host-record.js';
 import { installHere } from './install.js';
 import { joinInstallation } from './join.js';
 import { createLog, messageOf } from './log.js';
+import { KEEP_BY_DEFAULT, type KeepPolicy } from './retention.js';
 import { formatStatus, readStatus } from './status.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -52,6 +53,34 @@ interface JoinFlags {
   run?: boolean;
 }
 
+interface RunFlags {
+  data: string;
+  keepVersions?: number;
+  keepGib?: number;
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+const keepVersions = () =>
+  new Option('--keep-versions <n>', 'installed versions that stay on the host, 2 to 100 (default 3)').argParser(
+    wholeNumber(2, 100),
+  );
+const keepGib = () =>
+  new Option('--keep-gib <n>', 'GiB that they may take beyond the current and the previous one (default 20)').argParser(
+    wholeNumber(0, 1_000_000),
+  );
+
+function keepPolicyOf({ keepVersions: versions, keepGib: gib }: Partial<RunFlags>): KeepPolicy {
+  const { versions: usual, maxBytes } = KEEP_BY_DEFAULT;
+  return { versions: versions ?? usual, maxBytes: gib === undefined ? maxBytes : gib * 1024 ** 3 };
+}
+
 function createProgram(): Command {
   const program = new Command('lastcall-agent')
     .description('Carries out what Lastcall orders on one host: stages, backs up, installs, rolls back.')
@@ -72,7 +101,13 @@ function createProgram(): Command {
     .option('--max-rate-in-hours <rate>', 'the same during the business hours of the installation')
     .option('--run', 'go on as "run"')
     .action(join);
-  program.command('run').description('connect and work').addOption(data()).action(run);
+  program
+    .command('run')
+    .description('connect and work')
+    .addOption(data())
+    .addOption(keepVersions())
+    .addOption(keepGib())
+    .action(run);
   program
     .command('install')
     .description(
@@ -80,6 +115,8 @@ function createProgram(): Command {
     )
     .addOption(data())
     .requiredOption('--version <version>', 'version to install')
+    .addOption(keepVersions())
+    .addOption(keepGib())
     .action(install);
   program
     .command('status')
@@ -108,9 +145,9 @@ async function join(flags: JoinFlags): Promise<void> {
   if (flags.run) await run(flags);
 }
 
-async function run({ data }: { data: string }): Promise<void> {
+async function run({ data, ...keep }: RunFlags): Promise<void> {
   const log = createLog();
-  const agent = await openAgent({ dataDir: data, log });
+  const agent = await openAgent({ dataDir: data, log, keep: keepPolicyOf(keep) });
   const { installation, host } = agent.record;
   log.info('agent started', { installation, host, pid: process.pid, version: AGENT_VERSION });
   const asked = new Promise<string>((done) => {
@@ -127,8 +164,9 @@ async function run({ data }: { data: string }): Promise<void> {
   }
 }
 
-async function install({ data, version }: { data: string; version: string }): Promise<void> {
-  const installed = await installHere({ dataDir: data, log: createLog() }, version);
+async function install({ data, version, ...keep }: RunFlags & { version: string }): Promise<void> {
+  const options = { dataDir: data, log: createLog(), keep: keepPolicyOf(keep) };
+  const installed = await installHere(options, version);
   if (installed.failure) throw new OperationFailed(`${installed.failure.reason}: ${installed.failure.message}`);
   process.stdout.write(`Version ${installed.version} is installed and running.\n`);
 }

@@ -3,6 +3,7 @@ import { endLeftOvers, markOf } from './commands/left-over.js';
 import {
   dueOrders,
   nextStep,
+  overdue,
   type OpenOrder,
   type OrderCommand,
   type OrderEvent,
@@ -145,6 +146,8 @@ async function runOrder(
     const step = nextStep(state);
     if (step === undefined) return finish(parts, record, id);
     if (signal.aborted) throw new Interrupted();
+    const late = overdue(parts.record, state, Date.now());
+    if (late) return finish(parts, record, id, { ...late, facts: { ...late.facts, step } });
     const problem = await runStep(parts, record, state, step, signal);
     if (problem) return finish(parts, record, id, problem);
   }

@@ -1,6 +1,16 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { hostOrderV1 } from '@lastcall/contracts';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
@@ -18,10 +28,11 @@ const release = (version: string) => ({ product: 'encore', version });
 const backup = (restorePoint = 'rp-1'): Action => ({ $case: 'takeBackup', value: { product: 'encore', restorePoint } });
 const stage: Action = { $case: 'stageRelease', value: release('11.1.0') };
 const install: Action = { $case: 'installRelease', value: release('11.1.0') };
-const rollBack = (restorePoint: string): Action => ({
+const rollBack = (restorePoint: string, keepStopped = false): Action => ({
   $case: 'rollBackRelease',
-  value: { ...release('11.0.0'), restorePoint },
+  value: { ...release('11.0.0'), restorePoint, keepStopped },
 });
+const watch: Action = { $case: 'watchHealth', value: { ...release('11.1.0'), durationMs: 400 } };
 const restore: Action = { $case: 'restoreBackup', value: { product: 'encore', restorePoint: 'rp-1' } };
 
 describe('an order that goes wrong', () => {
@@ -85,6 +96,64 @@ describe('an order that goes wrong', () => {
     host.behave({});
     await succeed(rollBack('rp-1'));
     expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it('stops and goes back without starting, and starts with the second order', async () => {
+    await host.start();
+    await succeed(stage, backup(), install, rollBack('', true));
+    expect(stateOfHost()).toEqual({ ...OLD, running: '', db: { bookings: [], schema: '11.1.0' } });
+    await succeed(rollBack('rp-1'));
+    expect(stateOfHost()).toEqual(OLD);
+  });
+
+  it('sees that a release that was healthy once does not stay it', async () => {
+    await host.start();
+    await succeed(stage, install, watch);
+    const checks = readFileSync(join(host.dir, 'data/calls.txt'), 'utf8').match(/11\.1\.0 health/g) ?? [];
+    expect(checks.length).toBeGreaterThan(2);
+    const order = host.edge.order({ $case: 'watchHealth', value: { ...release('11.1.0'), durationMs: 60_000 } });
+    await host.edge.until('progress', (p) => p.order === order && p.progress?.step === 'settle');
+    host.behave({ '11.1.0 health': 'fail' });
+    expect((await host.edge.result(order)).failure).toMatchObject({ reason: 'HEALTH_LOST', host: 'srv' });
+  });
+
+  it('watches no other version than the installed one, and for no time that is none', async () => {
+    await host.start();
+    expect((await send(watch)).failure?.reason).toBe('WRONG_VERSION');
+    const endless: Action = { $case: 'watchHealth', value: { ...release('11.0.0'), durationMs: 86_400_001 } };
+    expect((await send(endless)).failure).toMatchObject({ reason: 'INVALID_ORDER' });
+  });
+
+  it('ends what the stop command left running, before it swaps, and says what it was', async () => {
+    await host.start();
+    await succeed(stage);
+    const script = join(host.dir, 'versions/11.0.0/app/left.js');
+    writeFileSync(
+      script,
+      'process.on("SIGTERM", () => undefined); setInterval(() => undefined, 1_000); console.log(1)',
+    );
+    const left = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const gone = new Promise((resolve) => left.once('exit', (_, signal) => resolve(signal)));
+    await new Promise((resolve) => left.stdout.once('data', resolve));
+    const { failure, evidence } = await send(install);
+    expect([failure, await gone]).toEqual([undefined, 'SIGKILL']);
+    expect(evidence).toMatchObject({
+      value: { leftOvers: [{ pid: left.pid, foundBy: `script ${script}`, ended: 'killed' }] },
+    });
+  });
+
+  it('begins no step after the deadline: whoever gave the order has given it up', async () => {
+    await host.start();
+    await succeed(stage);
+    host.behave({ '11.0.0 stop': 'hang' });
+    const deadline = new Date(Date.now() + 1_500);
+    const order = host.edge.order(install, { deadline });
+    await host.edge.until('progress', (p) => p.order === order && p.progress?.step === 'stop');
+    await host.edge.until('heartbeat', () => Date.now() > deadline.getTime());
+    host.behave({});
+    const { failure } = await host.edge.result(order);
+    expect(failure).toMatchObject({ reason: 'DEADLINE_PASSED', facts: { step: 'clear' } });
+    expect(stateOfHost()).toEqual({ ...OLD, running: '' });
   });
 
   it('goes back from nothing: a host where the install was never begun', async () => {

@@ -1,9 +1,10 @@
 import { parseTree, type ReleaseManifest, type Tree } from '@lastcall/contracts';
 import { parseManifest } from '@lastcall/contracts/manifest';
 import { isRejected, sha256Hex } from '@lastcall/kernel';
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { exists, hashFile, listFiles, syncFolder, writeFileDurably } from './files.js';
+import { exists, hashFile, linkDurably, listFiles, syncFolder, writeFileDurably } from './files.js';
 import type { Layout } from './layout.js';
 import { StepFailure } from './step-failure.js';
 import type { SignedRelease } from './tuf/release-source.js';
@@ -51,6 +52,8 @@ export interface Releases {
   /** The version that was current before the last swap; empty for none. */
   previousVersion(): Promise<string>;
   isStaged(version: string): Promise<boolean>;
+  /** All of them; the one that was made current last comes first. */
+  stagedVersions(): Promise<string[]>;
   /** Throws a StepFailure when the release is not staged on this host. */
   load(version: string): Promise<Release>;
   /** The same while its tree is still being staged. */
@@ -73,6 +76,11 @@ export function createReleases(layout: Layout, product: string): Releases {
     installedVersion: () => linkedVersion(layout.current),
     previousVersion: () => linkedVersion(layout.previous),
     isStaged: async (version) => (await exists(treeOf(version))) && (await exists(textsOf(version))),
+    stagedVersions: async () => {
+      const names = (await readdir(layout.versions)).filter((name) => existsSync(textsOf(name)));
+      const found = await Promise.all(names.map(async (name) => ({ name, at: (await stat(textsOf(name))).mtimeMs })));
+      return found.toSorted((a, b) => b.at - a.at).map(({ name }) => name);
+    },
     load: async (version) => {
       if (!(await releases.isStaged(version))) throw notStaged(version);
       return releases.loadTexts(version);
@@ -92,8 +100,10 @@ export function createReleases(layout: Layout, product: string): Releases {
       if (!(await releases.isStaged(version))) throw notStaged(version);
       const before = await releases.installedVersion();
       if (before === version) return;
-      if (before !== '') await pointTo(layout.previous, before);
-      await pointTo(layout.current, version);
+      if (before !== '') await linkDurably(layout.previous, join('versions', before));
+      const now = new Date();
+      await utimes(textsOf(version), now, now);
+      await linkDurably(layout.current, join('versions', version));
     },
     findChanges: (release, exact, signal) => findChanges(treeOf(release.version), release.tree, exact, signal),
     keepOnly: async (versions) => {
@@ -112,15 +122,6 @@ async function linkedVersion(link: string): Promise<string> {
     (target) => basename(target),
     () => '',
   );
-}
-
-/** Replaces a symbolic link: the rename is the moment. */
-async function pointTo(link: string, version: string): Promise<void> {
-  const next = `${link}.next`;
-  await rm(next, { force: true });
-  await symlink(join('versions', version), next, 'dir');
-  await rename(next, link);
-  syncFolder(join(link, '..'));
 }
 
 function notStaged(version: string): StepFailure {

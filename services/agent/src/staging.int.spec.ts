@@ -265,15 +265,16 @@ describe('staging', () => {
     expect((await failureOf(stage(host, '11.0.0'))).reason).toBe('RELEASE_REPLACED');
   });
 
-  it('keeps the current and the previous version and removes what is older', async () => {
-    repository.publish(sampleRelease('11.2.0'), sampleRelease('11.3.0'));
-    for (const version of ['11.0.0', '11.1.0', '11.2.0']) {
+  it('keeps the last three versions and removes what is older', async () => {
+    repository.publish(sampleRelease('11.2.0'), sampleRelease('11.3.0'), sampleRelease('11.4.0'));
+    const versions = ['11.0.0', '11.1.0', '11.2.0', '11.3.0'];
+    for (const version of versions) {
       await stage(host, version);
       await host.releases.swapTo(version);
     }
-    await stage(host, '11.3.0');
-    const there = await Promise.all(['11.0.0', '11.1.0', '11.2.0', '11.3.0'].map(isStaged));
-    expect(there).toEqual([false, true, true, true]);
+    await stage(host, '11.4.0');
+    const there = await Promise.all([...versions, '11.4.0'].map(isStaged));
+    expect(there).toEqual([false, true, true, true, true]);
     const blobOf = (text: string) => join(dir, 'blobs', sha256Hex(text).slice(0, 2), sha256Hex(text));
     expect([existsSync(blobOf('11.0.0')), existsSync(blobOf('11.1.0'))]).toEqual([false, true]);
   });

@@ -9,6 +9,7 @@ import { reserveSpace } from './disk-reservation.js';
 import type { Evidence } from './domain/order.js';
 import { exists, forEachAtOnce, syncFolder, syncFolders } from './files.js';
 import type { Layout } from './layout.js';
+import { KEEP_BY_DEFAULT, versionsToKeep, type KeepPolicy } from './retention.js';
 import { parseRelease, type Release, type Releases } from './releases.js';
 import { demandFreeBytes, StepFailure, throwIfStopping, type FreeBytes } from './step-failure.js';
 import type { ReleaseSource } from './tuf/release-source.js';
@@ -28,6 +29,7 @@ export interface StagingParts {
   /** Asked for at the beginning of each download. */
   readonly limit: () => Promise<RateLimit>;
   readonly freeBytes: FreeBytes;
+  readonly keep?: KeepPolicy;
   /** How often a download may break off without a new byte. */
   readonly attempts?: number;
   readonly pace?: Pace;
@@ -162,8 +164,8 @@ async function isComplete({ releases }: StagingParts, release: Release, signal: 
 }
 
 /** Before something new comes, what nobody can go back to any more goes. */
-async function makeRoom({ releases, blobs }: StagingParts, version: string): Promise<void> {
-  const kept = new Set([version, await releases.installedVersion(), await releases.previousVersion()]);
+async function makeRoom({ releases, blobs, keep = KEEP_BY_DEFAULT }: StagingParts, version: string): Promise<void> {
+  const kept = await versionsToKeep(releases, version, keep);
   await releases.keepOnly(kept);
   const needed = new Set<string>();
   for (const name of kept) {

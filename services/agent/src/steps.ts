@@ -1,8 +1,9 @@
 import { gt } from 'semver';
 
 import type { CommandScope, CommandTarget, ReleaseCommands } from './commands/release-commands.js';
+import type { OldProcesses } from './commands/old-processes.js';
 import type { RunningOrder } from './domain/order-book.js';
-import type { BackupEvidence, Evidence, OrderAction, Step } from './domain/order.js';
+import type { BackupEvidence, Evidence, LeftOver, OrderAction, Step } from './domain/order.js';
 import { folderBytes } from './files.js';
 import { collectFacts, type FactsParts } from './facts/collect-facts.js';
 import type { Release } from './releases.js';
@@ -18,6 +19,7 @@ import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-fa
 export interface StepParts extends FactsParts {
   readonly staging: Staging;
   readonly commands: ReleaseCommands;
+  readonly oldProcesses: OldProcesses;
 }
 
 export interface StepContext {
@@ -30,6 +32,7 @@ export interface StepContext {
 export interface StepOutcome {
   readonly dataChanged?: boolean;
   readonly evidence?: Evidence;
+  readonly leftOvers?: readonly LeftOver[];
 }
 
 export type Steps = (context: StepContext) => Promise<StepOutcome>;
@@ -54,6 +57,10 @@ export function createSteps(parts: StepParts): Steps {
         return { evidence: { kind: 'backup', backup: await sealBackup(parts, context) } };
       case 'verify':
         return nothing(verifyStaged(parts, context));
+      case 'clear':
+        return clearProcesses(parts, context);
+      case 'settle':
+        return nothing(watchHealth(parts, context));
       case 'swap':
         return nothing(parts.releases.swapTo(versionOf(action)));
       case 'restore':
@@ -156,6 +163,26 @@ async function stopCurrent(parts: StepParts, context: StepContext): Promise<void
   }
 }
 
+async function clearProcesses({ oldProcesses }: StepParts, { signal }: StepContext): Promise<StepOutcome> {
+  const leftOvers = await oldProcesses.end(signal);
+  return leftOvers.length > 0 ? { leftOvers } : {};
+}
+
+async function watchHealth(parts: StepParts, context: StepContext): Promise<void> {
+  const { action } = context.state.order;
+  if (action.kind !== 'watch-health') return;
+  const installed = await demandInstalled(parts, action.version);
+  const target = targetOf(parts, await parts.releases.load(installed), installed);
+  await parts.commands.watchHealth(target, action.durationMs, scopeOf(context));
+}
+
+async function demandInstalled({ releases }: StepParts, version: string): Promise<string> {
+  const installed = await releases.installedVersion();
+  if (installed === version) return installed;
+  const message = `this host has version ${installed || 'none'}, and the order is about ${version}`;
+  throw new StepFailure('WRONG_VERSION', message, { installed, version });
+}
+
 async function checkRestorePoint(parts: StepParts, { state, signal }: StepContext): Promise<void> {
   const restorePoint = restorePointOf(state.order.action);
   if (restorePoint === '') return;
@@ -186,7 +213,9 @@ async function takeBackup(parts: StepParts, context: StepContext): Promise<void>
   const release = await loadTarget(parts, context.state.order.action);
   demandFreeBytes(layout.backups, await folderBytes(layout.data), parts.freeBytes);
   const target = backupTarget(parts, release, restorePoint, await backups.begin(restorePoint));
-  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) return;
+  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) {
+    return backups.keep(restorePoint);
+  }
   await backups.discard(restorePoint);
   const message = `version ${release.version} has no backup command for the role ${record.role}`;
   throw new StepFailure('NO_BACKUP_COMMAND', message, { version: release.version });
@@ -234,11 +263,7 @@ function backupTarget(parts: StepParts, release: Release, restorePoint: string, 
 async function startClientOnce(parts: StepParts, context: StepContext): Promise<void> {
   const { action } = context.state.order;
   if (action.kind !== 'start-client-once') return;
-  const installed = await parts.releases.installedVersion();
-  if (installed !== action.version) {
-    const message = `the client has version ${installed || 'none'}, and ${action.version} was to be started`;
-    throw new StepFailure('WRONG_VERSION', message, { installed, version: action.version });
-  }
+  const installed = await demandInstalled(parts, action.version);
   const release = await parts.releases.load(installed);
   const target = targetOf(parts, release, installed, { LASTCALL_FIRST_START_CODE: action.code });
   if (await parts.commands.run('firstStart', target, scopeOf(context))) return;

@@ -1,6 +1,6 @@
 import type { hostOrderV1 } from '@lastcall/contracts';
 import { atToDate, checkVersion, failureToWire } from '@lastcall/contracts';
-import { checkId, collect, type Violation } from '@lastcall/kernel';
+import { checkId, collect, DAY_MS, type Violation } from '@lastcall/kernel';
 import type { BackupEvidence, Evidence, HostFacts, Order, OrderAction, OrderResult } from './domain/order.js';
 
 /*
@@ -45,6 +45,8 @@ function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): Order
       return { kind: 'install-release', ...wire.value };
     case 'rollBackRelease':
       return { kind: 'roll-back-release', ...wire.value };
+    case 'watchHealth':
+      return { kind: 'watch-health', ...wire.value };
     case 'startClientOnce':
       return { kind: 'start-client-once', ...wire.value };
     case 'restoreBackup':
@@ -64,6 +66,9 @@ function checkAction(action: OrderAction): Violation[] {
   return collect(
     checkId('product', action.product),
     version === undefined || versionOptional ? undefined : checkVersion('version', version),
+    action.kind !== 'watch-health' || (action.durationMs >= 1 && action.durationMs <= DAY_MS)
+      ? undefined
+      : { field: 'duration_ms', description: `is ${action.durationMs} and must be 1 to ${DAY_MS}` },
     restorePoint === undefined || restoreOptional || RESTORE_POINT.test(restorePoint)
       ? undefined
       : { field: 'restore_point', description: 'is no name of a restore point' },
@@ -93,7 +98,14 @@ function evidenceToWire(evidence: Evidence): hostOrderV1.OrderResult['evidence']
       };
     }
     case 'install':
-      return { $case: 'install', value: { steps: [...evidence.steps], dataChanged: evidence.dataChanged } };
+      return {
+        $case: 'install',
+        value: {
+          steps: [...evidence.steps],
+          dataChanged: evidence.dataChanged,
+          leftOvers: [...(evidence.leftOvers ?? [])],
+        },
+      };
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '@lastcall/contracts';
 import { failure, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
-import type { FinishedOrder } from './domain/plan-state.js';
+import type { FinishedOrder, PlanPolicy } from './domain/plan-state.js';
 import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 
@@ -16,13 +16,13 @@ import type { Plans } from './plans.js';
  * What the installer takes in. Each handler leads to one write on one document and may be called again with the same event.
  */
 
-export function createHandlers(plans: Plans, orders: Orders): EventHandlers {
+export function createHandlers(plans: Plans, orders: Orders, policy: PlanPolicy): EventHandlers {
   return {
     PreflightPassed: async ({ run: wire, absentHosts }, envelope) => {
       const run = parseRunSpec(wire);
       // The checks of a backup job are followed by its backup; nothing is installed.
       if (run.type !== 'software-update') return;
-      await plans.apply(run, (at) => ({ type: 'begin', run, absentHosts, at }), envelope);
+      await plans.apply(run, (at) => ({ type: 'begin', run, absentHosts, policy, at }), envelope);
     },
     DrainConfirmed: async (message, envelope) => {
       await plans.apply(parseRunSpec(message.run), (at) => ({ type: 'confirm-drain', at }), envelope);

@@ -1,9 +1,10 @@
 import { atToDate, failureToWire, hostOrderV1, outgoing, runSpecToWire, type OutgoingEvent } from '@lastcall/contracts';
-import type { RunSpec } from '@lastcall/kernel';
+import { MINUTE_MS, type RunSpec } from '@lastcall/kernel';
 import type { CatchUpEvent } from './domain/catch-up.js';
 import {
   dataHostOf,
   hostsIn,
+  policyOf,
   rollbackFailuresOf,
   type OrderStep,
   type PlanEvent,
@@ -16,12 +17,30 @@ import type { InstallerSettings } from './settings.js';
  */
 
 type Planned = Exclude<PlanState, { phase: 'none' }>;
-type Timeouts = Pick<InstallerSettings, 'stageTimeoutMs' | 'installTimeoutMs' | 'rollbackTimeoutMs'>;
+type Timeouts = Pick<InstallerSettings, 'stageTimeoutMs' | 'installTimeoutMs' | 'rollbackTimeoutMs' | 'settleMs'>;
+
+/** What the last check of a settling time may take. */
+const LAST_CHECK_MS = MINUTE_MS;
 
 /** When an order that is given now must be finished. Install and rollback do not end with the run's deadline. */
 export function orderDeadline(step: OrderStep, at: number, run: RunSpec, timeouts: Timeouts): number {
   if (step === 'stage') return Math.min(at + timeouts.stageTimeoutMs, run.deadlineAt);
-  return at + (step === 'install' ? timeouts.installTimeoutMs : timeouts.rollbackTimeoutMs);
+  return at + timeFor(step, timeouts);
+}
+
+/** A host that has to stop may still be at its install. */
+function timeFor(step: Exclude<OrderStep, 'stage'>, timeouts: Timeouts): number {
+  const { installTimeoutMs, rollbackTimeoutMs, settleMs } = timeouts;
+  switch (step) {
+    case 'install':
+      return installTimeoutMs;
+    case 'settle':
+      return settleMs + Math.min(installTimeoutMs, LAST_CHECK_MS);
+    case 'stop':
+      return Math.min(installTimeoutMs, rollbackTimeoutMs);
+    case 'roll-back':
+      return rollbackTimeoutMs;
+  }
 }
 
 /** `state`: after all events of the decision. */
@@ -31,9 +50,10 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
   const wire = runSpecToWire(run);
   switch (event.type) {
     case 'ordered': {
-      const restorePoint = 'restorePoint' in state ? state.restorePoint : '';
-      const target = { fence: run.fence, goBackTo: run.fromVersion, restorePoint };
-      return [issued(run, event, target, timeouts)];
+      const restorePoint = 'restorePoint' in state && !event.keepData ? state.restorePoint : '';
+      const { settleMs } = policyOf(state);
+      const target = { fence: run.fence, goBackTo: run.fromVersion, restorePoint, settleMs };
+      return [issued(run, event, target, { ...timeouts, settleMs })];
     }
     case 'staged':
       return [outgoing('StagingCompleted', installation, { run: wire, absentHosts: hostsIn(state.tasks, 'absent') })];
@@ -47,6 +67,8 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
       return [outgoing('InstallStarted', installation, { run: wire, restorePoint: event.restorePoint })];
     case 'host-updated':
       return [hostUpdated(run, event.host, run.fromVersion)];
+    case 'host-released':
+      return [outgoing('HostReleased', installation, { run: wire, host: event.host })];
     case 'updated':
     case 'rolled-back':
     case 'quarantined':
@@ -54,12 +76,14 @@ export function planEventsToWire(event: PlanEvent, state: Planned, timeouts: Tim
     case 'planned':
     case 'host-staged':
     case 'host-left-out':
+    case 'host-stopped':
     case 'drain-confirmed':
     case 'backup-noted':
     case 'abandoned':
     case 'rollback-started':
     case 'host-rolled-back':
     case 'host-quarantined':
+    case 'all-released':
       // Nobody else needs to know: a failure before the install was said by the service that met it.
       return [];
   }
@@ -99,7 +123,7 @@ export function catchUpEventsToWire(
 ): OutgoingEvent[] {
   if (event.type === 'caught-up') return [hostUpdated(run, event.host, from)];
   if (event.type !== 'ordered') return [];
-  const target = { fence: event.fence, goBackTo: event.fromVersion, restorePoint: '' };
+  const target = { fence: event.fence, goBackTo: event.fromVersion, restorePoint: '', settleMs: 0 };
   // The run is over, and its deadline with it.
   return [issued({ ...run, deadlineAt: Number.MAX_SAFE_INTEGER }, event, target, timeouts)];
 }
@@ -108,6 +132,7 @@ interface Target {
   readonly fence: number;
   readonly goBackTo: string;
   readonly restorePoint: string;
+  readonly settleMs: number;
 }
 
 function issued(
@@ -142,10 +167,17 @@ function actionOf(step: OrderStep, run: RunSpec, target: Target): NonNullable<ho
       return { $case: 'stageRelease', value: { product, version } };
     case 'install':
       return { $case: 'installRelease', value: { product, version } };
+    case 'settle':
+      return { $case: 'watchHealth', value: { product, version, durationMs: target.settleMs } };
+    case 'stop':
+      return {
+        $case: 'rollBackRelease',
+        value: { product, version: target.goBackTo, restorePoint: '', keepStopped: true },
+      };
     case 'roll-back':
       return {
         $case: 'rollBackRelease',
-        value: { product, version: target.goBackTo, restorePoint: target.restorePoint },
+        value: { product, version: target.goBackTo, restorePoint: target.restorePoint, keepStopped: false },
       };
   }
 }

@@ -110,7 +110,9 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(saidOf('HostUpdated', run)).toBe(4);
     const installs = words.items.filter((w) => w.action === 'installRelease' && w.word !== 'received');
     expect(installs.slice(0, 2).map((w) => `${w.host} ${w.word}`)).toEqual(['srv began', 'srv finished']);
-    expect(words.items.filter((w) => w.word === 'received').map((w) => w.value?.fence)).toEqual(Array(8).fill(1));
+    expect(words.items.filter((w) => w.word === 'received').map((w) => w.value?.fence)).toEqual(Array(12).fill(1));
+    const watched = words.items.filter((w) => w.word === 'received' && w.action === 'watchHealth');
+    expect(watched.map((w) => w.host).toSorted()).toEqual(HOST_NAMES.toSorted());
     const plan = await planOf(run);
     expect(plan.state).toBe(installerV1.PlanState.UPDATED);
     expect(new Set(Object.values(statesOf(plan)))).toEqual(new Set(['updated']));
@@ -152,6 +154,36 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       ws1: 'rolled-back',
       ws2: 'rolled-back',
     });
+  });
+
+  it('goes back without a host that vanished for good, which a person releases when it is there again', async () => {
+    await open({ ...options, settings: { installTimeoutMs: 1_500, rollbackTimeoutMs: 1_500, resultGraceMs: 50 } });
+    site.connect(...HOST_NAMES);
+    site.agent('ts').next('installRelease', 'hang');
+    const run = await begin();
+    const began = heard('ts', 'began', 'installRelease');
+    await install(run);
+    await began;
+    site.agent('ts').cut();
+    const { message } = await seen('InstallationQuarantined', run);
+    expect(message.failure).toMatchObject({ reason: 'TIMED_OUT', host: 'ts' });
+    expect(message.rollbackFailures).toMatchObject([{ reason: 'TIMED_OUT', host: 'ts' }]);
+    expect(['srv', 'ws1', 'ws2'].map((h) => site.agent(h).version)).toEqual(Array(3).fill('11.0.0'));
+    const name = `installations/${run.installation}/hosts/ts`;
+    const operator = stack.client(installerV1.InstallerServiceService, 'operator');
+    const ask = (more: Partial<installerV1.ReleaseQuarantineRequest> = {}) =>
+      operator.releaseQuarantine({ name, reason: 'plugged in', data: 0, ...more });
+    await expect(ask({ reason: '' })).rejects.toMatchObject({ message: expect.stringContaining('reason') });
+    const srv = `installations/${run.installation}/hosts/srv`;
+    await expect(ask({ name: srv })).rejects.toMatchObject({ reason: 'NOT_QUARANTINED' });
+    site.agent('ts').release();
+    site.connect('ts');
+    const { order } = await ask();
+    expect(order).toBe(`${run.run}.ts.roll-back-1`);
+    await stack.seen('HostReleased', ({ host }) => host === 'ts', TIMEOUT_MS);
+    expect(site.agent('ts').version).toBe('11.0.0');
+    expect(await planOf(run)).toMatchObject({ state: ROLLED_BACK, failure: { host: 'ts' } });
+    await expect(ask()).rejects.toMatchObject({ reason: 'NOT_QUARANTINED' });
   });
 
   it('succeeds with the second attempt of a rollback', async () => {

@@ -1,19 +1,22 @@
 import type { EventEnvelope } from '@lastcall/contracts';
-import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { isRejected, reject, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import type { Change, Collection, StepContext } from '@lastcall/store';
 import { BY_INSTALLATION, type PlanDocument } from './documents.js';
 import { catchUp, type CatchUpCommand, type CatchUpState } from './domain/catch-up.js';
 import {
   hostsIn,
   isRunning,
+  orderOf,
+  policyOf,
+  stepsUnderway,
   type FinishedOrder,
-  type OrderStep,
   type PlanCommand,
   type PlanState,
   type RunningPlan,
 } from './domain/plan-state.js';
 import { plan } from './domain/plan.js';
 import { catchUpEventsToWire, orderDeadline, planEventsToWire } from './plan-events.js';
+import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
 
 /*
@@ -27,6 +30,8 @@ export interface Plans {
     envelope: EventEnvelope,
   ): Promise<void>;
   finishOrder(run: string, finished: (at: number) => FinishedOrder, envelope: EventEnvelope): Promise<void>;
+  /** Brings a quarantined host back once more; answers run and order. */
+  release(host: HostKey, data: 'restore' | 'keep' | undefined): Promise<ReleasedHost | Rejected>;
   /** The plan's own deadline may have passed. */
   expire(run: string): Promise<void>;
   /** A host is connected and has this version; it catches up if its installation was updated without it. */
@@ -35,6 +40,11 @@ export interface Plans {
   lateHostsOf(plan: PlanDocument): readonly string[];
   /** All hosts that are connected have been looked after. */
   lookedAfter(run: string): Promise<void>;
+}
+
+export interface ReleasedHost {
+  readonly run: string;
+  readonly order: string;
 }
 
 export interface ReturnedHost {
@@ -73,6 +83,7 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
       write(run, undefined, (current, { now }) =>
         current && isOverdue(current, now) ? applied(current, { type: 'expire', at: now }, settings, now) : KEEP,
       ),
+    release: (host, data) => releaseHost(plans, host, data, settings),
     hostReturned: async (returned) => {
       const run = await planToCatchUpWith(plans, returned);
       if (run === undefined) return;
@@ -128,16 +139,12 @@ function scheduled(document: PlanDocument, settings: InstallerSettings, now: num
   return { ...document, catchUps, dueAt: now };
 }
 
-const STEP_OF: Readonly<Record<RunningPlan['phase'], OrderStep>> = {
-  staging: 'stage',
-  installing: 'install',
-  'rolling-back': 'roll-back',
-};
-
+/** `since` is when the newest of the orders was given, so none of them has more time than this. */
 function phaseDeadline(state: RunningPlan, settings: InstallerSettings): number {
-  const { phase, since, run } = state;
-  const deadline = orderDeadline(STEP_OF[phase], since, run, settings);
-  return phase === 'staging' ? deadline : deadline + settings.resultGraceMs;
+  const { phase, since, run, tasks } = state;
+  const { settleMs } = policyOf(state);
+  const deadlines = stepsUnderway(tasks).map((step) => orderDeadline(step, since, run, { ...settings, settleMs }));
+  return Math.max(since, ...deadlines) + (phase === 'staging' ? 0 : settings.resultGraceMs);
 }
 
 function finishedIn(
@@ -182,6 +189,40 @@ function caughtUp(
     events: decision.events.flatMap((event) => catchUpEventsToWire(event, run, from, settings)),
     result: undefined,
   };
+}
+
+/** Of the plan that it was quarantined in, as long as nothing newer has changed the installation. */
+async function releaseHost(
+  plans: Collection<PlanDocument>,
+  { installation, host }: HostKey,
+  data: 'restore' | 'keep' | undefined,
+  settings: InstallerSettings,
+): Promise<ReleasedHost | Rejected> {
+  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
+  const recent = (await plans.query(query)).items;
+  const found = recent.find(({ data: { state } }) => !isSettledWithoutChange(state));
+  if (!found) return notQuarantined(host);
+  let answer: ReleasedHost | Rejected = notQuarantined(host);
+  await plans.change(found.id, (current, { now }) => {
+    if (!current) return KEEP;
+    const decision = runDecider(plan, current.state, { type: 'release', host, at: now, ...(data && { data }) });
+    if (isRejected(decision)) {
+      answer = decision;
+      return KEEP;
+    }
+    const { state, events } = decision;
+    const task = state.phase === 'none' ? undefined : state.tasks[host];
+    answer = { run: found.id, order: orderOf(task) ?? '' };
+    if (state.phase === 'none' || events.length === 0) return KEEP;
+    const said = events.flatMap((event) => planEventsToWire(event, state, settings));
+    return { write: { ...current, state }, events: said, result: undefined };
+  });
+  return answer;
+}
+
+function notQuarantined(host: string): Rejected {
+  const message = `host ${host} is not quarantined by the last run that changed anything; see: lastcall run list`;
+  return reject('refused', 'NOT_QUARANTINED', message, { facts: { host } });
 }
 
 /** The newest plan that updated the installation, unless a newer one is under way or has left a person's work. */

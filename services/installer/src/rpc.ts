@@ -1,5 +1,5 @@
 import { hostEdgeV1, installerV1 } from '@lastcall/contracts';
-import { isRejected, reject, type Rejected } from '@lastcall/kernel';
+import { checkText, collect, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
 import {
   bindRpc,
   nameOf,
@@ -13,6 +13,7 @@ import type { Collection, Document } from '@lastcall/store';
 import { BY_INSTALLATION, hostIdOf, type Documents, type PlanDocument, type QueueDocument } from './documents.js';
 import type { HostEdge } from './host-edge.js';
 import type { Joining } from './joining.js';
+import type { Plans } from './plans.js';
 import { hostsAtWork, hostToWire, planToWire } from './wire.js';
 
 /*
@@ -23,6 +24,7 @@ export interface RpcParts {
   readonly context: ServiceContext<object>;
   readonly documents: Documents;
   readonly joining: Joining;
+  readonly plans: Plans;
   readonly edge: HostEdge;
 }
 
@@ -34,6 +36,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       getHost: ({ name }) => getHost(parts, name),
       listHosts: (request) => listHosts(parts, request),
       getPlan: ({ name }) => getPlan(parts, name),
+      releaseQuarantine: (request) => releaseQuarantine(parts, request),
       listPlans: async (request) => {
         const { plans } = parts.documents;
         const page = await listOf(plans, request, 'descending', ({ id, data }) => planToWire(id, data));
@@ -74,6 +77,24 @@ async function getHost(
     context.store.now(),
   ]);
   return found ? { host: hostToWire(found.data, queue?.data, now) } : unknownHost(name);
+}
+
+const DATA = {
+  [installerV1.QuarantinedData.RESTORE]: 'restore',
+  [installerV1.QuarantinedData.KEEP]: 'keep',
+} as const;
+const MAX_REASON_CHARS = 1_000;
+
+async function releaseQuarantine(
+  { documents, plans }: RpcParts,
+  request: installerV1.ReleaseQuarantineRequest,
+): Promise<installerV1.ReleaseQuarantineResponse | Rejected> {
+  const id = nameOf('host', request.name);
+  if (isRejected(id)) return id;
+  const wrong = collect(checkText('reason', request.reason, { min: 1, max: MAX_REASON_CHARS, lines: false }));
+  if (wrong.length > 0) return invalid(wrong);
+  if (!(await documents.hosts.get(hostIdOf(id.installation, id.host)))) return unknownHost(request.name);
+  return plans.release(id, DATA[request.data as keyof typeof DATA]);
 }
 
 function unknownHost(name: string): Rejected {

@@ -44,8 +44,8 @@ export const installerModule: ServiceModule<InstallerSettings> = {
     const catalog = createCatalog(context);
     const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
     return {
-      rpc: createRpc({ context, documents, joining, edge }),
-      consumers: createHandlers(plans, orders),
+      rpc: createRpc({ context, documents, joining, plans, edge }),
+      consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
       duties: [duties.orders, duties.plans, duties.tokens],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));

@@ -1,22 +1,26 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import { z } from '@lastcall/runtime';
 
-const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** Settings of the installer beyond the common ones. */
 export const installerSettings = z.object({
   /** How long a host may download and verify. LASTCALL_STAGE_TIMEOUT_MS, default 2 h; never beyond the run's deadline. */
-  stageTimeoutMs: milliseconds(100, 24 * HOUR_MS).default(2 * HOUR_MS),
+  stageTimeoutMs: whole(100, 24 * HOUR_MS).default(2 * HOUR_MS),
   /** How long a host may stop, swap, migrate, start and check. LASTCALL_INSTALL_TIMEOUT_MS, default 30 min. */
-  installTimeoutMs: milliseconds(100, 24 * HOUR_MS).default(30 * MINUTE_MS),
+  installTimeoutMs: whole(100, 24 * HOUR_MS).default(30 * MINUTE_MS),
   /** How long a host may go back, what it is still at included. LASTCALL_ROLLBACK_TIMEOUT_MS, default 60 min. */
-  rollbackTimeoutMs: milliseconds(100, 24 * HOUR_MS).default(HOUR_MS),
+  rollbackTimeoutMs: whole(100, 24 * HOUR_MS).default(HOUR_MS),
+  /** How long a release has to stay healthy on a host before it counts as installed; 0: once is enough. LASTCALL_SETTLE_MS, default 60 s. */
+  settleMs: whole(0, HOUR_MS).default(MINUTE_MS),
+  /** Hosts besides the first that are changed at the same time. LASTCALL_PARALLEL_HOSTS, default 10. */
+  parallelHosts: whole(1, 1_000).default(10),
   /** After the deadline of an order that a host has begun: for a result that is under way. LASTCALL_RESULT_GRACE_MS, default 5 s. */
-  resultGraceMs: milliseconds(0, 10 * MINUTE_MS).default(5 * SECOND_MS),
+  resultGraceMs: whole(0, 10 * MINUTE_MS).default(5 * SECOND_MS),
   /** After the deadline of its orders a plan does not wait longer than this for their results. LASTCALL_PLAN_PATIENCE_MS, default 30 s. */
-  planPatienceMs: milliseconds(100, HOUR_MS).default(30 * SECOND_MS),
+  planPatienceMs: whole(100, HOUR_MS).default(30 * SECOND_MS),
   /** A stream on which nothing comes for so long is ended; agents give a sign every 10 s. LASTCALL_HOST_SILENCE_MS, default 35 s. */
-  hostSilenceMs: milliseconds(100, HOUR_MS).default(35 * SECOND_MS),
+  hostSilenceMs: whole(100, HOUR_MS).default(35 * SECOND_MS),
   /** Oldest agent that may join and connect; empty: any. LASTCALL_MINIMUM_AGENT_VERSION. */
   minimumAgentVersion: z
     .string()

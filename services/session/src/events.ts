@@ -80,7 +80,14 @@ export function createHandlers(parts: EventParts): EventHandlers {
     InstallationRolledBack: (m, envelope) =>
       ofRun(m, envelope, (run, at) => ({ type: 'roll-back', run, failure: failureOf(m), at })),
     InstallationQuarantined: (m, envelope) =>
-      ofRun(m, envelope, (run, at) => ({ type: 'quarantine', run, failure: failureOf(m), at })),
+      ofRun(m, envelope, (run, at) => ({
+        type: 'quarantine',
+        run,
+        failure: failureOf(m),
+        hosts: quarantinedHosts(m),
+        at,
+      })),
+    HostReleased: (m, envelope) => ofRun(m, envelope, (run, at) => ({ type: 'release-host', run, host: m.host, at })),
     HostOrderCompleted: (m, envelope) => orderCompleted(parts, m, envelope),
   };
 }
@@ -122,6 +129,20 @@ function failureOf({
   readonly failure?: Parameters<typeof failureFromWire>[0] | undefined;
 }): Failure {
   return wire ? failureFromWire(wire) : failure('UNKNOWN', 'No reason was given.');
+}
+
+/** What a person has to do, by host. */
+function quarantinedHosts({ rollbackFailures }: EventMessage<'InstallationQuarantined'>): Record<string, string> {
+  return Object.fromEntries(
+    rollbackFailures.flatMap(({ host, message }) => (host === '' ? [] : [[host, whatToDo(host, message)]])),
+  );
+}
+
+function whatToDo(host: string, why: string): string {
+  return (
+    `It could not be brought back after the failed update (${why}). ` +
+    `An administrator has to look at it and then release it: lastcall host release-quarantine ${host}.`
+  );
 }
 
 function preflightFailure({ blocking }: EventMessage<'PreflightFailed'>): Failure {

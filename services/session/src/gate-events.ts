@@ -10,7 +10,7 @@ import {
 import type { RunSpec } from '@lastcall/kernel';
 import { evolveGate } from './domain/gate-evolve.js';
 import type { GateEvent } from './domain/gate-messages.js';
-import { holderOf, shutHostsOf, type FirstStart, type GateState } from './domain/gate-state.js';
+import { holderOf, isForAll, shutHostsOf, type FirstStart, type GateState } from './domain/gate-state.js';
 
 /*
  * What the gate's decisions tell the other services. A gate that a person shut or opened concerns nobody but users; only what is
@@ -69,14 +69,16 @@ function summaryOf({ holds, counts }: Extract<GateEvent, { type: 'drained' }>): 
 function gateReopened(gate: GateState, event: Extract<GateEvent, { type: 'answered' }>): OutgoingEvent {
   const { answer, epoch, closedAt } = event;
   const { run, outcome, failure } = answer;
-  const stays = epoch > 0 && outcome === 'quarantined';
+  const shutHosts = shutHostsOf(gate);
+  // Nobody can say which, or the one that all the others need.
+  const stays = epoch > 0 && outcome === 'quarantined' && isForAll(run, Object.keys(gate.quarantine ?? {}));
   const message = eventsV1.GateReopened.fromPartial({
     run: runSpecToWire(run),
     epoch,
     outcome: runOutcome.toWire(outcome),
     version: gate.version,
     failure: failure && failureToWire(failure),
-    shutHosts: stays ? quarantinedHosts(run, failure?.message ?? '') : { ...shutHostsOf(gate) },
+    shutHosts: stays ? { ...quarantinedHosts(run, failure?.message ?? ''), ...shutHosts } : { ...shutHosts },
     closedAt: closedAt === undefined ? undefined : atToDate(closedAt),
   });
   return outgoing('GateReopened', run.installation, message);

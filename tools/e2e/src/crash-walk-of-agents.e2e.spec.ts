@@ -14,13 +14,16 @@ import { createWorld, type World } from './world/world.js';
 const { RunOutcome } = commonV1;
 
 /** Orders of a run with their steps, as the agents log them: what is killed is checked against what was seen. */
-const STAGE_AND_INSTALL = ['metadata', 'download', 'build', 'verify', 'stop', 'swap', 'migrate', 'start', 'health'];
+const STAGE_AND_INSTALL = [
+  ...['metadata', 'download', 'build', 'verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health'],
+  'settle',
+];
 const ON_THE_WAY_THERE = {
   srv: ['facts', 'backup', 'prove', 'seal', ...STAGE_AND_INSTALL],
   ts: ['facts', ...STAGE_AND_INSTALL, 'first-start'],
   desk: ['facts', ...STAGE_AND_INSTALL],
 } as const;
-const ON_THE_WAY_BACK = ['stop', 'swap', 'restore', 'start', 'health'];
+const ON_THE_WAY_BACK = ['stop', 'clear', 'swap', 'restore', 'start', 'health'];
 
 type HostId = keyof typeof ON_THE_WAY_THERE;
 const HOST_IDS: readonly HostId[] = ['srv', 'ts', 'desk'];

@@ -73,7 +73,10 @@ describe('a command', () => {
   it('may end by itself when it is asked to', async () => {
     const polite =
       'process.on("SIGTERM", () => { console.log("bye"); process.exit(0); }); setInterval(() => undefined, 1000);';
-    expect(await node(polite, { timeoutMs: 2_000, graceMs: 5_000 })).toMatchObject({ kind: 'timed-out', output: 'bye' });
+    expect(await node(polite, { timeoutMs: 2_000, graceMs: 5_000 })).toMatchObject({
+      kind: 'timed-out',
+      output: 'bye',
+    });
   });
 
   it('may leave a program running that holds its output open', async () => {

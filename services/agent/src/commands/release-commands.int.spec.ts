@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import type { HostRecord } from '../host-record.js';
 import { layoutOf, makeFolders } from '../layout.js';
 import { createLog } from '../log.js';
-import { createReleaseCommands } from './release-commands.js';
+import {
+  createReleaseCommands,
+  type CommandScope,
+  type CommandTarget,
+  type ReleaseCommands,
+} from './release-commands.js';
 
 /** A health check by HTTP: asked until it is good or the time is up. */
 describe('a health check by HTTP', () => {
@@ -25,7 +30,13 @@ describe('a health check by HTTP', () => {
   afterEach(() => new Promise((resolve) => server.close(resolve)));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  const check = (timeoutMs: number): Promise<void> => {
+  const check = (timeoutMs: number): Promise<void> =>
+    ask(timeoutMs, (commands, target, scope) => commands.waitUntilHealthy(target, scope));
+  const watch = (durationMs: number): Promise<void> =>
+    ask(1_000, (commands, target, scope) => commands.watchHealth(target, durationMs, scope));
+
+  type Asking = (commands: ReleaseCommands, target: CommandTarget, scope: CommandScope) => Promise<void>;
+  function ask(timeoutMs: number, asking: Asking): Promise<void> {
     const port = String((server.address() as AddressInfo).port);
     const record: HostRecord = {
       ...{ address: '', tlsCaFile: '', installation: 'berlin', host: 'srv', role: 'server' },
@@ -41,8 +52,8 @@ describe('a health check by HTTP', () => {
     );
     const { signal } = new AbortController();
     const target = { release, treeDir: dir, fromVersion: '' };
-    return commands.waitUntilHealthy(target, { order: 'o-1', step: 'health', signal });
-  };
+    return asking(commands, target, { order: 'o-1', step: 'health', signal });
+  }
 
   it('fills in variables of the host and waits for a good answer', async () => {
     answers = [503, 500, 200];
@@ -55,5 +66,22 @@ describe('a health check by HTTP', () => {
     await expect(check(300)).rejects.toMatchObject({
       failure: { reason: 'HEALTH_FAILED', facts: { found: expect.stringContaining('503 warming up') } },
     });
+  });
+
+  it('has settled when the time is over and the last answer was good', async () => {
+    answers = [200, 503, 503, ...Array<number>(200).fill(200)];
+    await watch(300);
+    const asked = 203 - answers.length;
+    expect(asked).toBeGreaterThan(4);
+    answers = [...Array<number>(asked - 2).fill(200), 503, 503, ...Array<number>(200).fill(200)];
+    await watch(300);
+  });
+
+  it('is lost when three answers in a row are bad', async () => {
+    answers = [200, 503, 200, 500, 503, 503];
+    await expect(watch(60_000)).rejects.toMatchObject({
+      failure: { reason: 'HEALTH_LOST', facts: { found: expect.stringContaining('503 warming up') } },
+    });
+    expect(answers).toEqual([]);
   });
 });

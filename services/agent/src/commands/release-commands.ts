@@ -35,6 +35,8 @@ export interface ReleaseCommands {
   run(name: Exclude<CommandName, 'health'>, target: CommandTarget, scope: CommandScope): Promise<boolean>;
   /** Resolves when the release is healthy. Throws a StepFailure when it is not in time. */
   waitUntilHealthy(target: CommandTarget, scope: CommandScope): Promise<void>;
+  /** Resolves when the release was healthy all that time, at once when it has no health check. Throws a StepFailure when it was not. */
+  watchHealth(target: CommandTarget, durationMs: number, scope: CommandScope): Promise<void>;
 }
 
 const POLL_MS = 200;
@@ -61,6 +63,10 @@ export function createReleaseCommands(layout: Layout, record: HostRecord, log: L
       logFile: join(layout.logs, `${fileName(scope.order)}-${scope.step}.log`),
       signal: scope.signal,
     });
+  const askFor = (check: HealthCheck, target: CommandTarget, scope: CommandScope): Ask =>
+    'http' in check
+      ? () => askHttp(fillIn(check.http, environment(target, scope)), scope.signal)
+      : (leftMs: number) => execute(check, leftMs, target, scope).then((o) => healthOf(check, o, target));
   return {
     run: async (name, target, scope) => {
       const command = commandsOf(target.release, record)[name];
@@ -74,11 +80,11 @@ export function createReleaseCommands(layout: Layout, record: HostRecord, log: L
     waitUntilHealthy: async (target, scope) => {
       const check = commandsOf(target.release, record).health;
       if (!check) return;
-      const ask =
-        'http' in check
-          ? () => askHttp(fillIn(check.http, environment(target, scope)), scope.signal)
-          : (leftMs: number) => execute(check, leftMs, target, scope).then((o) => healthOf(check, o, target));
-      await poll(check, ask, target.release.version, scope.signal);
+      await poll(check, askFor(check, target, scope), target.release.version, scope.signal);
+    },
+    watchHealth: async (target, durationMs, scope) => {
+      const check = commandsOf(target.release, record).health;
+      if (check) await watch(check, askFor(check, target, scope), durationMs, target.release.version, scope.signal);
     },
   };
 }
@@ -90,7 +96,9 @@ function commandsOf(release: Release, record: HostRecord): RoleCommands {
 /** Undefined when healthy, otherwise what was found. */
 type Ask = (leftMs: number) => Promise<string | undefined>;
 
-async function poll(check: ManifestCommand | HttpHealthCheck, ask: Ask, version: string, signal: AbortSignal) {
+type HealthCheck = ManifestCommand | HttpHealthCheck;
+
+async function poll(check: HealthCheck, ask: Ask, version: string, signal: AbortSignal) {
   const endAt = Date.now() + check.timeoutMs;
   let found = '';
   for (;;) {
@@ -103,6 +111,31 @@ async function poll(check: ManifestCommand | HttpHealthCheck, ask: Ask, version:
       throw new StepFailure('HEALTH_FAILED', message, { version, timeout_ms: String(check.timeoutMs), found });
     }
     await delay(Math.min(POLL_MS, Math.max(endAt - Date.now(), 0)), undefined, { signal }).catch(() => undefined);
+    throwIfStopping(signal);
+  }
+}
+
+/** So many checks in a row may find nothing good: one that was slow on a busy host says little. */
+const ILL_IN_A_ROW = 3;
+const WATCH_EVERY_MS = { least: 50, most: 2_000 };
+/** A settling time has about so many checks. */
+const WATCH_CHECKS = 30;
+
+async function watch(check: HealthCheck, ask: Ask, durationMs: number, version: string, signal: AbortSignal) {
+  const begunAt = Date.now();
+  const everyMs = Math.min(Math.max(durationMs / WATCH_CHECKS, WATCH_EVERY_MS.least), WATCH_EVERY_MS.most);
+  for (let ill = 0; ;) {
+    const found = await ask(Math.min(check.timeoutMs, HTTP_TIMEOUT_MS));
+    throwIfStopping(signal);
+    ill = found === undefined ? 0 : ill + 1;
+    const afterMs = Date.now() - begunAt;
+    if (ill >= ILL_IN_A_ROW) {
+      const message = `version ${version} was healthy and is no longer, ${Math.round(afterMs / 1000)} s later: ${found}`;
+      throw new StepFailure('HEALTH_LOST', message, { version, after_ms: String(afterMs), found: found ?? '' });
+    }
+    // It ends with a check that found it healthy.
+    if (ill === 0 && afterMs >= durationMs) return;
+    await delay(everyMs, undefined, { signal }).catch(() => undefined);
     throwIfStopping(signal);
   }
 }

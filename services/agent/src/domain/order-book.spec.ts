@@ -4,10 +4,12 @@ import {
   createOrderBook,
   dueOrders,
   nextStep,
+  overdue,
   type OrderBook,
   type OrderCommand,
   type OrderEvent,
   type OrderState,
+  type RunningOrder,
 } from './order-book.js';
 import { planOf, type Order, type OrderAction, type Step } from './order.js';
 
@@ -108,7 +110,20 @@ describe('an order whose turn comes', () => {
     const begun = given(receive(order('a', { action: install })), begin('a'));
     expect(isRejected(begun.when({ type: 'begin-step', order: 'a', step: 'swap', at: AT }))).toBe(true);
     const later = begun.whenDone(...steps('a', 'verify', 'stop')).orders.get('a');
-    expect(later?.phase === 'running' && nextStep(later)).toBe('swap');
+    expect(later?.phase === 'running' && nextStep(later)).toBe('clear');
+  });
+  it('goes on after the last step by its name: an older agent had fewer', () => {
+    const begun = given(receive(order('a', { action: install })), begin('a'), ...steps('a', 'verify', 'stop', 'clear'));
+    const running = begun.state.orders.get('a') as RunningOrder;
+    const old = { ...running, done: [...running.done.slice(0, 2), { step: 'swap' as const, durationMs: 1 }] };
+    expect(nextStep(old)).toBe('migrate');
+  });
+  it('begins no step after its deadline, however long it was away', () => {
+    const { state, when } = given(receive(order('a')), begin('a'), ...steps('a', 'metadata'));
+    const late: OrderCommand = { type: 'begin-step', order: 'a', step: 'download', at: AT + 101 };
+    expect(isRejected(when(late))).toBe(true);
+    expect(overdue(HOST, state.orders.get('a') as RunningOrder, AT + 101)).toMatchObject({ reason: 'DEADLINE_PASSED' });
+    expect(overdue(HOST, state.orders.get('a') as RunningOrder, AT + 100)).toBeUndefined();
   });
   it('begins a step again after a crash', () => {
     const crashed = given(receive(order('a')), begin('a'), {
@@ -123,8 +138,26 @@ describe('an order whose turn comes', () => {
   });
   it('cannot succeed with steps left', () =>
     expect(isRejected(given(receive(order('a')), begin('a')).when(finish('a')))).toBe(true));
+  it('says which processes had been left running', () => {
+    const leftOvers = [{ pid: 7, command: 'node main.js', foundBy: 'script main.js', ended: 'killed' as const }];
+    const clear: OrderCommand[] = [
+      { type: 'begin-step', order: 'a', step: 'clear', at: AT },
+      { type: 'end-step', order: 'a', step: 'clear', durationMs: 1, leftOvers },
+    ];
+    const before = steps('a', 'verify', 'stop');
+    const after = steps('a', 'swap', 'migrate', 'start', 'health');
+    const { state } = given(
+      receive(order('a', { action: install })),
+      begin('a'),
+      ...before,
+      ...clear,
+      ...after,
+      finish('a'),
+    );
+    expect(state.orders.get('a')).toMatchObject({ result: { evidence: { leftOvers } } });
+  });
   it('says what it did, data included', () => {
-    const all = steps('a', 'verify', 'stop', 'swap', 'migrate', 'start', 'health');
+    const all = steps('a', 'verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health');
     const done = given(receive(order('a', { action: install })), begin('a'), ...all, finish('a')).state.orders.get('a');
     expect(done).toMatchObject({ phase: 'finished', stored: false, result: { evidence: { dataChanged: true } } });
     expect(done).toMatchObject({
@@ -157,9 +190,11 @@ describe('any orders in any order, with crashes', () => {
     install,
     facts,
     { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: 'rp' },
+    { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: '', keepStopped: true },
+    { kind: 'watch-health', product: 'encore', version: '11.1.0', durationMs: 10 },
   ];
   const anyOrder = fc.record({
-    id: fc.integer({ min: 0, max: 4 }),
+    id: fc.integer({ min: 0, max: 6 }),
     fence: fc.integer({ min: 0, max: 4 }),
     deadlineAt: fc.integer({ min: 0, max: 60 }),
   });
@@ -175,7 +210,7 @@ describe('any orders in any order, with crashes', () => {
         fails: fc.nat(9),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ what: fc.constant('confirm' as const), id: fc.integer({ min: 0, max: 4 }) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('confirm' as const), id: fc.integer({ min: 0, max: 6 }) }) },
   );
   type Happening = typeof anything extends fc.Arbitrary<infer T> ? T : never;
 
@@ -195,6 +230,8 @@ describe('any orders in any order, with crashes', () => {
     const step = nextStep(next);
     if (step === undefined) return [finish(id)];
     const failure = { reason: 'COMMAND_FAILED', message: '', host: 'srv', facts: {} };
+    const late = overdue(HOST, next, at);
+    if (late) return [{ ...(finish(id) as object), failure: late } as OrderCommand];
     const begun: OrderCommand = { type: 'begin-step', order: id, step, at };
     if (happening.killed) return [begun];
     if (happening.fails === 0) return [begun, { ...(finish(id) as object), failure } as OrderCommand];
@@ -224,12 +261,12 @@ describe('any orders in any order, with crashes', () => {
     );
   });
 
-  /** No order begins below the fence or after its deadline. */
+  /** No order begins below the fence, and neither an order nor a step after the deadline. */
   function checkEvents(before: OrderBook, events: readonly OrderEvent[], at: number): void {
     for (const event of events) {
-      if (event.type !== 'begun') continue;
+      if (event.type !== 'begun' && event.type !== 'step-begun') continue;
       const { order: begun } = before.orders.get(event.order) as OrderState;
-      expect(begun.fence === 0 || begun.fence >= before.fence).toBe(true);
+      if (event.type === 'begun') expect(begun.fence === 0 || begun.fence >= before.fence).toBe(true);
       expect(begun.deadlineAt === 0 || at <= begun.deadlineAt).toBe(true);
     }
   }
@@ -265,19 +302,19 @@ describe('a rollback', () => {
     { ...finish('in'), failure: failure('BROKEN', 'broken') } as OrderCommand,
   ];
   it('leaves the data alone when the install never came to it', () => {
-    expect(given(...installed('verify', 'stop', 'swap'), receive(back('r-1'))).when(begin('back'))).toMatchObject([
-      { type: 'begun', dataUntouched: true },
-    ]);
+    expect(
+      given(...installed('verify', 'stop', 'clear', 'swap'), receive(back('r-1'))).when(begin('back')),
+    ).toMatchObject([{ type: 'begun', dataUntouched: true }]);
   });
   it('brings the data back when the install had begun to migrate', () => {
     const migrating: OrderCommand = { type: 'begin-step', order: 'in', step: 'migrate', at: AT };
-    const [received, begun, ...rest] = installed('verify', 'stop', 'swap');
+    const [received, begun, ...rest] = installed('verify', 'stop', 'clear', 'swap');
     const broken = rest.pop() as OrderCommand;
     const commands = [received, begun, ...rest, migrating, broken].filter((c) => c !== undefined);
     expect(given(...commands, receive(back('r-1'))).when(begin('back'))).toMatchObject([{ dataUntouched: false }]);
   });
   it('brings the data back when nothing is known of the install', () => {
-    const commands = installed('verify', 'stop', 'swap');
+    const commands = installed('verify', 'stop', 'clear', 'swap');
     expect(given(...commands, receive(back('r-2'))).when(begin('back'))).toMatchObject([{ dataUntouched: false }]);
   });
 });

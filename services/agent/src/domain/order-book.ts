@@ -1,5 +1,14 @@
 import { assertNever, failure, reject, type Decider, type Failure, type Rejected } from '@lastcall/kernel';
-import { isLocal, planOf, type Evidence, type Order, type OrderResult, type Step, type StepEvidence } from './order.js';
+import {
+  isLocal,
+  planOf,
+  type Evidence,
+  type LeftOver,
+  type Order,
+  type OrderResult,
+  type Step,
+  type StepEvidence,
+} from './order.js';
 
 /*
  * The orders of one host. Owns the rules: one order at a time, in order of arrival, but facts are answered while a release is staged; a repeat changes nothing; an order with a lower
@@ -22,6 +31,7 @@ export type OrderState =
       /** A rollback of an install that never came to the data: what users entered since the backup must stay. */
       readonly dataUntouched: boolean;
       readonly evidence?: Evidence;
+      readonly leftOvers?: readonly LeftOver[];
     }
   | { readonly phase: 'finished'; readonly order: Order; readonly result: OrderResult; readonly stored: boolean };
 
@@ -54,6 +64,7 @@ export type OrderCommand =
       readonly durationMs: number;
       readonly dataChanged?: boolean;
       readonly evidence?: Evidence;
+      readonly leftOvers?: readonly LeftOver[];
     }
   | {
       readonly type: 'finish';
@@ -83,6 +94,7 @@ export type OrderEvent =
       readonly durationMs: number;
       readonly dataChanged: boolean;
       readonly evidence?: Evidence;
+      readonly leftOvers?: readonly LeftOver[];
     }
   | { readonly type: 'finished'; readonly order: string; readonly result: OrderResult }
   | { readonly type: 'stored'; readonly order: string };
@@ -91,7 +103,10 @@ type Decision = readonly OrderEvent[] | Rejected;
 
 /** Where an order stands in its plan: the step to do next, undefined when all are done. */
 export function nextStep(state: RunningOrder): Step | undefined {
-  return planOf(state.order.action)[state.done.length];
+  const plan = planOf(state.order.action);
+  // By name and not by count: an older agent may have begun the order with fewer steps.
+  const last = state.done.at(-1);
+  return plan[last ? plan.indexOf(last.step) + 1 : 0];
 }
 
 export type OpenOrder = Exclude<OrderState, { phase: 'finished' }>;
@@ -135,6 +150,7 @@ function decide(host: HostName, book: OrderBook, command: OrderCommand): Decisio
       return begin(host, book, state, command);
     case 'begin-step':
       if (state.phase !== 'running' || nextStep(state) !== command.step) return misused(`${command.step} is not next`);
+      if (tooLate(host, state.order, command.at)) return misused(`${command.step} would begin after the deadline`);
       return [{ type: 'step-begun', order: command.order, step: command.step, at: command.at }];
     case 'end-step':
       if (state.phase !== 'running' || state.step !== command.step) return misused(`${command.step} has not begun`);
@@ -192,10 +208,10 @@ function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finis
 }
 
 /** Steps are evidence of an install or a rollback even when it failed: they say how far it came. */
-function evidenceOf({ order, done, dataChanged, evidence }: RunningOrder): Evidence | undefined {
+function evidenceOf({ order, done, dataChanged, evidence, leftOvers }: RunningOrder): Evidence | undefined {
   const { kind } = order.action;
   if (kind !== 'install-release' && kind !== 'roll-back-release' && kind !== 'restore-backup') return evidence;
-  return { kind: 'install', steps: done, dataChanged };
+  return { kind: 'install', steps: done, dataChanged, ...(leftOvers && { leftOvers }) };
 }
 
 function misdirected(host: HostName, order: Order): Failure | undefined {
@@ -217,10 +233,15 @@ function fencedOff(host: HostName, book: OrderBook, order: Order): Failure | und
   return failure('FENCE_TOO_LOW', message, host.host, { fence: String(order.fence), highest: String(book.fence) });
 }
 
-function tooLate(host: HostName, order: Order, at: number): Failure | undefined {
+/** Why no further step of an order may begin. Whoever gave it has given it up and may have decided otherwise since. */
+export function overdue(host: HostName, { order }: RunningOrder, at: number): Failure | undefined {
+  return tooLate(host, order, at, 'the order had to be finished');
+}
+
+function tooLate(host: HostName, order: Order, at: number, what = 'the order had to be begun'): Failure | undefined {
   if (order.deadlineAt === 0 || at <= order.deadlineAt) return undefined;
   const deadline = new Date(order.deadlineAt).toISOString();
-  return failure('DEADLINE_PASSED', `the order had to be begun before ${deadline}; nothing was done`, host.host, {
+  return failure('DEADLINE_PASSED', `${what} before ${deadline}; nothing more is done`, host.host, {
     deadline,
   });
 }
@@ -280,6 +301,7 @@ function afterStep(state: RunningOrder, event: Extract<OrderEvent, { type: 'step
     done: [...state.done, { step: event.step, durationMs: event.durationMs }],
     dataChanged: state.dataChanged || event.dataChanged,
     ...(event.evidence && { evidence: event.evidence }),
+    ...(event.leftOvers && { leftOvers: event.leftOvers }),
   };
 }
 

@@ -15,7 +15,10 @@ export type OrderAction =
       readonly product: string;
       readonly version: string;
       readonly restorePoint: string;
+      /** Only stop and swap; absent in journals of older agents. */
+      readonly keepStopped?: boolean;
     }
+  | { readonly kind: 'watch-health'; readonly product: string; readonly version: string; readonly durationMs: number }
   | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
@@ -68,7 +71,20 @@ export type Evidence =
       readonly reusedBytes: number;
       readonly fileCount: number;
     }
-  | { readonly kind: 'install'; readonly steps: readonly StepEvidence[]; readonly dataChanged: boolean };
+  | {
+      readonly kind: 'install';
+      readonly steps: readonly StepEvidence[];
+      readonly dataChanged: boolean;
+      readonly leftOvers?: readonly LeftOver[];
+    };
+
+/** A process of the version before that its stop command had left running. */
+export interface LeftOver {
+  readonly pid: number;
+  readonly command: string;
+  readonly foundBy: string;
+  readonly ended: 'asked' | 'killed';
+}
 
 export interface BackupEvidence {
   readonly restorePoint: string;
@@ -122,11 +138,13 @@ export type Step =
   | 'seal'
   | 'verify'
   | 'stop'
+  | 'clear'
   | 'swap'
   | 'migrate'
   | 'restore'
   | 'start'
   | 'health'
+  | 'settle'
   | 'first-start';
 
 /** The steps of an action, in order. Each can be repeated: that is how a crash is survived. */
@@ -139,15 +157,18 @@ export function planOf(action: OrderAction): readonly Step[] {
     case 'take-backup':
       return ['backup', 'prove', 'seal'];
     case 'install-release':
-      return ['verify', 'stop', 'swap', 'migrate', 'start', 'health'];
+      return ['verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health'];
     case 'roll-back-release':
+      if (action.keepStopped) return ['stop', 'clear', 'swap'];
       return action.restorePoint === ''
-        ? ['stop', 'swap', 'start', 'health']
-        : ['stop', 'swap', 'restore', 'start', 'health'];
+        ? ['stop', 'clear', 'swap', 'start', 'health']
+        : ['stop', 'clear', 'swap', 'restore', 'start', 'health'];
+    case 'watch-health':
+      return ['settle'];
     case 'start-client-once':
       return ['first-start'];
     case 'restore-backup':
-      return ['stop', 'restore', 'migrate', 'start', 'health'];
+      return ['stop', 'clear', 'restore', 'migrate', 'start', 'health'];
     case 'unusable':
       return [];
   }

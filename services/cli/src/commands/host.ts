@@ -40,6 +40,42 @@ export function addHost(cli: Cli): void {
     },
     joinToken,
   );
+  addRelease(cli, noun);
+}
+
+interface ReleaseOptions {
+  reason: string;
+  data?: 'restore' | 'keep';
+}
+
+function addRelease(cli: Cli, noun: ReturnType<Cli['noun']>): void {
+  cli.define<ReleaseOptions>(
+    noun,
+    {
+      use: 'release-quarantine <host>',
+      does: 'Brings a quarantined host back once more; when it is back and healthy, its users are let in again',
+      example: 'lastcall host release-quarantine ts1 --reason "disk replaced"',
+      installation: true,
+      options: (command) =>
+        command.requiredOption('--reason <text>', 'why, for people; it is kept in the audit').addOption(
+          choice('--data <what>', 'for the server: back to the backup of the failed run (what came later is lost), or as it is', ['restore', 'keep']), // prettier-ignore
+        ),
+    },
+    releaseQuarantine,
+  );
+}
+
+async function releaseQuarantine(work: Work, { reason, data }: ReleaseOptions, id: string): Promise<void> {
+  const installation = await work.installation();
+  const name = formatName('host', { installation: lastPart(installation.name), host: lastPart(id) });
+  const { RESTORE, KEEP, UNSPECIFIED } = installerV1.QuarantinedData;
+  const answer = await work.services.installer.releaseQuarantine({
+    name,
+    reason,
+    data: data === undefined ? UNSPECIFIED : data === 'keep' ? KEEP : RESTORE,
+  });
+  const what = `${lastPart(id)} goes back (${answer.order}); see: lastcall gate show\n`;
+  work.print(installerV1.ReleaseQuarantineResponse.toJSON(answer), () => what);
 }
 
 async function list(work: Work): Promise<void> {

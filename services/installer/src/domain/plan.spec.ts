@@ -1,6 +1,6 @@
 import { failure, isRejected, type RunSpec } from '@lastcall/kernel';
 import { plan } from './plan.js';
-import { hostsIn, orderOf, type PlanCommand, type PlanEvent, type PlanState } from './plan-state.js';
+import { hostsIn, orderOf, type PlanCommand, type PlanEvent, type PlanPolicy, type PlanState } from './plan-state.js';
 
 const AT = 1_000;
 
@@ -35,10 +35,13 @@ function runOf(more: Partial<RunSpec> = {}): RunSpec {
   };
 }
 
-const begin = (more: Partial<RunSpec> = {}, absentHosts: string[] = []): PlanCommand => ({
+const AT_ONCE: PlanPolicy = { settleMs: 0, parallelHosts: 10 };
+
+const begin = (more: Partial<RunSpec> = {}, absentHosts: string[] = [], policy = AT_ONCE): PlanCommand => ({
   type: 'begin',
   run: runOf(more),
   absentHosts,
+  policy,
   at: AT,
 });
 
@@ -81,6 +84,9 @@ const cancel: PlanCommand = { type: 'cancel', run: runOf(), requestedBy: 'anna',
 const installing: Script[] = [...staged, backup, drained];
 const all: Script[] = [...installing, { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }];
 const failed: Script[] = [...installing, { finish: 'srv' }, { finish: 'ts', fails: 'HEALTH_FAILED' }];
+const stopped: Script[] = [...failed, { finish: 'ts' }, { finish: 'ws' }];
+const back = (finish: string, restored = false): Script => ({ finish, version: '11.0.0', restored });
+const watched: Script[] = [begin({}, [], { settleMs: 60_000, parallelHosts: 10 }), ...staged.slice(1), backup, drained];
 
 describe('staging', () => {
   it('orders every host that is there', () =>
@@ -182,34 +188,127 @@ describe('installing', () => {
     }));
 });
 
-describe('rolling back', () => {
-  it('brings back every host that was given an install order, those still at it included', () =>
-    expect(ordersIn(given(...failed).last)).toEqual([
-      'r-1.srv.roll-back-1',
-      'r-1.ts.roll-back-1',
-      'r-1.ws.roll-back-1',
+describe('several hosts at once', () => {
+  const one: Script[] = [begin({}, [], { settleMs: 0, parallelHosts: 1 }), ...staged.slice(1), backup, drained];
+  it('are no more than may be', () => {
+    expect(ordersIn(given(...one, { finish: 'srv' }).last)).toEqual(['r-1.ts.install-1']);
+    expect(ordersIn(given(...one, { finish: 'srv' }, { finish: 'ts' }).last)).toEqual(['r-1.ws.install-1']);
+    expect(types(given(...one, { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }).last)).toEqual([
+      'host-updated',
+      'updated',
+    ]);
+  });
+  it('leave alone whom the failure came before', () =>
+    expect(ordersIn(given(...one, { finish: 'srv' }, { finish: 'ts', fails: 'X' }).last)).toEqual(['r-1.ts.stop-1']));
+  it('are all of them in plans of before there was a limit', () => {
+    const { policy: _, ...state } = given(...installing).state as Extract<PlanState, { phase: 'installing' }>;
+    const done = plan.decide(state, finish(state, { finish: 'srv' })) as readonly PlanEvent[];
+    expect(ordersIn(done)).toEqual(['r-1.ts.install-1', 'r-1.ws.install-1']);
+  });
+});
+
+describe('settling', () => {
+  it('begins on each host when it is healthy, and the others do not wait for it', () =>
+    expect(ordersIn(given(...watched, { finish: 'srv' }).last)).toEqual([
+      'r-1.srv.settle-1',
+      'r-1.ts.install-1',
+      'r-1.ws.install-1',
     ]));
+  it('is what the outcome waits for', () => {
+    const healthy: Script[] = [...watched, { finish: 'srv' }, { finish: 'ts' }, { finish: 'ws' }];
+    expect(given(...healthy).state.phase).toBe('installing');
+    expect(types(given(...healthy, { finish: 'srv' }, { finish: 'ws' }, { finish: 'ts' }).last)).toEqual([
+      'host-updated',
+      'updated',
+    ]);
+  });
+  it('brings everything back when a host does not stay healthy', () => {
+    const ill = given(...watched, { finish: 'srv' }, { finish: 'ts' }, { finish: 'srv', fails: 'HEALTH_LOST' });
+    expect(ill.state).toMatchObject({ phase: 'rolling-back', failure: { reason: 'HEALTH_LOST', host: 'srv' } });
+    expect(ordersIn(ill.last)).toEqual(['r-1.ts.stop-1', 'r-1.ws.stop-1']);
+  });
+  it('is left out with an agent that does not know it', () =>
+    expect(types(given(...watched, { finish: 'srv' }, { finish: 'srv', fails: 'UNKNOWN_ACTION' }).last)).toEqual([
+      'host-updated',
+    ]));
+});
+
+describe('a quarantined host', () => {
+  const lost: Script[] = [...failed, { finish: 'ts', fails: 'TIMED_OUT' }, { finish: 'ws' }, back('srv'), back('ws')];
+  const release = (host: string, data?: 'restore' | 'keep'): PlanCommand => ({
+    ...{ type: 'release', host, at: AT },
+    ...(data && { data }),
+  });
+  const refused = (state: PlanState, command: PlanCommand) => plan.decide(state, command);
+
+  it('is brought back once more when a person asks, and then nothing is left to do', () => {
+    const asked = given(...lost, release('ts'));
+    expect(ordersIn(asked.last)).toEqual(['r-1.ts.roll-back-1']);
+    expect(given(...lost, release('ts'), release('ts')).last).toEqual([]);
+    const { state, last } = given(...lost, release('ts'), back('ts'));
+    expect(types(last)).toEqual(['host-released', 'all-released']);
+    expect(state).toMatchObject({ phase: 'rolled-back', tasks: { ts: { state: 'rolled-back' } } });
+  });
+  it('stays quarantined when it fails again, and the next order has another name', () => {
+    const again = given(...lost, release('ts'), { finish: 'ts', fails: 'HEALTH_FAILED' });
+    expect(again.state).toMatchObject({
+      phase: 'quarantined',
+      tasks: { ts: { failure: { reason: 'HEALTH_FAILED' } } },
+    });
+    const next = given(...lost, release('ts'), { finish: 'ts', fails: 'HEALTH_FAILED' }, release('ts'));
+    expect(ordersIn(next.last)).toEqual(['r-1.ts.roll-back-2']);
+  });
+  it('with the data is brought back only when it was said what becomes of the data', () => {
+    const noServer: Script[] = [...installing, { finish: 'srv', fails: 'X' }, { finish: 'srv', fails: 'TIMED_OUT' }];
+    expect(refused(given(...noServer).state, release('srv'))).toMatchObject({ code: 'invalid' });
+    expect(given(...noServer, release('srv', 'keep')).last).toMatchObject([{ keepData: true }]);
+    expect(given(...noServer, release('srv', 'restore')).last).not.toMatchObject([{ keepData: true }]);
+  });
+  it('is the only one that can be released', () => {
+    for (const script of [lost, installing, all]) {
+      expect(refused(given(...script).state, release('srv', 'keep'))).toMatchObject({ reason: 'NOT_QUARANTINED' });
+    }
+  });
+});
+
+describe('rolling back', () => {
+  it('stops all others that were given an install order, before the host with the data goes back', () => {
+    expect(ordersIn(given(...failed).last)).toEqual(['r-1.ts.stop-1', 'r-1.ws.stop-1']);
+    expect(given(...failed, { finish: 'ws' }).last.map((e) => e.type)).toEqual(['host-stopped']);
+    expect(ordersIn(given(...stopped).last)).toEqual(['r-1.srv.roll-back-1']);
+    expect(ordersIn(given(...stopped, back('srv', true)).last)).toEqual(['r-1.ts.roll-back-1', 'r-1.ws.roll-back-1']);
+  });
   it('leaves alone whom it never touched', () =>
     expect(ordersIn(given(...installing, { finish: 'srv', fails: 'MIGRATE_FAILED' }).last)).toEqual([
       'r-1.srv.roll-back-1',
     ]));
   it('ends rolled back when all are', () => {
-    const back = (finish: string, restored = false): Script => ({ finish, version: '11.0.0', restored });
-    const { state, last } = given(...failed, back('ws'), back('srv', true), back('ts'));
+    const { state, last } = given(...stopped, back('srv', true), back('ws'), back('ts'));
     expect(types(last)).toEqual(['host-rolled-back', 'rolled-back']);
     expect(state).toMatchObject({ failure: { reason: 'HEALTH_FAILED', host: 'ts' } });
   });
-  it('tries once more, then quarantines, and waits for the others', () => {
-    const again = given(...failed, { finish: 'ts', fails: 'SWAP_FAILED' });
-    expect(ordersIn(again.last)).toEqual(['r-1.ts.roll-back-2']);
-    const lost: Script[] = [...failed, { finish: 'ts', fails: 'SWAP_FAILED' }, { finish: 'ts', fails: 'SWAP_FAILED' }];
-    expect(types(given(...lost).last)).toEqual(['host-quarantined']);
-    const ended = given(...lost, { finish: 'srv', version: '11.0.0' }, { finish: 'ws', version: '11.0.0' });
-    expect(types(ended.last)).toEqual(['host-rolled-back', 'quarantined']);
+  it('goes on with a host that could not be stopped, and quarantines one that is silent', () => {
+    const { state } = given(...failed, { finish: 'ts', fails: 'COMMAND_FAILED' }, { finish: 'ws', fails: 'TIMED_OUT' });
+    expect(state).toMatchObject({ tasks: { ts: { state: 'stopped' }, ws: { state: 'quarantined' } } });
+    expect(state).toMatchObject({ tasks: { srv: { state: 'rolling-back' } } });
   });
+  it('tries once more, then quarantines, and waits for the others', () => {
+    const ready: Script[] = [...stopped, back('srv')];
+    const again = given(...ready, { finish: 'ts', fails: 'SWAP_FAILED' });
+    expect(ordersIn(again.last)).toEqual(['r-1.ts.roll-back-2']);
+    const lost: Script[] = [...ready, { finish: 'ts', fails: 'SWAP_FAILED' }, { finish: 'ts', fails: 'SWAP_FAILED' }];
+    expect(types(given(...lost).last)).toEqual(['host-quarantined']);
+    expect(types(given(...lost, back('ws')).last)).toEqual(['host-rolled-back', 'quarantined']);
+  });
+  it('does not wait a second time for a host that was silent', () =>
+    expect(types(given(...stopped, { finish: 'srv', fails: 'TIMED_OUT' }).last)).toEqual([
+      'host-quarantined',
+      'ordered',
+      'ordered',
+    ]));
   it('is forced to an end by its own deadline', () => {
     const expire: PlanCommand = { type: 'expire', at: AT };
-    const { state } = given(...installing, expire, expire, expire);
+    const { state } = given(...installing, expire, expire);
     expect(state).toMatchObject({ phase: 'quarantined', failure: { reason: 'TIMED_OUT', host: 'srv' } });
     expect(state.phase !== 'none' && hostsIn(state.tasks, 'quarantined')).toEqual(['srv']);
   });

@@ -1,4 +1,14 @@
-import { assertNever, failure, passesGate, type Decider, type Failure, type RunSpec } from '@lastcall/kernel';
+import {
+  assertNever,
+  failure,
+  invalid,
+  passesGate,
+  reject,
+  type Decider,
+  type Failure,
+  type Rejected,
+  type RunSpec,
+} from '@lastcall/kernel';
 import { evolvePlan } from './plan-evolve.js';
 import {
   dataHostOf,
@@ -6,6 +16,8 @@ import {
   isRunning,
   orderIdOf,
   orderOf,
+  policyOf,
+  type Beginning,
   type CancelRequest,
   type FinishedOrder,
   type OrderStep,
@@ -23,12 +35,18 @@ import {
  * - Of RunCancelled and InstallStarted exactly one is said; this document is the arbiter.
  * - After the install has started there is an outcome: all hosts new, all hosts old, or quarantine. `expire` forces it.
  * - A host that was given an install order is never left at that: it ends updated, rolled back or quarantined.
+ * - No application of the one version meets the data of the other: the host with the data is changed before all others, and on the way
+ *   back the others are stopped before its data goes back and started after that.
  */
 
 /** A rollback that failed is tried once more; after that a person is needed. */
 export const ROLLBACK_ATTEMPTS = 2;
+/** The host did not answer in time: asking once more would double the time in which nobody can work. */
+const SILENT = 'TIMED_OUT';
+/** An agent of before there was a settling time. Its host was healthy once, which is all that it can say. */
+const CANNOT_WATCH = 'UNKNOWN_ACTION';
 
-function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] {
+function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] | Rejected {
   switch (command.type) {
     case 'begin':
       return state.phase === 'none' ? begin(command) : [];
@@ -46,6 +64,8 @@ function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] {
       return isWaiting(state) ? [{ type: 'abandoned', failure: command.failure }] : [];
     case 'cancel':
       return cancel(state, command.run, command);
+    case 'release':
+      return release(state, command);
     case 'expire':
       return expire(state, command.at);
     default:
@@ -68,8 +88,8 @@ function followedBy(
   return [...events, ...next(events.reduce(evolvePlan, state))];
 }
 
-function begin({ run, absentHosts, at }: Extract<PlanCommand, { type: 'begin' }>): readonly PlanEvent[] {
-  const planned: PlanEvent = { type: 'planned', run, absentHosts, at };
+function begin({ run, absentHosts, policy, at }: Beginning): readonly PlanEvent[] {
+  const planned: PlanEvent = { type: 'planned', run, absentHosts, policy, at };
   const obstacle = obstacleOf(run, absentHosts);
   if (obstacle) return [planned, { type: 'staging-failed', failure: obstacle }];
   const taking = run.hosts.filter((h) => !absentHosts.includes(h.host));
@@ -96,7 +116,43 @@ function ordered(run: RunSpec, host: string, step: OrderStep, attempt: number, a
   return { type: 'ordered', host, step, order: orderIdOf(run.run, host, step, attempt), attempt, at };
 }
 
+/** Only a person decides what becomes of data that may have changed since. */
+function release(
+  state: PlanState,
+  { host, data, at }: Extract<PlanCommand, { type: 'release' }>,
+): readonly PlanEvent[] | Rejected {
+  const task = state.phase === 'quarantined' ? state.tasks[host] : undefined;
+  if (state.phase !== 'quarantined' || task?.state !== 'quarantined') {
+    if (task?.state === 'rolling-back') return [];
+    return reject('refused', 'NOT_QUARANTINED', `host ${host} is not quarantined`, { facts: { host } });
+  }
+  const hasData = dataHostOf(state.run.hosts)?.host === host;
+  if (hasData && data === undefined) {
+    const description =
+      'must be said for the host with the data: restore (to the backup of the run; what came later is lost) or keep';
+    return invalid([{ field: 'data', description }]);
+  }
+  const order = ordered(state.run, host, 'roll-back', (task.attempt ?? 0) + 1, at);
+  return [{ ...order, ...(data === 'keep' && { keepData: true }) }];
+}
+
+function releaseFinished(state: Quarantined, finished: FinishedOrder): readonly PlanEvent[] {
+  const { host, dataChanged } = finished;
+  const why = failureIn(finished, state.run.fromVersion);
+  if (why) return [{ type: 'host-quarantined', host, failure: { ...why, host } }];
+  return followedBy(state, [{ type: 'host-released', host, dataRestored: dataChanged }], (next) =>
+    next.phase === 'quarantined' && hostsIn(next.tasks, 'quarantined', 'rolling-back').length === 0
+      ? [{ type: 'all-released' }]
+      : [],
+  );
+}
+
+type Quarantined = Extract<PlanState, { phase: 'quarantined' }>;
+
 function finishOrder(state: PlanState, finished: FinishedOrder): readonly PlanEvent[] {
+  if (state.phase === 'quarantined' && orderOf(state.tasks[finished.host]) === finished.order) {
+    return releaseFinished(state, finished);
+  }
   if (!isRunning(state) || orderOf(state.tasks[finished.host]) !== finished.order) return [];
   switch (state.phase) {
     case 'staging':
@@ -136,14 +192,29 @@ function startIfReady(state: PlanState, at: number): readonly PlanEvent[] {
 
 function installFinished(state: RunningPlan, finished: FinishedOrder): readonly PlanEvent[] {
   const { host, at } = finished;
-  const why = finished.failure ?? wrongVersion(finished, state.run.toVersion);
-  if (why) return rollBack(state, { ...why, host }, at);
-  return followedBy(state, [{ type: 'host-updated', host }], (next) => {
-    if (next.phase !== 'installing' || hostsIn(next.tasks, 'installing').length > 0) return [];
-    const others = hostsIn(next.tasks, 'staged');
-    if (others.length === 0) return [{ type: 'updated', at }];
-    return others.map((other) => ordered(next.run, other, 'install', 1, at));
-  });
+  const isSettling = state.tasks[host]?.state === 'settling';
+  const why = failureIn(finished, state.run.toVersion);
+  if (why && !(isSettling && why.reason === CANNOT_WATCH)) return rollBack(state, { ...why, host }, at);
+  const settles = !isSettling && policyOf(state).settleMs > 0;
+  const next: PlanEvent = settles ? ordered(state.run, host, 'settle', 1, at) : { type: 'host-updated', host };
+  return followedBy(state, [next], (s) => goOn(s, at));
+}
+
+/** The next hosts, as many as may be changed at once; the end when all have settled. */
+function goOn(state: PlanState, at: number): readonly PlanEvent[] {
+  if (state.phase !== 'installing') return [];
+  const { run, tasks } = state;
+  const next = hostsIn(tasks, 'staged').slice(0, roomIn(state, 'installing'));
+  if (next.length > 0) return next.map((host) => ordered(run, host, 'install', 1, at));
+  return hostsIn(tasks, 'staged', 'installing', 'settling').length === 0 ? [{ type: 'updated', at }] : [];
+}
+
+function roomIn(state: RunningPlan, busy: 'installing' | 'rolling-back'): number {
+  return Math.max(0, policyOf(state).parallelHosts - hostsIn(state.tasks, busy).length);
+}
+
+function failureIn(finished: FinishedOrder, wanted: string): Failure | undefined {
+  return finished.failure ?? wrongVersion(finished, wanted);
 }
 
 /** A host that says "done" and names another version is not done. */
@@ -154,24 +225,52 @@ function wrongVersion({ host, installedVersion }: FinishedOrder, wanted: string)
 }
 
 function rollBack(state: RunningPlan, why: Failure, at: number): readonly PlanEvent[] {
-  const touched = hostsIn(state.tasks, 'installing', 'updated');
-  const orders = touched.map((host) => ordered(state.run, host, 'roll-back', 1, at));
-  return [{ type: 'rollback-started', failure: why, at }, ...orders];
+  const touched = hostsIn(state.tasks, 'installing', 'settling', 'updated');
+  const holder = dataHostOf(state.run.hosts)?.host;
+  const others = touched.filter((host) => host !== holder);
+  const stops = others.map((host) => ordered(state.run, host, 'stop', 1, at));
+  return followedBy(state, [{ type: 'rollback-started', failure: why, at }, ...stops], (s) => goBack(s, at));
+}
+
+/** First all others stop, then the host with the data goes back, then the others do. */
+function goBack(state: PlanState, at: number): readonly PlanEvent[] {
+  if (state.phase !== 'rolling-back') return [];
+  const { run, tasks } = state;
+  if (hostsIn(tasks, 'stopping').length > 0) return [];
+  const holder = dataHostOf(run.hosts)?.host ?? '';
+  const isTouched = hostsIn(tasks, 'installing', 'settling', 'updated').includes(holder);
+  if (isTouched) return [ordered(run, holder, 'roll-back', 1, at)];
+  if (tasks[holder]?.state === 'rolling-back') return [];
+  const next = hostsIn(tasks, 'stopped').slice(0, roomIn(state, 'rolling-back'));
+  if (next.length > 0) return next.map((host) => ordered(run, host, 'roll-back', 1, at));
+  if (hostsIn(tasks, 'stopped', 'rolling-back').length > 0) return [];
+  return [{ type: hostsIn(tasks, 'quarantined').length > 0 ? 'quarantined' : 'rolled-back' }];
 }
 
 function rollbackFinished(state: RunningPlan, finished: FinishedOrder): readonly PlanEvent[] {
+  const { at } = finished;
+  const step = state.tasks[finished.host]?.state;
+  // What came of the install or of the settling is of no interest any more.
+  if (step !== 'stopping' && step !== 'rolling-back') return [];
+  const event = step === 'stopping' ? stopFinished(finished) : wentBack(state, finished);
+  return followedBy(state, [event], (next) => goBack(next, at));
+}
+
+/** Whoever could not stop is asked again with the whole way back; who is silent is not waited for a second time. */
+function stopFinished({ host, failure: why }: FinishedOrder): PlanEvent {
+  if (why?.reason === SILENT) return { type: 'host-quarantined', host, failure: { ...why, host } };
+  return { type: 'host-stopped', host };
+}
+
+function wentBack(state: RunningPlan, finished: FinishedOrder): PlanEvent {
   const { host, dataChanged, at } = finished;
   const task = state.tasks[host];
   const attempt = task?.state === 'rolling-back' ? task.attempt : 1;
-  const why = finished.failure ?? wrongVersion(finished, state.run.fromVersion);
-  if (why && attempt < ROLLBACK_ATTEMPTS) return [ordered(state.run, host, 'roll-back', attempt + 1, at)];
-  const ended: PlanEvent = why
-    ? { type: 'host-quarantined', host, failure: { ...why, host } }
-    : { type: 'host-rolled-back', host, dataRestored: dataChanged };
-  return followedBy(state, [ended], (next) => {
-    if (next.phase !== 'rolling-back' || hostsIn(next.tasks, 'rolling-back').length > 0) return [];
-    return [{ type: hostsIn(next.tasks, 'quarantined').length > 0 ? 'quarantined' : 'rolled-back' }];
-  });
+  const why = failureIn(finished, state.run.fromVersion);
+  if (!why) return { type: 'host-rolled-back', host, dataRestored: dataChanged };
+  const again = attempt < ROLLBACK_ATTEMPTS && why.reason !== SILENT;
+  if (again) return ordered(state.run, host, 'roll-back', attempt + 1, at);
+  return { type: 'host-quarantined', host, failure: { ...why, host } };
 }
 
 function cancel(state: PlanState, run: RunSpec, request: CancelRequest): readonly PlanEvent[] {

@@ -69,6 +69,10 @@ function after(gate: GateState, event: GateEvent): GateState {
       return reopened(gate, event);
     case 'quarantined':
       return gate.phase === 'open' ? gate : { ...shutPart(gate), phase: 'quarantined', failure: event.failure };
+    case 'hosts-quarantined':
+      return { ...gate, quarantine: { ...gate.quarantine, ...event.hosts } };
+    case 'hosts-released':
+      return hostsReleased(gate, event.hosts);
     case 'opened-by-hand':
       return openedByHand(gate);
     case 'version-set':
@@ -104,7 +108,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 }
 
 function standing(gate: GateState): Standing {
-  const { epoch, version, catalogVersion, superseded, hand, firstStarts, over, fence } = gate;
+  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, over, fence } = gate;
   const { message, messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
@@ -115,6 +119,7 @@ function standing(gate: GateState): Standing {
     fence,
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
+    ...(quarantine && { quarantine }),
     ...(message && { message }),
     ...(messages && { messages }),
     ...(announcement && { announcement }),
@@ -211,7 +216,13 @@ function withShutTime({ shutTimesMs = [] }: Standing, lastMs: number): readonly 
   return [...shutTimesMs, lastMs].slice(-SHUT_TIMES_KEPT);
 }
 
+function hostsReleased(gate: GateState, hosts: readonly string[]): GateState {
+  const { quarantine = {}, ...rest } = gate;
+  const left = Object.entries(quarantine).filter(([host]) => !hosts.includes(host));
+  return left.length > 0 ? { ...rest, quarantine: Object.fromEntries(left) } : rest;
+}
+
 function openedByHand(gate: GateState): GateState {
-  const { hand: _, ...rest } = withdraw(gate, { phrase: 'reopened' });
+  const { hand: _hand, quarantine: _quarantine, ...rest } = withdraw(gate, { phrase: 'reopened' });
   return { ...rest, firstStarts: {}, phase: 'open' };
 }

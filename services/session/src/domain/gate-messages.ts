@@ -59,7 +59,16 @@ export type GateCommand =
       readonly at: number;
     }
   | { readonly type: 'roll-back'; readonly run: RunSpec; readonly failure: Failure; readonly at: number }
-  | { readonly type: 'quarantine'; readonly run: RunSpec; readonly failure: Failure; readonly at: number }
+  /** `hosts`: that could not be brought back, and why. Empty: not known, so all of them. */
+  | {
+      readonly type: 'quarantine';
+      readonly run: RunSpec;
+      readonly failure: Failure;
+      readonly hosts: Readonly<Record<string, string>>;
+      readonly at: number;
+    }
+  /** A host of that run is back after all. */
+  | { readonly type: 'release-host'; readonly run: RunSpec; readonly host: string; readonly at: number }
   | {
       readonly type: 'prove-first-start';
       readonly host: string;
@@ -166,6 +175,8 @@ export type GateEvent =
   /** The gate opens, unless a person wants it shut. */
   | { readonly type: 'reopened'; readonly words: Words; readonly at: number }
   | { readonly type: 'quarantined'; readonly failure: Failure }
+  | { readonly type: 'hosts-quarantined'; readonly hosts: Readonly<Record<string, string>> }
+  | { readonly type: 'hosts-released'; readonly hosts: readonly string[] }
   | { readonly type: 'alarm-raised'; readonly reason: AlarmReason }
   /** The one answer to the end of a run; epoch 0 when the gate had not been shut for it. */
   | { readonly type: 'answered'; readonly answer: Answer; readonly epoch: number; readonly closedAt?: number }

@@ -105,6 +105,8 @@ export interface Standing {
   readonly superseded?: string | undefined;
   readonly hand?: HandMark;
   readonly firstStarts: FirstStarts;
+  /** Hosts that a failed run could not bring back, and what a person has to do. Absent: none. */
+  readonly quarantine?: Readonly<Record<string, string>>;
   /** The last runs that have been answered. */
   readonly over: readonly string[];
   /** Highest fence of those. */
@@ -215,16 +217,28 @@ export function isOver(gate: GateState, run: string): boolean {
 }
 
 /** Hosts that stay shut, and why. */
-export function shutHostsOf({ firstStarts }: Pick<Standing, 'firstStarts'>): Readonly<Record<string, string>> {
+export function shutHostsOf({
+  firstStarts,
+  quarantine = {},
+}: Pick<Standing, 'firstStarts' | 'quarantine'>): Readonly<Record<string, string>> {
   const shut = Object.entries(firstStarts).filter(([, start]) => start.state !== 'proven');
-  return Object.fromEntries(
-    shut.map(([host, { state, reason }]) => [host, state === 'waiting' ? 'It waits for its first start.' : reason]),
-  );
+  const waiting = shut.map(([host, { state, reason }]): [string, string] => [
+    host,
+    state === 'waiting' ? 'It waits for its first start.' : reason,
+  ]);
+  return { ...Object.fromEntries(waiting), ...quarantine };
+}
+
+/** Whether quarantine shuts out everybody: nobody can work without the host that has the data, and no name means any of them. */
+export function isForAll({ hosts }: RunSpec, quarantined: readonly string[]): boolean {
+  const holder = hosts.find(({ role }) => role === 'server') ?? hosts[0];
+  return quarantined.length === 0 || (holder !== undefined && quarantined.includes(holder.host));
 }
 
 /** Whether a person is needed. */
 export function hasAlarm(gate: GateState): boolean {
   if (gate.phase === 'quarantined' || (gate.phase === 'confirmed' && gate.alarm !== undefined)) return true;
+  if (Object.keys(gate.quarantine ?? {}).length > 0) return true;
   return Object.values(gate.firstStarts).some((start) => start.state === 'given-up');
 }
 

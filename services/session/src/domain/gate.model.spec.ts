@@ -26,7 +26,8 @@ class Witness implements Scene {
 
   take(command: GateCommand): void {
     const before = this.state;
-    if ('run' in command && typeof command.run === 'object' && command.type !== 'shut') this.ended.add(command.run.run);
+    const aboutEnd = command.type !== 'shut' && command.type !== 'release-host';
+    if (aboutEnd && 'run' in command && typeof command.run === 'object') this.ended.add(command.run.run);
     const decision = runDecider(gate, before, command);
     if (isRejected(decision)) return;
     for (const event of decision.events) this.see(event, command);
@@ -34,6 +35,7 @@ class Witness implements Scene {
     this.seen.add(this.state.phase);
     if (command.type === 'shut' && isOver(before, command.run.run)) expect(decision.events).toEqual([]);
     this.checkInstall(before, command);
+    this.checkQuarantine(before, command);
     this.checkHolds();
     this.checkDoor();
     this.checkInside();
@@ -118,6 +120,19 @@ class Witness implements Scene {
     }
   }
 
+  /** A host that could not be brought back lets nobody in until it is released, updated, or a person opens the gate. */
+  private checkQuarantine(before: GateState, command: GateCommand): void {
+    for (const host of Object.keys(before.quarantine ?? {})) {
+      if (this.state.quarantine?.[host] !== undefined) {
+        must(refusalFor(this.state, { host, version: this.state.version }, 'UTC') !== undefined, `${host} lets in`);
+        must(hasAlarm(this.state), `${host} is quarantined without an alarm`);
+        continue;
+      }
+      this.seen.add('host-freed');
+      must(['release-host', 'update', 'open-by-hand'].includes(command.type), `${command.type} freed ${host}`);
+    }
+  }
+
   /** While the install may run, silence and holds open nothing; only the installer does, or a person after the alarm. */
   private checkInstall(before: GateState, command: GateCommand): void {
     if (before.phase !== 'confirmed' || this.state.phase === 'confirmed') return;
@@ -151,7 +166,8 @@ class Witness implements Scene {
     for (const host of ['', 'srv', 'ts1', 'ts2']) {
       const version = this.state.version || '1.0.0';
       const start = this.state.firstStarts[host];
-      const isFree = start === undefined || start.state === 'proven';
+      const isReleased = this.state.quarantine?.[host] === undefined;
+      const isFree = isReleased && (start === undefined || start.state === 'proven');
       for (const exempt of [false, true]) {
         const letIn = refusalFor(this.state, { host, version, exempt }, 'UTC') === undefined;
         must(letIn === (isFree && (!shut || (exempt && early))), `${host} ${exempt}: ${letIn} in ${this.state.phase}`);
@@ -237,6 +253,8 @@ describe('the gate under any order', () => {
       'lease-renewed',
       'alarm-raised',
       'first-start-proven',
+      'hosts-quarantined',
+      'host-freed',
     ];
     const seen = new Set(witnesses.flatMap((witness) => [...witness.seen]));
     const wanted = [...phases, ...outcomes, ...events, 'LEASE_LOST', 'exempt-waited-for', 'exempt-ended'];

@@ -22,9 +22,14 @@ import {
   types,
   update,
 } from '../testing/gate-commands.js';
+import { refusalFor } from './admission.js';
 import { gateDueAt } from './expiry.js';
 import type { GateCommand } from './gate-messages.js';
 import { hasAlarm, shutHostsOf, standingNotice, usualShutMs, type NoticeKind } from './gate-state.js';
+
+const quarantineOf = (hosts: Record<string, string>): GateCommand => ({
+  ...{ type: 'quarantine', run: spec(), failure: WHY, hosts, at: DEADLINE },
+});
 
 describe('the way down', () => {
   it('shuts before anybody is told', () => {
@@ -122,13 +127,43 @@ describe('the way back', () => {
   });
 
   it('stays shut in quarantine until a person opens it, and answers once', () => {
-    const quarantine: GateCommand = { type: 'quarantine', run: spec(), failure: WHY, at: DEADLINE };
+    const quarantine = quarantineOf({});
     const { state, events } = given(...CONFIRMED).when(quarantine);
     expect(types(events)).toEqual(['answered', 'quarantined']);
     expect(hasAlarm(state)).toBe(true);
     expect(given(...CONFIRMED, quarantine).when(quarantine).events).toEqual([]);
     expect(types(given(...CONFIRMED, quarantine).when(openByHand).events)).toEqual(['opened-by-hand']);
     expect(given(...CONFIRMED, quarantine).when(shut(spec('r2', 2))).state.phase).toBe('shutting');
+  });
+
+  it('stays shut for exactly the hosts that could not be brought back, and opens for the others', () => {
+    const { state, events } = given(...CONFIRMED).when(quarantineOf({ ts1: 'Lost.' }));
+    expect(types(events)).toEqual(['hosts-quarantined', 'version-set', 'answered', 'reopened']);
+    expect([state.phase, hasAlarm(state), shutHostsOf(state)]).toEqual(['open', true, { ts1: 'Lost.' }]);
+    expect(refusalFor(state, { host: 'ts1', version: '11.0.0' }, 'UTC')).toMatchObject({ reason: 'host-shut' });
+    expect(refusalFor(state, { host: 'ws', version: '11.0.0' }, 'UTC')).toBeUndefined();
+  });
+
+  it('opens for a quarantined host when it is released, updated, or a person opens the gate', () => {
+    const lost: GateCommand[] = [...CONFIRMED, quarantineOf({ ts1: 'Lost.', ws1: 'Lost.' })];
+    const release: GateCommand = { type: 'release-host', run: spec(), host: 'ts1', at: DEADLINE };
+    expect(shutHostsOf(given(...lost).when(release).state)).toEqual({ ws1: 'Lost.' });
+    expect(given(...lost, release).when(release).events).toEqual([]);
+    expect(given(...lost).when(openByHand).state).toMatchObject({ phase: 'open', firstStarts: {} });
+    expect(shutHostsOf(given(...lost, openByHand).state)).toEqual({});
+    const next = spec('r2', 2);
+    const updated = given(...lost).when(update(next)).state;
+    expect(Object.keys(updated.quarantine ?? {})).toEqual([]);
+    expect(hasAlarm(given(...lost).when(update(next, ['ts1'])).state)).toBe(true);
+  });
+
+  it('stays shut for all while the host with the data is quarantined, and opens when it is released', () => {
+    const lost: GateCommand[] = [...CONFIRMED, quarantineOf({ srv: 'Lost.', ts1: 'Lost.' })];
+    expect(given(...lost).state.phase).toBe('quarantined');
+    const release = (host: string): GateCommand => ({ type: 'release-host', run: spec(), host, at: DEADLINE });
+    expect(given(...lost, release('ts1')).state.phase).toBe('quarantined');
+    const { state } = given(...lost).when(release('srv'));
+    expect([state.phase, shutHostsOf(state)]).toEqual(['open', { ts1: 'Lost.' }]);
   });
 
   it('estimates the next reopening from the last ones, the newest five', () => {

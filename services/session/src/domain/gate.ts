@@ -7,7 +7,9 @@ import type { Answer, GateCommand, GateEvent } from './gate-messages.js';
 import {
   holderOf,
   initialGate,
+  isForAll,
   isOver,
+  shutHostsOf,
   type DrainCounts,
   type GateIn,
   type GateState,
@@ -58,6 +60,8 @@ function decide(gate: GateState, command: GateCommand): Decision {
       return rollBack(gate, command);
     case 'quarantine':
       return quarantine(gate, command);
+    case 'release-host':
+      return releaseHost(gate, command);
     case 'prove-first-start':
       return proveFirstStart(gate, command);
     case 'finish-first-start-order':
@@ -189,13 +193,22 @@ function update(gate: GateState, command: Command<'update'>): Decision {
   // Until the catalog has told it, its older word for the version is no news.
   const superseded = gate.catalogVersion === run.toVersion ? {} : { superseded: gate.catalogVersion };
   const version: GateEvent = { type: 'version-set', version: run.toVersion, ...superseded };
+  const proven = [version, ...releasedBy(gate, command)];
   const answer: Answer = { run, outcome: 'succeeded' };
   const held = heldBy(gate, run);
-  if (!held) return [version, answered(gate, answer)];
+  if (!held) return [...proven, answered(gate, answer)];
   if (held.phase === 'reopening') return [];
   const starts = firstStartsOf(command);
   const asked: GateEvent = { type: 'first-starts-asked', run, starts };
-  return Object.keys(starts).length === 0 ? [version, asked, ...reopen(held, answer, at)] : [version, asked];
+  return Object.keys(starts).length === 0 ? [...proven, asked, ...reopen(held, answer, at)] : [...proven, asked];
+}
+
+/** A host that has just been updated needs nobody any more. */
+function releasedBy(gate: GateState, { run, absentHosts }: Command<'update'>): GateEvent[] {
+  const hosts = Object.keys(gate.quarantine ?? {}).filter(
+    (host) => run.hosts.some((h) => h.host === host) && !absentHosts.includes(host),
+  );
+  return hosts.length > 0 ? [{ type: 'hosts-released', hosts }] : [];
 }
 
 function rollBack(gate: GateState, { run, failure: why, at }: Command<'roll-back'>): Decision {
@@ -207,13 +220,31 @@ function rollBack(gate: GateState, { run, failure: why, at }: Command<'roll-back
   return [{ type: 'version-set', version: run.fromVersion || gate.version }, ...reopen(held, answer, at)];
 }
 
-function quarantine(gate: GateState, { run, failure: why }: Command<'quarantine'>): Decision {
+function quarantine(gate: GateState, { run, failure: why, hosts, at }: Command<'quarantine'>): Decision {
   if (isOver(gate, run.run)) return [];
   const answer: Answer = { run, outcome: 'quarantined', failure: why };
+  const names = Object.keys(hosts);
+  const marked: GateEvent[] = names.length > 0 ? [{ type: 'hosts-quarantined', hosts }] : [];
   const held = heldBy(gate, run);
-  if (!held) return [answered(gate, answer)];
+  if (!held) return [...marked, answered(gate, answer)];
   if (held.phase === 'reopening') return [];
-  return [answered(gate, answer), { type: 'quarantined', failure: why }];
+  if (isForAll(run, names)) {
+    return [...marked, answered(gate, answer), { type: 'quarantined', failure: why }];
+  }
+  return [...marked, { type: 'version-set', version: run.fromVersion || gate.version }, ...reopen(held, answer, at)];
+}
+
+function releaseHost(gate: GateState, { run, host, at }: Command<'release-host'>): Decision {
+  if (gate.quarantine?.[host] === undefined) return [];
+  const released: GateEvent = { type: 'hosts-released', hosts: [host] };
+  const isItsGate = gate.phase === 'quarantined' && gate.cause.by === 'run' && gate.cause.run.run === run.run;
+  const left = Object.keys(gate.quarantine).filter((other) => other !== host);
+  if (!isItsGate || (left.length > 0 && isForAll(run, left))) return [released];
+  return [
+    released,
+    { type: 'version-set', version: run.fromVersion || gate.version },
+    { type: 'reopened', words: '', at },
+  ];
 }
 
 function openByHand(gate: GateState, { who, reason, at }: Command<'open-by-hand'>): Decision {
@@ -222,7 +253,7 @@ function openByHand(gate: GateState, { who, reason, at }: Command<'open-by-hand'
   const why = failure('OPENED_BY_HAND', `${who} opened the gate by hand: ${reason}`);
   switch (gate.phase) {
     case 'open':
-      return Object.values(gate.firstStarts).some((s) => s.state !== 'proven') ? [opened] : [];
+      return Object.keys(shutHostsOf(gate)).length > 0 ? [opened] : [];
     case 'quarantined':
       return [opened];
     case 'shutting':

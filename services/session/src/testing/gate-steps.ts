@@ -101,7 +101,16 @@ const ofOutcomes: fc.Arbitrary<Make> = fc.oneof(
     })
     .map(({ run, after }): Make => (at) => ({ type: 'fail', run, after, outcome: 'failed', failure: WHY, at })),
   anyRun.map((run): Make => (at) => ({ type: 'roll-back', run, failure: WHY, at })),
-  anyRun.map((run): Make => (at) => ({ type: 'quarantine', run, failure: WHY, at })),
+  fc.record({ run: anyRun, lost: fc.subarray(['srv', 'ts1', 'ts2']) }).map(({ run, lost }): Make => (at) => ({
+    type: 'quarantine',
+    run,
+    failure: WHY,
+    hosts: Object.fromEntries(lost.map((h) => [h, 'Lost.'])),
+    at,
+  })),
+  fc
+    .record({ run: anyRun, host: fc.constantFrom('srv', 'ts1', 'ts2') })
+    .map(({ run, host }): Make => (at) => ({ type: 'release-host', run, host, at })),
   {
     weight: 3,
     arbitrary: anyRun.map(

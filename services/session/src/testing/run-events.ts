@@ -73,8 +73,8 @@ export function rolledBack(run: RunSpec): eventsV1.InstallationRolledBack {
   return { run: runSpecToWire(run), failure: why, dataRestored: true };
 }
 
-export function quarantined(run: RunSpec): eventsV1.InstallationQuarantined {
-  return { run: runSpecToWire(run), failure: why, rollbackFailures: [] };
+export function quarantined(run: RunSpec, ...hosts: readonly string[]): eventsV1.InstallationQuarantined {
+  return { run: runSpecToWire(run), failure: why, rollbackFailures: hosts.map((host) => ({ ...why, host })) };
 }
 
 export function cancelled(run: RunSpec): eventsV1.RunCancelled {

@@ -146,6 +146,8 @@ interface Layout {
 const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
 /** Sessions of a replica that was killed are waited for that long; a test has less patience than users. */
 const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '2000' };
+/** Long enough to be seen. */
+const SHORT_SETTLING = { LASTCALL_SETTLE_MS: '200' };
 
 async function embedded(dataDir: string, { settings = {} }: ProcessesOptions): Promise<Layout> {
   const env = Object.assign({}, ...Object.values(settings)) as Record<string, string>;
@@ -154,7 +156,7 @@ async function embedded(dataDir: string, { settings = {} }: ProcessesOptions): P
   const args = ['up', '--data', dataDir, '--grpc', grpcAddress, '--http', `127.0.0.1:${http}`];
   const up: Part = {
     services: SERVICES,
-    start: () => startProgram(LASTCALL, args, { ...DEBUG, ...SHORT_LEASE, ...env }),
+    start: () => startProgram(LASTCALL, args, { ...DEBUG, ...SHORT_LEASE, ...SHORT_SETTLING, ...env }),
   };
   return { parts: [up], grpcAddress, catalogUrl: `http://127.0.0.1:${http}` };
 }
@@ -182,6 +184,7 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
       LASTCALL_DATA_DIR: join(dataDir, name),
       LASTCALL_GRPC_ADDRESS: grpcOf(i),
       LASTCALL_HTTP_ADDRESS: httpOf(i),
+      ...(name === 'installer' && SHORT_SETTLING),
       ...options.settings?.[name],
     };
     const file = join(ROOT, 'services', name, 'dist/main.js');

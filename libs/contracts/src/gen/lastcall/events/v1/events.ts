@@ -388,7 +388,10 @@ export interface InstallationRolledBack {
   dataRestored: boolean;
 }
 
-/** Installer: at least one host could not be brought back. An alarm; the gate stays shut. */
+/**
+ * Installer: at least one host could not be brought back. An alarm; the gate stays shut for those hosts, and for all when the
+ * host with the data is among them.
+ */
 export interface InstallationQuarantined {
   /** The run. */
   run?:
@@ -400,6 +403,16 @@ export interface InstallationQuarantined {
     | undefined;
   /** What failed on the way back, one a host. */
   rollbackFailures: Failure[];
+}
+
+/** Installer: a host that could not be brought back is on the old version after all and healthy, because a person asked. */
+export interface HostReleased {
+  /** The run that it could not be brought back in. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** The host. */
+  host: string;
 }
 
 /** Preflight, installer, session: a host has something to do. The host edge brings it to the agent. */
@@ -3841,6 +3854,91 @@ export const InstallationQuarantined: MessageFns<InstallationQuarantined> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.rollbackFailures = object.rollbackFailures?.map((e) => Failure.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHostReleased(): HostReleased {
+  return { run: undefined, host: "" };
+}
+
+export const HostReleased: MessageFns<HostReleased> = {
+  encode(message: HostReleased, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostReleased {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostReleased();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostReleased {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+    };
+  },
+
+  toJSON(message: HostReleased): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostReleased>): HostReleased {
+    return HostReleased.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostReleased>): HostReleased {
+    const message = createBaseHostReleased();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.host = object.host ?? "";
     return message;
   },
 };

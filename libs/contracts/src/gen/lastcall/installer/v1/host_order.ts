@@ -55,6 +55,9 @@ export interface HostOrder {
     | //
     /** Restore data on demand: stop, restore, start, health check. */
     { $case: "restoreBackup"; value: RestoreBackup }
+    | //
+    /** Watch the health of an installed release for its settling time. Changes nothing. */
+    { $case: "watchHealth"; value: WatchHealth }
     | undefined;
 }
 
@@ -98,6 +101,21 @@ export interface RollBackRelease {
   version: string;
   /** Restore point to bring the data back from; empty leaves the data alone (hosts without data). */
   restorePoint: string;
+  /**
+   * Stop and swap only: the application stays stopped until a second order without this field, so that it never meets
+   * data of the other version.
+   */
+  keepStopped: boolean;
+}
+
+/** Asks to watch a release that was healthy once. It fails with HEALTH_LOST when several checks in a row find it unhealthy. */
+export interface WatchHealth {
+  /** Product. */
+  product: string;
+  /** Version to watch; must be the installed one. */
+  version: string;
+  /** Milliseconds, 1–86,400,000. */
+  durationMs: number;
 }
 
 /** Asks to run the manifest's `firstStart` command. */
@@ -268,6 +286,20 @@ export interface InstallEvidence {
   steps: StepEvidence[];
   /** Whether data was migrated (install) or restored (rollback). */
   dataChanged: boolean;
+  /** Processes of the version before that the stop command had left running. Up to 100. */
+  leftOvers: LeftOver[];
+}
+
+/** A process that was still there after the stop command. */
+export interface LeftOver {
+  /** Process id. */
+  pid: number;
+  /** Its executable and arguments, up to 400 characters. */
+  command: string;
+  /** How it was found: `executable`, `working folder` or `open file`, with the path. Up to 400 characters. */
+  foundBy: string;
+  /** `asked`: it ended when it was asked to (SIGTERM). `killed`: it had to be ended (SIGKILL). */
+  ended: string;
 }
 
 /** One step that was done. */
@@ -335,6 +367,9 @@ export const HostOrder: MessageFns<HostOrder> = {
         break;
       case "restoreBackup":
         RestoreBackup.encode(message.action.value, writer.uint32(130).fork()).join();
+        break;
+      case "watchHealth":
+        WatchHealth.encode(message.action.value, writer.uint32(138).fork()).join();
         break;
     }
     return writer;
@@ -465,6 +500,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             message.action = { $case: "restoreBackup", value: RestoreBackup.decode(reader, reader.uint32()) };
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.action = { $case: "watchHealth", value: WatchHealth.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -518,6 +561,10 @@ export const HostOrder: MessageFns<HostOrder> = {
         ? { $case: "restoreBackup", value: RestoreBackup.fromJSON(object.restoreBackup) }
         : isSet(object.restore_backup)
         ? { $case: "restoreBackup", value: RestoreBackup.fromJSON(object.restore_backup) }
+        : isSet(object.watchHealth)
+        ? { $case: "watchHealth", value: WatchHealth.fromJSON(object.watchHealth) }
+        : isSet(object.watch_health)
+        ? { $case: "watchHealth", value: WatchHealth.fromJSON(object.watch_health) }
         : undefined,
     };
   },
@@ -559,6 +606,8 @@ export const HostOrder: MessageFns<HostOrder> = {
       obj.startClientOnce = StartClientOnce.toJSON(message.action.value);
     } else if (message.action?.$case === "restoreBackup") {
       obj.restoreBackup = RestoreBackup.toJSON(message.action.value);
+    } else if (message.action?.$case === "watchHealth") {
+      obj.watchHealth = WatchHealth.toJSON(message.action.value);
     }
     return obj;
   },
@@ -615,6 +664,12 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "restoreBackup": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
           message.action = { $case: "restoreBackup", value: RestoreBackup.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "watchHealth": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "watchHealth", value: WatchHealth.fromPartial(object.action.value) };
         }
         break;
       }
@@ -968,7 +1023,7 @@ export const InstallRelease: MessageFns<InstallRelease> = {
 };
 
 function createBaseRollBackRelease(): RollBackRelease {
-  return { product: "", version: "", restorePoint: "" };
+  return { product: "", version: "", restorePoint: "", keepStopped: false };
 }
 
 export const RollBackRelease: MessageFns<RollBackRelease> = {
@@ -981,6 +1036,9 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
     }
     if (message.restorePoint !== "") {
       writer.uint32(26).string(message.restorePoint);
+    }
+    if (message.keepStopped !== false) {
+      writer.uint32(32).bool(message.keepStopped);
     }
     return writer;
   },
@@ -1022,6 +1080,14 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
             message.restorePoint = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keepStopped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1043,6 +1109,11 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
         : isSet(object.restore_point)
         ? globalThis.String(object.restore_point)
         : "",
+      keepStopped: isSet(object.keepStopped)
+        ? globalThis.Boolean(object.keepStopped)
+        : isSet(object.keep_stopped)
+        ? globalThis.Boolean(object.keep_stopped)
+        : false,
     };
   },
 
@@ -1057,6 +1128,9 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
     if (message.restorePoint !== "") {
       obj.restorePoint = message.restorePoint;
     }
+    if (message.keepStopped !== false) {
+      obj.keepStopped = message.keepStopped;
+    }
     return obj;
   },
 
@@ -1068,6 +1142,112 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
     message.product = object.product ?? "";
     message.version = object.version ?? "";
     message.restorePoint = object.restorePoint ?? "";
+    message.keepStopped = object.keepStopped ?? false;
+    return message;
+  },
+};
+
+function createBaseWatchHealth(): WatchHealth {
+  return { product: "", version: "", durationMs: 0 };
+}
+
+export const WatchHealth: MessageFns<WatchHealth> = {
+  encode(message: WatchHealth, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.product !== "") {
+      writer.uint32(10).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.durationMs !== 0) {
+      writer.uint32(24).uint32(message.durationMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchHealth {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchHealth();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.durationMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchHealth {
+    return {
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      durationMs: isSet(object.durationMs)
+        ? globalThis.Number(object.durationMs)
+        : isSet(object.duration_ms)
+        ? globalThis.Number(object.duration_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: WatchHealth): unknown {
+    const obj: any = {};
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.durationMs !== 0) {
+      obj.durationMs = Math.round(message.durationMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchHealth>): WatchHealth {
+    return WatchHealth.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchHealth>): WatchHealth {
+    const message = createBaseWatchHealth();
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.durationMs = object.durationMs ?? 0;
     return message;
   },
 };
@@ -2669,7 +2849,7 @@ export const StageEvidence: MessageFns<StageEvidence> = {
 };
 
 function createBaseInstallEvidence(): InstallEvidence {
-  return { steps: [], dataChanged: false };
+  return { steps: [], dataChanged: false, leftOvers: [] };
 }
 
 export const InstallEvidence: MessageFns<InstallEvidence> = {
@@ -2679,6 +2859,9 @@ export const InstallEvidence: MessageFns<InstallEvidence> = {
     }
     if (message.dataChanged !== false) {
       writer.uint32(16).bool(message.dataChanged);
+    }
+    for (const v of message.leftOvers) {
+      LeftOver.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2712,6 +2895,14 @@ export const InstallEvidence: MessageFns<InstallEvidence> = {
             message.dataChanged = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.leftOvers.push(LeftOver.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2732,6 +2923,11 @@ export const InstallEvidence: MessageFns<InstallEvidence> = {
         : isSet(object.data_changed)
         ? globalThis.Boolean(object.data_changed)
         : false,
+      leftOvers: globalThis.Array.isArray(object?.leftOvers)
+        ? object.leftOvers.map((e: any) => LeftOver.fromJSON(e))
+        : globalThis.Array.isArray(object?.left_overs)
+        ? object.left_overs.map((e: any) => LeftOver.fromJSON(e))
+        : [],
     };
   },
 
@@ -2743,6 +2939,9 @@ export const InstallEvidence: MessageFns<InstallEvidence> = {
     if (message.dataChanged !== false) {
       obj.dataChanged = message.dataChanged;
     }
+    if (message.leftOvers?.length) {
+      obj.leftOvers = message.leftOvers.map((e) => LeftOver.toJSON(e));
+    }
     return obj;
   },
 
@@ -2753,6 +2952,128 @@ export const InstallEvidence: MessageFns<InstallEvidence> = {
     const message = createBaseInstallEvidence();
     message.steps = object.steps?.map((e) => StepEvidence.fromPartial(e)) || [];
     message.dataChanged = object.dataChanged ?? false;
+    message.leftOvers = object.leftOvers?.map((e) => LeftOver.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLeftOver(): LeftOver {
+  return { pid: 0, command: "", foundBy: "", ended: "" };
+}
+
+export const LeftOver: MessageFns<LeftOver> = {
+  encode(message: LeftOver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pid !== 0) {
+      writer.uint32(8).uint32(message.pid);
+    }
+    if (message.command !== "") {
+      writer.uint32(18).string(message.command);
+    }
+    if (message.foundBy !== "") {
+      writer.uint32(26).string(message.foundBy);
+    }
+    if (message.ended !== "") {
+      writer.uint32(34).string(message.ended);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeftOver {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeftOver();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pid = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.foundBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ended = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeftOver {
+    return {
+      pid: isSet(object.pid) ? globalThis.Number(object.pid) : 0,
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
+      foundBy: isSet(object.foundBy)
+        ? globalThis.String(object.foundBy)
+        : isSet(object.found_by)
+        ? globalThis.String(object.found_by)
+        : "",
+      ended: isSet(object.ended) ? globalThis.String(object.ended) : "",
+    };
+  },
+
+  toJSON(message: LeftOver): unknown {
+    const obj: any = {};
+    if (message.pid !== 0) {
+      obj.pid = Math.round(message.pid);
+    }
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
+    if (message.foundBy !== "") {
+      obj.foundBy = message.foundBy;
+    }
+    if (message.ended !== "") {
+      obj.ended = message.ended;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeftOver>): LeftOver {
+    return LeftOver.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeftOver>): LeftOver {
+    const message = createBaseLeftOver();
+    message.pid = object.pid ?? 0;
+    message.command = object.command ?? "";
+    message.foundBy = object.foundBy ?? "";
+    message.ended = object.ended ?? "";
     return message;
   },
 };

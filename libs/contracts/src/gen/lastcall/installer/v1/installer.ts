@@ -112,6 +112,49 @@ export function planStateToJSON(object: PlanState): string {
   }
 }
 
+/** What becomes of the data when the host that has it leaves quarantine. */
+export enum QuarantinedData {
+  /** UNSPECIFIED - Not said; allowed for hosts without data only. */
+  UNSPECIFIED = 0,
+  /** RESTORE - It is brought back to the backup of the run: what was entered since is lost. */
+  RESTORE = 1,
+  /** KEEP - It stays: a person has put it right. */
+  KEEP = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function quarantinedDataFromJSON(object: any): QuarantinedData {
+  switch (object) {
+    case 0:
+    case "QUARANTINED_DATA_UNSPECIFIED":
+      return QuarantinedData.UNSPECIFIED;
+    case 1:
+    case "QUARANTINED_DATA_RESTORE":
+      return QuarantinedData.RESTORE;
+    case 2:
+    case "QUARANTINED_DATA_KEEP":
+      return QuarantinedData.KEEP;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return QuarantinedData.UNRECOGNIZED;
+  }
+}
+
+export function quarantinedDataToJSON(object: QuarantinedData): string {
+  switch (object) {
+    case QuarantinedData.UNSPECIFIED:
+      return "QUARANTINED_DATA_UNSPECIFIED";
+    case QuarantinedData.RESTORE:
+      return "QUARANTINED_DATA_RESTORE";
+    case QuarantinedData.KEEP:
+      return "QUARANTINED_DATA_KEEP";
+    case QuarantinedData.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** A host as the installer knows it. */
 export interface Host {
   /** `installations/{installation}/hosts/{host}`. */
@@ -146,7 +189,10 @@ export interface HostTask {
   host: string;
   /** Role. */
   role: HostRole;
-  /** `pending`, `staging`, `staged`, `installing`, `updated`, `rolling-back`, `rolled-back`, `quarantined`, `absent`. */
+  /**
+   * `pending`, `staging`, `staged`, `installing`, `settling`, `updated`, `stopping`, `stopped`, `rolling-back`,
+   * `rolled-back`, `quarantined`, `absent`.
+   */
   state: string;
   /** What failed on it. */
   failure?:
@@ -170,6 +216,24 @@ export interface Plan {
     | undefined;
   /** Restore point of this run. */
   restorePoint: string;
+}
+
+/** See InstallerService. */
+export interface ReleaseQuarantineRequest {
+  /** `installations/{installation}/hosts/{host}`. */
+  name: string;
+  /** Why, for people; 1–1,000 characters. */
+  reason: string;
+  /** Must be said for the host with the data. */
+  data: QuarantinedData;
+}
+
+/** See InstallerService. */
+export interface ReleaseQuarantineResponse {
+  /** Order that the host was given. */
+  order: string;
+  /** Run that it could not be brought back in. */
+  run: string;
 }
 
 /** See InstallerService. */
@@ -770,6 +834,192 @@ export const Plan: MessageFns<Plan> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.restorePoint = object.restorePoint ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseQuarantineRequest(): ReleaseQuarantineRequest {
+  return { name: "", reason: "", data: 0 };
+}
+
+export const ReleaseQuarantineRequest: MessageFns<ReleaseQuarantineRequest> = {
+  encode(message: ReleaseQuarantineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.data !== 0) {
+      writer.uint32(24).int32(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseQuarantineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseQuarantineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.data = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseQuarantineRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      data: isSet(object.data) ? quarantinedDataFromJSON(object.data) : 0,
+    };
+  },
+
+  toJSON(message: ReleaseQuarantineRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.data !== 0) {
+      obj.data = quarantinedDataToJSON(message.data);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseQuarantineRequest>): ReleaseQuarantineRequest {
+    return ReleaseQuarantineRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseQuarantineRequest>): ReleaseQuarantineRequest {
+    const message = createBaseReleaseQuarantineRequest();
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    message.data = object.data ?? 0;
+    return message;
+  },
+};
+
+function createBaseReleaseQuarantineResponse(): ReleaseQuarantineResponse {
+  return { order: "", run: "" };
+}
+
+export const ReleaseQuarantineResponse: MessageFns<ReleaseQuarantineResponse> = {
+  encode(message: ReleaseQuarantineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.run !== "") {
+      writer.uint32(18).string(message.run);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseQuarantineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseQuarantineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.run = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseQuarantineResponse {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      run: isSet(object.run) ? globalThis.String(object.run) : "",
+    };
+  },
+
+  toJSON(message: ReleaseQuarantineResponse): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.run !== "") {
+      obj.run = message.run;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseQuarantineResponse>): ReleaseQuarantineResponse {
+    return ReleaseQuarantineResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseQuarantineResponse>): ReleaseQuarantineResponse {
+    const message = createBaseReleaseQuarantineResponse();
+    message.order = object.order ?? "";
+    message.run = object.run ?? "";
     return message;
   },
 };
@@ -1707,6 +1957,18 @@ export const InstallerServiceService = {
     responseSerialize: (value: ListPlansResponse): Buffer => Buffer.from(ListPlansResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPlansResponse => ListPlansResponse.decode(value),
   },
+  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  releaseQuarantine: {
+    path: "/lastcall.installer.v1.InstallerService/ReleaseQuarantine" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseQuarantineRequest): Buffer =>
+      Buffer.from(ReleaseQuarantineRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseQuarantineRequest => ReleaseQuarantineRequest.decode(value),
+    responseSerialize: (value: ReleaseQuarantineResponse): Buffer =>
+      Buffer.from(ReleaseQuarantineResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReleaseQuarantineResponse => ReleaseQuarantineResponse.decode(value),
+  },
 } as const;
 
 export interface InstallerServiceServer extends UntypedServiceImplementation {
@@ -1720,6 +1982,8 @@ export interface InstallerServiceServer extends UntypedServiceImplementation {
   getPlan: handleUnaryCall<GetPlanRequest, GetPlanResponse>;
   /** Plans of an installation, newest first. */
   listPlans: handleUnaryCall<ListPlansRequest, ListPlansResponse>;
+  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  releaseQuarantine: handleUnaryCall<ReleaseQuarantineRequest, ReleaseQuarantineResponse>;
 }
 
 export interface InstallerServiceClient extends Client {
@@ -1802,6 +2066,22 @@ export interface InstallerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPlansResponse) => void,
+  ): ClientUnaryCall;
+  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  releaseQuarantine(
+    request: ReleaseQuarantineRequest,
+    callback: (error: ServiceError | null, response: ReleaseQuarantineResponse) => void,
+  ): ClientUnaryCall;
+  releaseQuarantine(
+    request: ReleaseQuarantineRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReleaseQuarantineResponse) => void,
+  ): ClientUnaryCall;
+  releaseQuarantine(
+    request: ReleaseQuarantineRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReleaseQuarantineResponse) => void,
   ): ClientUnaryCall;
 }
 
