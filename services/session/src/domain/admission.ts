@@ -53,14 +53,18 @@ export function refusalFor(
 ): Refusal | undefined {
   const isShut = gate.phase !== 'open' && gate.phase !== 'reopening';
   if (isShut && !(exempt && admitsExempt(gate))) return gateShut(gate, now);
-  const start = gate.firstStarts[host];
-  if (start && start.state !== 'proven') {
-    const phrase = start.state === 'waiting' ? 'host-waits' : 'host-given-up';
-    return { reason: 'host-shut', words: { phrase, host }, requiredVersion: gate.version };
-  }
+  const shut = whyHostShut(gate, host);
+  if (shut) return { reason: 'host-shut', words: shut, requiredVersion: gate.version };
   if (gate.version === '' || gate.version === version) return undefined;
   const words: Phrase = { phrase: 'wrong-version', version, wanted: gate.version };
   return { reason: 'wrong-version', words, requiredVersion: gate.version };
+}
+
+function whyHostShut({ firstStarts, quarantine }: GateState, host: string): Phrase | undefined {
+  if (quarantine?.[host] !== undefined) return { phrase: 'host-quarantined', host };
+  const start = firstStarts[host];
+  if (!start || start.state === 'proven') return undefined;
+  return { phrase: start.state === 'waiting' ? 'host-waits' : 'host-given-up', host };
 }
 
 /**

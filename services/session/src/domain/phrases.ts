@@ -37,6 +37,7 @@ export interface PhraseValues {
   /* Other reasons not to be let in. */
   readonly 'host-waits': { readonly host: string };
   readonly 'host-given-up': { readonly host: string };
+  readonly 'host-quarantined': { readonly host: string };
   readonly 'wrong-version': { readonly version: string; readonly wanted: string };
   readonly 'hello-missing': unknown;
   readonly 'hello-late': unknown;

@@ -36,6 +36,9 @@ const english: Texts = {
   'host-given-up':
     'You cannot log in on {host} yet: an administrator has to start the program there once. ' +
     'You will be able to log in as soon as that is done.',
+  'host-quarantined':
+    'You cannot log in on {host}: the update failed there and so did the way back; your administrator has to look. ' +
+    'You will be able to log in as soon as that is done.',
   'wrong-version':
     'This program has version {version}, but version {wanted} is needed. ' +
     'It follows by itself when the host has been updated; otherwise ask your administrator.',
@@ -101,6 +104,9 @@ const german: Texts = {
   'host-given-up':
     'Auf {host} können Sie sich noch nicht anmelden: Ein Administrator muss das Programm dort einmal starten. ' +
     'Sobald das geschehen ist, können Sie sich anmelden.',
+  'host-quarantined':
+    'Auf {host} können Sie sich nicht anmelden: Dort sind die Aktualisierung und auch der Weg zurück fehlgeschlagen; ' +
+    'Ihr Administrator muss nachsehen. Sobald das geschehen ist, können Sie sich anmelden.',
   'wrong-version':
     'Dieses Programm hat Version {version}, benötigt wird aber Version {wanted}. ' +
     'Es folgt von selbst, wenn der Rechner aktualisiert wurde; sonst fragen Sie bitte Ihren Administrator.',
