@@ -143,7 +143,7 @@ async function planFor(catalog: Catalog, installation: string, definition: JobDe
   if (isRejected(place)) return { skip: place.message };
   if (place.hosts.length === 0) return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
   if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
-  const release = await orReason(() => catalog.release(installation, definition.version));
+  const release = await orReason(() => catalog.release(installation, definition));
   if (isRejected(release)) return { skip: release.message };
   if ('reason' in release) return { skip: release.reason };
   return { place, toVersion: release.version, notes: release.notes, requirements: release.requirements };

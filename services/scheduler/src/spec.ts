@@ -41,10 +41,13 @@ export function placeOf(installation: string, wire: catalogV1.Installation): Pla
   };
 }
 
+/** Of a job's definition. */
+export type Wanted = Pick<JobDefinition, 'version' | 'downgrade'>;
+
 export interface Catalog {
   place(installation: string): Promise<Place>;
   /** The release that the installation may take: the named one, or the newest of its channel; or why there is none. */
-  release(installation: string, version: string): Promise<catalogV1.Release | { readonly reason: string }>;
+  release(installation: string, wanted: Wanted): Promise<catalogV1.Release | { readonly reason: string }>;
 }
 
 export function createCatalog(context: ServiceContext<SchedulerSettings>): Catalog {
@@ -56,10 +59,11 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
       });
       return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
     },
-    release: async (installation, version) => {
+    release: async (installation, { version, downgrade }) => {
       const { release, reason } = await client.checkUpdate({
         name: formatName('installation', { installation }),
         version,
+        downgrade: downgrade && { ...downgrade },
       });
       return release ?? { reason };
     },
@@ -114,6 +118,7 @@ export function specFor({
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
+    ...(definition.downgrade && { downgrade: definition.downgrade }),
   };
 }
 

@@ -60,6 +60,7 @@ export function jobToWire(
     runIfLateWithin: msToDuration(d.runIfLateWithinMs),
     revision,
     holdsAllowed: d.holdsAllowed,
+    downgrade: d.downgrade && { ...d.downgrade },
   };
 }
 

@@ -4,12 +4,12 @@ import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import type { InstallationCommand, InstallationSettings, PresentInstallation } from '../domain/installation.js';
-import { checkUpdate, checkVersion } from '../domain/update-check.js';
+import { checkDowngrade, checkUpdate, checkVersion } from '../domain/update-check.js';
 import { installationMachine } from '../machines.js';
 import { checkOptionalVersion, parseChanges, parsePage, parseSettings, Wrong } from '../requests.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';
-import { publishedReleases } from './published-releases.js';
+import { pastReleases, publishedReleases } from './published-releases.js';
 import { findRelease } from './releases.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
@@ -146,10 +146,13 @@ async function answerCheckUpdate(
   if (isRejected(state)) return state;
   const head = state.channels[channel]?.version ?? '';
   const published = await publishedReleases(documents, product);
-  const { version, reason } =
-    request.version === ''
-      ? checkUpdate(found.installedVersion, { name: channel, head }, published)
-      : checkVersion(found.installedVersion, request.version, published);
+  const { downgrade } = request;
+  const installed = found.installedVersion;
+  const { version, reason } = downgrade
+    ? checkDowngrade(installed, request.version, published, await pastReleases(documents, product), downgrade.dataFrom)
+    : request.version === ''
+      ? checkUpdate(installed, { name: channel, head }, published)
+      : checkVersion(installed, request.version, published);
   const release = version === undefined ? undefined : await findRelease(documents, product, version);
   if (isRejected(release)) return release;
   return { installedVersion: found.installedVersion, release: release && releaseToWire(release), reason };

@@ -9,6 +9,7 @@ import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
+import { addRollBack } from './roll-back.js';
 
 export function addRelease(cli: Cli): void {
   const noun = cli.noun('release', 'Versions of products');
@@ -47,6 +48,7 @@ export function addRelease(cli: Cli): void {
     },
     withdraw,
   );
+  addRollBack(cli, noun);
 }
 
 async function publish(work: Work, { channel }: { channel: string }, folder: string): Promise<void> {

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Downgrade } from "../../common/v1/common.js";
 import { Installation } from "./installation.js";
 import {
   Artifact,
@@ -265,6 +266,8 @@ export interface CheckUpdateRequest {
   name: string;
   /** Version that is asked for; empty: the newest of the installation's channel that it may take. */
   version: string;
+  /** Set: whether the installation may go back to `version`, an older one. */
+  downgrade?: Downgrade | undefined;
 }
 
 /** See CatalogService. */
@@ -2711,7 +2714,7 @@ export const DeleteInstallationResponse: MessageFns<DeleteInstallationResponse> 
 };
 
 function createBaseCheckUpdateRequest(): CheckUpdateRequest {
-  return { name: "", version: "" };
+  return { name: "", version: "", downgrade: undefined };
 }
 
 export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
@@ -2721,6 +2724,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.downgrade !== undefined) {
+      Downgrade.encode(message.downgrade, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2754,6 +2760,14 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
             message.version = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.downgrade = Downgrade.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2770,6 +2784,7 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
     };
   },
 
@@ -2781,6 +2796,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.downgrade !== undefined) {
+      obj.downgrade = Downgrade.toJSON(message.downgrade);
+    }
     return obj;
   },
 
@@ -2791,6 +2809,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     const message = createBaseCheckUpdateRequest();
     message.name = object.name ?? "";
     message.version = object.version ?? "";
+    message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
+      ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
     return message;
   },
 };

@@ -12,6 +12,7 @@ import {
   BackupMode,
   backupModeFromJSON,
   backupModeToJSON,
+  Downgrade,
   JobType,
   jobTypeFromJSON,
   jobTypeToJSON,
@@ -166,6 +167,8 @@ export interface Job {
   revision: number;
   /** Whether users may put holds on it. */
   holdsAllowed: boolean;
+  /** Set: goes back to the older `version`. Needs a version, and a backup of the run's own (backup_mode TAKE). */
+  downgrade?: Downgrade | undefined;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -655,6 +658,7 @@ function createBaseJob(): Job {
     runIfLateWithin: undefined,
     revision: 0,
     holdsAllowed: false,
+    downgrade: undefined,
   };
 }
 
@@ -716,6 +720,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.holdsAllowed !== false) {
       writer.uint32(152).bool(message.holdsAllowed);
+    }
+    if (message.downgrade !== undefined) {
+      Downgrade.encode(message.downgrade, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -885,6 +892,14 @@ export const Job: MessageFns<Job> = {
             message.holdsAllowed = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.downgrade = Downgrade.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -954,6 +969,7 @@ export const Job: MessageFns<Job> = {
         : isSet(object.holds_allowed)
         ? globalThis.Boolean(object.holds_allowed)
         : false,
+      downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
     };
   },
 
@@ -1016,6 +1032,9 @@ export const Job: MessageFns<Job> = {
     if (message.holdsAllowed !== false) {
       obj.holdsAllowed = message.holdsAllowed;
     }
+    if (message.downgrade !== undefined) {
+      obj.downgrade = Downgrade.toJSON(message.downgrade);
+    }
     return obj;
   },
 
@@ -1051,6 +1070,9 @@ export const Job: MessageFns<Job> = {
       : undefined;
     message.revision = object.revision ?? 0;
     message.holdsAllowed = object.holdsAllowed ?? false;
+    message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
+      ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
     return message;
   },
 };
