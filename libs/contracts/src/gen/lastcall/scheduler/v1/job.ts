@@ -722,7 +722,7 @@ export const Job: MessageFns<Job> = {
       writer.uint32(152).bool(message.holdsAllowed);
     }
     if (message.downgrade !== undefined) {
-      Downgrade.encode(message.downgrade, writer.uint32(162).fork()).join();
+      Downgrade.encode(message.downgrade, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -892,8 +892,8 @@ export const Job: MessageFns<Job> = {
             message.holdsAllowed = reader.bool();
             continue;
           }
-          case 20: {
-            if (tag !== 162) {
+          case 21: {
+            if (tag !== 170) {
               break;
             }
 
