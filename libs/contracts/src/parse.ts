@@ -67,5 +67,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     timeZone: wire.timeZone,
     holdsAllowed: wire.holdsAllowed,
     whatsNew: wire.whatsNew,
+    ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
   };
 }

@@ -90,5 +90,6 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     holdsAllowed: spec.holdsAllowed,
     // A document that was written before this field has none.
     whatsNew: spec.whatsNew ?? '',
+    downgrade: spec.downgrade && { ...spec.downgrade },
   };
 }

@@ -44,6 +44,14 @@ export interface RunSpec {
   readonly holdsAllowed: boolean;
   /** What is new in the version, for users. */
   readonly whatsNew: string;
+  /** Set when the run leads to an older version. */
+  readonly downgrade?: Downgrade;
+}
+
+/** The way to an older version. */
+export interface Downgrade {
+  /** Restore point that the data is brought back from; empty: the data stays. */
+  readonly dataFrom: string;
 }
 
 /** Why something failed, in a form that a report can show. */

@@ -106,6 +106,41 @@ describe('an order that goes wrong', () => {
     expect(stateOfHost()).toEqual(OLD);
   });
 
+  const downgrade = (restorePoint: string): Action => ({
+    $case: 'downgradeRelease',
+    value: { ...release('11.0.0'), restorePoint },
+  });
+
+  it('goes to an older version with the data of a restore point, and without touching the data', async () => {
+    await host.start();
+    await succeed(stage, backup('rp-old'), install, downgrade('rp-old'));
+    expect(stateOfHost()).toEqual(OLD);
+    expect(host.calls().slice(-3)).toEqual(['11.1.0 stop', '11.0.0 restore', '11.0.0 start']);
+    writeFileSync(join(host.dir, 'data/db.json'), JSON.stringify({ bookings: [1], schema: '11.0.0' }));
+    await succeed(downgrade(''));
+    expect(stateOfHost()).toEqual({ ...OLD, db: { bookings: [1], schema: '11.0.0' } });
+  });
+
+  it('goes to no older version with data that is newer, and comes back with its own when it fails', async () => {
+    await host.start();
+    await succeed(stage, backup('rp-old'), install, backup('rp-new'));
+    expect((await send(downgrade('rp-new'))).failure?.reason).toBe('BACKUP_TOO_NEW');
+    host.behave({ '11.0.0 start': 'fail' });
+    const run = { run: 'r-2', fence: 2 };
+    const failed = await host.edge.result(host.edge.order(downgrade('rp-old'), run));
+    expect(failed).toMatchObject({ failure: { reason: 'COMMAND_FAILED' }, evidence: { value: { dataChanged: true } } });
+    const back: Action = {
+      $case: 'rollBackRelease',
+      value: { ...release('11.1.0'), restorePoint: 'rp-new', keepStopped: false },
+    };
+    expect((await host.edge.result(host.edge.order(back, run))).failure).toBeUndefined();
+    expect(stateOfHost()).toEqual({
+      current: 'versions/11.1.0',
+      running: '11.1.0',
+      db: { bookings: [], schema: '11.1.0' },
+    });
+  });
+
   it('sees that a release that was healthy once does not stay it', async () => {
     await host.start();
     await succeed(stage, install, watch);

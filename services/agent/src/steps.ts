@@ -137,7 +137,8 @@ async function runServiceStep(parts: StepParts, context: StepContext): Promise<S
 /** Data that was restored may be older than the version that is going to use it; an install always migrates. */
 async function migrate(parts: StepParts, context: StepContext, target: CommandTarget): Promise<boolean> {
   const { action } = context.state.order;
-  if (action.kind !== 'restore-backup') return parts.commands.run('migrate', target, scopeOf(context));
+  const restores = action.kind === 'restore-backup' || action.kind === 'downgrade-release';
+  if (!restores) return parts.commands.run('migrate', target, scopeOf(context));
   const backup = await parts.backups.find(action.restorePoint);
   const fromVersion = backup?.version ?? '';
   if (fromVersion === target.release.version) return false;

@@ -43,6 +43,8 @@ function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): Order
       return { kind: 'take-backup', ...wire.value };
     case 'installRelease':
       return { kind: 'install-release', ...wire.value };
+    case 'downgradeRelease':
+      return { kind: 'downgrade-release', ...wire.value };
     case 'rollBackRelease':
       return { kind: 'roll-back-release', ...wire.value };
     case 'watchHealth':
@@ -62,7 +64,8 @@ function checkAction(action: OrderAction): Violation[] {
   const version = 'version' in action ? action.version : undefined;
   const restorePoint = 'restorePoint' in action ? action.restorePoint : undefined;
   const versionOptional = action.kind === 'collect-facts' && version === '';
-  const restoreOptional = action.kind === 'roll-back-release' && restorePoint === '';
+  const staysAsItIs = action.kind === 'roll-back-release' || action.kind === 'downgrade-release';
+  const restoreOptional = staysAsItIs && restorePoint === '';
   return collect(
     checkId('product', action.product),
     version === undefined || versionOptional ? undefined : checkVersion('version', version),

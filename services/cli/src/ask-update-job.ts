@@ -66,8 +66,13 @@ async function askStart(
 const immediately: schedulerV1.StartCondition = { condition: { $case: 'immediate', value: {} } };
 
 /** `update-11-1-0`, with a number behind it when that is taken. */
-export async function proposeJobId(work: Work, installation: catalogV1.Installation, version: string): Promise<string> {
-  const base = `update-${version.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 58).replace(/-$/, '');
+export async function proposeJobId(
+  work: Work,
+  installation: catalogV1.Installation,
+  version: string,
+  what = 'update',
+): Promise<string> {
+  const base = `${what}-${version.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 58).replace(/-$/, '');
   for (let n = 1; n < 1_000; n++) {
     const id = n === 1 ? base : `${base}-${n}`;
     if (!(await exists(work, `${installation.name}/jobs/${lastPart(id)}`))) return id;

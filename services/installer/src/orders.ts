@@ -115,7 +115,7 @@ function parseOrder(wire: hostOrderV1.HostOrder | undefined): { readonly host: H
   if (!wire || deadlineAt === undefined || wire.order === '' || wire.installation === '' || wire.host === '') {
     throw new Poison('HostOrderIssued lacks the order, its installation, host or deadline');
   }
-  const action = { installRelease: 'install', rollBackRelease: 'roll-back' } as const;
+  const action = { installRelease: 'install', downgradeRelease: 'install', rollBackRelease: 'roll-back' } as const;
   const known = wire.action?.$case;
   return {
     host: { installation: wire.installation, host: wire.host },
@@ -124,7 +124,7 @@ function parseOrder(wire: hostOrderV1.HostOrder | undefined): { readonly host: H
       run: wire.run,
       fence: wire.fence,
       deadlineAt,
-      action: known === 'installRelease' || known === 'rollBackRelease' ? action[known] : 'other',
+      action: known !== undefined && known in action ? action[known as keyof typeof action] : 'other',
       pair: pairOf(wire),
       body: Buffer.from(hostOrderV1.HostOrder.encode(wire).finish()).toString('base64'),
     },

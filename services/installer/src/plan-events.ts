@@ -132,6 +132,8 @@ interface Target {
   readonly fence: number;
   readonly goBackTo: string;
   readonly restorePoint: string;
+  /** Restore point that the older version's data comes from. */
+  readonly dataFrom: string;
   readonly settleMs: number;
 }
 
@@ -143,10 +145,12 @@ function issued(
     step,
     at,
   }: { readonly order: string; readonly host: string; readonly step: OrderStep; readonly at: number },
-  target: Target,
+  target: Omit<Target, 'dataFrom'>,
   timeouts: Timeouts,
 ): OutgoingEvent {
-  const restorePoint = dataHostOf(run.hosts)?.host === host ? target.restorePoint : '';
+  const hasData = dataHostOf(run.hosts)?.host === host;
+  const restorePoint = hasData ? target.restorePoint : '';
+  const dataFrom = hasData ? (run.downgrade?.dataFrom ?? '') : '';
   const message = hostOrderV1.HostOrder.create({
     order,
     installation: run.installation,
@@ -155,7 +159,7 @@ function issued(
     fence: target.fence,
     deadline: atToDate(orderDeadline(step, at, run, timeouts)),
     issuedBy: 'installer',
-    action: actionOf(step, run, { ...target, restorePoint }),
+    action: actionOf(step, run, { ...target, restorePoint, dataFrom }),
   });
   return outgoing('HostOrderIssued', run.installation, { order: message });
 }
@@ -166,7 +170,8 @@ function actionOf(step: OrderStep, run: RunSpec, target: Target): NonNullable<ho
     case 'stage':
       return { $case: 'stageRelease', value: { product, version } };
     case 'install':
-      return { $case: 'installRelease', value: { product, version } };
+      if (!run.downgrade) return { $case: 'installRelease', value: { product, version } };
+      return { $case: 'downgradeRelease', value: { product, version, restorePoint: target.dataFrom } };
     case 'settle':
       return { $case: 'watchHealth', value: { product, version, durationMs: target.settleMs } };
     case 'stop':

@@ -198,6 +198,22 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(back.map((w) => w.order)).toEqual([`${run.run}.srv.roll-back-1`, `${run.run}.srv.roll-back-2`]);
   });
 
+  it('leads to an older version by orders of their own, with the data of a restore point on the server alone', async () => {
+    await open(options);
+    site.connect(...HOST_NAMES);
+    const run = await begin({ toVersion: '10.0.0', downgrade: { dataFrom: 'rp-old' } });
+    await install(run);
+    await seen('InstallationUpdated', run);
+    const orders = words.items.filter((w) => w.word === 'received' && w.action === 'downgradeRelease');
+    const from = orders.map((w) => [
+      w.host,
+      w.value?.action?.$case === 'downgradeRelease' && w.value.action.value.restorePoint,
+    ]);
+    expect(Object.fromEntries(from)).toEqual({ srv: 'rp-old', ts: '', ws1: '', ws2: '' });
+    expect(words.items.some((w) => w.action === 'installRelease')).toBe(false);
+    expect(HOST_NAMES.map((h) => site.agent(h).version)).toEqual(Array(4).fill('10.0.0'));
+  });
+
   it('forces an outcome when a host is silent', async () => {
     await open({ ...options, settings: { installTimeoutMs: 400, rollbackTimeoutMs: 400, resultGraceMs: 50 } });
     site.connect(...HOST_NAMES);

@@ -118,6 +118,15 @@ export function documentOfOrder(order: string): string {
   return order.split('.')[0] ?? '';
 }
 
+export async function provenBackup(
+  documents: Documents,
+  installation: string,
+  restorePoint: string,
+): Promise<BackupFacts | undefined> {
+  const found = (await documents.backups.get(restorePoint))?.data;
+  return found?.installation === installation && found.state.phase === 'taken' ? found.state.backup : undefined;
+}
+
 /** The newest backup that this service has seen proven. */
 export async function newestProven(documents: Documents, installation: string): Promise<BackupFacts | undefined> {
   const query = { index: PROVEN, where: { installation }, order: 'descending', limit: 1 } as const;

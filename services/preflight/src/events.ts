@@ -2,7 +2,7 @@ import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@la
 import { passesGate, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
-import { documentOfOrder, newestProven, reportIdOf, type Documents } from './documents.js';
+import { documentOfOrder, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
 import type { Occasion } from './domain/facts.js';
 import type { Reports } from './reports.js';
 import type { Restores } from './restores.js';
@@ -51,11 +51,17 @@ async function occasionOf(
   { requirements }: EventMessage<'RunStarted'>,
 ): Promise<Occasion> {
   if (run.type === 'software-update' && !requirements) throw new Poison('RunStarted of an update has no requirements');
+  const dataFrom = run.downgrade?.dataFrom ?? '';
+  const demands = run.type === 'software-update' && requirements ? requirementsFromWire(requirements) : undefined;
   return {
     installation: run.installation,
     product: run.product,
     fromVersion: run.fromVersion,
-    requirements: run.type === 'software-update' && requirements ? requirementsFromWire(requirements) : undefined,
+    // What brings data back changes it, whatever the release itself would do.
+    requirements: demands && { ...demands, changesData: demands.changesData || dataFrom !== '' },
+    ...(dataFrom !== '' && {
+      dataFrom: { restorePoint: dataFrom, backup: await provenBackup(documents, run.installation, dataFrom) },
+    }),
     hosts: run.hosts,
     backupMode: run.backupMode,
     backupMaxAgeMs: run.backupMaxAgeMs,

@@ -14,7 +14,7 @@ import {
 import type { JobDefinition } from './domain/job.js';
 import { fateChange, jobChange } from './job-change.js';
 import type { Runs } from './runs.js';
-import { specFor, type Catalog, type Place } from './spec.js';
+import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
  * From a due time to a run. Every step can be repeated after a crash, by any replica, and leads to the same documents:
@@ -113,7 +113,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
     definition: state.definition,
     cautions: saved.data.confirmedCautions,
   });
-  await stopIfTakenBack(parts, installation, run, plan.toVersion);
+  await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
 }
 
@@ -147,10 +147,10 @@ async function stopIfTakenBack(
   { catalog, runs }: FiringParts,
   installation: string,
   run: string,
-  version: string,
+  wanted: Wanted,
 ): Promise<void> {
-  if (version === '') return;
-  const release = await orReason(() => catalog.release(installation, version));
+  if (wanted.version === '') return;
+  const release = await orReason(() => catalog.release(installation, wanted));
   const reason = isRejected(release) ? release.message : 'reason' in release ? release.reason : undefined;
   if (reason !== undefined) await runs.apply(run, (at) => ({ type: 'cancel', by: 'scheduler', reason, at }));
 }
@@ -161,7 +161,7 @@ async function planFor(catalog: Catalog, installation: string, definition: JobDe
   if (isRejected(place)) return { skip: place.message };
   if (place.hosts.length === 0) return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
   if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
-  const release = await orReason(() => catalog.release(installation, definition.version));
+  const release = await orReason(() => catalog.release(installation, definition));
   if (isRejected(release)) return { skip: release.message };
   if ('reason' in release) return { skip: release.reason };
   return { place, toVersion: release.version, notes: release.notes, requirements: release.requirements };
@@ -196,7 +196,11 @@ async function skip(parts: FiringParts, pending: Pending, run: string, reason: s
   const { documents } = parts;
   const opened = await documents.runs.get(run);
   if (opened) {
-    await stopIfTakenBack(parts, pending.data.installation, run, specOf(opened.data.state)?.toVersion ?? '');
+    const { toVersion = '', downgrade } = specOf(opened.data.state) ?? {};
+    await stopIfTakenBack(parts, pending.data.installation, run, {
+      version: toVersion,
+      ...(downgrade && { downgrade }),
+    });
     return decideFate(documents, pending, 'fired', '', run);
   }
   await documents.lanes.change(pending.data.installation, (lane) =>

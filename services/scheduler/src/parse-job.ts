@@ -51,6 +51,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   const wrong = collect(
     ...texts(wire, jobId),
     typeViolation(type),
+    ...downgradeViolations(wire, type),
     'field' in start ? start : undefined,
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
@@ -74,7 +75,27 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     backupMode: backupMode.fromWire(wire.backupMode) ?? 'take',
     runIfLateWithinMs,
     holdsAllowed: wire.holdsAllowed,
+    ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
   };
+}
+
+const RESTORE_POINT = /^[a-z0-9][a-z0-9.-]{0,127}$/;
+
+/** Going back is explicit in everything: the version, where its data comes from, and a backup of what is given up. */
+function downgradeViolations(wire: schedulerV1.Job, type: JobType | undefined): (Violation | undefined)[] {
+  const { downgrade } = wire;
+  if (!downgrade) return [];
+  const isOther = type !== undefined && type !== 'software-update';
+  const elsewhere = backupMode.fromWire(wire.backupMode) === 'made-elsewhere';
+  const { dataFrom } = downgrade;
+  return [
+    isOther ? { field: 'job.downgrade', description: 'is for software updates only' } : undefined,
+    wire.version === '' ? { field: 'job.version', description: 'must be said for a downgrade' } : undefined,
+    elsewhere ? { field: 'job.backup_mode', description: 'must be take for a downgrade' } : undefined,
+    dataFrom === '' || RESTORE_POINT.test(dataFrom)
+      ? undefined
+      : { field: 'job.downgrade.data_from', description: 'is no restore point; see: lastcall backup list' },
+  ];
 }
 
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {

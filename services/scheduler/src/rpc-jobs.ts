@@ -94,10 +94,11 @@ async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobD
 async function manySteps(
   parts: JobParts,
   installation: string,
-  { type, version }: JobDefinition,
+  definition: JobDefinition,
 ): Promise<Rejected | undefined> {
+  const { type, version } = definition;
   if (type !== 'software-update' || version === '') return undefined;
-  const release = await parts.catalog.release(installation, version);
+  const release = await parts.catalog.release(installation, definition);
   if (!('reason' in release) || release.path.length < 2) return undefined;
   const [first = ''] = release.path;
   const message = `${version} cannot be reached in one step: ${release.reason}. Save a job for ${first} first`;
@@ -214,9 +215,10 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
 }
 
 /** A fixed version that the installation may not take will not be there at night either. */
-async function noRelease(parts: JobParts, installation: string, { type, version }: JobDefinition) {
+async function noRelease(parts: JobParts, installation: string, definition: JobDefinition) {
+  const { type, version } = definition;
   if (type !== 'software-update' || version === '') return undefined;
-  const release = await parts.catalog.release(installation, version);
+  const release = await parts.catalog.release(installation, definition);
   if (!('reason' in release)) return undefined;
   return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
 }
@@ -261,7 +263,7 @@ async function explanation(parts: JobParts, { installation, state }: JobDocument
   const when = `Runs at ${localTimeOf(state.dueAt, place.timeZone).replace('T', ' ')} (${place.timeZone})`;
   if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
   if (state.definition.type !== 'software-update') return `${when}.`;
-  const release = await parts.catalog.release(installation, state.definition.version);
+  const release = await parts.catalog.release(installation, state.definition);
   return 'reason' in release
     ? `${when}, and would be skipped today: ${release.reason}.`
     : `${when} and would install ${release.version} today.`;

@@ -46,10 +46,13 @@ export interface NoRelease {
   readonly path: readonly string[];
 }
 
+/** Of a job's definition. */
+export type Wanted = Pick<JobDefinition, 'version' | 'downgrade'>;
+
 export interface Catalog {
   place(installation: string): Promise<Place>;
   /** The release that the installation may take: the named one, or the newest of its channel; or why there is none. */
-  release(installation: string, version: string): Promise<catalogV1.Release | NoRelease>;
+  release(installation: string, wanted: Wanted): Promise<catalogV1.Release | NoRelease>;
 }
 
 export function createCatalog(context: ServiceContext<SchedulerSettings>): Catalog {
@@ -61,10 +64,11 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
       });
       return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
     },
-    release: async (installation, version) => {
+    release: async (installation, { version, downgrade }) => {
       const { release, reason, path } = await client.checkUpdate({
         name: formatName('installation', { installation }),
         version,
+        downgrade: downgrade && { ...downgrade },
       });
       return release ?? { reason, path };
     },
@@ -119,6 +123,7 @@ export function specFor({
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
+    ...(definition.downgrade && { downgrade: definition.downgrade }),
   };
 }
 

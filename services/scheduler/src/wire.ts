@@ -61,6 +61,7 @@ export function jobToWire(
     revision,
     holdsAllowed: d.holdsAllowed,
     disabledReason: (state.phase === 'disabled' && state.because) || '',
+    downgrade: d.downgrade && { ...d.downgrade },
   };
 }
 

@@ -191,10 +191,11 @@ describe('any orders in any order, with crashes', () => {
     facts,
     { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: 'rp' },
     { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: '', keepStopped: true },
+    { kind: 'downgrade-release', product: 'encore', version: '10.0.0', restorePoint: 'rp' },
     { kind: 'watch-health', product: 'encore', version: '11.1.0', durationMs: 10 },
   ];
   const anyOrder = fc.record({
-    id: fc.integer({ min: 0, max: 6 }),
+    id: fc.integer({ min: 0, max: 7 }),
     fence: fc.integer({ min: 0, max: 4 }),
     deadlineAt: fc.integer({ min: 0, max: 60 }),
   });
@@ -210,7 +211,7 @@ describe('any orders in any order, with crashes', () => {
         fails: fc.nat(9),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ what: fc.constant('confirm' as const), id: fc.integer({ min: 0, max: 6 }) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('confirm' as const), id: fc.integer({ min: 0, max: 7 }) }) },
   );
   type Happening = typeof anything extends fc.Arbitrary<infer T> ? T : never;
 

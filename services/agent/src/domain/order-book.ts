@@ -2,6 +2,7 @@ import { assertNever, failure, reject, type Decider, type Failure, type Rejected
 import {
   isLocal,
   planOf,
+  type ActionKind,
   type Evidence,
   type LeftOver,
   type Order,
@@ -190,7 +191,14 @@ function begin(
 /** A rollback whose install is known here and never began to migrate. Whatever else is not known counts as changed. */
 function neverCameToData(book: OrderBook, { action, run }: Order): boolean {
   if (action.kind !== 'roll-back-release' || run === '' || book.migratedRuns.has(run)) return false;
-  return [...book.orders.values()].some((s) => s.order.run === run && s.order.action.kind === 'install-release');
+  return [...book.orders.values()].some((s) => s.order.run === run && INSTALLS.includes(s.order.action.kind));
+}
+
+const INSTALLS: readonly ActionKind[] = ['install-release', 'downgrade-release'];
+
+/** Whether the install of a run reaches the data with this step. */
+function reachesData({ action, run }: Order, step: Step): boolean {
+  return run !== '' && (step === 'migrate' || (step === 'restore' && action.kind === 'downgrade-release'));
 }
 
 function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finish' }>): Decision {
@@ -210,7 +218,7 @@ function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finis
 /** Steps are evidence of an install or a rollback even when it failed: they say how far it came. */
 function evidenceOf({ order, done, dataChanged, evidence, leftOvers }: RunningOrder): Evidence | undefined {
   const { kind } = order.action;
-  if (kind !== 'install-release' && kind !== 'roll-back-release' && kind !== 'restore-backup') return evidence;
+  if (!INSTALLS.includes(kind) && kind !== 'roll-back-release' && kind !== 'restore-backup') return evidence;
   return { kind: 'install', steps: done, dataChanged, ...(leftOvers && { leftOvers }) };
 }
 
@@ -265,7 +273,7 @@ function evolve(book: OrderBook, event: OrderEvent): OrderBook {
       const state = book.orders.get(event.order);
       if (!state) return book;
       const orders = withOrder(book, event.order, evolveOrder(state, event));
-      const migrates = event.type === 'step-begun' && event.step === 'migrate' && state.order.run !== '';
+      const migrates = event.type === 'step-begun' && reachesData(state.order, event.step);
       return migrates
         ? { ...book, orders, migratedRuns: new Set(book.migratedRuns).add(state.order.run) }
         : { ...book, orders };

@@ -9,7 +9,13 @@ export type OrderAction =
   | { readonly kind: 'stage-release'; readonly product: string; readonly version: string }
   | { readonly kind: 'take-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'install-release'; readonly product: string; readonly version: string }
-  /** `restorePoint` is empty when the data stays as it is. */
+  /** To an older version. `restorePoint` is empty when the data stays as it is; the same below. */
+  | {
+      readonly kind: 'downgrade-release';
+      readonly product: string;
+      readonly version: string;
+      readonly restorePoint: string;
+    }
   | {
       readonly kind: 'roll-back-release';
       readonly product: string;
@@ -158,6 +164,10 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['backup', 'prove', 'seal'];
     case 'install-release':
       return ['verify', 'stop', 'clear', 'swap', 'migrate', 'start', 'health'];
+    case 'downgrade-release':
+      return action.restorePoint === ''
+        ? ['verify', 'stop', 'clear', 'swap', 'start', 'health']
+        : ['verify', 'stop', 'clear', 'swap', 'restore', 'migrate', 'start', 'health'];
     case 'roll-back-release':
       if (action.keepStopped) return ['stop', 'clear', 'swap'];
       return action.restorePoint === ''

@@ -4,6 +4,7 @@ import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import type { InstallationCommand, InstallationSettings, PresentInstallation } from '../domain/installation.js';
+import { checkDowngrade } from '../domain/downgrade-check.js';
 import { checkUpdate, checkVersion, type UpdateCheck, type UpdateQuestion } from '../domain/update-check.js';
 import { stageOf } from '../domain/wave-plan.js';
 import { heldBy, waveFor, type Asker, type NamedWave } from '../domain/wave-offer.js';
@@ -12,7 +13,7 @@ import { checkOptionalVersion, parseChanges, parsePage, parseSettings, Wrong } f
 import type { Waves } from '../waves.js';
 import { installationToWire, releaseToWire } from '../wire.js';
 import { findProduct } from './products.js';
-import { publishedReleases } from './published-releases.js';
+import { pastReleases, publishedReleases } from './published-releases.js';
 import { findRelease } from './releases.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
@@ -155,7 +156,7 @@ async function answerCheckUpdate(
   const waves = await parts.waves.bindingOf(found.settings.product);
   const question = await questionOf(documents, found, asker, waves);
   if (isRejected(question)) return question;
-  const check = request.version === '' ? checkUpdate(question) : checkVersion(question, request.version);
+  const check = await checkFor(documents, found.settings.product, question, request);
   const { version, reason, path } = check;
   const release = version === undefined ? undefined : await findRelease(documents, found.settings.product, version);
   if (isRejected(release)) return release;
@@ -164,6 +165,18 @@ async function answerCheckUpdate(
     path: [...path],
     ...waveOf(question, check, asker, waves),
   };
+}
+
+/** Back to an older version, to one version, or to the newest. */
+async function checkFor(
+  documents: Documents,
+  product: string,
+  question: UpdateQuestion,
+  { version, downgrade }: catalogV1.CheckUpdateRequest,
+): Promise<UpdateCheck> {
+  if (!downgrade) return version === '' ? checkUpdate(question) : checkVersion(question, version);
+  const all = await pastReleases(documents, product);
+  return checkDowngrade(question.installed, version, question.published, all, downgrade.dataFrom);
 }
 
 async function questionOf(

@@ -211,6 +211,7 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],
     ['Version', job.version || 'the newest that may be taken'],
+    ['Goes back', job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`)], // prettier-ignore
     ['Backup', backupWord(job.backupMode)],
     ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
     ['Message', job.message],

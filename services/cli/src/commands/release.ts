@@ -8,6 +8,7 @@ import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
 import { addPublishing } from './release-publish.js';
+import { addRollBack } from './roll-back.js';
 
 export function addRelease(cli: Cli): void {
   const noun = cli.noun('release', 'Versions of products');
@@ -56,6 +57,7 @@ export function addRelease(cli: Cli): void {
     },
     withdraw,
   );
+  addRollBack(cli, noun);
 }
 
 async function list(work: Work, options: { product?: string }): Promise<void> {

@@ -110,11 +110,11 @@ async function confirmRestart(work: Work, options: UpdateNowOptions, version: st
   if (!(await confirmOr(work, question, '--yes'))) throw new UsageError('not confirmed; nothing was changed');
 }
 
-async function begin(
+export async function begin(
   work: Work,
   jobId: string,
   job: schedulerV1.Job,
-  options: UpdateNowOptions,
+  options: Pick<UpdateNowOptions, 'confirm' | 'watch'>,
 ): Promise<number | void> {
   const { name: parent, timeZone } = await work.installation();
   const { scheduler } = work.services;

@@ -149,7 +149,8 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   }
 
   function done({ action }: hostOrderV1.HostOrder, behaviour: Behaviour): hostOrderV1.OrderResult {
-    const changes = action?.$case === 'installRelease' || action?.$case === 'rollBackRelease';
+    const changes =
+      action?.$case === 'installRelease' || action?.$case === 'rollBackRelease' || action?.$case === 'downgradeRelease';
     if (changes && behaviour !== 'lie') agent.version = action.value.version;
     const dataChanged = action?.$case === 'rollBackRelease' && action.value.restorePoint !== '';
     return hostOrderV1.OrderResult.fromPartial({

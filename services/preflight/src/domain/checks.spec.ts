@@ -163,6 +163,26 @@ describe('evaluate', () => {
     });
   });
 
+  describe('the data of an older version', () => {
+    const backup = (version: string, verified = true): BackupFacts => ({
+      ...{ restorePoint: 'rp-1', takenAt: AT, sizeBytes: 1, sha256: '', verified, version },
+    });
+    const to = (version: string) => ({ ...DEMANDS, version });
+    it.each([
+      [backup('11.0.0'), '11.0.0', 'passed'],
+      [backup('10.9.0'), '11.0.0', 'passed'],
+      [backup('11.1.0'), '11.0.0', 'failed'],
+      [backup('11.0.0', false), '11.0.0', 'failed'],
+      [undefined, '11.0.0', 'failed'],
+    ])('from %j for %s: %s', (found, version, verdict) => {
+      const dataFrom = { restorePoint: 'rp-1', backup: found };
+      const { checks } = ask({ dataFrom, requirements: to(version) }, answer());
+      expect(checks.find((c) => c.check === 'restore-point')?.verdict).toBe(verdict);
+    });
+    it('is asked for nowhere else', () =>
+      expect(ask({}, answer()).checks.some((c) => c.check === 'restore-point')).toBe(false));
+  });
+
   describe('antivirus', () => {
     const folders = demands({ antivirusFolders: ['${dataDir}', '${appDir}'] });
     const found = (present: boolean) => ({

@@ -83,7 +83,24 @@ function installationChecks(
           'Join the server: lastcall host join-token --role server',
           at,
         );
-  return occasion.backupMode === 'made-elsewhere' ? [hosts, backupAge(occasion, answers, at)] : [hosts];
+  const more = occasion.dataFrom ? [restorePoint(occasion, occasion.dataFrom, at)] : [];
+  if (occasion.backupMode === 'made-elsewhere') more.push(backupAge(occasion, answers, at));
+  return [hosts, ...more];
+}
+
+/** Where the data of an older version comes from. */
+function restorePoint(
+  { requirements }: Occasion,
+  { restorePoint: name, backup }: NonNullable<Occasion['dataFrom']>,
+  at: number,
+): Check {
+  const version = requirements?.version ?? '';
+  const asked = `${name} is a proven backup of version ${version} or older`;
+  const subject = { check: 'restore-point', host: '', asked };
+  const remedy = `Name another one (lastcall backup list)`;
+  if (!backup?.verified) return no(subject, 'no proven backup of this name is known', remedy, at);
+  const found = `of version ${backup.version}, ${new Date(backup.takenAt).toISOString()}`;
+  return isAtLeast(version, backup.version) ? ok(subject, found, at) : no(subject, found, remedy, at);
 }
 
 /** What the backup of this run starts from. */

@@ -78,6 +78,8 @@ export interface Occasion {
   readonly backupMaxAgeMs: number;
   /** Newest proven backup that this service knows of. */
   readonly knownBackup: BackupFacts | undefined;
+  /** Restore point that an older version's data is going to be brought back from; `backup` undefined: not known here. */
+  readonly dataFrom?: { readonly restorePoint: string; readonly backup: BackupFacts | undefined };
 }
 
 export type Verdict = 'passed' | 'failed' | 'unknown' | 'skipped';

@@ -1,4 +1,12 @@
-import { assertNever, reject, type BackupMode, type Decider, type JobType, type Rejected } from '@lastcall/kernel';
+import {
+  assertNever,
+  reject,
+  type BackupMode,
+  type Decider,
+  type Downgrade,
+  type JobType,
+  type Rejected,
+} from '@lastcall/kernel';
 
 /*
  * A job: created disabled, enabled by an explicit act, done after its only time. Owns when it may fire; which times are
@@ -28,6 +36,8 @@ export interface JobDefinition {
   readonly backupMode: BackupMode;
   readonly runIfLateWithinMs: number;
   readonly holdsAllowed: boolean;
+  /** Set: goes back to the older `version`. */
+  readonly downgrade?: Downgrade;
 }
 
 export type JobState =

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Downgrade } from "../../common/v1/common.js";
 import { DiffReleasesRequest, DiffReleasesResponse } from "./diff.js";
 import { Installation } from "./installation.js";
 import {
@@ -277,6 +278,8 @@ export interface CheckUpdateRequest {
   name: string;
   /** Version that is asked for; empty: the newest of the installation's channel that it may take. */
   version: string;
+  /** Set: whether the installation may go back to `version`, an older one. */
+  downgrade?: Downgrade | undefined;
 }
 
 /** See CatalogService. */
@@ -2732,7 +2735,7 @@ export const DeleteInstallationResponse: MessageFns<DeleteInstallationResponse> 
 };
 
 function createBaseCheckUpdateRequest(): CheckUpdateRequest {
-  return { name: "", version: "" };
+  return { name: "", version: "", downgrade: undefined };
 }
 
 export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
@@ -2742,6 +2745,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.downgrade !== undefined) {
+      Downgrade.encode(message.downgrade, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2775,6 +2781,14 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
             message.version = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.downgrade = Downgrade.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2791,6 +2805,7 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
     };
   },
 
@@ -2802,6 +2817,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.downgrade !== undefined) {
+      obj.downgrade = Downgrade.toJSON(message.downgrade);
+    }
     return obj;
   },
 
@@ -2812,6 +2830,9 @@ export const CheckUpdateRequest: MessageFns<CheckUpdateRequest> = {
     const message = createBaseCheckUpdateRequest();
     message.name = object.name ?? "";
     message.version = object.version ?? "";
+    message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
+      ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
     return message;
   },
 };

@@ -292,6 +292,15 @@ export interface RunHost {
   mayFollowLater: boolean;
 }
 
+/** The way to an older version, asked for by a person. */
+export interface Downgrade {
+  /**
+   * Restore point that the data is brought back from, 1–128 characters; empty: the data stays, because no version in
+   * between has changed it.
+   */
+  dataFrom: string;
+}
+
 /**
  * Everything about a run that was decided when it was opened. It never changes afterwards and travels with each
  * event of the run, so that no service has to ask another one what the run is about.
@@ -349,6 +358,8 @@ export interface RunSpec {
   holdsAllowed: boolean;
   /** What is new in the version, for users; up to 1,000 characters. */
   whatsNew: string;
+  /** Set when the run leads to an older version. */
+  downgrade?: Downgrade | undefined;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -473,6 +484,79 @@ export const RunHost: MessageFns<RunHost> = {
   },
 };
 
+function createBaseDowngrade(): Downgrade {
+  return { dataFrom: "" };
+}
+
+export const Downgrade: MessageFns<Downgrade> = {
+  encode(message: Downgrade, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataFrom !== "") {
+      writer.uint32(10).string(message.dataFrom);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Downgrade {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDowngrade();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataFrom = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Downgrade {
+    return {
+      dataFrom: isSet(object.dataFrom)
+        ? globalThis.String(object.dataFrom)
+        : isSet(object.data_from)
+        ? globalThis.String(object.data_from)
+        : "",
+    };
+  },
+
+  toJSON(message: Downgrade): unknown {
+    const obj: any = {};
+    if (message.dataFrom !== "") {
+      obj.dataFrom = message.dataFrom;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Downgrade>): Downgrade {
+    return Downgrade.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Downgrade>): Downgrade {
+    const message = createBaseDowngrade();
+    message.dataFrom = object.dataFrom ?? "";
+    return message;
+  },
+};
+
 function createBaseRunSpec(): RunSpec {
   return {
     run: "",
@@ -496,6 +580,7 @@ function createBaseRunSpec(): RunSpec {
     timeZone: "",
     holdsAllowed: false,
     whatsNew: "",
+    downgrade: undefined,
   };
 }
 
@@ -563,6 +648,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.whatsNew !== "") {
       writer.uint32(170).string(message.whatsNew);
+    }
+    if (message.downgrade !== undefined) {
+      Downgrade.encode(message.downgrade, writer.uint32(178).fork()).join();
     }
     return writer;
   },
@@ -748,6 +836,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.whatsNew = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.downgrade = Downgrade.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -827,6 +923,7 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.whats_new)
         ? globalThis.String(object.whats_new)
         : "",
+      downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
     };
   },
 
@@ -895,6 +992,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.whatsNew !== "") {
       obj.whatsNew = message.whatsNew;
     }
+    if (message.downgrade !== undefined) {
+      obj.downgrade = Downgrade.toJSON(message.downgrade);
+    }
     return obj;
   },
 
@@ -928,6 +1028,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.timeZone = object.timeZone ?? "";
     message.holdsAllowed = object.holdsAllowed ?? false;
     message.whatsNew = object.whatsNew ?? "";
+    message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
+      ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
     return message;
   },
 };

@@ -58,6 +58,9 @@ export interface HostOrder {
     | //
     /** Watch the health of an installed release for its settling time. Changes nothing. */
     { $case: "watchHealth"; value: WatchHealth }
+    | //
+    /** Stop, swap to an older version, restore data, start, health check. */
+    { $case: "downgradeRelease"; value: DowngradeRelease }
     | undefined;
 }
 
@@ -106,6 +109,19 @@ export interface RollBackRelease {
    * data of the other version.
    */
   keepStopped: boolean;
+}
+
+/**
+ * Asks to make a staged older release the current one. An order of its own, so that an agent that does not know it never
+ * migrates newer data with an older version.
+ */
+export interface DowngradeRelease {
+  /** Product. */
+  product: string;
+  /** Version to go back to; must be staged. */
+  version: string;
+  /** Restore point to bring the data back from; empty leaves the data alone. */
+  restorePoint: string;
 }
 
 /** Asks to watch a release that was healthy once. It fails with HEALTH_LOST when several checks in a row find it unhealthy. */
@@ -371,6 +387,9 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "watchHealth":
         WatchHealth.encode(message.action.value, writer.uint32(138).fork()).join();
         break;
+      case "downgradeRelease":
+        DowngradeRelease.encode(message.action.value, writer.uint32(146).fork()).join();
+        break;
     }
     return writer;
   },
@@ -508,6 +527,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             message.action = { $case: "watchHealth", value: WatchHealth.decode(reader, reader.uint32()) };
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.action = { $case: "downgradeRelease", value: DowngradeRelease.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -565,6 +592,10 @@ export const HostOrder: MessageFns<HostOrder> = {
         ? { $case: "watchHealth", value: WatchHealth.fromJSON(object.watchHealth) }
         : isSet(object.watch_health)
         ? { $case: "watchHealth", value: WatchHealth.fromJSON(object.watch_health) }
+        : isSet(object.downgradeRelease)
+        ? { $case: "downgradeRelease", value: DowngradeRelease.fromJSON(object.downgradeRelease) }
+        : isSet(object.downgrade_release)
+        ? { $case: "downgradeRelease", value: DowngradeRelease.fromJSON(object.downgrade_release) }
         : undefined,
     };
   },
@@ -608,6 +639,8 @@ export const HostOrder: MessageFns<HostOrder> = {
       obj.restoreBackup = RestoreBackup.toJSON(message.action.value);
     } else if (message.action?.$case === "watchHealth") {
       obj.watchHealth = WatchHealth.toJSON(message.action.value);
+    } else if (message.action?.$case === "downgradeRelease") {
+      obj.downgradeRelease = DowngradeRelease.toJSON(message.action.value);
     }
     return obj;
   },
@@ -670,6 +703,12 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "watchHealth": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
           message.action = { $case: "watchHealth", value: WatchHealth.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "downgradeRelease": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "downgradeRelease", value: DowngradeRelease.fromPartial(object.action.value) };
         }
         break;
       }
@@ -1143,6 +1182,111 @@ export const RollBackRelease: MessageFns<RollBackRelease> = {
     message.version = object.version ?? "";
     message.restorePoint = object.restorePoint ?? "";
     message.keepStopped = object.keepStopped ?? false;
+    return message;
+  },
+};
+
+function createBaseDowngradeRelease(): DowngradeRelease {
+  return { product: "", version: "", restorePoint: "" };
+}
+
+export const DowngradeRelease: MessageFns<DowngradeRelease> = {
+  encode(message: DowngradeRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.product !== "") {
+      writer.uint32(10).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.restorePoint !== "") {
+      writer.uint32(26).string(message.restorePoint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DowngradeRelease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDowngradeRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.restorePoint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DowngradeRelease {
+    return {
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      restorePoint: isSet(object.restorePoint)
+        ? globalThis.String(object.restorePoint)
+        : isSet(object.restore_point)
+        ? globalThis.String(object.restore_point)
+        : "",
+    };
+  },
+
+  toJSON(message: DowngradeRelease): unknown {
+    const obj: any = {};
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.restorePoint !== "") {
+      obj.restorePoint = message.restorePoint;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DowngradeRelease>): DowngradeRelease {
+    return DowngradeRelease.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DowngradeRelease>): DowngradeRelease {
+    const message = createBaseDowngradeRelease();
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.restorePoint = object.restorePoint ?? "";
     return message;
   },
 };

@@ -12,6 +12,7 @@ import {
   BackupMode,
   backupModeFromJSON,
   backupModeToJSON,
+  Downgrade,
   JobType,
   jobTypeFromJSON,
   jobTypeToJSON,
@@ -168,6 +169,8 @@ export interface Job {
   holdsAllowed: boolean;
   /** Why it was disabled when no person did it, up to 4,100 characters; empty otherwise. Output only. */
   disabledReason: string;
+  /** Set: goes back to the older `version`. Needs a version, and a backup of the run's own (backup_mode TAKE). */
+  downgrade?: Downgrade | undefined;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -658,6 +661,7 @@ function createBaseJob(): Job {
     revision: 0,
     holdsAllowed: false,
     disabledReason: "",
+    downgrade: undefined,
   };
 }
 
@@ -722,6 +726,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.disabledReason !== "") {
       writer.uint32(162).string(message.disabledReason);
+    }
+    if (message.downgrade !== undefined) {
+      Downgrade.encode(message.downgrade, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -899,6 +906,14 @@ export const Job: MessageFns<Job> = {
             message.disabledReason = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.downgrade = Downgrade.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -973,6 +988,7 @@ export const Job: MessageFns<Job> = {
         : isSet(object.disabled_reason)
         ? globalThis.String(object.disabled_reason)
         : "",
+      downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
     };
   },
 
@@ -1038,6 +1054,9 @@ export const Job: MessageFns<Job> = {
     if (message.disabledReason !== "") {
       obj.disabledReason = message.disabledReason;
     }
+    if (message.downgrade !== undefined) {
+      obj.downgrade = Downgrade.toJSON(message.downgrade);
+    }
     return obj;
   },
 
@@ -1074,6 +1093,9 @@ export const Job: MessageFns<Job> = {
     message.revision = object.revision ?? 0;
     message.holdsAllowed = object.holdsAllowed ?? false;
     message.disabledReason = object.disabledReason ?? "";
+    message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
+      ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
     return message;
   },
 };
