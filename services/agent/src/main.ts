@@ -8,6 +8,7 @@ import { parseEnvironment } from './host-record.js';
 import { installHere } from './install.js';
 import { joinInstallation } from './join.js';
 import { createLog, messageOf } from './log.js';
+import { addSeatCommands } from './seat/commands.js';
 import { formatStatus, readStatus } from './status.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -82,6 +83,7 @@ function createProgram(): Command {
     .addOption(data())
     .addOption(new Option('-o, --output <format>').choices(['text', 'json']).default('text'))
     .action(status);
+  addSeatCommands(program);
   return program;
 }
 

@@ -7,6 +7,7 @@ import type { Layout } from '../layout.js';
 import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
 import { checkMetadata, MetadataFetcher } from './metadata-fetcher.js';
+import { signedVersions, type SignedVersions } from './signed-versions.js';
 
 /*
  * The signed catalog as this host sees it. Owns that nothing unsigned passes: both texts of a release come through the chain of
@@ -25,6 +26,8 @@ export interface ReleaseSource {
   fetchRelease(product: string, version: string, signal: AbortSignal): Promise<SignedRelease>;
   /** The manifest alone. */
   fetchManifest(product: string, version: string, signal: AbortSignal): Promise<Buffer>;
+  /** All signed versions of a product, without asking anybody which is the newest. */
+  listVersions(product: string, signal: AbortSignal): Promise<SignedVersions>;
 }
 
 export interface ReleaseSourceOptions {
@@ -53,6 +56,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
       withUpdater(options, signal, async (updater) => {
         return download(updater, await manifestTarget(updater, product, version), options.layout.scratch);
       }),
+    listVersions: (product, signal) => withUpdater(options, signal, (updater) => signedVersions(updater, product)),
     fetchRelease: (product, version, signal) =>
       withUpdater(options, signal, async (updater) => {
         const manifest = await manifestTarget(updater, product, version);

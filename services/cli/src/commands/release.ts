@@ -1,7 +1,9 @@
 import { catalogV1, commonV1, formatName } from '@lastcall/contracts';
+import { resolve } from 'node:path';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
+import { exportReleases } from '../publish/export-releases.js';
 import { publishRelease } from '../publish/publish-release.js';
 import { readReleaseFolder } from '../publish/read-release-folder.js';
 import { createProgress } from '../render/progress.js';
@@ -46,6 +48,16 @@ export function addRelease(cli: Cli): void {
       options: (command) => command.requiredOption('--reason <text>', 'why, for people'),
     },
     withdraw,
+  );
+  cli.define<{ product?: string }>(
+    noun,
+    {
+      use: 'export <folder>',
+      does: 'Writes all signed files into a folder for any web space, from which single seats are updated',
+      example: 'lastcall release export ./updates --product encore',
+      options: (command) => command.option('--product <product>', 'this product only (default: all)'),
+    },
+    exportTo,
   );
 }
 
@@ -114,4 +126,21 @@ async function withdraw(work: Work, { reason }: { reason: string }, product: str
   const name = formatName('release', { product, version });
   const { release } = await work.services.catalog.withdrawRelease({ name, reason });
   if (release) work.print(catalogV1.Release.toJSON(release), () => `withdrew ${product} ${version}\n`);
+}
+
+async function exportTo(work: Work, { product }: { product?: string }, folder: string): Promise<void> {
+  const progress = createProgress(work);
+  const exported = await exportReleases(work.services.connection, resolve(folder), product, (files, size) =>
+    progress.bar(`fetching ${count(files, 'file')}`, size, bytes),
+  );
+  const until = time(new Date(exported.validUntil), ownZone());
+  work.print(exported, () =>
+    fields([
+      ['Releases', String(exported.releases)],
+      ['Files', String(exported.files)],
+      ['Fetched', bytes(exported.fetchedBytes)],
+      ['Valid until', `${until}; export again before`],
+      ['Web space', `copy ${folder}/blobs and ${folder}/tuf/targets first, tuf/timestamp.json last`],
+    ]),
+  );
 }
