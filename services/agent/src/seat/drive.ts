@@ -55,11 +55,19 @@ export async function driveSeat(dataDir: string, input: Readable, output: Writab
     },
   });
   await tellState();
+  const look = async (): Promise<void> => {
+    telling = telling.then(tellState);
+    await telling;
+  };
   const answers = new Set<Promise<void>>();
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     if (line.trim() === '') continue;
-    const answered = answer(seat, line)
-      .then(async (said) => (await telling, say(said)))
+    const answered = answer(seat, line, look)
+      .then(async (said) => {
+        // An answer comes after the states that it led to.
+        await telling;
+        say(said);
+      })
       .finally(() => answers.delete(answered));
     answers.add(answered);
   }
@@ -67,12 +75,13 @@ export async function driveSeat(dataDir: string, input: Readable, output: Writab
   await Promise.all(answers);
 }
 
-async function answer(seat: Seat, line: string): Promise<Said> {
+async function answer(seat: Seat, line: string, look: () => Promise<void>): Promise<Said> {
   const command = parse(line);
   const to = typeof command?.id === 'number' || typeof command?.id === 'string' ? command.id : null;
   try {
     if (!command) throw unusable('the line is no JSON object');
-    return { said: 'answer', to, ...(await obey(seat, command)) };
+    const said = command.do === 'look' ? await look() : await obey(seat, command);
+    return { said: 'answer', to, ...said };
   } catch (error) {
     return { said: 'refused', to, ...problemOf(error) };
   }
@@ -105,11 +114,18 @@ async function obey(seat: Seat, command: Command): Promise<Said> {
       await seat.restart(command.when as RestartWhen);
       return {};
     case 'at-start':
-      await seat.atStart();
-      return {};
+      return { installed: await installsAtStart(seat) };
     default:
-      throw unusable('"do" must be one of check, begin, pause, resume, restart, at-start');
+      throw unusable('"do" must be one of look, check, begin, pause, resume, restart, at-start');
   }
+}
+
+/** Whether an application was stopped and started anew. */
+async function installsAtStart(seat: Seat): Promise<boolean> {
+  const before = seat.book();
+  const after = await seat.atStart();
+  const [last] = after.history;
+  return last !== undefined && last.at !== before.history[0]?.at && last.result !== 'not-begun';
 }
 
 function textOf(command: Command, field: 'version' | 'skipBackup'): string | undefined {
