@@ -37,7 +37,7 @@ export interface AgentOptions {
   readonly freeBytes?: FreeBytes;
   readonly antivirus?: readonly AntivirusProvider[];
   readonly heartbeatMs?: number;
-  /** Hears of the steps of local orders; a single seat shows them. */
+  /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
 }
 
@@ -59,6 +59,7 @@ export interface Agent {
 }
 
 const PROGRESS_EVERY_MS = 500;
+const SEAT_ATTEMPTS = 3;
 
 /** Opens the data folder; nobody else can meanwhile. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
@@ -171,7 +172,13 @@ async function assembleSteps(
   credential: () => string,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
-  const source = createReleaseSource({ layout, catalogUrl, credential, role: record.role, platforms: OWN_PLATFORMS });
+  const { role } = record;
+  // Somebody sits before a seat and waits for the answer.
+  const patience = hasServices(record) ? {} : { attempts: SEAT_ATTEMPTS };
+  const source = createReleaseSource({
+    ...{ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS },
+    ...patience,
+  });
   const blobs = await openBlobStore(layout.blobs);
   const backups = createBackups(layout);
   const steps = createSteps({
@@ -235,9 +242,9 @@ function progress(order: string, step: string, done: number, total: number): Up 
 function throttled(send: Send, onLocalStep: OnLocalStep | undefined) {
   let last = 0;
   return (order: string, step: Step, done: number, total: number): void => {
+    if (isLocal(order)) return onLocalStep?.(step, done, total);
     if (done < total && Date.now() - last < PROGRESS_EVERY_MS) return;
     last = Date.now();
-    if (isLocal(order)) onLocalStep?.(step, done, total);
-    else send(progress(order, step, done, total));
+    send(progress(order, step, done, total));
   };
 }

@@ -12,7 +12,7 @@ import { Interrupted, StepFailure } from '../step-failure.js';
 import { createSeat, type Seat } from './seat.js';
 import { readSeatBook } from './seat-record.js';
 import { viewOf } from './seat-view.js';
-import { createSpeedometer } from './speed.js';
+import { createProgressLines } from './progress-lines.js';
 
 /*
  * A seat driven by another program: commands as JSON lines on standard input, what happens as JSON lines on standard output (README.md has
@@ -42,17 +42,17 @@ export async function driveSeat(dataDir: string, input: Readable, output: Writab
   const say = (said: Said): void => void output.write(`${JSON.stringify(said)}\n`);
   const tellState = async (): Promise<void> =>
     say({ said: 'state', ...viewOf(readSeatBook(layout), await releases.installedVersion()) });
-  const speedOf = createSpeedometer();
+  const progress = createProgressLines(say);
   let telling = Promise.resolve();
   const seat = createSeat({
     dataDir,
     log: seatLog(layout.logs),
     // In order: each line is the state at the time when it is written.
-    onState: () => void (telling = telling.then(tellState)),
-    onStep: (step, done, total) => {
-      const speed = total > 0 ? speedOf(done, total, Date.now()) : {};
-      say({ said: 'progress', step, ...(total > 0 && { done, total }), ...speed });
+    onState: () => {
+      progress.end();
+      telling = telling.then(tellState);
     },
+    onStep: progress.at,
   });
   await tellState();
   const look = async (): Promise<void> => {
@@ -73,6 +73,7 @@ export async function driveSeat(dataDir: string, input: Readable, output: Writab
   }
   await seat.stop();
   await Promise.all(answers);
+  progress.end();
 }
 
 async function answer(seat: Seat, line: string, look: () => Promise<void>): Promise<Said> {
