@@ -277,3 +277,82 @@ describe('a web space that lies', () => {
     expect(await seat.alive()).toBe('11.1.0');
   }, 60_000);
 });
+
+/** `LASTCALL_TEST_SEAT_KILLS=all` kills at each step; otherwise at those where most hangs on it. */
+const ALL = process.env['LASTCALL_TEST_SEAT_KILLS'] === 'all';
+const THERE = ALL
+  ? ['backup', 'prove', 'seal', 'verify', 'stop', 'swap', 'migrate', 'start', 'health']
+  : ['seal', 'swap', 'migrate'];
+const BACK = ALL ? ['stop', 'swap', 'restore', 'start', 'health'] : ['restore'];
+
+describe('killed with SIGKILL', () => {
+  let ready: Seat;
+  let readyForBroken: Seat;
+  /** Downloaded, and used since. */
+  async function readySeat(newest: string): Promise<Seat> {
+    const seat = await seatWith(newest);
+    expect(await seat.lastcall('update', 'now', '--yes', '--restart', 'later')).toMatchObject({ code: 0 });
+    await seat.book('9-9');
+    await seat.stopApplication();
+    return seat;
+  }
+  beforeAll(async () => {
+    ready = await readySeat('11.1.0');
+    readyForBroken = await readySeat('11.2.0');
+  }, 120_000);
+
+  async function killedAt(from: Seat, phase: string, step: string): Promise<Seat> {
+    const seat = copySeat(from, join(folder.path, `killed-${phase}-${step}`));
+    seats.push(seat);
+    await seat.startApplication();
+    const { child, tell } = seat.drive();
+    tell({ do: 'restart', when: 'now' });
+    await child.until(new RegExp(`"phase":"${phase}"`), 60_000);
+    const from_ = child.lines.length;
+    await until(() => child.lines.slice(from_ - 1).some((l) => l.includes(`"step":"${step}"`)), `${phase} ${step}`);
+    child.kill('SIGKILL');
+    await child.exited;
+    return seat;
+  }
+
+  it('in the download, it goes on where it was', async () => {
+    const seat = await seatWith('11.1.0');
+    web.holdAfter = 1024 * 1024;
+    const killed = seat.drive();
+    killed.tell({ do: 'begin' });
+    await killed.child.until(/"step":"download","done":1\d{6}/, 30_000);
+    killed.child.kill('SIGKILL');
+    await killed.child.exited;
+    web.holdAfter = undefined;
+    web.blobBytes = 0;
+    expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
+    expect(web.blobBytes).toBeLessThan(1.2 * 1024 * 1024);
+    expect([seat.version(), await seat.alive()]).toEqual(['11.1.0', '11.1.0']);
+  }, 90_000);
+
+  it.each(THERE)(
+    'at %s of the restart, the next start brings the new version',
+    async (step) => {
+      const phase = ['backup', 'prove', 'seal'].includes(step) ? 'saving' : 'installing';
+      const seat = await killedAt(ready, phase, step);
+      expect(await seat.agent('seat', 'at-start')).toMatchObject({ code: 0, text: expect.stringMatching(/updated 11\.1\.0$/) }); // prettier-ignore
+      expect([seat.version(), await seat.alive()]).toEqual(['11.1.0', '11.1.0']);
+      expect(seat.data()).toEqual({ schema: 2, seats: ['1-1', '9-9'] });
+      expect(await seat.status()).toMatchObject({ phase: 'resting', last: { result: 'updated' } });
+      expect(backups(seat)).toHaveLength(1);
+    },
+    90_000,
+  );
+
+  it.each(BACK)(
+    'at %s of the way back, the next start brings the old version and its data',
+    async (step) => {
+      const seat = await killedAt(readyForBroken, 'going-back', step);
+      expect(await seat.agent('seat', 'at-start')).toMatchObject({ code: 0, text: expect.stringMatching(/gone-back 11\.2\.0$/) }); // prettier-ignore
+      expect([seat.version(), await seat.alive()]).toEqual(['11.0.0', '11.0.0']);
+      expect(seat.data()).toEqual({ schema: 1, seats: ['1-1', '9-9'] });
+      expect(await seat.status()).toMatchObject({ phase: 'resting', last: { result: 'gone-back' } });
+    },
+    90_000,
+  );
+});
