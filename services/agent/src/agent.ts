@@ -19,6 +19,7 @@ import { lock, type Lock } from './lock.js';
 import type { Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
+import { demandCommandUser } from './platform/command-user.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -65,6 +66,7 @@ const SEAT_ATTEMPTS = 3;
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const layout = layoutOf(options.dataDir);
   const record = readHostRecord(layout);
+  demandCommandUser();
   makeFolders(layout);
   const held = lock(layout);
   try {

@@ -121,8 +121,6 @@ async function finish({ documents, repository }: Parts, id: string): Promise<Kno
     orThrow(await raise(documents, product, version, before.channel));
     await actOn(documents.releases, releaseMachine).carryOut(id, (at) => ({ type: 'finish-publication', at }));
   }
-  // It has joined another channel: what is signed about it says so.
-  if (before?.state === 'published') await repository.publish();
   const after = (await documents.releases.get(id))?.data;
   if (after?.state === 'withdrawn') {
     // Withdrawn while it was being published: what was signed meanwhile goes again.
@@ -165,10 +163,6 @@ async function withdraw(
 
 /** Contents of all releases that stand in the signed repository. */
 async function signedReleases(documents: Documents, product?: string): Promise<readonly ReleaseContent[]> {
-  return (await signedStates(documents, product)).map(({ content }) => content);
-}
-
-async function signedStates(documents: Documents, product?: string): Promise<readonly KnownRelease[]> {
   const found: Document<ReleaseState>[] = [];
   let pageToken: string | undefined;
   do {
@@ -181,26 +175,20 @@ async function signedStates(documents: Documents, product?: string): Promise<rea
     found.push(...page.items);
     pageToken = page.nextPageToken;
   } while (pageToken !== undefined);
-  return found.flatMap(({ data }) => (data.state === 'absent' ? [] : [data]));
+  return found.flatMap(({ data }) => (data.state === 'absent' ? [] : [data.content]));
 }
 
 /** Targets of each product, as the releases are now. */
 export async function readTargets(documents: Documents): Promise<ReadonlyMap<string, readonly Target[]>> {
   const targets = new Map<string, Target[]>();
-  for (const release of await signedStates(documents)) {
-    const { product } = release.content;
-    targets.set(product, [...(targets.get(product) ?? []), ...targetsOfRelease(release.content, channelsOf(release))]);
+  for (const content of await signedReleases(documents)) {
+    const { product } = content;
+    targets.set(product, [...(targets.get(product) ?? []), ...targetsOfRelease(content)]);
   }
   return targets;
 }
 
-/** Signed beside the manifest: a seat that has nothing but signed files follows a channel too. */
-function channelsOf(release: KnownRelease): string {
-  if (release.state === 'publishing') return release.channel;
-  return release.state === 'published' ? release.channels.join(',') : '';
-}
-
-function targetsOfRelease(content: ReleaseContent, channels: string): readonly Target[] {
+function targetsOfRelease(content: ReleaseContent): readonly Target[] {
   const { product, version } = content;
   const folder = `${product}/${version}`;
   return [
@@ -208,7 +196,7 @@ function targetsOfRelease(content: ReleaseContent, channels: string): readonly T
       path: `${folder}/lastcall.yaml`,
       bytes: content.manifestBytes,
       sha256: content.manifestSha256,
-      custom: { product, version, channels },
+      custom: { product, version },
     },
     ...content.artifacts.map(({ role, platform, treeBytes, treeSha256 }) => ({
       path: `${folder}/${role}-${platform}.tree.json`,

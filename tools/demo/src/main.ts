@@ -32,6 +32,8 @@ async function main(signal: AbortSignal): Promise<boolean> {
     PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`,
     LASTCALL_DATA_DIR: '',
     FORCE_COLOR: '0',
+    // Encore does no harm, and a container often has no other user.
+    LASTCALL_AGENT_ALLOW_ROOT: '1',
   });
   stage.onClear(() => stopEncore(stage));
   const interrupted = new Promise<never>((_, reject) =>

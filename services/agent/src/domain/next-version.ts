@@ -1,5 +1,5 @@
 /*
- * "Which version comes next on this seat?", answered from what is signed, without a server: the newest release of the seat's channel that the
+ * "Which version comes next on this seat?", answered from what is signed, without a server: the newest release that the
  * installed version may take by itself. The rule is the catalog's (`updatesFrom`, required versions), read from the signed manifests.
  */
 
@@ -15,23 +15,13 @@ export interface SignedVersion {
 /** Negative when the first is older; as `semver.compare`. */
 export type CompareVersions = (a: string, b: string) => number;
 
-/** Signed targets of one version, as far as the choice needs them. */
-export interface OfferedVersion {
-  readonly version: string;
-  /** Lines of releases that it stands in; undefined when the signer did not say: then it stands in each. */
-  readonly channels: readonly string[] | undefined;
-}
-
-/** Versions of the channel that are newer than the installed one, newest first. */
+/** Versions that are newer than the installed one, newest first. */
 export function newerVersions(
   installed: string,
-  channel: string,
-  offered: readonly OfferedVersion[],
+  signed: readonly string[],
   compare: CompareVersions,
 ): readonly string[] {
-  return offered
-    .filter(({ channels }) => channels === undefined || channels.includes(channel))
-    .map(({ version }) => version)
+  return signed
     .filter((version) => installed === '' || compare(version, installed) > 0)
     .toSorted((a, b) => compare(b, a));
 }

@@ -15,7 +15,6 @@ interface InitFlags {
   data: string;
   url: string;
   product: string;
-  channel: string;
   root: string;
   env: string[];
 }
@@ -30,7 +29,6 @@ export function addSeatCommands(program: Command): void {
     .requiredOption('--url <address>', 'where the signed files are (the folder of "lastcall release export")')
     .requiredOption('--product <product>', 'what is installed')
     .requiredOption('--root <file>', "the vendor's root of trust, tuf/root.json of the export; pinned once")
-    .option('--channel <channel>', 'line of releases to follow', 'stable')
     .option('--env <KEY=VALUE...>', "variables for the manifest's commands", [])
     .action(init);
   seat
@@ -46,11 +44,11 @@ export function addSeatCommands(program: Command): void {
   seat.command('status').description('say what this seat is and does (JSON)').addOption(data()).action(status);
 }
 
-function init({ data, url, product, channel, root, env }: InitFlags): void {
+function init({ data, url, product, root, env }: InitFlags): void {
   const program = [process.execPath, process.argv[1] ?? ''] as const;
   const pinned = readFileSync(root);
-  setUpSeat({ dataDir: data, url, product, channel, root: pinned, env: parseEnvironment(env), program });
-  process.stdout.write(`This is a seat of ${product} (${channel}), updated from ${url}.\n`);
+  setUpSeat({ dataDir: data, url, product, root: pinned, env: parseEnvironment(env), program });
+  process.stdout.write(`This is a seat of ${product}, updated from ${url}.\n`);
 }
 
 async function atStart({ data }: { data: string }): Promise<void> {

@@ -29,34 +29,18 @@ const MAX_MANIFESTS = 50;
 export async function findUpdate(
   agent: Agent,
   layout: Layout,
-  channel: string,
   signal: AbortSignal,
   wanted?: string,
 ): Promise<SeatNews> {
   const { product } = agent.record;
   const installedVersion = await agent.releases.installedVersion();
-  const offered = await agent.source.listVersions(product, signal);
-  const newer = newerVersions(installedVersion, channel, offered, compare);
-  const candidates = wanted === undefined ? newer : [wanted];
-  if (candidates.length === 0) {
-    const reason = offered.length === 0 ? `no release of ${product} is signed` : `${installedVersion} is the newest release of channel ${channel}`; // prettier-ignore
-    return { installedVersion, release: undefined, reason };
-  }
   if (wanted !== undefined && installedVersion !== '' && compare(wanted, installedVersion) <= 0) {
     const reason = `${wanted} is not newer than ${installedVersion}, which is installed`;
     return { installedVersion, release: undefined, reason };
   }
-  return firstThatFits(agent, layout, { installedVersion, candidates }, signal);
-}
-
-async function firstThatFits(
-  agent: Agent,
-  layout: Layout,
-  { installedVersion, candidates }: { installedVersion: string; candidates: readonly string[] },
-  signal: AbortSignal,
-): Promise<SeatNews> {
+  const signed = wanted === undefined ? await agent.source.listVersions(product, signal) : [wanted];
   let reason = '';
-  for (const version of candidates.slice(0, MAX_MANIFESTS)) {
+  for (const version of newerVersions(installedVersion, signed, compare).slice(0, MAX_MANIFESTS)) {
     const found = await examine(agent, layout, version, installedVersion, signal);
     if ('manifest' in found) {
       const { title, notes } = found.manifest;
@@ -64,6 +48,7 @@ async function firstThatFits(
     }
     reason ||= found.obstacle;
   }
+  reason ||= wanted === undefined ? `${installedVersion} is the newest release here` : `${wanted} is not offered here`;
   return { installedVersion, release: undefined, reason };
 }
 
@@ -88,8 +73,11 @@ async function examine(
     return unmet === undefined ? { manifest } : { obstacle: `this computer cannot take ${version}: ${unmet}` };
   } catch (error) {
     // One release that cannot be used says nothing about the others; a chain of signatures that is broken does.
-    const isItsOwn = error instanceof StepFailure && ['RELEASE_NOT_USABLE', 'RELEASE_NOT_FOUND'].includes(error.failure.reason); // prettier-ignore
-    if (isItsOwn) return { obstacle: error.message };
+    if (!(error instanceof StepFailure)) throw error;
+    const { reason, message } = error.failure;
+    // Signed and not served: the vendor does not offer it here.
+    if (reason === 'METADATA_NOT_FOUND') return { obstacle: '' };
+    if (reason === 'RELEASE_NOT_USABLE' || reason === 'RELEASE_NOT_FOUND') return { obstacle: message };
     throw error;
   }
 }

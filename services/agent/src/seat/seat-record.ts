@@ -1,5 +1,5 @@
 import { checkVersion } from '@lastcall/contracts';
-import { checkId, invalid, reject, RejectedError, type Violation } from '@lastcall/kernel';
+import { checkId, invalid, reject, RejectedError } from '@lastcall/kernel';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { seatDecider, type SeatBook } from '../domain/seat-update.js';
@@ -7,15 +7,15 @@ import { writeFileDurably } from '../files.js';
 import { writeHostRecord } from '../host-record.js';
 import { layoutOf, makeFolders, type Layout } from '../layout.js';
 import { lock } from '../lock.js';
+import { demandCommandUser } from '../platform/command-user.js';
 import { pinRoot } from '../tuf/release-source.js';
 
 /*
- * What a single seat is: `agent.json` as on every host, without services; `seat.json` with the line of releases that it follows and the
+ * What a single seat is: `agent.json` as on every host, without services; `seat.json` with the
  * program that works on it; `seat-update.json`, the update in hand and the last ones. Each is replaced as a whole.
  */
 
 export interface SeatRecord {
-  readonly channel: string;
   /** Node and the file of the agent: whoever wants to drive the seat finds the program that set it up. */
   readonly program: readonly [node: string, file: string];
 }
@@ -25,16 +25,16 @@ export interface SeatSetup {
   /** Where the signed files are: `https://vendor.example/updates`. */
   readonly url: string;
   readonly product: string;
-  readonly channel: string;
   /** The vendor's root of trust, delivered with the application. */
   readonly root: Uint8Array;
   readonly env: Readonly<Record<string, string>>;
   readonly program: readonly [string, string];
 }
 
-/** Makes a seat, or gives one that there is a new address, channel or environment. Its trust is pinned once. */
+/** Makes a seat, or gives one that there is a new address or environment. Its trust is pinned once. */
 export function setUpSeat(setup: SeatSetup): void {
   const url = checkSetup(setup);
+  demandCommandUser();
   const layout = layoutOf(setup.dataDir);
   makeFolders(layout);
   const held = lock(layout);
@@ -42,22 +42,18 @@ export function setUpSeat(setup: SeatSetup): void {
     if (!existsSync(seatFile(layout))) pin(layout, setup.root);
     const { product, env } = setup;
     const names = { installation: 'seat', host: 'seat', role: 'server' as const };
-    writeFileDurably(
-      seatFile(layout),
-      `${JSON.stringify({ channel: setup.channel, program: setup.program }, null, 2)}\n`,
-    );
+    writeFileDurably(seatFile(layout), `${JSON.stringify({ program: setup.program }, null, 2)}\n`);
     writeHostRecord(layout, { address: '', tlsCaFile: '', ...names, product, catalogUrl: url, env });
   } finally {
     held.release();
   }
 }
 
-function checkSetup({ url, product, channel }: SeatSetup): string {
+function checkSetup({ url, product }: SeatSetup): string {
   const address = URL.canParse(url) ? new URL(url) : undefined;
   const isWeb = address && /^https?:$/.test(address.protocol) && address.username === '' && address.search === '';
   const wrongUrl = { field: 'url', description: 'must be an http or https address without user and query' };
-  const wrong: (Violation | undefined)[] = [checkId('product', product), checkId('channel', channel)];
-  const violations = [...wrong, isWeb ? undefined : wrongUrl].filter((v) => v !== undefined);
+  const violations = [checkId('product', product), isWeb ? undefined : wrongUrl].filter((v) => v !== undefined);
   if (violations.length > 0) throw new RejectedError(invalid(violations));
   return url.replace(/\/+$/, '');
 }

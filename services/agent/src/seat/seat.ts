@@ -69,7 +69,7 @@ interface Work {
 
 export function createSeat(options: SeatOptions): Seat {
   const layout = layoutOf(options.dataDir);
-  const { channel } = readSeatRecord(layout);
+  readSeatRecord(layout);
   let work: Work | undefined;
   /** One at a time; whoever comes meanwhile is told so. */
   const working = async <T>(task: (open: Open) => Promise<T>): Promise<T> => {
@@ -89,14 +89,14 @@ export function createSeat(options: SeatOptions): Seat {
     book: () => readSeatBook(layout),
     check: () =>
       working(async ({ agent, stop }) => {
-        const news = await findUpdate(agent, layout, channel, stop.signal);
+        const news = await findUpdate(agent, layout, stop.signal);
         return { ...news, triedBefore: triedBefore(readSeatBook(layout), news.release?.version ?? '') };
       }),
     begin: async (wanted = {}) => {
       checkBegin(wanted);
       return working(async (open) => {
         await advance(open); // What was cut off comes first.
-        const update = await prepare(open, layout, channel, wanted);
+        const update = await prepare(open, layout, wanted);
         if (update) apply(open, { type: 'begin', update });
         return advance(open);
       });
@@ -155,8 +155,8 @@ function checkBegin({ version, skipBackup }: BeginOptions): void {
 }
 
 /** The update that is to begin; undefined when the one in hand goes on, or nothing is newer. */
-async function prepare({ agent, stop }: Open, layout: Layout, channel: string, wanted: BeginOptions) {
-  const news = await findUpdate(agent, layout, channel, stop.signal, wanted.version);
+async function prepare({ agent, stop }: Open, layout: Layout, wanted: BeginOptions) {
+  const news = await findUpdate(agent, layout, stop.signal, wanted.version);
   const { release, installedVersion, reason } = news;
   if (!release) {
     if (wanted.version === undefined) return undefined;

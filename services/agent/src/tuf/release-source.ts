@@ -2,12 +2,13 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Updater, type TargetFile } from 'tuf-js';
+import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { writeFileDurably } from '../files.js';
 import type { Layout } from '../layout.js';
 import { messageOf } from '../log.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
 import { checkMetadata, MetadataFetcher } from './metadata-fetcher.js';
-import { signedVersions, type SignedVersions } from './signed-versions.js';
+import { signedVersions } from './signed-versions.js';
 
 /*
  * The signed catalog as this host sees it. Owns that nothing unsigned passes: both texts of a release come through the chain of
@@ -27,7 +28,7 @@ export interface ReleaseSource {
   /** The manifest alone. */
   fetchManifest(product: string, version: string, signal: AbortSignal): Promise<Buffer>;
   /** All signed versions of a product, without asking anybody which is the newest. */
-  listVersions(product: string, signal: AbortSignal): Promise<SignedVersions>;
+  listVersions(product: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export interface ReleaseSourceOptions {
@@ -56,7 +57,14 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
       withUpdater(options, signal, async (updater) => {
         return download(updater, await manifestTarget(updater, product, version), options.layout.scratch);
       }),
-    listVersions: (product, signal) => withUpdater(options, signal, (updater) => signedVersions(updater, product)),
+    listVersions: (product, signal) =>
+      withUpdater(options, signal, (updater, metadataDir) => {
+        const loader = updater as unknown as LoadsRoles;
+        return signedVersions(async (role, delegator) => {
+          await loader.loadTargets(role, delegator);
+          return readFileOrNone(join(metadataDir, `${encodeURIComponent(role)}.json`));
+        }, product);
+      }),
     fetchRelease: (product, version, signal) =>
       withUpdater(options, signal, async (updater) => {
         const manifest = await manifestTarget(updater, product, version);
@@ -69,10 +77,15 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
   };
 }
 
+/** What the library has, and does not show: a role is verified before it is written down. */
+interface LoadsRoles {
+  loadTargets(role: string, delegator: string): Promise<unknown>;
+}
+
 async function withUpdater<T>(
   options: ReleaseSourceOptions,
   signal: AbortSignal,
-  work: (updater: Updater) => Promise<T>,
+  work: (updater: Updater, metadataDir: string) => Promise<T>,
 ): Promise<T> {
   const { layout, credential, attempts } = options;
   const metadataDir = await mkdtemp(join(layout.scratch, 'tuf-'));
@@ -83,7 +96,7 @@ async function withUpdater<T>(
     const updater = new Updater({ metadataDir, metadataBaseUrl: base, targetBaseUrl: `${base}/targets`, fetcher });
     try {
       await updater.refresh();
-      return await work(updater);
+      return await work(updater, metadataDir);
     } finally {
       // Whatever the updater has written there it has verified, also when a later file was refused.
       keepTrusted(metadataDir, layout.tuf);
@@ -138,6 +151,10 @@ async function download(updater: Updater, target: TargetFile, scratch: string): 
   const dir = await mkdtemp(join(scratch, 'signed-'));
   try {
     return await readFile(await updater.downloadTarget(target, join(dir, 'target')));
+  } catch (error) {
+    if (!(error instanceof DownloadHTTPError) || ![403, 404].includes(error.statusCode)) throw error;
+    const message = `${target.path} is signed and not served; let the mirror or the catalog serve all of it`;
+    throw new StepFailure('METADATA_NOT_FOUND', message, { file: target.path }, { cause: error });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { catalogV1, commonV1, formatName } from '@lastcall/contracts';
 import { resolve } from 'node:path';
-import { allPages } from '../connect.js';
+import { allPages, type Services } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { exportReleases } from '../publish/export-releases.js';
@@ -49,13 +49,16 @@ export function addRelease(cli: Cli): void {
     },
     withdraw,
   );
-  cli.define<{ product?: string }>(
+  cli.define<ExportOptions>(
     noun,
     {
       use: 'export <folder>',
-      does: 'Writes all signed files into a folder for any web space, from which single seats are updated',
+      does: 'Writes what a channel offers, signed, into a folder for any web space, from which single seats are updated',
       example: 'lastcall release export ./updates --product encore',
-      options: (command) => command.option('--product <product>', 'this product only (default: all)'),
+      options: (command) =>
+        command
+          .option('--product <product>', 'product (default: the only one)')
+          .option('--channel <channel>', 'line of releases: nothing newer than its newest', 'stable'),
     },
     exportTo,
   );
@@ -73,17 +76,22 @@ async function publish(work: Work, { channel }: { channel: string }, folder: str
 }
 
 async function list(work: Work, options: { product?: string }): Promise<void> {
-  const parent = formatName('product', { product: options.product ?? (await onlyProduct(work)) });
-  const releases = await allPages(async (pageToken) => {
-    const request = catalogV1.ListReleasesRequest.fromPartial({ parent, pageToken });
-    const page = await work.services.catalog.listReleases(request);
-    return { items: page.releases, next: page.nextPageToken };
-  });
+  const releases = await releasesOf(work.services, options.product ?? (await onlyProduct(work)));
   const zone = ownZone();
   const row = (r: catalogV1.Release) => [r.version, releaseStateWord(r.state), timeIn(r.publishTime, zone), r.title];
   work.print(catalogV1.ListReleasesResponse.toJSON({ releases, nextPageToken: '' }), () =>
     table(['version', 'state', `published (${zone})`, 'title'], releases.map(row), 'no releases'),
   );
+}
+
+/** Newest first. */
+async function releasesOf({ catalog }: Services, product: string): Promise<catalogV1.Release[]> {
+  const parent = formatName('product', { product });
+  return allPages(async (pageToken) => {
+    const request = catalogV1.ListReleasesRequest.fromPartial({ parent, pageToken });
+    const page = await catalog.listReleases(request);
+    return { items: page.releases, next: page.nextPageToken };
+  });
 }
 
 async function onlyProduct({ services }: Work): Promise<string> {
@@ -128,9 +136,17 @@ async function withdraw(work: Work, { reason }: { reason: string }, product: str
   if (release) work.print(catalogV1.Release.toJSON(release), () => `withdrew ${product} ${version}\n`);
 }
 
-async function exportTo(work: Work, { product }: { product?: string }, folder: string): Promise<void> {
+interface ExportOptions {
+  readonly product?: string;
+  readonly channel: string;
+}
+
+async function exportTo(work: Work, options: ExportOptions, folder: string): Promise<void> {
+  const product = options.product ?? (await onlyProduct(work));
+  const versions = await offeredVersions(work, product, options.channel);
   const progress = createProgress(work);
-  const exported = await exportReleases(work.services.connection, resolve(folder), product, (files, size) =>
+  const offered = new Map([[product, versions]]);
+  const exported = await exportReleases(work.services.connection, resolve(folder), offered, (files, size) =>
     progress.bar(`fetching ${count(files, 'file')}`, size, bytes),
   );
   const until = time(new Date(exported.validUntil), ownZone());
@@ -143,4 +159,15 @@ async function exportTo(work: Work, { product }: { product?: string }, folder: s
       ['Web space', `copy ${folder}/blobs and ${folder}/tuf/targets first, tuf/timestamp.json last`],
     ]),
   );
+}
+
+/** Up to the newest of the channel; the versions before it may be needed on the way. */
+async function offeredVersions({ services }: Work, product: string, channel: string): Promise<ReadonlySet<string>> {
+  const { channels } = await services.catalog.listChannels({ parent: formatName('product', { product }) });
+  const newest = channels.find(({ name }) => lastPart(name) === channel)?.version ?? '';
+  if (newest === '')
+    throw new UsageError(`channel ${channel} of ${product} offers no release; name another with --channel`);
+  const published = (await releasesOf(services, product)).filter((r) => releaseStateWord(r.state) === 'published');
+  const versions = published.map(({ version }) => version);
+  return new Set(versions.slice(versions.indexOf(newest)));
 }

@@ -3,7 +3,7 @@ import { isRejected } from '@lastcall/kernel';
 import { CallError, CODE, type Connection } from '@lastcall/sdk';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { dirname, join } from 'node:path';
@@ -43,11 +43,13 @@ const SILENCE_MS = 60_000;
 const MAX_METADATA_BYTES = 16 * 2 ** 20;
 const MAX_ROOTS = 1_024;
 
-/** `product` undefined: all of them. */
+/** What goes into the folder, versions by product. What else is signed is named in the metadata, and not offered. */
+export type Offered = ReadonlyMap<string, ReadonlySet<string>>;
+
 export async function exportReleases(
   connection: Connection,
   folder: string,
-  product: string | undefined,
+  offered: Offered,
   onBlobs: (count: number, bytes: number) => { add(bytes: number): void; done(): void },
 ): Promise<ExportedReleases> {
   if (connection.catalogUrl === '') {
@@ -58,8 +60,8 @@ export async function exportReleases(
   const door: Door = { connection, agent, folder, fetchedBytes: 0 };
   try {
     const timestamp = await read(door, 'tuf/timestamp.json');
-    const metadata = await readMetadata(door, timestamp, product);
-    const targets = [...metadata.values()].flatMap((bytes) => targetsOf(bytes, product));
+    const metadata = await readMetadata(door, timestamp, offered);
+    const targets = [...metadata.values()].flatMap((bytes) => targetsOf(bytes, offered));
     await inParallel(AT_ONCE, targets, (target) => fetchBlob(door, target.path, target));
     const blobs = await blobsOf(door, targets);
     const bar = onBlobs(blobs.length, blobs.reduce((sum, { size }) => sum + size, 0)); // prettier-ignore
@@ -71,6 +73,7 @@ export async function exportReleases(
     await copyRoots(door);
     for (const [name, bytes] of metadata) await keep(door, `tuf/${name}`, bytes);
     await keep(door, 'tuf/timestamp.json', timestamp);
+    await removeOthers(folder, offered);
     const releases = targets.filter(({ path }) => path.endsWith('.lastcall.yaml')).length;
     const { expires } = signedPart(timestamp) as { expires: string };
     return { releases, files: blobs.length, fetchedBytes: door.fetchedBytes, validUntil: expires };
@@ -92,11 +95,7 @@ function signedPart(bytes: Buffer): SignedPart {
 }
 
 /** Snapshot and roles by their names, each after what refers to it. Roles of other products stay away. */
-async function readMetadata(
-  door: Door,
-  timestamp: Buffer,
-  product: string | undefined,
-): Promise<ReadonlyMap<string, Buffer>> {
+async function readMetadata(door: Door, timestamp: Buffer, offered: Offered): Promise<ReadonlyMap<string, Buffer>> {
   const snapshotName = `${signedPart(timestamp).meta?.['snapshot.json']?.version}.snapshot.json`;
   const snapshot = await read(door, `tuf/${snapshotName}`);
   const versions = signedPart(snapshot).meta ?? {};
@@ -107,18 +106,14 @@ async function readMetadata(
     if (roles.has(name)) continue;
     const bytes = await read(door, `tuf/${name}`);
     roles.set(name, bytes);
-    toVisit.push(...delegatedRoles(signedPart(bytes), product));
+    toVisit.push(...delegatedRoles(signedPart(bytes), offered));
   }
   return new Map([...[...roles].toReversed(), [snapshotName, snapshot]]);
 }
 
-function delegatedRoles({ delegations }: SignedPart, product: string | undefined): string[] {
-  return (delegations?.roles ?? [])
-    .filter(
-      ({ paths }) =>
-        product === undefined || !paths || paths.some((p) => [product, '*'].includes(p.split('/')[0] ?? '')),
-    ) // prettier-ignore
-    .map(({ name }) => name);
+function delegatedRoles({ delegations }: SignedPart, offered: Offered): string[] {
+  const mayHold = (path: string): boolean => path.startsWith('*') || offered.has(path.split('/')[0] ?? '');
+  return (delegations?.roles ?? []).filter(({ paths }) => !paths || paths.some(mayHold)).map(({ name }) => name);
 }
 
 interface ExportedTarget extends Blob {
@@ -126,9 +121,13 @@ interface ExportedTarget extends Blob {
   readonly path: string;
 }
 
-function targetsOf(bytes: Buffer, product: string | undefined): ExportedTarget[] {
+function targetsOf(bytes: Buffer, offered: Offered): ExportedTarget[] {
+  const isOffered = (path: string): boolean => {
+    const [product = '', version = ''] = path.split('/');
+    return offered.get(product)?.has(version) === true;
+  };
   return Object.entries(signedPart(bytes).targets ?? {})
-    .filter(([path]) => product === undefined || path.startsWith(`${product}/`))
+    .filter(([path]) => isOffered(path))
     .map(
       ([
         path,
@@ -165,6 +164,15 @@ async function copyRoots(door: Door): Promise<void> {
     await keep(door, `tuf/${version}.root.json`, bytes);
   }
   await keep(door, 'tuf/root.json', await read(door, 'tuf/root.json'));
+}
+
+/** What was offered here once and is not any more: withdrawn, or the channel went back. Its bytes may stay, nobody finds them. */
+async function removeOthers(folder: string, offered: Offered): Promise<void> {
+  for (const [product, versions] of offered) {
+    const dir = join(folder, 'tuf', 'targets', product);
+    const gone = (await readdir(dir).catch(() => [])).filter((version) => !versions.has(version));
+    for (const version of gone) await rm(join(dir, version), { recursive: true, force: true });
+  }
 }
 
 async function read(door: Door, path: string): Promise<Buffer> {

@@ -29,8 +29,8 @@ async function must(
   return text;
 }
 
-/** Publishes Encore to a catalog of its own, exports after each release, and switches the catalog off. Answers the folder by its newest version. */
-export async function exportReleases(dir: string): Promise<(newest: string) => string> {
+/** Publishes Encore to a catalog of its own, exports after each release, and switches the catalog off. Answers the folder by its newest version or its channel. */
+export async function exportReleases(dir: string): Promise<(what: string) => string> {
   await must(join(ROOT, 'tools/sample-app/dist/main.js'), [join(dir, 'encore')]);
   const dataDir = join(dir, 'lastcall');
   const [grpc, http] = await findFreePorts(2);
@@ -51,13 +51,17 @@ export async function exportReleases(dir: string): Promise<(newest: string) => s
       writeFileSync(join(release, 'server', 'media.bin'), randomBytes(MEDIA_BYTES));
       await must(LASTCALL, ['release', 'publish', release], env);
       await publishOddOnes(release, version, env);
-      await must(LASTCALL, ['release', 'export', join(dir, 'web'), '--product', 'encore'], env);
+      await must(LASTCALL, ['release', 'export', join(dir, 'web')], env);
       cpSync(join(dir, 'web'), join(dir, `web-${version}`), { recursive: true });
+      if (version !== '11.1.0') continue;
+      for (const channel of ['preview', 'demanding']) {
+        await must(LASTCALL, ['release', 'export', join(dir, `web-${channel}`), '--channel', channel], env);
+      }
     }
   } finally {
     await up.stop();
   }
-  return (newest) => join(dir, `web-${newest}`);
+  return (what) => join(dir, `web-${what}`);
 }
 
 /** Beside 11.1.0: a preview, and a channel in which the newest wants the one before it. */
