@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './world/lastcall-processes.js';
 import { copySeat, exportReleases, readData, setUpSeat, type Seat } from './world/seat.js';
+import { mountSmallDisk } from './world/small-disk.js';
 import { startWebSpace, type WebSpace } from './world/web-space.js';
 
 /*
@@ -276,6 +277,38 @@ describe('a web space that lies', () => {
     web.instead.clear();
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(await seat.alive()).toBe('11.1.0');
+  }, 60_000);
+});
+
+describe('a disk that is full', () => {
+  it('stops the download, says so, and the update goes on when there is room', async () => {
+    const disk = mountSmallDisk(join(folder.path, 'small-disk'), '96m');
+    if (!disk) return console.warn('not run: a small disk cannot be mounted here');
+    try {
+      web.folder = webWith('11.1.0');
+      const seat = copySeat(fresh, join(disk.dir, 'seat'));
+      await seat.startApplication();
+      disk.fill(20_000_000);
+      const check = await seat.lastcall('update', 'check');
+      expect(check.text).toContain('this computer cannot take 11.1.0: free bytes for the download');
+      disk.empty();
+      web.holdAfter = 512 * 1024;
+      const { child, ask, tell } = seat.drive();
+      tell({ do: 'begin' });
+      await child.until(/"step":"download","done":[5-9]\d{5},/, 30_000);
+      disk.fill(300_000);
+      web.holdAfter = undefined;
+      await child.until(/"phase":"paused".*"reason":"DISK_FULL"/, 30_000);
+      expect([seat.version(), await seat.alive()]).toEqual(['11.0.0', '11.0.0']);
+      expect(await ask({ do: 'restart', when: 'now' })).toMatchObject({ reason: 'NOT_READY' });
+      await child.stop();
+      disk.empty();
+      expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
+      expect(await seat.alive()).toBe('11.1.0');
+      await seat.stopApplication();
+    } finally {
+      disk.unmount();
+    }
   }, 60_000);
 });
 
