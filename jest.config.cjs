@@ -17,6 +17,9 @@ const esm = [
   '@formatjs',
 ];
 
+// Tests may run as root, in a container for example, and so do the agents that they start.
+process.env.LASTCALL_AGENT_ALLOW_ROOT ??= '1';
+
 module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/tools'],

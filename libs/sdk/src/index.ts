@@ -8,3 +8,14 @@ export { SessionProblem, type ProblemCode } from './session/session-problem.js';
 export type { EndReason, HoldAnswer, NoticeKind, NoticeView, Refusal, RefusalReason } from './session/session-words.js';
 export { openStream, type ClientStream, type StreamOptions } from './stream.js';
 export { checkUpdate, updateNow, type UpdateBegun, type UpdateCheck, type UpdateOptions } from './update.js';
+export { openUpdates } from './updates/open-updates.js';
+export type {
+  BeginUpdate,
+  SeatUpdateCheck,
+  UpdatePhase,
+  UpdateProblem,
+  UpdateProgress,
+  Updates,
+  UpdatesOptions,
+  UpdateState,
+} from './updates/updates-api.js';

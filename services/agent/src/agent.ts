@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
 import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
-import { createBackups } from './backups.js';
+import { createBackups, type Backups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
-import { isLocal } from './domain/order.js';
+import { isLocal, type Step } from './domain/order.js';
 import { createHostLink, type HostLink } from './host-link.js';
-import { readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
+import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
 import { openJournal, type Journal } from './journal.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
@@ -22,12 +22,12 @@ import type { Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import type { KeepPolicy } from './retention.js';
+import { demandCommandUser } from './platform/command-user.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
 import { createSteps } from './steps.js';
-import { oneAfterTheOther } from './tuf/one-after-the-other.js';
-import { createReleaseSource, OWN_PLATFORMS } from './tuf/release-source.js';
+import { createReleaseSource, OWN_PLATFORMS, type ReleaseSource } from './tuf/release-source.js';
 import { AGENT_VERSION } from './version.js';
 import { askForHours, rateAt } from './working-hours.js';
 import { orderFromWire, resultToWire } from './wire.js';
@@ -44,14 +44,21 @@ export interface AgentOptions {
   readonly heartbeatMs?: number;
   /** What stays on the host besides what it needs. Default 3 versions, 20 GiB. */
   readonly keep?: KeepPolicy;
+  /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
+  readonly onLocalStep?: OnLocalStep;
 }
+
+/** `total` is 0 where nothing is counted. */
+export type OnLocalStep = (step: Step, done: number, total: number) => void;
 
 export interface Agent {
   readonly record: HostRecord;
   readonly runner: OrderRunner;
   readonly journal: Journal;
   readonly releases: Releases;
-  /** Connects and works until it is stopped. */
+  readonly source: ReleaseSource;
+  readonly backups: Backups;
+  /** Connects, where there are services, and works until it is stopped. */
   start(): void;
   stop(): Promise<void>;
   /** Rejects when the agent cannot go on, because its journal cannot be written for example. */
@@ -59,11 +66,13 @@ export interface Agent {
 }
 
 const PROGRESS_EVERY_MS = 500;
+const SEAT_ATTEMPTS = 3;
 
 /** Opens the data folder; nobody else can meanwhile. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const layout = layoutOf(options.dataDir);
   const record = readHostRecord(layout);
+  demandCommandUser();
   makeFolders(layout);
   const held = lock(layout);
   try {
@@ -78,55 +87,64 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   clearScratch(layout);
   const { log } = options;
   const catalog = rememberedCatalog(layout, record);
-  const credential = createCredential(readIdentity(layout.identity), record.installation, record.host);
-  const channel = openHostChannel(record, credential);
+  const services = hasServices(record);
+  const credential = services
+    ? createCredential(readIdentity(layout.identity), record.installation, record.host)
+    : () => '';
+  const channel = services ? openHostChannel(record, credential) : undefined;
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
-  const steps = await assembleSteps(options, { layout, record, releases, catalogUrl: catalog.url, credential, limit });
-  const link: { current?: HostLink } = {};
+  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit };
+  const { steps, source, backups } = await assembleSteps(options, needs);
+  const link: { current?: HostLink | undefined } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
-    onEvent: (event) => report(event, (message) => link.current?.send(message)),
-    onProgress: throttled((message) => link.current?.send(message)),
+    onEvent: (event) => {
+      if (event.type === 'step-begun' && isLocal(event.order)) options.onLocalStep?.(event.step, 0, 0);
+      report(event, (message) => link.current?.send(message));
+    },
+    onProgress: throttled((message) => link.current?.send(message), options.onLocalStep),
   });
   const { heartbeatMs } = options;
-  link.current = createHostLink({
-    ...{ channel, log, ...(heartbeatMs && { heartbeatMs }) },
-    hello: async () => hello(await releases.installedVersion(), journal.book.fence),
-    onWelcome: () => openOrders(journal).map(answerTo),
-    onPulse: () => {
-      trimLogs(layout.logs);
-      return openOrders(journal)
-        .filter((state) => state.phase === 'finished')
-        .map(answerTo);
-    },
-    onMessage: async (message) => {
-      await onMessage(message, runner, catalog.change);
-      const state = message.$case === 'order' ? journal.book.orders.get(message.value.order) : undefined;
-      if (state) link.current?.send(answerTo(state));
-    },
-  });
+  link.current =
+    channel &&
+    createHostLink({
+      ...{ channel, log, ...(heartbeatMs && { heartbeatMs }) },
+      hello: async () => hello(await releases.installedVersion(), journal.book.fence),
+      onWelcome: () => openOrders(journal).map(answerTo),
+      onPulse: () => {
+        trimLogs(layout.logs);
+        return openOrders(journal)
+          .filter((state) => state.phase === 'finished')
+          .map(answerTo);
+      },
+      onMessage: async (message) => {
+        await onMessage(message, runner, catalog.change);
+        const state = message.$case === 'order' ? journal.book.orders.get(message.value.order) : undefined;
+        if (state) link.current?.send(answerTo(state));
+      },
+    });
   const { current } = link;
   return {
-    ...{ record, runner, journal, releases, failed: runner.failed },
+    ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
     start: () => begin(runner, current),
     stop: () => end(runner, current, { channel, journal, held }),
   };
 }
 
-function begin(runner: OrderRunner, link: HostLink): void {
+function begin(runner: OrderRunner, link: HostLink | undefined): void {
   runner.start();
-  link.start();
+  link?.start();
 }
 
 async function end(
   runner: OrderRunner,
-  link: HostLink,
-  open: { channel: Channel; journal: Journal; held: Lock },
+  link: HostLink | undefined,
+  open: { channel: Channel | undefined; journal: Journal; held: Lock },
 ): Promise<void> {
-  await Promise.all([runner.stop(), link.stop()]);
-  open.channel.close();
+  await Promise.all([runner.stop(), link?.stop()]);
+  open.channel?.close();
   open.journal.close();
   open.held.release();
 }
@@ -156,9 +174,10 @@ function rememberedCatalog(layout: Layout, record: HostRecord) {
 }
 
 /** The hours are asked for only where they matter. */
-function downloadLimit(record: HostRecord, channel: Channel, log: Log): () => Promise<RateLimit> {
+function downloadLimit(record: HostRecord, channel: Channel | undefined, log: Log): () => Promise<RateLimit> {
   return async () => {
-    const hours = record.maxRateInHours === undefined ? undefined : await askForHours(channel, record, log);
+    const asks = channel && record.maxRateInHours !== undefined;
+    const hours = asks ? await askForHours(channel, record, log) : undefined;
     return createRateLimit(rateAt(record, hours));
   };
 }
@@ -179,18 +198,22 @@ async function assembleSteps(
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
   const { role } = record;
-  const source = oneAfterTheOther(
-    createReleaseSource({ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS }),
-  );
+  // Somebody sits before a seat and waits for the answer.
+  const patience = hasServices(record) ? {} : { attempts: SEAT_ATTEMPTS };
+  const source = createReleaseSource({
+    ...{ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS },
+    ...patience,
+  });
   const blobs = await openBlobStore(layout.blobs);
-  return createSteps({
-    ...{ layout, record, releases, source, freeBytes },
-    backups: createBackups(layout),
+  const backups = createBackups(layout);
+  const steps = createSteps({
+    ...{ layout, record, releases, source, freeBytes, backups },
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep }),
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });
+  return { steps, source, backups };
 }
 
 function hello(installedVersion: string, fence: number): hostEdgeV1.AgentHello {
@@ -242,10 +265,11 @@ function progress(order: string, step: string, done: number, total: number): Up 
 }
 
 /** Bytes arrive by the thousands; the last one of a step is always told. */
-function throttled(send: Send) {
+function throttled(send: Send, onLocalStep: OnLocalStep | undefined) {
   let last = 0;
-  return (order: string, step: string, done: number, total: number): void => {
-    if (isLocal(order) || (done < total && Date.now() - last < PROGRESS_EVERY_MS)) return;
+  return (order: string, step: Step, done: number, total: number): void => {
+    if (isLocal(order)) return onLocalStep?.(step, done, total);
+    if (done < total && Date.now() - last < PROGRESS_EVERY_MS) return;
     last = Date.now();
     send(progress(order, step, done, total));
   };

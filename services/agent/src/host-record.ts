@@ -5,7 +5,7 @@ import type { Layout } from './layout.js';
 
 /** What joining settled, kept in `agent.json`. */
 export interface HostRecord {
-  /** `host:port` of the services. */
+  /** `host:port` of the services; empty for a seat that has none. */
   readonly address: string;
   /** Authority of the services' certificate (a PEM file); empty: plain text. */
   readonly tlsCaFile: string;
@@ -21,6 +21,11 @@ export interface HostRecord {
   readonly maxRate?: number;
   /** The same during the business hours of the installation. */
   readonly maxRateInHours?: number;
+}
+
+/** A single seat of its own works with signed files alone. */
+export function hasServices({ address }: HostRecord): boolean {
+  return address !== '';
 }
 
 export function writeHostRecord(layout: Layout, record: HostRecord): void {

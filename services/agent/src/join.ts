@@ -7,6 +7,7 @@ import { writeHostRecord, type HostRecord } from './host-record.js';
 import { ensureIdentity } from './identity.js';
 import { layoutOf, makeFolders } from './layout.js';
 import { lock } from './lock.js';
+import { demandCommandUser } from './platform/command-user.js';
 import { createReleases } from './releases.js';
 import { pinRoot } from './tuf/release-source.js';
 import { AGENT_VERSION } from './version.js';
@@ -32,6 +33,7 @@ export interface JoinOptions {
 const ATTEMPTS = 5;
 
 export async function joinInstallation(options: JoinOptions): Promise<HostRecord> {
+  demandCommandUser();
   const layout = layoutOf(options.dataDir);
   makeFolders(layout);
   const held = lock(layout);

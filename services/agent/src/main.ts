@@ -9,6 +9,9 @@ import { parseEnvironment } from './host-record.js';
 import { installHere } from './install.js';
 import { joinInstallation } from './join.js';
 import { createLog, messageOf } from './log.js';
+import { layoutOf } from './layout.js';
+import { describeHost } from './platform/describe-host.js';
+import { addSeatCommands } from './seat/commands.js';
 import { KEEP_BY_DEFAULT, type KeepPolicy } from './retention.js';
 import { formatStatus, readStatus } from './status.js';
 import { AGENT_VERSION } from './version.js';
@@ -124,6 +127,13 @@ function createProgram(): Command {
     .addOption(data())
     .addOption(new Option('-o, --output <format>').choices(['text', 'json']).default('text'))
     .action(status);
+  addSeatCommands(program);
+  program
+    .command('platform')
+    .description('say what the agent can see and do on this operating system (JSON); it changes nothing')
+    .addOption(data())
+    .option('--service <name>', 'name of the service to look for', 'lastcall-agent')
+    .action(platform);
   return program;
 }
 
@@ -174,6 +184,10 @@ async function install({ data, version, ...keep }: RunFlags & { version: string 
 async function status({ data, output }: { data: string; output: string }): Promise<void> {
   const found = await readStatus(data);
   process.stdout.write(`${output === 'json' ? JSON.stringify(found, null, 2) : formatStatus(found)}\n`);
+}
+
+async function platform({ data, service }: { data: string; service: string }): Promise<void> {
+  process.stdout.write(`${JSON.stringify(await describeHost(layoutOf(data), service), null, 2)}\n`);
 }
 
 class UsageError extends Error {}

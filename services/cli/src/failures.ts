@@ -66,11 +66,15 @@ function withViolations(message: string, violations: readonly Violation[]): [str
   return [saysThemAll ? 'this is refused:' : message, lines];
 }
 
+/** What a seat without a server cannot reach is no Lastcall. */
+const SEAT_REASONS: ReadonlySet<string> = new Set(['CATALOG_NOT_REACHABLE', 'PROGRAM_ENDED']);
+
 function remedies(error: CallError): string[] {
   if (error.reason === 'CONFIRMATION_REQUIRED') {
     const options = error.violations.map((v) => `--confirm ${v.field}`).join(' ');
     return [`To go ahead all the same, add: ${options}`];
   }
+  if (SEAT_REASONS.has(error.reason)) return ['Try again when it is there; what has arrived is kept.'];
   switch (error.code) {
     case CODE.unavailable:
       return ['Is Lastcall running ("lastcall up"), and is LASTCALL_ADDR right?'];

@@ -58,8 +58,8 @@ export interface DataState {
   readonly tables: readonly string[];
 }
 
-export function readData(stage: Stage): DataState {
-  const database = new DatabaseSync(databaseFile(stage), { readOnly: true });
+export function readData(stage: Stage, host = 'srv1'): DataState {
+  const database = new DatabaseSync(databaseFile(stage, host), { readOnly: true });
   try {
     const column = (sql: string, name: string) =>
       database

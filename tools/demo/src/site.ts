@@ -40,13 +40,13 @@ export function hostDir(stage: Stage, host: string): string {
 }
 
 /** The application's data on its server. */
-export function databaseFile(stage: Stage): string {
-  return join(hostDir(stage, 'srv1'), 'data', 'encore.db');
+export function databaseFile(stage: Stage, host = 'srv1'): string {
+  return join(hostDir(stage, host), 'data', 'encore.db');
 }
 
 /** Encore's server outlives its agent, as a service does: it is stopped by its own command. */
-export async function stopEncore(stage: Stage): Promise<void> {
-  const dir = hostDir(stage, 'srv1');
+export async function stopEncore(stage: Stage, host = 'srv1'): Promise<void> {
+  const dir = hostDir(stage, host);
   const program = join(dir, 'current', 'encore.js');
   if (!existsSync(program)) return;
   await stage.startNode(program, ['stop'], { LASTCALL_DATA_DIR: join(dir, 'data') }, stage.dir).exited;

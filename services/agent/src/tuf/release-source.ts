@@ -3,6 +3,7 @@ import { Interrupted, StepFailure } from '../step-failure.js';
 import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
 import { refused } from './refusal.js';
 import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
+import { signedVersions } from './signed-versions.js';
 import type { TargetMeta } from './trusted-set.js';
 import { openTrustedState } from './trusted-state.js';
 
@@ -22,6 +23,8 @@ export interface ReleaseSource {
   fetchRelease(product: string, version: string, signal: AbortSignal): Promise<SignedRelease>;
   /** The manifest alone. */
   fetchManifest(product: string, version: string, signal: AbortSignal): Promise<Buffer>;
+  /** All signed versions of a product, without asking anybody which is the newest. */
+  listVersions(product: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export interface ReleaseSourceOptions {
@@ -51,6 +54,8 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
   return {
     fetchManifest: (product, version, signal) =>
       look(signal, async (catalog) => catalog.fetch(await manifestTarget(catalog, product, version))),
+    listVersions: (product, signal) =>
+      look(signal, (catalog) => signedVersions((role, delegator) => catalog.role(role, delegator), product)),
     fetchRelease: (product, version, signal) =>
       look(signal, async (catalog) => {
         const manifest = await manifestTarget(catalog, product, version);

@@ -13,6 +13,8 @@ import type { TrustedState, TrustedTexts } from './trusted-state.js';
 export interface SignedCatalog {
   /** What is signed under this path; undefined for nothing. */
   find(path: string): Promise<TargetMeta | undefined>;
+  /** A role as it was signed, by the word of its delegator. */
+  role(name: string, delegator: string): Promise<Buffer>;
   /** The bytes that were signed. */
   fetch(target: TargetMeta): Promise<Buffer>;
 }
@@ -50,6 +52,10 @@ export async function withSignedCatalog<T>(
     };
     return await work({
       find: lookUp,
+      role: async (name, delegator) => {
+        await loadTargets(walk, name, delegator);
+        return walk.set.accepted().get(name) as Buffer;
+      },
       fetch: (target) => {
         keep(walk);
         return fetchTarget(parts.targets, target);

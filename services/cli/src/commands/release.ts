@@ -1,12 +1,13 @@
 import { catalogV1, commonV1, formatName } from '@lastcall/contracts';
-import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
+import { onlyProduct, releasesOf } from '../releases-of.js';
 import { diffText } from '../render/release-diff.js';
 import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
+import { addExport } from './release-export.js';
 import { addPublishing } from './release-publish.js';
 import { addRollBack } from './roll-back.js';
 
@@ -58,28 +59,16 @@ export function addRelease(cli: Cli): void {
     withdraw,
   );
   addRollBack(cli, noun);
+  addExport(cli, noun);
 }
 
 async function list(work: Work, options: { product?: string }): Promise<void> {
-  const parent = formatName('product', { product: options.product ?? (await onlyProduct(work)) });
-  const releases = await allPages(async (pageToken) => {
-    const request = catalogV1.ListReleasesRequest.fromPartial({ parent, pageToken });
-    const page = await work.services.catalog.listReleases(request);
-    return { items: page.releases, next: page.nextPageToken };
-  });
+  const releases = await releasesOf(work.services, options.product ?? (await onlyProduct(work)));
   const zone = ownZone();
   const row = (r: catalogV1.Release) => [r.version, releaseStateWord(r.state), timeIn(r.publishTime, zone), r.title];
   work.print(catalogV1.ListReleasesResponse.toJSON({ releases, nextPageToken: '' }), () =>
     table(['version', 'state', `published (${zone})`, 'title'], releases.map(row), 'no releases'),
   );
-}
-
-async function onlyProduct({ services }: Work): Promise<string> {
-  const { products } = await services.catalog.listProducts({ pageSize: 20, pageToken: '' });
-  const [only, ...others] = products.map((p) => lastPart(p.name));
-  if (only !== undefined && others.length === 0) return only;
-  if (only === undefined) throw new UsageError('there is no product yet; "lastcall release publish" makes one');
-  throw new UsageError(`there are several products (${[only, ...others].join(', ')}); name one with --product`);
 }
 
 async function show(work: Work, _: object, product: string, version: string): Promise<void> {

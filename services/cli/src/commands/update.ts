@@ -6,6 +6,8 @@ import { withCautions } from '../cautions.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { choice } from '../option-values.js';
+import { checkSeat, seatFolder, updateSeat, type When } from '../seat/update-seat.js';
 import { runOfDueJob } from '../watch/find-run.js';
 import { fields, oneLine } from '../render/text.js';
 import { lastPart } from '../render/words.js';
@@ -17,17 +19,21 @@ export interface UpdateNowOptions extends JobOptions {
   readonly job?: string;
   readonly yes?: boolean;
   readonly watch?: boolean;
+  readonly seat?: string;
+  readonly skipBackup?: string;
+  readonly restart?: When;
 }
 
 export function addUpdate(cli: Cli): void {
   const noun = cli.noun('update', 'Newer versions');
-  cli.define(
+  cli.define<{ seat?: string }>(
     noun,
     {
       use: 'check',
       does: 'Says whether there is something newer, and why not',
       example: 'lastcall update check',
       installation: true,
+      options: (command) => command.option(...SEAT),
     },
     check,
   );
@@ -43,13 +49,23 @@ export function addUpdate(cli: Cli): void {
           .option('--job <id>', 'name of the job (default: a new one)')
           .option('-y, --yes', 'do not ask before it begins')
           .option('--watch', 'watch the run, also when it has to be waited for')
-          .option('--no-watch', 'do not watch the run'),
+          .option('--no-watch', 'do not watch the run')
+          .option(...SEAT)
+          .option('--skip-backup <reason>', 'on such a seat: take no backup, for this reason; it is recorded')
+          .addOption(choice('--restart <when>', 'on such a seat, when it is ready', ['now', 'next-start', 'later'])),
     },
     now,
   );
 }
 
-async function check(work: Work): Promise<void> {
+const SEAT: [string, string] = [
+  '--seat <folder>',
+  'a seat that is updated from signed files on a web space, without a server (default: LASTCALL_SEAT)',
+];
+
+async function check(work: Work, options: { seat?: string }): Promise<void> {
+  const folder = seatFolder(work, options.seat);
+  if (folder !== undefined) return checkSeat(work, folder);
   const installation = lastPart((await work.installation()).name);
   const found = await checkUpdate(work.services.channel, installation);
   work.print(found, () =>
@@ -64,6 +80,11 @@ async function check(work: Work): Promise<void> {
 }
 
 async function now(work: Work, options: UpdateNowOptions): Promise<number | void> {
+  const folder = seatFolder(work, options.seat);
+  if (folder !== undefined) return updateSeat(work, folder, options);
+  if (options.skipBackup !== undefined || options.restart) {
+    throw new UsageError('--skip-backup and --restart are for a seat without a server (--seat); here use --backup');
+  }
   const installation = await work.installation();
   const found = await checkUpdate(work.services.channel, lastPart(installation.name));
   const version =
