@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { checkUpdate, checkVersion, type UpdateCheck } from './update-check.js';
 import { obstacle, type Candidate } from './update-path.js';
-import { checkDowngrade } from './downgrade-check.js';
 import { isNewer } from './version.js';
 
 const release = (version: string, more: Partial<Candidate> = {}): Candidate => ({
@@ -51,31 +50,6 @@ describe('checkVersion', () => {
     const question = { installed: '1.0.0', channel: { name: 'stable', head: '1.1.0' }, published: [release('1.1.0')] };
     const check = checkVersion({ ...question, holds: () => 'not your turn' }, '1.1.0');
     expect(check).toEqual({ version: undefined, reason: 'not your turn', path: [], target: '1.1.0' });
-  });
-});
-
-describe('checkDowngrade', () => {
-  const published = ['1.0.0', '1.1.0', '2.0.0'].map((version) => release(version));
-  const past = (...changed: string[]) =>
-    ['1.0.0', '1.1.0', '1.2.0', '2.0.0'].map((version) => ({ version, changesData: changed.includes(version) }));
-  it.each([
-    ['not published', '1.2.0', '2.0.0', past(), '', 'not a published release'],
-    ['newer', '2.0.0', '1.1.0', past(), 'rp-1', 'not older'],
-    ['the same', '1.1.0', '1.1.0', past(), 'rp-1', 'not older'],
-    ['of an unknown one', '1.0.0', '', past(), 'rp-1', 'not known'],
-    ['of one that the catalog never had', '1.0.0', '1.5.0', past(), '', 'not known'],
-    ['before data was changed', '1.0.0', '2.0.0', past('2.0.0'), '', '2.0.0 changed the data'],
-    ['before a withdrawn one that changed it', '1.1.0', '2.0.0', past('1.2.0'), '', '--data-from'],
-  ])('refuses what is %s', (_, wanted, installed, all, dataFrom, reason) =>
-    expect(checkDowngrade(installed, wanted, published, all, dataFrom)).toEqual({
-      version: undefined,
-      reason: expect.stringContaining(reason),
-    }),
-  );
-  it('takes what can read the data, and anything whose data is brought back', () => {
-    const taken = { version: '1.1.0', reason: '' };
-    expect(checkDowngrade('2.0.0', '1.1.0', published, past('1.0.0', '1.1.0'), '')).toEqual(taken);
-    expect(checkDowngrade('2.0.0', '1.1.0', published, past('2.0.0'), 'rp-1')).toEqual(taken);
   });
 });
 
