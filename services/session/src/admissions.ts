@@ -3,6 +3,7 @@ import {
   chooseCandidates,
   comingElsewhere,
   refuseAll,
+  zoneOf,
   type Admitted,
   type Applicant,
   type Candidate,
@@ -159,8 +160,8 @@ async function letIn(
   const { gate } = record.data;
   for (const candidate of candidates) {
     const who = { ...candidate.data, exempt: candidate.data.exempt ?? false };
-    const stays = candidate.before && mayResume(gate, who, presence.now());
-    const refusal = stays ? undefined : refusalFor(gate, who, presence.now());
+    const stays = candidate.before && mayResume(gate, who, zoneOf(record), presence.now());
+    const refusal = stays ? undefined : refusalFor(gate, who, zoneOf(record), presence.now());
     if (refusal) {
       takeBack(options, candidate);
       candidate.resolve({ refusal });

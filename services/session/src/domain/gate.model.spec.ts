@@ -47,7 +47,7 @@ class Witness implements Scene {
 
   enter(exempt: boolean): void {
     const version = this.state.version || '1.0.0';
-    if (refusalFor(this.state, { host: '', version, exempt }) === undefined) this.inside[who(exempt)]++;
+    if (refusalFor(this.state, { host: '', version, exempt }, 'UTC') === undefined) this.inside[who(exempt)]++;
     this.checkInside();
   }
 
@@ -153,7 +153,7 @@ class Witness implements Scene {
       const start = this.state.firstStarts[host];
       const isFree = start === undefined || start.state === 'proven';
       for (const exempt of [false, true]) {
-        const letIn = refusalFor(this.state, { host, version, exempt }) === undefined;
+        const letIn = refusalFor(this.state, { host, version, exempt }, 'UTC') === undefined;
         must(letIn === (isFree && (!shut || (exempt && early))), `${host} ${exempt}: ${letIn} in ${this.state.phase}`);
       }
     }
