@@ -105,7 +105,7 @@ export class HoldDesk {
     const waits = waitingHold(gate, session.session);
     if (waits) return this.await({ session, hold: waits.id });
     const decided = decisionFor(gate, session.session);
-    if (decided) this.tellDecided(session, decided);
+    if (decided && isNews(decided, gate)) this.tellDecided(session, decided);
   }
 
   /** Tells those whose hold has been decided on. */
@@ -170,6 +170,11 @@ function whyNot({ reason, facts }: Rejected): Phrase {
     default:
       return { phrase: 'hold-wrong' };
   }
+}
+
+/** What was decided while a logoff is ahead, or why there is none; not that one was moved which is over. */
+function isNews({ outcome }: HoldDecision, { phase }: GateState): boolean {
+  return outcome === 'postponed' ? phase === 'open' : phase === 'closing';
 }
 
 function holdIn(gate: GateState, id: string): Hold | undefined {

@@ -63,6 +63,8 @@ describe('in German and in English', () => {
       expect(gate?.reason).toBe('encore wird auf Version 11.1.0 aktualisiert.');
       break;
     }
+    const wrong = site.operator().waitForReopening({ name: PARENT, host: '', language: 'x'.repeat(36) });
+    await expect(wrong[Symbol.asyncIterator]().next()).rejects.toMatchObject({ violations: [{ field: 'language' }] });
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
   }, 30_000);

@@ -32,7 +32,7 @@ export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[]
     host === '' ? undefined : checkId('hello.host', host),
     checkVersion('hello.version', version),
     CLIENT_KINDS.includes(clientKind) ? undefined : wrong('client_kind', 'must be desktop, terminal or web, or empty'),
-    LANGUAGE.test(language) ? undefined : wrong('language', 'is no BCP 47 language tag such as de or en-GB'),
+    checkTag('hello.language', language),
     checkText('hello.first_start_code', firstStartCode, { max: MAX_CODE_CHARS, lines: false }),
   );
   if (violations.length > 0) return violations;
@@ -41,6 +41,12 @@ export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[]
   const resume = session !== undefined && secret !== undefined ? { session, secret } : undefined;
   const named = { user, displayName: displayName || user, language };
   return { installation, ...named, host, version, clientKind, resume, firstStartCode, savesOnLogoff };
+}
+
+/** Empty is right: the installation's language. */
+export function checkTag(field: string, language: string): Violation | undefined {
+  if (LANGUAGE.test(language)) return undefined;
+  return { field, description: 'is no BCP 47 language tag such as de or en-GB' };
 }
 
 export function resumeToken(session: string, secret: string): string {

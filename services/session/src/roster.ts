@@ -2,20 +2,18 @@ import { sessionV1 } from '@lastcall/contracts';
 import { endsExempt } from './domain/admission.js';
 import type { Departure, Fact } from './domain/attendance.js';
 import { drainOf, EMPTY } from './domain/drain.js';
-import { standingNotice, type GateState, type Notice } from './domain/gate-state.js';
+import { standingNotice, type GateState } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
-import { messagesOf, untold } from './domain/messages.js';
-import { standingAnnouncement } from './domain/slots.js';
 import { FAREWELLS, type Farewell } from './farewells.js';
 import type { GateRecord } from './gates.js';
 import { LastWords } from './last-words.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
-import type { Encoder, NoticeWords } from './notice-words.js';
+import type { Telling } from './telling.js';
 
 /*
- * The sessions of this replica and their streams. Owns what is written down each stream and when a stream ends. Follows the states of
- * the gates: tells notices, takes them back, logs off. Time comes by `sweep`; a session has no timer.
+ * The sessions of this replica and their streams. Owns when a stream ends and its last word. Follows the states of the gates: has notices
+ * told and taken back, logs off. Time comes by `sweep`; a session has no timer.
  *
  * A session's document goes when the session goes, except when it moves to another replica. One that saves its work stays until its side
  * of the stream has ended, or its time to save is over.
@@ -23,7 +21,7 @@ import type { Encoder, NoticeWords } from './notice-words.js';
 
 export interface RosterOptions {
   readonly ledger: Ledger;
-  readonly words: NoticeWords;
+  readonly telling: Telling;
   readonly now: () => number;
   readonly known: (installation: string) => GateRecord | undefined;
   /** The session is over for good. */
@@ -46,8 +44,6 @@ export class Roster {
   private readonly byInstallation = new Map<string, Map<string, LocalSession>>();
   /** How many sessions came with each credential. */
   private readonly tokens = new Map<string, number>();
-  /** When this replica began to tell of a shutting, by installation. */
-  private readonly tellings = new Map<string, { epoch: number; at: number }>();
 
   constructor(private readonly options: RosterOptions) {}
 
@@ -74,7 +70,7 @@ export class Roster {
     }
     sessions.set(session.id, session);
     this.tokens.set(session.token, (this.tokens.get(session.token) ?? 0) + 1);
-    if (session.told !== '') this.noteSent(session, gate, this.options.now());
+    if (session.told !== '') this.options.telling.noteSent(session, gate, this.options.now());
   }
 
   /** Brings the sessions of an installation to what its gate says. */
@@ -85,86 +81,15 @@ export class Roster {
 
   /** The same for one that has just come in, for what its welcome had no room for. */
   catchUp(session: LocalSession, { data: { gate, facts } }: GateRecord): void {
-    this.tellSlots([session], gate, facts);
+    this.options.telling.slots([session], gate, facts);
   }
 
   private bring({ id: installation, data: { gate, facts } }: GateRecord, sessions: Map<string, LocalSession>): void {
     if (EMPTY.has(gate.phase) && !this.empty(installation, sessions, gate, facts)) return;
     const standing = standingNotice(gate);
-    if (standing) this.tell(installation, sessions.values(), gate, standing, facts);
-    else if (gate.phase === 'open') this.takeBack(sessions.values(), gate, facts);
-    this.tellSlots(sessions.values(), gate, facts);
-  }
-
-  private tell(
-    installation: string,
-    sessions: Iterable<LocalSession>,
-    gate: GateState,
-    notice: Notice,
-    facts: InstallationFacts | undefined,
-  ): void {
-    const now = this.options.now();
-    const telling = this.tellings.get(installation);
-    if (telling?.epoch !== gate.epoch) this.tellings.set(installation, { epoch: gate.epoch, at: now });
-    const encoded = this.options.words.encoder(notice, facts, now);
-    for (const session of sessions) {
-      if (session.told === notice.id) continue;
-      const isFirst = session.told === '';
-      session.told = notice.id;
-      if (!session.stream) continue;
-      session.stream.writeEncoded(encoded(session.language));
-      if (isFirst) this.noteSent(session, gate, now);
-    }
-  }
-
-  private noteSent(session: LocalSession, gate: GateState, sentAt: number): void {
-    const drain = drainOf(session, gate);
-    if (!drain) return;
-    const { user, displayName, host } = session;
-    this.options.ledger.note(drain, { session: session.session, user, displayName, host, sentAt });
-  }
-
-  private takeBack(
-    sessions: Iterable<LocalSession>,
-    { withdrawn }: GateState,
-    facts: InstallationFacts | undefined,
-  ): void {
-    const now = this.options.now();
-    const encoders = new Map<string, Encoder>();
-    for (const session of sessions) {
-      const notice = session.told;
-      if (notice === '') continue;
-      session.told = '';
-      const why = withdrawn?.notice === notice ? withdrawn : undefined;
-      const encoded =
-        encoders.get(notice) ?? this.options.words.withdrawal(notice, why?.words ?? why?.text ?? '', facts, now);
-      encoders.set(notice, encoded);
-      session.stream?.writeEncoded(encoded(session.language));
-    }
-  }
-
-  private tellSlots(sessions: Iterable<LocalSession>, gate: GateState, facts: InstallationFacts | undefined): void {
-    const { words, now } = this.options;
-    const at = now();
-    const announcement = standingAnnouncement(gate, at);
-    const announced = announcement && words.encoder(announcement, facts, at);
-    const messages = messagesOf(gate);
-    const newest = messages.at(-1)?.id ?? '';
-    if (!announcement && newest === '') return;
-    const encoders = new Map(messages.map((message) => [message.id, words.encoder(message, facts, at)]));
-    for (const session of sessions) {
-      const { stream, language } = session;
-      if (announcement && announced && session.announcement !== announcement.id) {
-        session.announcement = announcement.id;
-        stream?.writeEncoded(announced(language));
-      }
-      if (session.message === newest) continue;
-      for (const { id } of untold(messages, session.message, session.createdAt)) {
-        const encoded = encoders.get(id);
-        if (encoded) stream?.writeEncoded(encoded(language));
-      }
-      session.message = newest;
-    }
+    if (standing) this.options.telling.logoff(installation, sessions.values(), gate, standing, facts);
+    else if (gate.phase === 'open') this.options.telling.takenBack(sessions.values(), gate, facts);
+    this.options.telling.slots(sessions.values(), gate, facts);
   }
 
   /** Logs off who may not be inside. False: not yet, late readers have the rest of their time; looked at again by the next sweep. */
@@ -177,9 +102,8 @@ export class Roster {
     const now = this.options.now();
     if (gate.phase === 'draining') {
       const { notice } = gate;
-      this.tell(installation, olderThan(sessions, gate.epoch), gate, notice, facts);
-      const toldAt = this.tellings.get(installation)?.at ?? now;
-      const lateMs = toldAt - notice.sentAt;
+      this.options.telling.logoff(installation, olderThan(sessions, gate.epoch), gate, notice, facts);
+      const lateMs = this.options.telling.latenessMs(installation, notice);
       const restMs = (notice.deadlineAt ?? now) + lateMs - now;
       if (lateMs > LATE_MS && restMs > 0 && restMs < LATE_MAX_MS) return false;
     }

@@ -1,5 +1,5 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
-import { orThrow, RejectedError } from '@lastcall/kernel';
+import { invalid, orThrow, RejectedError } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import { refusalFor, whyShut } from './domain/admission.js';
 import { policyOf } from './domain/installation.js';
@@ -7,6 +7,7 @@ import { standingAnnouncement } from './domain/slots.js';
 import type { GateRecord, Gates } from './gates.js';
 import { textOf } from './notices/phrase-text.js';
 import { renderNotice } from './notices/render.js';
+import { checkTag } from './parse-hello.js';
 import type { Presence } from './presence.js';
 import type { Ramp } from './ramp.js';
 import { knownGate } from './rpc-gate.js';
@@ -42,6 +43,8 @@ async function* waitForReopening(
 ): AsyncIterable<Answer> {
   const { watch, presence, ramp } = parts;
   const { installation } = orThrow(nameOf('installation', name));
+  const wrong = checkTag('language', language);
+  if (wrong) throw new RejectedError(invalid([wrong]));
   watch.see(orThrow(await knownGate(parts, installation)));
   let told = -1;
   let toldAt = 0;

@@ -29,6 +29,7 @@ import { sessionHandlers } from './rpc-sessions.js';
 import { sessionSettings, type SessionSettings } from './settings.js';
 import { Sheets } from './sheets.js';
 import { createSightings } from './sightings.js';
+import { Telling } from './telling.js';
 import { Vigil } from './vigil.js';
 import { Watch } from './watch.js';
 import { createWelcomes } from './welcomes.js';
@@ -120,7 +121,8 @@ async function createParts({ settings, store, bus, log }: ServiceContext<Session
   const remains = createRemains({ gates, ledger, known, now, log });
   const words = new NoticeWords();
   const roster: Roster = new Roster({
-    ...{ ledger, words, now, known },
+    ...{ ledger, now, known },
+    telling: new Telling({ ledger, words, now }),
     over: (session) => remains.over(session),
     graceMs: settings.resumeGraceMs,
     silenceMs: 3 * settings.heartbeatIntervalMs,

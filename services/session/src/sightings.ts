@@ -57,81 +57,103 @@ const REPLIES = 'session-sightings';
 const PATIENCE_MS = SECOND_MS;
 const SETTLE_MS = 10;
 
-export async function createSightings(options: {
+export interface SightingsOptions {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly presence: Presence;
   readonly log: Logger;
   /** Whether the document is just being let in here. */
   isUnderway(id: string): boolean;
-}): Promise<Sightings> {
-  const { bus, roster, presence, log } = options;
-  const asked = new Map<string, Asking>();
-  const broadcast = (topic: string, what: Question | Reply): void => {
-    bus
-      .broadcast(topic, Buffer.from(JSON.stringify(what), 'utf8'))
-      .catch((err: unknown) => log.warn({ err }, 'sessions of other replicas are shown as they were last known'));
-  };
+}
 
-  /** After those that are just being let in are, or are not. */
-  async function seenHere(installation: string, ids: readonly string[]): Promise<Reply['seen']> {
-    const until = performance.now() + PATIENCE_MS;
-    while (ids.some((id) => options.isUnderway(id)) && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    }
-    return ids.flatMap((id) => {
-      const session = roster.find(installation, id);
-      return session ? [[id, session.lastHeardAt, !session.stream && !session.saving] as const] : [];
-    });
-  }
+type Parts = SightingsOptions & { readonly asked: Map<string, Asking> };
 
-  async function reply({ question, installation, sought }: Question): Promise<void> {
-    const { replica } = presence;
-    const ids = sought[replica];
-    if (ids) broadcast(REPLIES, { question, replica, seen: await seenHere(installation, ids) });
-  }
-
-  const questions = await bus.listen(QUESTIONS, (data) => {
-    void reply(JSON.parse(Buffer.from(data).toString('utf8')) as Question);
-  });
-  const replies = await bus.listen(REPLIES, (data) => {
-    const { question, replica, seen } = JSON.parse(Buffer.from(data).toString('utf8')) as Reply;
-    const asking = asked.get(question);
-    if (!asking) return;
-    enter(asking.sightings, seen);
-    asking.silent.delete(replica);
-    if (asking.silent.size === 0) asking.done();
-  });
-
+export async function createSightings(options: SightingsOptions): Promise<Sightings> {
+  const { bus } = options;
+  const parts: Parts = { ...options, asked: new Map() };
+  const questions = await bus.listen(QUESTIONS, (data) => void answer(parts, read(data) as Question));
+  const replies = await bus.listen(REPLIES, (data) => hear(parts, read(data) as Reply));
   return {
-    find: async (installation, sought) => {
-      const byReplica = Map.groupBy(sought, ({ replica }) => replica);
-      const sightings = new Map<string, Sighting>();
-      const own = (byReplica.get(presence.replica) ?? []).map(({ id }) => id);
-      byReplica.delete(presence.replica);
-      const silent = new Set(byReplica.keys());
-      const here = seenHere(installation, own).then((seen) => enter(sightings, seen));
-      if (silent.size === 0) return here.then(() => ({ sightings, silent }));
-      const ids = [...byReplica].map(([replica, there]) => [replica, there.map(({ id }) => id)] as const);
-      const question = randomId('q');
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, PATIENCE_MS);
-        const done = (): void => {
-          clearTimeout(timer);
-          resolve();
-        };
-        asked.set(question, { sightings, silent, done });
-        broadcast(QUESTIONS, { question, installation, sought: Object.fromEntries(ids) });
-      });
-      asked.delete(question);
-      await here;
-      return { sightings, silent };
-    },
+    find: (installation, sought) => find(parts, installation, sought),
     stop: async () => {
       await questions.stop();
       await replies.stop();
     },
   };
+}
+
+async function find(parts: Parts, installation: string, sought: readonly Sought[]): Promise<Found> {
+  const { replica } = parts.presence;
+  const byReplica = Map.groupBy(sought, (one) => one.replica);
+  const own = (byReplica.get(replica) ?? []).map(({ id }) => id);
+  byReplica.delete(replica);
+  const found = { sightings: new Map<string, Sighting>(), silent: new Set(byReplica.keys()) };
+  const others = Object.fromEntries([...byReplica].map(([name, there]) => [name, there.map(({ id }) => id)]));
+  const [seen] = await Promise.all([seenHere(parts, installation, own), askOthers(parts, installation, others, found)]);
+  enter(found.sightings, seen);
+  return found;
+}
+
+/** Resolves when all have answered, or nobody is waited for any more. */
+async function askOthers(
+  { bus, log, asked }: Parts,
+  installation: string,
+  sought: Question['sought'],
+  found: Pick<Asking, 'sightings' | 'silent'>,
+): Promise<void> {
+  if (found.silent.size === 0) return;
+  const question = randomId('q');
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, PATIENCE_MS);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    asked.set(question, { ...found, done });
+    broadcast(bus, log, QUESTIONS, { question, installation, sought });
+  });
+  asked.delete(question);
+}
+
+async function answer(parts: Parts, { question, installation, sought }: Question): Promise<void> {
+  const { bus, log, presence } = parts;
+  const { replica } = presence;
+  const ids = sought[replica];
+  if (ids) broadcast(bus, log, REPLIES, { question, replica, seen: await seenHere(parts, installation, ids) });
+}
+
+function hear({ asked }: Parts, { question, replica, seen }: Reply): void {
+  const asking = asked.get(question);
+  if (!asking) return;
+  enter(asking.sightings, seen);
+  asking.silent.delete(replica);
+  if (asking.silent.size === 0) asking.done();
+}
+
+/** After those that are just being let in are, or are not. */
+async function seenHere(
+  { roster, ...parts }: Parts,
+  installation: string,
+  ids: readonly string[],
+): Promise<Reply['seen']> {
+  const until = performance.now() + PATIENCE_MS;
+  while (ids.some((id) => parts.isUnderway(id)) && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  }
+  return ids.flatMap((id) => {
+    const session = roster.find(installation, id);
+    return session ? [[id, session.lastHeardAt, !session.stream && !session.saving] as const] : [];
+  });
+}
+
+function broadcast(bus: Bus, log: Logger, topic: string, what: Question | Reply): void {
+  bus
+    .broadcast(topic, Buffer.from(JSON.stringify(what), 'utf8'))
+    .catch((err: unknown) => log.warn({ err }, 'sessions of other replicas are shown as they were last known'));
+}
+
+function read(data: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(data).toString('utf8'));
 }
 
 function enter(sightings: Map<string, Sighting>, seen: Reply['seen']): void {

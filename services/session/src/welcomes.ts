@@ -63,7 +63,9 @@ export function createWelcomes(options: WelcomesOptions): Welcomes {
     },
     caughtUp: (record) => {
       const newest = watch.known(record.id);
-      if (newest && newest.version > record.version) roster.follow(newest);
+      if (!newest || newest.version <= record.version) return;
+      roster.follow(newest);
+      holds.follow(newest);
     },
   };
 }

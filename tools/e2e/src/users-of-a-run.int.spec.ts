@@ -264,10 +264,14 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       ada.session.ready();
       await bob.hears('deadline');
       await stack.seen('SessionsDrained', (m) => m.run?.run === run.run);
-      const { drain, attendance } = (await lastcall.json('run', 'report', run.run)) as {
-        drain: Record<string, number>;
-        attendance: Record<string, string>[];
-      };
+      type Report = { drain?: Record<string, number>; attendance: Record<string, string>[] };
+      let reported = {} as Report;
+      // The scheduler hears of the drain when we do, or a little later.
+      await until(async () => {
+        reported = (await lastcall.json('run', 'report', run.run)) as Report;
+        return reported.drain !== undefined;
+      }, 'the report to have the drain');
+      const { drain, attendance } = reported;
       expect(drain).toMatchObject({ told: 2, read: 1, ready: 1, left: 1, ended: 1 });
       expect(attendance.toSorted((a, b) => (a['user'] ?? '').localeCompare(b['user'] ?? ''))).toMatchObject([
         { user: 'ada', host: 'ts1', departure: 'DEPARTURE_READY', readTime: expect.any(String) },
