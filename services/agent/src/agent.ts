@@ -11,7 +11,7 @@ import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
-import { isLocal, type Step } from './domain/order.js';
+import { isLocal, type LeftOver, type Step } from './domain/order.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
@@ -253,14 +253,23 @@ function answerTo(state: OrderState): Up {
 function report(event: OrderEvent, send: Send): void {
   if (typeof event.order !== 'string' || isLocal(event.order)) return;
   if (event.type === 'step-begun') send(progress(event.order, event.step, 0, 0));
+  if (event.type === 'step-ended' && event.leftOvers) send(cleared(event.order, event.leftOvers));
   if (event.type !== 'finished') return;
   send({ $case: 'result', value: { order: event.order, result: resultToWire(event.result) } });
+}
+
+/** For the report of the run: the next version may have stopped too little as well. */
+function cleared(order: string, leftOvers: readonly LeftOver[]): Up {
+  const count = BigInt(leftOvers.length);
+  const names = leftOvers.map(({ pid, command, ended }) => `${pid} ${command.slice(0, 100)} (${ended})`).join(', ');
+  const note = `processes that the stop command had left running were ended: ${names}`.slice(0, 1_000);
+  return { $case: 'progress', value: { order, progress: { step: 'cleared', done: count, total: count, note } } };
 }
 
 function progress(order: string, step: string, done: number, total: number): Up {
   return {
     $case: 'progress',
-    value: { order, progress: { step, done: BigInt(Math.max(done, 0)), total: BigInt(total) } },
+    value: { order, progress: { step, done: BigInt(Math.max(done, 0)), total: BigInt(total), note: '' } },
   };
 }
 

@@ -37,6 +37,12 @@ export function boundVersion(version: string): string {
   return version.slice(0, MAX_VERSION_CHARS);
 }
 
+const MAX_NOTE_CHARS = 1_000;
+
+export function boundNote(note: string): string {
+  return note.slice(0, MAX_NOTE_CHARS);
+}
+
 export interface BoundedResult {
   readonly failure?: Failure;
   /** Absent: the agent did not say. */

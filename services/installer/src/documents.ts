@@ -36,6 +36,8 @@ export interface HostProgress {
   readonly step: string;
   readonly done: number;
   readonly total: number;
+  /** For people. */
+  readonly note?: string;
 }
 
 /** What a host has to do and which version it has. */

@@ -242,12 +242,12 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       site.connect('srv');
       const id = await order('a');
       const { message } = await stack.seen('HostOrderProgressed', undefined, TIMEOUT_MS);
-      expect(message.progress).toMatchObject({ step: 'swap', done: 1n, total: 2n });
+      expect(message.progress).toMatchObject({ step: 'swap', done: 1n, total: 2n, note: '' });
       expect(await hostNamed('srv')).toMatchObject({ currentOrder: id, progress: { step: 'swap' } });
       for (let done = 2n; done < 50n; done++) {
         site
           .agent('srv')
-          .send({ $case: 'progress', value: { order: id, progress: { step: 'swap', done, total: 50n } } });
+          .send({ $case: 'progress', value: { order: id, progress: { step: 'swap', done, total: 50n, note: '' } } });
       }
       site.agent('srv').release();
       await completed(id);

@@ -1,6 +1,6 @@
 import { createOrderWords, type OrderWord } from './order-words.js';
 
-const progress = (step: string) => ({ step, done: 0n, total: 0n });
+const progress = (step: string) => ({ step, done: 0n, total: 0n, note: '' });
 let written: OrderWord[];
 
 function open(write = async (word: OrderWord) => void written.push(word), onError = (_: unknown): void => undefined) {
@@ -37,6 +37,16 @@ describe('words about an order', () => {
     expect(written.at(-1)).toEqual({ order: 'o', progress: progress('start') });
     jest.advanceTimersByTime(5_000);
     expect(written).toHaveLength(2);
+  });
+  it('keep what people should know until it is written', () => {
+    const words = open();
+    words.offer({ order: 'o', progress: { ...progress('cleared'), note: 'two were ended' } });
+    words.offer({ order: 'o', progress: progress('swap') });
+    jest.advanceTimersByTime(100);
+    expect(written).toEqual([{ order: 'o', progress: { ...progress('swap'), note: 'two were ended' } }]);
+    words.offer({ order: 'o', progress: progress('start') });
+    jest.advanceTimersByTime(1_000);
+    expect(written.at(-1)).toEqual({ order: 'o', progress: progress('start') });
   });
   it('do not hold each other back', () => {
     const words = open();

@@ -31,6 +31,13 @@ interface Lane {
   waiting?: OrderWord;
 }
 
+/** Of several words the last is enough, but for what people should know. */
+function withNote(word: OrderWord, before: OrderWord | undefined): OrderWord {
+  const note = before?.progress?.note ?? '';
+  if (note === '' || !word.progress || word.progress.note !== '') return word;
+  return { ...word, progress: { ...word.progress, note } };
+}
+
 export function createOrderWords({ firstMs, everyMs, write, onError }: OrderWordsOptions): OrderWords {
   const lanes = new Map<string, Lane>();
 
@@ -55,7 +62,7 @@ export function createOrderWords({ firstMs, everyMs, write, onError }: OrderWord
     offer: (word) => {
       const lane = lanes.get(word.order);
       if (!lane) open(word.order, firstMs, word);
-      else if (word.progress || !lane.waiting) lane.waiting = word;
+      else if (word.progress || !lane.waiting) lane.waiting = withNote(word, lane.waiting);
     },
     drop,
     stop: () => [...lanes.keys()].forEach(drop),

@@ -11,7 +11,7 @@ import {
 } from '@lastcall/contracts';
 import { isRejected, run as runDecider } from '@lastcall/kernel';
 import type { Change, Collection } from '@lastcall/store';
-import { boundResult, boundVersion } from './bounds.js';
+import { boundNote, boundResult, boundVersion } from './bounds.js';
 import { hostIdOf, type HostProgress, type QueueDocument } from './documents.js';
 import {
   hostQueue,
@@ -83,10 +83,10 @@ export function createOrders({ queues, resultGraceMs, onQueued, onDue }: OrdersO
     accept: async (host, order) => {
       await change(host, () => ({ type: 'accept', order }));
     },
-    progress: async (host, order, { step: said, done, total }) => {
+    progress: async (host, order, { step: said, done, total, note }) => {
       const name = said.slice(0, MAX_STEP_CHARS);
       const counted = { done: Number(done), total: Number(total) };
-      const telling = { progress: { order, step: name, ...counted } };
+      const telling = { progress: { order, step: name, ...counted, ...(note !== '' && { note: boundNote(note) }) } };
       await change(host, () => ({ type: 'progress', order, step: name }), telling);
     },
     finish: async (host, { order, result }) => {
@@ -175,8 +175,8 @@ function eventsFor(
   about: Surroundings & { readonly state: HostQueue },
 ): OutgoingEvent[] {
   if (event.type === 'progressed') {
-    const { step = event.step, done = 0, total = 0 } = about.progress ?? {};
-    const progress = { step, done: BigInt(done), total: BigInt(total) };
+    const { step = event.step, done = 0, total = 0, note = '' } = about.progress ?? {};
+    const progress = { step, done: BigInt(done), total: BigInt(total), note };
     return [outgoing('HostOrderProgressed', installation, { order: orderFromBody(event.order), progress })];
   }
   if (event.type !== 'completed') return [];

@@ -80,5 +80,6 @@ export const HEARD: Readers = {
     event: 'HostOrderProgressed',
     host: m.order?.host ?? '',
     step: m.progress?.step ?? '',
+    note: m.progress?.note ?? '',
   }),
 };

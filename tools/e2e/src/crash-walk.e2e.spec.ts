@@ -1,4 +1,4 @@
-import { commonV1, EVENT_TYPES, EVENTS, sessionV1, type EventType } from '@lastcall/contracts';
+import { commonV1, EVENT_TYPES, EVENTS, installerV1, sessionV1, type EventType } from '@lastcall/contracts';
 import { describeWith } from '@lastcall/testkit';
 import { rmSync } from 'node:fs';
 import type { Pair } from './world/lastcall-processes.js';
@@ -217,7 +217,7 @@ function suite(pair: Pair): void {
       expect(list.find((t) => t.name === token?.name)?.revokeTime).toBeDefined();
     });
 
-    it('stays shut with an alarm when even the way back fails, until a person opens it', async () => {
+    it('stays shut with an alarm when even the way back fails, until a person releases the host', async () => {
       const version = await current();
       const broken = nextVersion();
       await world.publish({ version: broken, unhealthy: true });
@@ -234,6 +234,9 @@ function suite(pair: Pair): void {
       expect((await world.services.session.countSessions({ parent: NAME })).count).toBe(0);
       await world.failCommand('restore', false);
       expect(await world.versionOn('srv')).toBe(version);
+      const release = { name: `${NAME}/hosts/srv`, reason: 'mended', data: installerV1.QuarantinedData.RESTORE };
+      await killAt('HostReleased', () => world.services.installer.releaseQuarantine(release));
+      await consistent(version);
     });
 
     it('had a kill at every event that there is', () => {

@@ -145,7 +145,7 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   }
 
   function progress(order: string, step: string): void {
-    send({ $case: 'progress', value: { order, progress: { step, done: 1n, total: 2n } } });
+    send({ $case: 'progress', value: { order, progress: { step, done: 1n, total: 2n, note: '' } } });
   }
 
   function done({ action }: hostOrderV1.HostOrder, behaviour: Behaviour): hostOrderV1.OrderResult {

@@ -55,4 +55,4 @@ export type Heard =
       readonly shutHosts: Readonly<Record<string, string>>;
       readonly closedAt: number | undefined;
     }
-  | { readonly event: 'HostOrderProgressed'; readonly host: string; readonly step: string };
+  | { readonly event: 'HostOrderProgressed'; readonly host: string; readonly step: string; readonly note?: string };

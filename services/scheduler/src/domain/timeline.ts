@@ -51,7 +51,7 @@ export function sentence(heard: Heard): string {
     case 'GateReopened':
       return reopened(heard.shutHosts, heard.closedAt);
     case 'HostOrderProgressed':
-      return heard.step;
+      return heard.note ? `${heard.step}: ${heard.note}` : heard.step;
     case 'PreflightFailed':
     case 'StagingFailed':
     case 'DrainFailed':

@@ -160,6 +160,8 @@ export interface OrderProgress {
   done: bigint;
   /** Bytes or items in all; 0 when unknown. */
   total: bigint;
+  /** What people should know about the step, one sentence of up to 1,000 characters; usually empty. */
+  note: string;
 }
 
 /** How an order ended. */
@@ -1587,7 +1589,7 @@ export const RestoreBackup: MessageFns<RestoreBackup> = {
 };
 
 function createBaseOrderProgress(): OrderProgress {
-  return { step: "", done: 0n, total: 0n };
+  return { step: "", done: 0n, total: 0n, note: "" };
 }
 
 export const OrderProgress: MessageFns<OrderProgress> = {
@@ -1606,6 +1608,9 @@ export const OrderProgress: MessageFns<OrderProgress> = {
         throw new globalThis.Error("value provided for field message.total of type uint64 too large");
       }
       writer.uint32(24).uint64(message.total);
+    }
+    if (message.note !== "") {
+      writer.uint32(34).string(message.note);
     }
     return writer;
   },
@@ -1647,6 +1652,14 @@ export const OrderProgress: MessageFns<OrderProgress> = {
             message.total = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1664,6 +1677,7 @@ export const OrderProgress: MessageFns<OrderProgress> = {
       step: isSet(object.step) ? globalThis.String(object.step) : "",
       done: isSet(object.done) ? BigInt(object.done) : 0n,
       total: isSet(object.total) ? BigInt(object.total) : 0n,
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
     };
   },
 
@@ -1678,6 +1692,9 @@ export const OrderProgress: MessageFns<OrderProgress> = {
     if (message.total !== 0n) {
       obj.total = message.total.toString();
     }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
     return obj;
   },
 
@@ -1689,6 +1706,7 @@ export const OrderProgress: MessageFns<OrderProgress> = {
     message.step = object.step ?? "";
     message.done = (object.done !== undefined && object.done !== null) ? BigInt(object.done) : 0n;
     message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : 0n;
+    message.note = object.note ?? "";
     return message;
   },
 };
