@@ -246,16 +246,16 @@ describe('a web space that lies', () => {
   };
 
   it.each([
-    ['a signature of nobody', 'tuf/timestamp.json', (b: Buffer) => Buffer.from(b.toString().replace(/"sig":"[0-9a-f]{8}/, '"sig":"00000000')), 'not accepted'], // prettier-ignore
-    ['another version under the old signature', 'tuf/timestamp.json', (b: Buffer) => Buffer.from(b.toString().replace(/"version":\d+/, '"version":99')), 'not accepted'], // prettier-ignore
-    ['half a file', 'tuf/timestamp.json', (b: Buffer) => b.subarray(0, 100), 'not accepted'],
+    ['a signature of nobody', 'tuf/timestamp.json', (b: Buffer) => Buffer.from(b.toString().replace(/"sig":"[0-9a-f]{8}/, '"sig":"00000000'))], // prettier-ignore
+    ['another version under the old signature', 'tuf/timestamp.json', (b: Buffer) => Buffer.from(b.toString().replace(/"version":\d+/, '"version":99'))], // prettier-ignore
+    ['half a file', 'tuf/timestamp.json', (b: Buffer) => b.subarray(0, 100)],
   ])(
     '%s is refused before anything begins',
-    async (_, path, change, words) => {
+    async (_, path, change) => {
       const seat = await seatWith('11.1.0');
       web.instead.set(path, change(readFileSync(join(web.folder, path))));
       const refused = await seat.lastcall('update', 'now', '--yes');
-      expect(refused).toMatchObject({ code: 1, text: expect.stringContaining(words) });
+      expect(refused).toMatchObject({ code: 1, text: expect.stringMatching(/not accepted|is refused/) });
       expect([seat.version(), backups(seat), existsSync(join(seat.dir, 'seat-update.json'))]).toEqual([
         '11.0.0',
         [],

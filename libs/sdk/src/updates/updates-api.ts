@@ -1,5 +1,4 @@
 import type { Environment } from '../connection.js';
-import type { UpdateCheck } from '../update.js';
 
 /*
  * What an application on a single seat sees of its updates. The values come from the agent program as they are here.
@@ -76,7 +75,13 @@ export interface UpdateProgress {
 }
 
 /** Answer of `updates.check()`. */
-export interface SeatUpdateCheck extends Omit<UpdateCheck, 'path'> {
+export interface SeatUpdateCheck {
+  /** Empty for none. */
+  readonly installedVersion: string;
+  /** Newest release that the seat may take now. */
+  readonly release: { readonly version: string; readonly title: string; readonly notes: string } | undefined;
+  /** Why there is none, or why it is not the newest; empty when it is the newest. */
+  readonly reason: string;
   /** Why this very version was taken back here before; empty when it was not tried. */
   readonly triedBefore: string;
 }

@@ -2,6 +2,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
+import type { Readable } from 'node:stream';
 
 /*
  * Any web space: a folder over HTTP, with ranges and nothing else. Tests make it slow, hold it, change what it answers, and take it away.
@@ -64,18 +65,20 @@ async function serve(space: WebSpace, request: IncomingMessage, response: Server
   const other = space.instead.get(path);
   if (!other && (!existsSync(file) || !statSync(file).isFile())) return void response.writeHead(404).end();
   const size = other?.byteLength ?? statSync(file).size;
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  const head = { 'content-length': size - from, 'accept-ranges': 'bytes' };
-  if (from > 0) response.writeHead(206, { ...head, 'content-range': `bytes ${from}-${size - 1}/${size}` });
-  else response.writeHead(200, head);
-  if (other) return void response.end(other.subarray(from));
-  await send(space, path, file, from, response);
+  const [asked, first = 0, last = size - 1] = /^bytes=(\d+)-(\d+)?$/.exec(request.headers.range ?? '') ?? [];
+  const [from, to] = [Number(first), Math.min(Number(last), size - 1)];
+  const head = { 'content-length': to - from + 1, 'accept-ranges': 'bytes' };
+  if (asked === undefined) response.writeHead(200, head);
+  else response.writeHead(206, { ...head, 'content-range': `bytes ${from}-${to}/${size}` });
+  if (other) return void response.end(other.subarray(from, to + 1));
+  if (size === 0) return void response.end();
+  await send(space, path, createReadStream(file, { start: from, end: to, highWaterMark: CHUNK }), from, response);
 }
 
-async function send(space: WebSpace, path: string, file: string, from: number, response: ServerResponse) {
+async function send(space: WebSpace, path: string, bytes: Readable, from: number, response: ServerResponse) {
   const isBlob = path.startsWith('blobs/');
   let sent = from;
-  for await (const chunk of createReadStream(file, { start: from, highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
     while (isBlob && space.holdAfter !== undefined && sent >= space.holdAfter && !response.destroyed) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
