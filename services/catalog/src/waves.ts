@@ -3,6 +3,7 @@ import { formatName } from '@lastcall/contracts';
 import { isRejected, reject, run, type Rejected, type RunSpec } from '@lastcall/kernel';
 import { createDueDuty, type DueDuty, type ServiceContext } from '@lastcall/runtime';
 import { DuplicateKey } from '@lastcall/store';
+import { coalesced } from './coalesce.js';
 import { actOn } from './decide.js';
 import { DUE, outcomeId, releaseId, type Documents, type OutcomeDocument } from './documents.js';
 import {
@@ -68,10 +69,10 @@ const METHODS: Partial<Readonly<Record<WaveEvent['type'], string>>> = {
 export function createWaves(parts: WaveParts): Waves {
   const { documents, context } = parts;
   const act = (wave: string, make: (now: number) => WaveCommand) => command(parts, wave, make);
-  const look: Look = async (wave) => {
+  const look: Look = coalesced(async (wave) => {
     const due = await lookAt(parts, wave);
     if (due !== undefined) duty.dueAt(due);
-  };
+  });
   const duty = createDueDuty({
     ...{ name: 'wave-keeper', everyMs: EVERY_MS, store: context.store, collection: documents.waves, index: DUE },
     dueAtOf: dueOf,

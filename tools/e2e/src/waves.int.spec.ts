@@ -16,7 +16,10 @@ const { WaveStanding, WaveState } = catalogV1;
 const VERSION = '11.1.0';
 const SITES = ['berlin', 'bonn', 'bremen'] as const;
 type Site = (typeof SITES)[number];
-type Ended = Extract<EventType, 'InstallationUpdated' | 'InstallationRolledBack' | 'InstallationQuarantined'>;
+type Ended = Extract<
+  EventType,
+  'InstallationUpdated' | 'InstallationRolledBack' | 'InstallationQuarantined' | 'PreflightFailed'
+>;
 
 function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
   describe(name, () => {
@@ -167,18 +170,30 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       ]);
     });
 
-    it('soaks by a time in the store, which a restart does not shorten or forget', async () => {
+    it('soaks by a time in the store, which a restart or another replica does not shorten or forget', async () => {
       await create({ soakTime: { seconds: 2n, nanos: 0 } });
       for (const site of ['berlin', 'bonn'] as const) await update(site, 'InstallationUpdated');
       await until(async () => (await wave())?.soakUntil !== undefined, 'the soak to begin');
       const soakUntil = (await wave())?.soakUntil?.getTime() ?? Infinity;
+      expect(soakUntil).toBeLessThan(Infinity);
+      const replica = pair.bus === 'nats' ? await start() : undefined;
       await stack.stop({ keep: true });
-      stack = await start();
-      expect((await wave())?.soakUntil?.getTime()).toBe(soakUntil);
+      stack = replica ?? (await start());
       await isState(WaveState.RUNNING, 2);
       const begun = (await wave())?.history.find((e) => e.text.startsWith('stage 2'));
       expect(begun?.time?.getTime()).toBeGreaterThanOrEqual(soakUntil);
       expect((await offered('bremen')).release?.version).toBe(VERSION);
+    });
+
+    it('counts a run that failed before anything was installed, and a later one in its place', async () => {
+      await create();
+      await update('berlin', 'PreflightFailed');
+      await until(async () => (await standings())[0] === WaveStanding.FAILED, 'berlin to have failed');
+      expect((await members())[0]).toMatchObject({ reason: 'a check is not green', setAside: false });
+      await update('berlin', 'InstallationUpdated', 'again');
+      await update('bonn', 'InstallationUpdated');
+      await isState(WaveState.RUNNING, 2);
+      expect((await standings()).slice(0, 2)).toEqual([WaveStanding.UPDATED, WaveStanding.UPDATED]);
     });
 
     it('lets one in before its turn when somebody who may says why', async () => {

@@ -122,3 +122,16 @@ describe('checkUpdate', () => {
     );
   });
 });
+
+it('answers soon for ten thousand releases, also when the newest is too far away', () => {
+  // Each major version updates from the middle of the one before it.
+  const published = Array.from({ length: 10_000 }, (_, i) => {
+    const major = Math.floor(i / 50);
+    return release(`${major}.${i % 50}.0`, { updatesFrom: `${Math.max(0, major - 1)}.25.0` });
+  });
+  const begun = Date.now();
+  expect(ask('0.30.0', '199.49.0', published)).toMatchObject({ version: '1.49.0', path: ['1.49.0'] });
+  expect(ask('150.30.0', '199.49.0', published).path).toHaveLength(49);
+  // Milliseconds, unless each release is compared with each other.
+  expect(Date.now() - begun).toBeLessThan(10_000);
+});

@@ -57,20 +57,20 @@ export function checkUpdate(question: UpdateQuestion): UpdateCheck {
     const reason = `${installed} ${description} release of channel ${channel.name}`;
     return { version: undefined, reason, path: [], target };
   }
-  const path = reachable(question, newer);
+  const path = nextSteps(question, newer);
   const held = question.holds(newest);
   const reason = held ?? withWay(obstacle(installed, newest) ?? '', installed, path.at(-1) === target ? path : []);
   return { version: path[0], reason, path, target };
 }
 
-/** The way to the newest release that can be reached at all; empty when none can. */
-function reachable(question: UpdateQuestion, newer: readonly Candidate[]): readonly string[] {
-  const steps = offeredBy(question);
-  for (const release of newer) {
-    const path = question.holds(release) === undefined ? pathTo(question.installed, release, steps) : undefined;
-    if (path) return path;
-  }
-  return [];
+/** The way to the newest release that is not held back; when there is none, the newest that can be taken at once. */
+function nextSteps({ installed, holds }: UpdateQuestion, newer: readonly Candidate[]): readonly string[] {
+  const free = newer.filter((release) => holds(release) === undefined);
+  const [newest] = free;
+  const path = newest && pathTo(installed, newest, free);
+  if (path) return path;
+  const takeable = free.find((release) => obstacle(installed, release) === undefined);
+  return takeable ? [takeable.version] : [];
 }
 
 /** Newest first. */

@@ -1,4 +1,4 @@
-import { compareVersions, isNewer } from './version.js';
+import { compareVersions, isNewer, versionKey } from './version.js';
 
 /*
  * The way from an installed version to a release. A release says from which oldest version it updates (`updatesFrom`) and which versions
@@ -38,6 +38,26 @@ export function obstacle(installed: string, release: Candidate): string | undefi
     : `${release.version} needs ${first} to be installed first, and ${installed} is installed`;
 }
 
+/** A release as keys that compare as plain texts: a product may have ten thousand of them. */
+interface Step {
+  readonly version: string;
+  readonly key: string;
+  /** It can be taken from here on. */
+  readonly floor: string;
+  /** Keys of the required versions, oldest first. */
+  readonly required: readonly string[];
+}
+
+function stepOf({ version, updatesFrom, requiredVersions }: Candidate): Step {
+  const key = versionKey(version);
+  const required = requiredVersions
+    .map(versionKey)
+    .filter((other) => other < key)
+    .toSorted();
+  const floors = [updatesFrom === '' ? '' : versionKey(updatesFrom), required.at(-1) ?? ''];
+  return { version, key, required, floor: floors.toSorted()[1] ?? '' };
+}
+
 /**
  * Versions to install one after the other, `target` the last of them; undefined when there is no way. `steps` are the releases that may
  * stand in between.
@@ -47,39 +67,34 @@ export function pathTo(
   target: Candidate,
   steps: readonly Candidate[],
 ): readonly string[] | undefined {
-  const path = wayTo(
-    installed,
-    target,
-    steps.toSorted((a, b) => compareVersions(b.version, a.version)),
-    MAX_PATH,
-  );
-  return path && path.length <= MAX_PATH ? path : undefined;
+  // Nothing is installed: there is neither data nor a version that could be too old.
+  if (installed === '') return [target.version];
+  const newestFirst = steps.map(stepOf).toSorted((a, b) => (a.key > b.key ? -1 : 1));
+  return wayTo(versionKey(installed), stepOf(target), newestFirst, MAX_PATH)?.map(({ version }) => version);
 }
 
-/** `steps`: newest first. Each call is about a smaller span of versions than the one before it, so it ends. */
-function wayTo(from: string, to: Candidate, steps: readonly Candidate[], room: number): readonly string[] | undefined {
+/** Each call is about a smaller span of versions than the one before it, so it ends; `room` bounds how soon. */
+function wayTo(from: string, to: Step, steps: readonly Step[], room: number): readonly Step[] | undefined {
   if (room <= 0) return undefined;
-  const [required] = from === '' ? [] : missing(from, to);
+  const required = to.required.find((key) => key > from);
   if (required !== undefined) {
-    const stop = steps.find(({ version }) => version === required);
+    const stop = steps.find(({ key }) => key === required);
     return stop && joined(wayTo(from, stop, steps, room), to, steps, room);
   }
-  if (obstacle(from, to) === undefined) return [to.version];
-  const next = steps.find(
-    (step) => isNewer(step.version, from) && isNewer(to.version, step.version) && obstacle(from, step) === undefined,
-  );
-  return next && joined([next.version], to, steps, room);
+  if (to.floor <= from) return [to];
+  const next = steps.find(({ key, floor }) => key > from && key < to.key && floor <= from);
+  return next && joined([next], to, steps, room);
 }
 
 function joined(
-  before: readonly string[] | undefined,
-  to: Candidate,
-  steps: readonly Candidate[],
+  before: readonly Step[] | undefined,
+  to: Step,
+  steps: readonly Step[],
   room: number,
-): readonly string[] | undefined {
+): readonly Step[] | undefined {
   const last = before?.at(-1);
-  if (!before || last === undefined) return undefined;
-  const rest = wayTo(last, to, steps, room - before.length);
+  if (!before || !last) return undefined;
+  const rest = wayTo(last.key, to, steps, room - before.length);
   return rest && [...before, ...rest];
 }
 

@@ -1,7 +1,7 @@
 import { failure, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import fc from 'fast-check';
 import type { Heard } from './heard.js';
-import { run, type RunCommand, type RunEvent, type RunState } from './run.js';
+import { canBeCancelled, run, type RunCommand, type RunEvent, type RunState } from './run.js';
 import { TIMELINE_MAX } from './timeline.js';
 
 const SPEC: RunSpec = {
@@ -207,6 +207,24 @@ it('ends exactly once, keeps its outcome and folds to the same state, whatever c
         if (state.ending.outcome !== 'succeeded' && s === BACKUP) expect(state.ending.failure).toBeDefined();
       }
       expect(events.reduce((folded, e) => run.evolve(folded, e), run.initial)).toEqual(state);
+    }),
+  );
+});
+
+it('knows when a request to cancel would still change anything', () => {
+  const command = fc.oneof(
+    fc.constantFrom(...HEARD).map((heard): RunCommand => ({ type: 'hear', heard, at: 10 })),
+    fc.constantFrom(cancel, expire),
+  );
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 12 }), fc.boolean(), (commands, opened) => {
+      let state: RunState = run.initial;
+      for (const next of [...(opened ? [open()] : []), ...commands]) {
+        const decision = runDecider(run, state, next);
+        if (!isRejected(decision)) ({ state } = decision);
+      }
+      const asked = runDecider(run, state, cancel);
+      expect(canBeCancelled(state)).toBe(!isRejected(asked) && asked.events.length > 0);
     }),
   );
 });
