@@ -53,6 +53,16 @@ describe('a signed catalog', () => {
     expect(found.map((target) => target.path).sort()).toEqual(texts(SEEN).sort());
   });
 
+  it('believes a role by the word of one delegator only', async () => {
+    let top: unknown;
+    repository.sign({ edit: { targets: (body) => (top = body['delegations']) } });
+    // The role of the product delegates to itself, with the keys that the top role names too.
+    repository.sign({ edit: { releases: (body) => (body['delegations'] = top) } });
+    await expect(look((catalog) => catalog.find(`${PRODUCT}/9.9.9/lastcall.yaml`))).rejects.toMatchObject({
+      failure: { reason: 'METADATA_MALFORMED', message: expect.stringContaining('a role has one delegator') },
+    });
+  });
+
   it('asks for nothing twice, neither in one look nor in the next', async () => {
     await look((catalog) => catalog.list(PRODUCT));
     expect(new Set(repository.requests).size).toBe(repository.requests.length);
