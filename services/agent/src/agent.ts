@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
 import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
+import { trustAuthority } from './authority.js';
 import { createBackups, type Backups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
@@ -156,6 +157,7 @@ function clearScratch(layout: Layout): void {
 
 function openHostChannel(record: HostRecord, credential: () => string): Channel {
   const tls = record.tlsCaFile === '' ? undefined : { ca: readFileSync(record.tlsCaFile) };
+  if (tls) trustAuthority(tls.ca.toString());
   return openChannel({ address: record.address, credential, tls });
 }
 

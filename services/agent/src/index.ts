@@ -1,4 +1,5 @@
 export { openAgent, type Agent, type AgentOptions } from './agent.js';
+export { trustAuthority } from './authority.js';
 export { installHere, type Installed } from './install.js';
 export { joinInstallation, type JoinOptions } from './join.js';
 export { createLog, type Log } from './log.js';

@@ -4,9 +4,10 @@ import { isRejected, sha256Hex } from '@lastcall/kernel';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { exists, hashFile, linkDurably, listFiles, syncFolder, writeFileDurably } from './files.js';
+import { exists, linkDurably, syncFolder, writeFileDurably } from './files.js';
 import type { Layout } from './layout.js';
 import { StepFailure } from './step-failure.js';
+import { checkTree, type Seen } from './tree-check.js';
 import type { SignedRelease } from './tuf/release-source.js';
 
 /*
@@ -71,6 +72,8 @@ export interface Releases {
 export function createReleases(layout: Layout, product: string): Releases {
   const treeOf = (version: string): string => join(layout.versions, version);
   const textsOf = (version: string): string => join(layout.releases, version);
+  /** Versions that were found as signed, file by file, and have not been made current since. */
+  const verified = new Map<string, Seen>();
   const releases: Releases = {
     treeOf,
     installedVersion: () => linkedVersion(layout.current),
@@ -105,7 +108,12 @@ export function createReleases(layout: Layout, product: string): Releases {
       await utimes(textsOf(version), now, now);
       await linkDurably(layout.current, join('versions', version));
     },
-    findChanges: (release, exact, signal) => findChanges(treeOf(release.version), release.tree, exact, signal),
+    findChanges: async ({ version, tree }, exact, signal) => {
+      const { changes, seen } = await checkTree(treeOf(version), tree, { exact, signal });
+      if (exact && changes.length === 0) verified.set(version, seen);
+      else verified.delete(version);
+      return [...changes];
+    },
     keepOnly: async (versions) => {
       for (const dir of [layout.versions, layout.releases]) {
         for (const name of await readdir(dir)) {
@@ -114,7 +122,25 @@ export function createReleases(layout: Layout, product: string): Releases {
       }
     },
   };
-  return releases;
+  return { ...releases, swapTo };
+
+  /** What was verified is looked at again: the commands that ran in between may have touched it. */
+  async function swapTo(version: string): Promise<void> {
+    const before = verified.get(version);
+    if (before) {
+      const { tree } = await releases.load(version);
+      const { changes } = await checkTree(treeOf(version), tree, { exact: true, before });
+      if (changes.length > 0) throw stagedChanged(version, changes);
+    }
+    await releases.swapTo(version);
+    verified.delete(version);
+  }
+}
+
+/** Somebody has changed files of a version that was to be installed. */
+export function stagedChanged(version: string, changes: readonly string[]): StepFailure {
+  const message = `the staged version ${version} is not as signed, so it is not installed: ${changes.join('; ')}`;
+  return new StepFailure('STAGED_CHANGED', message, { version, changes: changes.join('\n') });
 }
 
 async function linkedVersion(link: string): Promise<string> {
@@ -126,27 +152,4 @@ async function linkedVersion(link: string): Promise<string> {
 
 function notStaged(version: string): StepFailure {
   return new StepFailure('NOT_STAGED', `version ${version} is not staged on this host`, { version });
-}
-
-const MAX_CHANGES = 5;
-
-async function findChanges(dir: string, tree: Tree, exact: boolean, signal: AbortSignal): Promise<string[]> {
-  const changes: string[] = [];
-  for (const entry of tree.files) {
-    if (changes.length >= MAX_CHANGES) return changes;
-    const path = join(dir, entry.path);
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isFile()) changes.push(`${entry.path} is missing`);
-    else if (found.size !== entry.size || (await hashFile(path, signal)).sha256 !== entry.sha256) {
-      changes.push(`${entry.path} has other bytes than were signed`);
-    } else if (process.platform !== 'win32' && (found.mode & 0o777) !== entry.mode) {
-      changes.push(
-        `${entry.path} has the mode ${(found.mode & 0o777).toString(8)}, signed was ${entry.mode.toString(8)}`,
-      );
-    }
-  }
-  if (!exact) return changes;
-  const signed = new Set(tree.files.map((f) => f.path));
-  const foreign = (await listFiles(dir)).filter((path) => !signed.has(path));
-  return [...changes, ...foreign.map((path) => `${path} was not signed`)].slice(0, MAX_CHANGES);
 }

@@ -6,7 +6,7 @@ import type { RunningOrder } from './domain/order-book.js';
 import type { BackupEvidence, Evidence, LeftOver, OrderAction, Step } from './domain/order.js';
 import { folderBytes } from './files.js';
 import { collectFacts, type FactsParts } from './facts/collect-facts.js';
-import type { Release } from './releases.js';
+import { stagedChanged, type Release } from './releases.js';
 import type { OnProgress, Staging } from './staging.js';
 import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-failure.js';
 
@@ -113,9 +113,7 @@ async function verifyStaged({ releases }: StepParts, { state, signal }: StepCont
   const release = await releases.load(versionOf(state.order.action));
   const isCurrent = (await releases.installedVersion()) === release.version;
   const changes = await releases.findChanges(release, !isCurrent, signal);
-  if (changes.length === 0) return;
-  const message = `the staged version ${release.version} is not as signed, so it is not installed: ${changes.join('; ')}`;
-  throw new StepFailure('STAGED_CHANGED', message, { version: release.version, changes: changes.join('\n') });
+  if (changes.length > 0) throw stagedChanged(release.version, changes);
 }
 
 async function runServiceStep(parts: StepParts, context: StepContext): Promise<StepOutcome> {

@@ -1,8 +1,9 @@
-import { createMetadataFetcher } from '@lastcall/agent';
+import { createMetadataFetcher, trustAuthority } from '@lastcall/agent';
 import { createCertificates } from '@lastcall/testkit';
 import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 
 /*
  * A host and a catalog whose line is not what it should be: the metadata is signed, and the credential of the host goes to nobody else all the same.
@@ -22,7 +23,11 @@ describe('the line to the catalog', () => {
   beforeAll(async () => {
     for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
-  afterAll(() => servers.forEach((server) => server.close()));
+  const authorities = getCACertificates('default');
+  afterAll(() => {
+    setDefaultCACertificates(authorities);
+    servers.forEach((server) => server.close());
+  });
 
   it.each([
     ['a certificate of an authority that this host does not know', strange, 'https', /certificate|self-signed/i],
@@ -38,5 +43,20 @@ describe('the line to the catalog', () => {
     expect((failed as Error).message).toMatch(words);
     expect((failed as Error).message).not.toContain('eyJ-secret');
     expect(seen).toEqual([]);
+  });
+
+  it('under the authority of the site is trusted, for its own name only', async () => {
+    trustAuthority(certificates.ca);
+    const { port } = strange.address() as AddressInfo;
+    const ask = (host: string) =>
+      createMetadataFetcher({
+        ...{ baseUrl: `https://${host}:${port}`, credential: () => 'eyJ-secret', attempts: 1 },
+        signal: AbortSignal.timeout(30_000),
+      })('timestamp.json', 1_000);
+    expect((await ask('localhost'))?.toString()).toBe('{}');
+    const { cert: other, key: otherKey } = certificates.issue('lastcall', { dnsName: 'another.example' });
+    strange.closeAllConnections();
+    strange.setSecureContext({ cert: other, key: otherKey });
+    await expect(ask('localhost')).rejects.toMatchObject({ failure: { reason: 'CATALOG_NOT_REACHABLE' } });
   });
 });

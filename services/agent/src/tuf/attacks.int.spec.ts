@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { sha256Hex } from '@lastcall/kernel';
+import { DAY_MS, HOUR_MS, sha256Hex } from '@lastcall/kernel';
 import {
   cpSync,
   existsSync,
@@ -165,6 +165,7 @@ describe('a trusted state that is gone', () => {
   it.each([
     ['cut off', (text: string) => text.slice(0, -100)],
     ['empty', () => ''],
+    ['of nothing', () => 'null'],
     ['without the timestamp that was seen', (text: string) => text.replace('"timestamp"', '"nothing"')],
     ['with another number', (text: string) => text.replace(/version\\":2/, 'version\\":1')],
   ])('in part, %s, counts as gone', async (_, spoil) => {
@@ -188,6 +189,30 @@ describe('a trusted state that is gone', () => {
     expect(() => pinRoot(layout, Buffer.from(root))).toThrow(/signed by 0\/1 keys/);
     expect(() => pinRoot(layout, Buffer.from('{}'))).toThrow(/signatures has to be a list/);
     expect(readFileSync(path(), 'utf8')).toBe(before);
+  });
+});
+
+describe('a clock', () => {
+  it('that is years behind is not believed: nothing would expire any more', async () => {
+    const inYears = Date.now() + 2_000 * DAY_MS;
+    openTrustedState(layout.tuf, () => inYears).save(trusted());
+    const before = readFileSync(join(layout.tuf, 'trusted.json'), 'utf8');
+    expect(await failureOf(fetchWanted())).toMatchObject({
+      reason: 'CLOCK_BEHIND',
+      message: expect.stringContaining(new Date(inYears).toISOString()),
+    });
+    expect(readFileSync(join(layout.tuf, 'trusted.json'), 'utf8')).toBe(before);
+  });
+
+  it('that was wrong by its zone and was set right does no harm', async () => {
+    openTrustedState(layout.tuf, () => Date.now() + 14 * HOUR_MS).save(trusted());
+    expect((await fetchWanted()).tree.byteLength).toBeGreaterThan(0);
+  });
+
+  it('that was years ahead is set right by joining again', async () => {
+    openTrustedState(layout.tuf, () => Date.now() + 2_000 * DAY_MS).save(trusted());
+    pinRoot(layout, repository.root);
+    expect((await fetchWanted()).tree.byteLength).toBeGreaterThan(0);
   });
 });
 

@@ -32,6 +32,13 @@ export function findDelegations(delegations: Delegations | undefined, path: stri
   return found;
 }
 
+/** Roles that may speak of something below a folder of one name; by hashes it may be any. */
+export function rolesBelow(delegations: Delegations | undefined, folder: string): readonly string[] {
+  return Object.values(delegations?.roles ?? {})
+    .filter(({ paths }) => !paths || paths.some((pattern) => matchesName(folder, pattern.split('/')[0] ?? '')))
+    .map(({ name }) => name);
+}
+
 export function matchesPattern(path: string, pattern: string): boolean {
   const names = path.split('/');
   const patterns = pattern.split('/');

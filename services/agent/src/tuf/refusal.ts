@@ -16,7 +16,8 @@ export type TrustCode =
   | 'TEXT_CHANGED'
   | 'CATALOG_TOO_SLOW'
   | 'CATALOG_NOT_REACHABLE'
-  | 'TRUST_LOST';
+  | 'TRUST_LOST'
+  | 'CLOCK_BEHIND';
 
 const WHAT_TO_DO: Readonly<Record<TrustCode, string>> = {
   METADATA_MALFORMED:
@@ -33,6 +34,7 @@ const WHAT_TO_DO: Readonly<Record<TrustCode, string>> = {
   TEXT_CHANGED: 'look whether a mirror or cache changes files; publish the release again if the catalog has lost it',
   CATALOG_TOO_SLOW: 'look at the line and at mirrors and proxies in it; then try again',
   CATALOG_NOT_REACHABLE: 'check its address, the line and its certificate; then try again',
+  CLOCK_BEHIND: 'set the clock of this host; if it was wrong before and is right now, join the installation again',
   TRUST_LOST: 'join the installation again with a new token: what this host trusts is pinned then',
 };
 

@@ -3,7 +3,6 @@ import { Interrupted, StepFailure } from '../step-failure.js';
 import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
 import { refused } from './refusal.js';
 import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
-import { signedVersions } from './signed-versions.js';
 import type { TargetMeta } from './trusted-set.js';
 import { openTrustedState } from './trusted-state.js';
 
@@ -55,7 +54,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
     fetchManifest: (product, version, signal) =>
       look(signal, async (catalog) => catalog.fetch(await manifestTarget(catalog, product, version))),
     listVersions: (product, signal) =>
-      look(signal, (catalog) => signedVersions((role, delegator) => catalog.role(role, delegator), product)),
+      look(signal, async (catalog) => (await catalog.list(product)).flatMap(({ path }) => versionOf(path))),
     fetchRelease: (product, version, signal) =>
       look(signal, async (catalog) => {
         const manifest = await manifestTarget(catalog, product, version);
@@ -97,6 +96,12 @@ async function lookAtCatalog<T>(
     if (!deadline.aborted || error instanceof StepFailure) throw error;
     throw refused('CATALOG_TOO_SLOW', '', `the catalog did not answer everything within ${deadlineMs / 1000} s`, error);
   }
+}
+
+/** Of a manifest's path; nothing for other texts. */
+function versionOf(path: string): string[] {
+  const [, version = '', file, ...rest] = path.split('/');
+  return file === 'lastcall.yaml' && rest.length === 0 ? [version] : [];
 }
 
 async function manifestTarget(catalog: SignedCatalog, product: string, version: string): Promise<TargetMeta> {

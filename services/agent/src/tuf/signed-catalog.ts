@@ -13,8 +13,8 @@ import type { TrustedState, TrustedTexts } from './trusted-state.js';
 export interface SignedCatalog {
   /** What is signed under this path; undefined for nothing. */
   find(path: string): Promise<TargetMeta | undefined>;
-  /** A role as it was signed, by the word of its delegator. */
-  role(name: string, delegator: string): Promise<Buffer>;
+  /** Everything that is signed below a folder of one name, such as a product. */
+  list(folder: string): Promise<readonly TargetMeta[]>;
   /** The bytes that were signed. */
   fetch(target: TargetMeta): Promise<Buffer>;
 }
@@ -35,6 +35,8 @@ export const FETCH_LIMITS = {
   roots: 64,
   /** Roles asked for one path. */
   roles: 32,
+  /** Roles asked for all of a folder: one a year. */
+  rolesListed: 64,
 } as const;
 
 /** Refreshes, then lets the work ask. Throws a StepFailure. */
@@ -52,9 +54,13 @@ export async function withSignedCatalog<T>(
     };
     return await work({
       find: lookUp,
-      role: async (name, delegator) => {
-        await loadTargets(walk, name, delegator);
-        return walk.set.accepted().get(name) as Buffer;
+      list: async (folder) => {
+        const targets: TargetMeta[] = [];
+        for (const path of await pathsBelow(walk, folder)) {
+          const target = await lookUp(path);
+          if (target) targets.push(target);
+        }
+        return targets;
       },
       fetch: (target) => {
         keep(walk);
@@ -152,6 +158,22 @@ async function findTarget(walk: Walk, path: string): Promise<TargetMeta | undefi
     toAsk.push(...delegations.map((found) => ({ role: found.role, delegator: role })).toReversed());
   }
   return undefined;
+}
+
+/** What the roles say that may speak of it. Whether they may speak of each path is asked afterwards, one by one. */
+async function pathsBelow(walk: Walk, folder: string): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const toAsk = [{ role: 'targets', delegator: 'root' }];
+  for (let next = toAsk.shift(), asked = 0; next; next = toAsk.shift()) {
+    if (++asked > FETCH_LIMITS.rolesListed)
+      throw refused('METADATA_TOO_LONG', '', `more than ${FETCH_LIMITS.rolesListed} roles speak of ${folder}`);
+    const { role, delegator } = next;
+    await loadTargets(walk, role, delegator);
+    const { paths, roles } = walk.set.lookBelow(role, folder);
+    for (const path of paths) found.add(path);
+    toAsk.push(...roles.map((name) => ({ role: name, delegator: role })));
+  }
+  return found;
 }
 
 async function fetchTarget(fetchFile: FetchFile, target: TargetMeta): Promise<Buffer> {

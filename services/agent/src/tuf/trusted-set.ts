@@ -2,7 +2,7 @@ import { LengthOrHashMismatchError, UnsignedMetadataError } from '@tufjs/models/
 import { BadVersionError, EqualVersionError, ExpiredMetadataError } from 'tuf-js/dist/error.js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { checkMetadata, isName } from './check-metadata.js';
-import { findDelegations, type Delegation } from './delegations.js';
+import { findDelegations, rolesBelow, type Delegation } from './delegations.js';
 import { refused, type TrustCode } from './refusal.js';
 
 /*
@@ -22,6 +22,8 @@ export interface TargetMeta {
   readonly path: string;
   readonly length: number;
   readonly hashes: Readonly<Record<string, string>>;
+  /** What the signer says of it besides. */
+  readonly custom: Readonly<Record<string, unknown>>;
 }
 
 /** What a role of targets says of one path. */
@@ -48,6 +50,8 @@ export interface TrustedSet {
   /** Throws when the role was loaded by the word of another delegator. */
   checkDelegator(role: string, delegator: string): void;
   ask(role: string, path: string): TargetsAnswer;
+  /** Paths below a folder that the role names, and roles that may name some; each of them may be wrong, so `ask` decides. */
+  lookBelow(role: string, folder: string): { readonly paths: readonly string[]; readonly roles: readonly string[] };
   /** Everything accepted or recalled, by role. */
   accepted(): ReadonlyMap<string, Buffer>;
 }
@@ -132,10 +136,16 @@ export function createTrustedSet(root: Buffer): TrustedSet {
     ask: (role, path) => {
       const { targets, delegations } = store.getRole(role)?.signed ?? {};
       const target = targets && Object.hasOwn(targets, path) ? targets[path] : undefined;
+      const { length, hashes, custom } = target ?? {};
       return {
-        target: target && { path, length: target.length, hashes: target.hashes },
+        target: target && { path, length: length ?? 0, hashes: hashes ?? {}, custom: custom ?? {} },
         delegations: findDelegations(delegations, path),
       };
+    },
+    lookBelow: (role, folder) => {
+      const { targets, delegations } = store.getRole(role)?.signed ?? {};
+      const paths = Object.keys(targets ?? {}).filter((path) => path.startsWith(`${folder}/`));
+      return { paths, roles: rolesBelow(delegations, folder) };
     },
     accepted: () => accepted,
   };

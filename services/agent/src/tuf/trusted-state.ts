@@ -1,4 +1,4 @@
-import { sha256Hex } from '@lastcall/kernel';
+import { DAY_MS, sha256Hex } from '@lastcall/kernel';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileDurably } from '../files.js';
@@ -24,41 +24,61 @@ export interface TrustedState {
 }
 
 interface Stored {
+  /** Of the two below. */
   readonly sha256: string;
+  /** When it was saved by the clock of this host; 0 for a root that was only pinned. Milliseconds since 1970. */
+  readonly at: number;
   readonly roles: Readonly<Record<string, string>>;
 }
 
+/** A clock may have been wrong by its zone, and set right since. */
+const CLOCK_TOLERANCE_MS = DAY_MS;
+
 /** `dir` is made when it is missing. */
-export function openTrustedState(dir: string): TrustedState {
+export function openTrustedState(dir: string, now: () => number = Date.now): TrustedState {
   const path = join(dir, 'trusted.json');
-  const state: TrustedState = {
-    load: () => read(path),
-    save: (texts) => write(path, texts),
+  return {
+    load: () => {
+      const { at, texts } = read(path);
+      demandClock(at, now());
+      return texts;
+    },
+    save: (texts) => write(path, now(), texts),
     pin: (root) => {
       createTrustedSet(root);
-      write(path, new Map([...earlier(path), ['root', root]]));
+      write(path, 0, new Map([...earlier(path), ['root', root]]));
     },
   };
-  return state;
 }
 
-function write(path: string, texts: TrustedTexts): void {
+/** A clock that fell back to its factory's date would let nothing expire any more. */
+function demandClock(savedAt: number, now: number): void {
+  if (now >= savedAt - CLOCK_TOLERANCE_MS) return;
+  const [said, seen] = [now, savedAt].map((at) => new Date(at).toISOString());
+  throw refused('CLOCK_BEHIND', '', `the clock of this host says ${said}, and it was ${seen} already`);
+}
+
+function sumOf(at: number, roles: Stored['roles']): string {
+  return sha256Hex(JSON.stringify([at, roles]));
+}
+
+function write(path: string, at: number, texts: TrustedTexts): void {
   const roles = Object.fromEntries([...texts].map(([role, bytes]) => [role, bytes.toString('utf8')]));
-  const stored: Stored = { sha256: sha256Hex(JSON.stringify(roles)), roles };
+  const stored: Stored = { sha256: sumOf(at, roles), at, roles };
   mkdirSync(dirname(path), { recursive: true });
   writeFileDurably(path, JSON.stringify(stored));
 }
 
-function read(path: string): TrustedTexts {
-  const { sha256, roles } = parse(path);
-  if (typeof roles !== 'object' || sha256 !== sha256Hex(JSON.stringify(roles)) || !Object.hasOwn(roles, 'root'))
+function read(path: string): { readonly at: number; readonly texts: TrustedTexts } {
+  const { sha256, at, roles } = parse(path);
+  if (sha256 !== sumOf(at, roles) || !Object.hasOwn(roles, 'root'))
     throw refused('TRUST_LOST', '', `what this host trusts is damaged: ${path} is not as it was written`);
-  return new Map(Object.entries(roles).map(([role, text]) => [role, Buffer.from(text)]));
+  return { at, texts: new Map(Object.entries(roles).map(([role, text]) => [role, Buffer.from(text)])) };
 }
 
 function parse(path: string): Stored {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Stored;
+    return (JSON.parse(readFileSync(path, 'utf8')) ?? {}) as Stored;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== undefined && code !== 'ENOENT') throw error;
@@ -69,7 +89,7 @@ function parse(path: string): Stored {
 
 function earlier(path: string): TrustedTexts {
   try {
-    return read(path);
+    return read(path).texts;
   } catch (error) {
     if (error instanceof StepFailure) return new Map(); // Nothing that is worth keeping.
     throw error;
