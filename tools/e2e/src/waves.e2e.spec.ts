@@ -53,5 +53,5 @@ describe('a wave across three installations', () => {
     await sites.failMigration('berlin', false);
     expect(await updateNow('berlin')).toMatchObject({ exitCode: 0 });
     expect(await sites.versionOn('berlin')).toBe('2.0.0');
-  }, 180_000);
+  }, 300_000);
 });
