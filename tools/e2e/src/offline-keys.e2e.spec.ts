@@ -92,18 +92,18 @@ describe('keys that are not on the catalog', () => {
     expect(await install('1.0.0')).toMatch(/^0 .*Version 1\.0\.0 is installed/s);
 
     // The ceremony, without network.
-    await done(offline('keys', 'init', all, '--root', '2/3', '--targets', '1/2', '--releases', '1/2'));
+    await done(offline('keys', 'init', all, '--root', '2/3', '--targets', '1/1', '--releases', '1/2'));
     expect(await done(offline('keys', 'list', '--keys', all))).toMatch(/root-3 +2 of 3 +here/);
     for (const [holder, names] of [
       [alice, ['root-1', 'targets-1', 'releases-1']],
-      [bob, ['root-2', 'root-3', 'targets-2', 'releases-2']],
+      [bob, ['root-2', 'root-3', 'releases-2']],
     ] as const) {
       mkdirSync(holder);
       for (const name of [...names.map((n) => `${n}.key`), 'trust.json']) copyFileSync(join(all, name), join(holder, name)); // prettier-ignore
     }
     writeFileSync(join(dir, 'bob.txt'), `${OF_BOB}\n`, { mode: 0o600 });
     const bobs = ['--passphrase-file', join(dir, 'bob.txt')];
-    await done(offline('keys', 'passphrase', 'root-2', 'root-3', '--keys', bob, '--new-passphrase-file', join(dir, 'bob.txt'))); // prettier-ignore
+    await done(offline('keys', 'passphrase', 'root-2', '--keys', bob, '--new-passphrase-file', join(dir, 'bob.txt'))); // prettier-ignore
 
     // The catalog's machine sees trust.json only.
     mkdirSync(join(dir, 'public'));
@@ -145,8 +145,8 @@ describe('keys that are not on the catalog', () => {
     const retired = await online('release', 'publish', build('1.3.0'), '--keys', alice, '--yes');
     expect(retired).toMatchObject({ code: 3, text: expect.stringMatching(/has no key that is wanted/) });
     expect(await install('1.2.0')).toMatch(/^0 .*Version 1\.2\.0 is installed/s);
-    expect(readFileSync(join(dir, 'srv1', 'app', 'current', 'version.txt'), 'utf8')).toBe('1.2.0');
-  }, 300_000);
+    expect(readFileSync(join(dir, 'srv1', 'current', 'version.txt'), 'utf8')).toBe('1.2.0');
+  }, 600_000);
 
   it('never show their passphrase', () => {
     expect(printed.length).toBeGreaterThan(20);
