@@ -8,7 +8,7 @@ import { blobRoutes, tufRoutes } from './http.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
-import { createSigning } from './signing.js';
+import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
 import { DEFAULT_LIFETIMES } from './tuf/opened.js';
 import { openRepository } from './tuf/repository.js';
@@ -46,7 +46,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
     rpc: createRpc({ documents, blobs, publishing, signing, issuer, now }),
     http: [...blobRoutes(blobs), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, context.log),
-    duties: [publishing.keeper],
+    duties: [publishing.keeper, createSignatureWatch({ documents, blobs, repository }, context.log, now)],
     agentKey: (installation, host) => agentKey(documents, installation, host),
   };
 }
