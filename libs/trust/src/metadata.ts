@@ -73,6 +73,8 @@ export function instant(at: number): string {
 /** The part that will be signed. Throws when the models would not read it. */
 export function signedPart(type: MetadataType, version: number, expiresAt: number, body: Json): SignedPart {
   const signed = { _type: type, spec_version: SPEC_VERSION, version, expires: instant(expiresAt), ...body };
+  // The models take a time that grows with the square of the entries: a third of a second for 1,100 roles.
+  if (type === 'snapshot') return signed;
   return KINDS[type]({ signed, signatures: [] }).signed.toJSON() as unknown as SignedPart;
 }
 
@@ -182,15 +184,19 @@ export function delegatedKeys(signed: SignedPart): KeySet | undefined {
   return { keys: role.keyids.flatMap((id) => delegations.keys[id] ?? []), threshold: role.threshold };
 }
 
-/** Length and hash beside the version: a mirror cannot mix files of the same version. */
-function metaOf({ version, bytes, sha256 }: FileFacts): Json {
-  return { version, length: bytes, hashes: { sha256 } };
-}
-
+/**
+ * Version and length. No hash: each number names one file for good, the roles' own keys sign what it says, and a hash would be half of
+ * what clients fetch when there are many roles.
+ */
 export function snapshotBody(roles: Readonly<Record<string, FileFacts>>): Json {
-  return { meta: Object.fromEntries(Object.entries(roles).map(([role, file]) => [`${role}.json`, metaOf(file)])) };
+  const entries = Object.entries(roles).map(([role, { version, bytes }]) => [
+    `${role}.json`,
+    { version, length: bytes },
+  ]);
+  return { meta: Object.fromEntries(entries) as Json };
 }
 
-export function timestampBody(snapshot: FileFacts): Json {
-  return { meta: { 'snapshot.json': metaOf(snapshot) } };
+/** Length and hash beside the version: a mirror cannot mix snapshots. */
+export function timestampBody({ version, bytes, sha256 }: FileFacts): Json {
+  return { meta: { 'snapshot.json': { version, length: bytes, hashes: { sha256 } } } };
 }

@@ -1,16 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRejected } from '@lastcall/kernel';
+import { isRejected, orThrow } from '@lastcall/kernel';
 import { openStore, type Store } from '@lastcall/store';
-import { openBlobs } from './blobs.js';
+import { formatSigningRequest, keyFromPem, newPrivateKeyPem, signRequest } from '@lastcall/trust';
+import { openBlobs, type BlobStore } from './blobs.js';
 import { actOn } from './decide.js';
 import { openDocuments, releaseId, type Documents } from './documents.js';
 import type { ReleaseContent } from './domain/release.js';
 import { productMachine, releaseMachine } from './machines.js';
 import { createPublishing, readReleases, type Publishing } from './publishing.js';
 import { publishedReleases } from './rpc/published-releases.js';
+import { createSigning, type PrepareWish } from './signing.js';
 import { openRepository, type Repository } from './tuf/repository.js';
+import { readRequest } from './tuf/signing.js';
 
 /*
  * A process that died between any two steps of a publication: the steps up to there are carried out, then everything is opened
@@ -46,6 +49,7 @@ const content: ReleaseContent = {
 interface Opened {
   readonly store: Store;
   readonly documents: Documents;
+  readonly blobs: BlobStore;
   readonly repository: Repository;
   readonly publishing: Publishing;
 }
@@ -63,7 +67,7 @@ async function open(): Promise<Opened> {
     releases: (scope) => readReleases(documents, scope),
     now: () => store.now(),
   });
-  return { store, documents, repository, publishing: createPublishing({ documents, blobs, repository }) };
+  return { store, documents, blobs, repository, publishing: createPublishing({ documents, blobs, repository }) };
 }
 
 async function restart(): Promise<void> {
@@ -144,5 +148,30 @@ describe.each(STEPS.map(([name], i) => [name, i + 1] as const))('a crash after "
     expect([await offered(), await signed()]).toEqual([[], false]);
     expect(isRejected(await now.publishing.publish('encore', VERSION, 'stable'))).toBe(true);
     expect([await offered(), await signed()]).toEqual([[], false]);
+  });
+});
+
+describe('a crash of a publication that people have signed', () => {
+  it('leaves a draft to everybody, which the keeper does not publish and the same signed file does', async () => {
+    const people = [keyFromPem(newPrivateKeyPem()), keyFromPem(newPrivateKeyPem())];
+    const set = { keys: people.map((key) => key.publicKey), threshold: 2 };
+    const keys = { root: set, targets: set, releases: set, newOnlineKeys: false };
+    const parts = () => ({ ...now, signing: createSigning(now) });
+    const sign = async (wish: PrepareWish): Promise<string> => {
+      const { blob } = orThrow(await parts().signing.prepare(wish));
+      const request = orThrow(readRequest((await now.blobs.read(blob)) ?? Buffer.alloc(0)));
+      return now.blobs.keep(formatSigningRequest(signRequest(request, people)));
+    };
+    orThrow(await parts().signing.submit(await sign({ keys, renew: false }), true));
+
+    const blob = await sign({ release: { product: 'encore', version: VERSION, channel: 'stable' }, renew: false });
+    await STEPS[0]?.[1]();
+    await restart();
+    await now.publishing.keeper.runOnce(new AbortController().signal);
+    expect([await offered(), await signed(), await head()]).toEqual([[], false, '']);
+    expect(await now.publishing.publish('encore', VERSION, 'stable')).toMatchObject({ reason: 'SIGNATURES_NEEDED' });
+
+    expect(await parts().signing.submit(blob, false)).toMatchObject({ release: { state: 'published' } });
+    expect([await offered(), await signed(), await head()]).toEqual([[VERSION], true, VERSION]);
   });
 });

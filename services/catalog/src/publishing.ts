@@ -53,7 +53,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
           limit: PAGE,
         });
         // First, and also without a new release: signatures are renewed long before they end.
-        await parts.repository.publish();
+        await parts.repository.keep();
         const ends = await Promise.allSettled(items.map(({ id }) => finish(parts, id)));
         const failed = ends.find((end) => end.status === 'rejected');
         if (failed) throw failed.reason;

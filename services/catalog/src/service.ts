@@ -9,7 +9,7 @@ import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
-import { createSigning } from './signing.js';
+import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
 import { createWaves } from './waves.js';
 import { DEFAULT_LIFETIMES } from './tuf/opened.js';
@@ -49,7 +49,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
     rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, context.log),
-    duties: [publishing.keeper, waves.duty],
+    duties: [publishing.keeper, waves.duty, createSignatureWatch({ documents, blobs, repository }, context.log, now)],
     agentKey: (installation, host) => agentKey(documents, installation, host),
   };
 }

@@ -1,4 +1,5 @@
-import { isRejected, reject, type Rejected } from '@lastcall/kernel';
+import { DAY_MS, HOUR_MS, isRejected, reject, type Rejected } from '@lastcall/kernel';
+import type { Duty, Logger } from '@lastcall/runtime';
 import type { SigningRequest } from '@lastcall/trust';
 import { actOn } from './decide.js';
 import { releaseId } from './documents.js';
@@ -30,6 +31,29 @@ export function createSigning(parts: PublishingParts): Signing {
     prepare: (wish) => prepare(parts, wish),
     submit: (blob, mayHandOver) => submit(parts, blob, mayHandOver),
     state: () => parts.repository.signingState(),
+  };
+}
+
+const WATCH_EVERY_MS = 12 * HOUR_MS;
+const WARN_BEFORE_MS = 60 * DAY_MS;
+
+/** Says in the log, twice a day, what people have to sign again before clients refuse it. */
+export function createSignatureWatch({ repository }: PublishingParts, log: Logger, now: () => Promise<number>): Duty {
+  return {
+    name: 'signature-watch',
+    everyMs: WATCH_EVERY_MS,
+    runOnce: async () => {
+      const state = await repository.signingState();
+      if (isRejected(state) || !state.offline) return undefined;
+      const at = await now();
+      const ending = state.roles.filter(({ waiting, expiresAt }) => waiting !== '' && expiresAt < at + WARN_BEFORE_MS);
+      const soonest = Math.min(...ending.map(({ expiresAt }) => expiresAt));
+      if (ending.length > 0) {
+        const until = new Date(soonest).toISOString();
+        log.warn({ roles: ending.length, until }, 'signatures run out: "lastcall keys renew" where the keys are');
+      }
+      return undefined;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Rejected } from '@lastcall/kernel';
+import { HOUR_MS, type Rejected } from '@lastcall/kernel';
 import type { SigningRequest } from '@lastcall/trust';
 import { isIdle, nextRenewalAt, planRepository, TOP_ROLE, type RepositoryHead } from '../domain/repository.js';
 import { readIfThere } from '../files.js';
@@ -41,6 +41,8 @@ import { commit, readHead, signHead, signRole, takeNumber, writeRole } from './w
 export interface Repository {
   /** Resolves when clients can see what the releases (of this product, or of all) say, as far as the keys for it are here. */
   publish(product?: string): Promise<void>;
+  /** Renews what is due; looks at all releases at the first call and once an hour, for what was interrupted elsewhere. */
+  keep(): Promise<void>;
   /** When a signature has to be renewed; known after the first publication. */
   renewalAt(): Promise<number>;
   /** A metadata file by its name, `timestamp.json` and `root.json` (the newest) included. */
@@ -56,14 +58,26 @@ export interface Repository {
   signingState(): Promise<SigningState | Rejected>;
 }
 
+/** Reading thousands of releases costs a second. */
+const LOOK_EVERY_MS = HOUR_MS;
+
 export async function openRepository(given: RepositoryOptions): Promise<Repository> {
   const opened = await openPlace(given);
+  const publish = shared((scope) => publishPass(opened, scope));
+  const renewalAt = async (): Promise<number> => {
+    const head = await readHead(opened.place);
+    const renewals = head ? nextRenewalAt(head, opened.place.lifetimes) : 0;
+    return Math.min(renewals, head?.offline ? Infinity : (opened.own?.root.renewAt ?? Infinity));
+  };
+  let lookedAt = -Infinity;
   return {
-    publish: shared((scope) => publishPass(opened, scope)),
-    renewalAt: async () => {
-      const head = await readHead(opened.place);
-      const renewals = head ? nextRenewalAt(head, opened.place.lifetimes) : 0;
-      return Math.min(renewals, head?.offline ? Infinity : (opened.own?.root.renewAt ?? Infinity));
+    publish,
+    renewalAt,
+    keep: async () => {
+      const now = await opened.options.now();
+      if (now < lookedAt + LOOK_EVERY_MS && now < (await renewalAt())) return;
+      await publish();
+      lookedAt = now;
     },
     metadata: (name) => readMetadata(opened, name),
     target: async (path) => (await opened.roles.find(await readHead(opened.place), path))?.sha256,
@@ -131,8 +145,11 @@ async function signAll(opened: Opened, scope: Scope, now: number): Promise<boole
   if (now >= root.renewAt) opened.own.root = await ensureRoot(place.metadataDir, keys, options.policy, now);
   const authority = ownAuthority(keys, options.policy);
   const seen = await readHead(place);
-  const peek = await desiredFor(opened, seen, authority, scope);
-  if (isIdle(await planFor(opened, seen, peek, now))) return true;
+  // Whoever names a product has changed something about it; a look at all of them mostly finds nothing.
+  if (scope === 'all') {
+    const peek = await desiredFor(opened, seen, authority, scope);
+    if (isIdle(await planFor(opened, seen, peek, now))) return true;
+  }
   // Taken before the releases are read: a pass with a higher number knows all that one with a lower number was asked for.
   const { number, head } = await takeNumber(place);
   if (head?.offline) return false;

@@ -39,9 +39,12 @@ function revokedLines(role: OfflineRole, name: string, threshold: number): strin
 }
 
 function needed(role: OfflineRole, threshold: number): string {
-  if (role === 'root') return `${threshold} of the root keys before and ${threshold} of those after`;
-  const top = role === 'releases' ? ', of the targets keys, and of the releases keys that are left' : ' and of the targets keys that are left'; // prettier-ignore
-  return role === 'targets' ? `the root keys${top}` : `the targets keys${top.replace(', of the targets keys,', '')}`;
+  const signers: Readonly<Record<OfflineRole, string>> = {
+    root: `${threshold} of the root keys before and ${threshold} of those after`,
+    targets: 'the root keys, and of the targets keys as they are then',
+    releases: 'the targets keys, and of the releases keys as they are then',
+  };
+  return signers[role];
 }
 
 export const HAND_OVER_LINES: readonly string[] = [

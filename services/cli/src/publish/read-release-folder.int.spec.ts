@@ -1,5 +1,7 @@
 import { sha256Hex } from '@lastcall/kernel';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { buildProgram } from '@lastcall/testkit';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -50,7 +52,7 @@ describe('a folder with a release', () => {
     expect(artifacts[0]?.tree).toEqual({
       totalBytes: 4,
       files: [
-        { path: 'a.txt', mode: 0o640, size: 1, sha256: sha256Hex('a') },
+        { path: 'a.txt', mode: 0o644, size: 1, sha256: sha256Hex('a') },
         { path: 'b/a.txt', mode: 0o644, size: 1, sha256: sha256Hex('a') },
         { path: 'bin/serve', mode: 0o755, size: 2, sha256: sha256Hex('#!') },
       ],
@@ -93,6 +95,50 @@ describe('a folder with a release', () => {
     expect(found).toMatch(/server\/aux\.txt: .*device on Windows/);
     rmSync(join(dir, 'server/aux.txt'));
     expect((await problems()).join('\n')).toMatch(/server\/read\.ME: .*ignore case/);
+  });
+});
+
+describe('the tree of a folder', () => {
+  let dir: string;
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'lastcall-tree-'))));
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  const FILES = ['B/one.txt', 'a/two.sh', 'a.txt', 'a-b/x', 'ä/ö.txt', 'Z.txt', 'i/I1.txt', '10/2', '9/2'];
+
+  /** Hash of the tree as it is signed, read by a process of its own with this umask and locale. */
+  function hashIn(folder: string, locale: string): string {
+    const env = { ...process.env, LC_ALL: locale, LANG: locale, TZ: locale === 'C' ? 'UTC' : 'Asia/Tokyo' };
+    const program = buildProgram(join(__dirname, '../testing/hash-tree.ts'));
+    const child = spawnSync(process.execPath, [program, folder], { env, encoding: 'utf8' });
+    return child.stdout.trim() || child.stderr;
+  }
+
+  function make(name: string, order: readonly string[], umask: number, at: Date): string {
+    const folder = join(dir, name);
+    const before = process.umask(umask);
+    try {
+      for (const path of order) {
+        mkdirSync(dirname(join(folder, path)), { recursive: true });
+        writeFileSync(join(folder, path), `content of ${path}`);
+        if (path.endsWith('.sh')) chmodSync(join(folder, path), 0o777 & ~umask);
+        utimesSync(join(folder, path), at, at);
+      }
+    } finally {
+      process.umask(before);
+    }
+    return folder;
+  }
+
+  it('is the same whatever the umask, the times, the order of creation and the locale', () => {
+    const one = make('one', FILES, 0o022, new Date('2001-02-03'));
+    const two = make('two', FILES.toReversed(), 0o077, new Date('2030-01-01'));
+    const three = make('three', FILES.toSorted(), 0o002, new Date());
+    const hashes = [hashIn(one, 'C'), hashIn(two, 'tr_TR.UTF-8'), hashIn(three, 'sv_SE.UTF-8')];
+    expect(hashes[0]).toMatch(/^[0-9a-f]{64}$/);
+    expect(new Set(hashes).size).toBe(1);
+    // What counts: the content, the path, and whether it can be executed.
+    chmodSync(join(two, 'a/two.sh'), 0o600);
+    expect(hashIn(two, 'C')).not.toBe(hashes[0]);
   });
 });
 

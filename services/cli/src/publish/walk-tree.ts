@@ -10,7 +10,9 @@ import { inParallel } from './in-parallel.js';
 
 /*
  * A folder on disk as the tree that will be signed. Refuses links, devices, sockets, empty folders, and every path that the contracts
- * refuse; follows nothing out of the folder.
+ * refuse; follows nothing out of the folder. The same files give the same tree on every machine: order is that of the paths' code units,
+ * times and owners do not count, and of the mode only whether the owner may execute (as in git), because the rest is the umask
+ * of whoever built it.
  */
 
 export interface FileProblem {
@@ -33,6 +35,9 @@ interface Found {
   readonly size: number;
 }
 
+const OWNER_MAY_EXECUTE = 0o100;
+const EXECUTABLE = 0o755;
+const PLAIN = 0o644;
 const HASH_AT_ONCE = 4;
 const NO_HASH = '0'.repeat(64);
 
@@ -78,7 +83,7 @@ async function walk(root: string, below: string, found: Found[], problems: FileP
       problems.push({ file, rule: `is ${kindOf(item)}; only files and folders can be published` });
     else if (found.length <= TREE_LIMITS.maxFiles) {
       const { mode, size } = await lstat(file);
-      found.push({ path, file, mode: mode & 0o777, size });
+      found.push({ path, file, mode: (mode & OWNER_MAY_EXECUTE) === 0 ? PLAIN : EXECUTABLE, size });
     }
   }
 }
