@@ -1,4 +1,5 @@
 import { Metadata, MetadataKind, Signature } from '@tufjs/models';
+import { packOf } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -158,7 +159,13 @@ function addRelease(release: TestRelease, targets: Json, served: Map<string, Buf
     const sha256 = sha256Hex(bytes);
     targets[`${product}/${version}/${name}`] = { length: bytes.byteLength, hashes: { sha256 } };
     served.set(`/tuf/targets/${product}/${version}/${sha256}.${name}`, bytes);
+    if (name.endsWith('.tree.json')) served.set(`/packs/${sha256}`, packBytes(release, files));
   }
+}
+
+function packBytes(release: TestRelease, files: Parameters<typeof packOf>[0]): Buffer {
+  const bytesOf = new Map(release.files.map(({ bytes }) => [sha256Hex(bytes), bytes]));
+  return Buffer.concat(packOf(files).blobs.map(({ sha256 }) => bytesOf.get(sha256) ?? Buffer.alloc(0)));
 }
 
 function answer(repository: TestRepository, request: IncomingMessage, response: ServerResponse): void {
@@ -172,9 +179,12 @@ function answer(repository: TestRepository, request: IncomingMessage, response: 
 }
 
 export function sendRange(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  const body = bytes.subarray(from);
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': body.byteLength }).end(body);
+  const [asked, start = 0, end = bytes.byteLength - 1] =
+    /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')?.map((text) => (text === '' ? undefined : Number(text))) ??
+    [];
+  const body = bytes.subarray(start, end + 1);
+  const range = asked === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${bytes.byteLength}` };
+  response.writeHead(asked === undefined ? 200 : 206, { ...range, 'content-length': body.byteLength }).end(body);
 }
 
 async function stop(server: Server): Promise<void> {
