@@ -17,6 +17,8 @@ export interface TestFile {
   readonly path: string;
   readonly mode: number;
   readonly bytes: Buffer;
+  /** Instead of `bytes`, for what is too large for memory: the test serves it by itself. */
+  readonly elsewhere?: { readonly size: number; readonly sha256: string };
 }
 
 export interface TestRelease {
@@ -148,7 +150,11 @@ function instant(inMs: number): string {
 function addRelease(release: TestRelease, targets: Json, served: Map<string, Buffer>): void {
   const { product, version, role, platform = 'any' } = release;
   const files = release.files
-    .map(({ path, mode, bytes }) => ({ path, mode, size: bytes.byteLength, sha256: sha256Hex(bytes) }))
+    .map(({ path, mode, bytes, elsewhere = { size: bytes.byteLength, sha256: sha256Hex(bytes) } }) => ({
+      path,
+      mode,
+      ...elsewhere,
+    }))
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
   for (const { bytes } of release.files) served.set(`/blobs/${sha256Hex(bytes)}`, bytes);
   const texts = {
