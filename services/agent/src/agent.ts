@@ -17,11 +17,11 @@ import { createCredential, readIdentity } from './identity.js';
 import { openJournal, type Journal } from './journal.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { lock, type Lock } from './lock.js';
-import type { Log } from './log.js';
+import { messageOf, type Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import { createReleases, type Releases } from './releases.js';
-import { createStaging } from './staging.js';
+import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
 import { createSteps } from './steps.js';
 import { oneAfterTheOther } from './tuf/one-after-the-other.js';
@@ -79,7 +79,15 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
-  const steps = await assembleSteps(options, { layout, record, releases, catalogUrl: catalog.url, credential, limit });
+  const { steps, staging } = await assembleSteps(options, {
+    layout,
+    record,
+    releases,
+    catalogUrl: catalog.url,
+    credential,
+    limit,
+  });
+  await collectStale(staging, journal, log);
   const link: { current?: HostLink } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
@@ -178,13 +186,26 @@ async function assembleSteps(
     createReleaseSource({ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS }),
   );
   const blobs = await openBlobStore(layout.blobs);
-  return createSteps({
-    ...{ layout, record, releases, source, freeBytes },
+  const staging = createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes });
+  const steps = createSteps({
+    ...{ layout, record, releases, source, freeBytes, staging },
     backups: createBackups(layout),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
-    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes }),
     commands: createReleaseCommands(layout, record, options.log),
   });
+  return { steps, staging };
+}
+
+/** Before any order goes on. What cannot be removed now is removed the next time. */
+async function collectStale(staging: Staging, journal: Journal, log: Log): Promise<void> {
+  const open = [...journal.book.orders.values()].filter(({ phase }) => phase !== 'finished');
+  const wanted = new Set(open.flatMap(({ order }) => ('version' in order.action ? [order.action.version] : [])));
+  try {
+    const removed = await staging.collectStale(wanted, Date.now());
+    if (removed.length > 0) log.info('stale stages removed', { versions: removed });
+  } catch (error) {
+    log.warn('stale stages could not be removed', { message: messageOf(error) });
+  }
 }
 
 function hello(installedVersion: string, fence: number): hostEdgeV1.AgentHello {

@@ -1,5 +1,6 @@
 import { PACKED_MAX_BYTES, type Tree, type TreeEntry } from '@lastcall/contracts';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { DAY_MS } from '@lastcall/kernel';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobStore } from './blobs/blob-store.js';
 import { downloadBlobs } from './blobs/download-blobs.js';
@@ -37,6 +38,8 @@ export interface Staging {
   fetchTexts(product: string, version: string, signal: AbortSignal): Promise<void>;
   downloadFiles(version: string, signal: AbortSignal, onBytes: OnProgress): Promise<Evidence>;
   buildTree(version: string, signal: AbortSignal): Promise<void>;
+  /** Removes what was staged long ago and never installed; `wanted` are versions of open orders. Answers what went. Not beside a staging. */
+  collectStale(wanted: ReadonlySet<string>, now: number): Promise<readonly string[]>;
 }
 
 export type OnProgress = (done: number, total: number) => void;
@@ -54,6 +57,7 @@ export function createStaging(parts: StagingParts): Staging {
     fetchTexts: (product, version, signal) => fetchTexts(parts, product, version, signal),
     downloadFiles: (version, signal, onBytes) => downloadFiles(parts, version, signal, onBytes),
     buildTree: (version, signal) => buildTree(parts, version, signal),
+    collectStale: (wanted, now) => collectStale(parts, wanted, now),
   };
 }
 
@@ -162,8 +166,28 @@ async function isComplete({ releases }: StagingParts, release: Release, signal: 
 }
 
 /** Before something new comes, what nobody can go back to any more goes. */
-async function makeRoom({ releases, blobs }: StagingParts, version: string): Promise<void> {
-  const kept = new Set([version, await releases.installedVersion(), await releases.previousVersion()]);
+async function makeRoom(parts: StagingParts, version: string): Promise<void> {
+  const { releases } = parts;
+  await keepOnly(parts, new Set([version, await releases.installedVersion(), await releases.previousVersion()]));
+}
+
+const STALE_MS = 30 * DAY_MS;
+
+async function collectStale(parts: StagingParts, wanted: ReadonlySet<string>, now: number): Promise<readonly string[]> {
+  const { layout, releases } = parts;
+  const kept = new Set([...wanted, await releases.installedVersion(), await releases.previousVersion()]);
+  const stale: string[] = [];
+  for (const name of await readdir(layout.releases)) {
+    // The folder of the texts is touched by every staging.
+    const { mtimeMs } = await stat(join(layout.releases, name));
+    if (!kept.has(name) && mtimeMs < now - STALE_MS) stale.push(name);
+    else kept.add(name);
+  }
+  if (stale.length > 0) await keepOnly(parts, kept);
+  return stale;
+}
+
+async function keepOnly({ releases, blobs }: StagingParts, kept: ReadonlySet<string>): Promise<void> {
   await releases.keepOnly(kept);
   const needed = new Set<string>();
   for (const name of kept) {
