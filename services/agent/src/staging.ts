@@ -1,6 +1,8 @@
 import { PACKED_MAX_BYTES, type Tree, type TreeEntry } from '@lastcall/contracts';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { DAY_MS } from '@lastcall/kernel';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { gt } from 'semver';
 import type { BlobStore } from './blobs/blob-store.js';
 import { downloadBlobs } from './blobs/download-blobs.js';
 import type { Pace } from './blobs/byte-source.js';
@@ -39,6 +41,8 @@ export interface Staging {
   fetchTexts(product: string, version: string, signal: AbortSignal): Promise<void>;
   downloadFiles(version: string, signal: AbortSignal, onBytes: OnProgress): Promise<Evidence>;
   buildTree(version: string, signal: AbortSignal): Promise<void>;
+  /** Removes what was staged long ago and never installed; `wanted` are versions of open orders. Answers what went. Not beside a staging. */
+  collectStale(wanted: ReadonlySet<string>, now: number): Promise<readonly string[]>;
 }
 
 export type OnProgress = (done: number, total: number) => void;
@@ -56,6 +60,7 @@ export function createStaging(parts: StagingParts): Staging {
     fetchTexts: (product, version, signal) => fetchTexts(parts, product, version, signal),
     downloadFiles: (version, signal, onBytes) => downloadFiles(parts, version, signal, onBytes),
     buildTree: (version, signal) => buildTree(parts, version, signal),
+    collectStale: (wanted, now) => collectStale(parts, wanted, now),
   };
 }
 
@@ -164,8 +169,30 @@ async function isComplete({ releases }: StagingParts, release: Release, signal: 
 }
 
 /** Before something new comes, what nobody can go back to any more goes. */
-async function makeRoom({ releases, blobs, keep = KEEP_BY_DEFAULT }: StagingParts, version: string): Promise<void> {
-  const kept = await versionsToKeep(releases, version, keep);
+async function makeRoom(parts: StagingParts, version: string): Promise<void> {
+  await keepOnly(parts, await versionsToKeep(parts.releases, version, parts.keep ?? KEEP_BY_DEFAULT));
+}
+
+const STALE_MS = 30 * DAY_MS;
+
+/** What is older than the installed version stays for the way back, as long as there is room. */
+async function collectStale(parts: StagingParts, wanted: ReadonlySet<string>, now: number): Promise<readonly string[]> {
+  const { layout, releases } = parts;
+  const installed = await releases.installedVersion();
+  const kept = new Set([...wanted, installed, await releases.previousVersion()]);
+  const stale: string[] = [];
+  for (const name of await readdir(layout.releases)) {
+    // The folder of the texts is touched by every staging.
+    const { mtimeMs } = await stat(join(layout.releases, name));
+    const isOver = mtimeMs < now - STALE_MS && (installed === '' || gt(name, installed));
+    if (isOver && !kept.has(name)) stale.push(name);
+    else kept.add(name);
+  }
+  if (stale.length > 0) await keepOnly(parts, kept);
+  return stale;
+}
+
+async function keepOnly({ releases, blobs }: StagingParts, kept: ReadonlySet<string>): Promise<void> {
   await releases.keepOnly(kept);
   const needed = new Set<string>();
   for (const name of kept) {

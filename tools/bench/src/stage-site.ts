@@ -12,7 +12,7 @@ import { readCpuMs, readMemory } from './process-usage.js';
  */
 
 const PRODUCT = 'files';
-const AGENT = join(ROOT, 'services/agent/dist/main.js');
+const AGENT = join(ROOT, 'services/agent/bin/lastcall-agent.js');
 
 export interface Files {
   readonly count: number;

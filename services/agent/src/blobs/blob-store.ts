@@ -1,10 +1,10 @@
 import type { TreeEntry } from '@lastcall/contracts';
 import { execFile } from 'node:child_process';
-import { constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { exists, forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
+import { forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 
 /*
  * Bytes by their hash, `blobs/<two digits>/<hash>`, and downloads that are not complete, `blobs/partial/<hash>`. A blob gets its name only after it
@@ -89,7 +89,8 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 async function isWhole(path: string, sha256: string, size: number, signal: AbortSignal): Promise<boolean> {
-  if (!(await exists(path))) return false;
+  // Not handed to another thread: of a first version 100,000 are asked for, and none is here.
+  if (!existsSync(path)) return false;
   const found = await hashFile(path, signal);
   if (found.sha256 === sha256 && found.bytes === size) return true;
   await rm(path, { force: true });

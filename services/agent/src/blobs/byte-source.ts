@@ -56,7 +56,7 @@ export function openByteSource(origin: URL, pace: Pace): ByteSource {
     socket.resume();
     await more;
     clearTimeout(watch);
-    count(performance.now() - began, came?.byteLength ?? 0);
+    if (!over) count(performance.now() - began, came?.byteLength ?? 0);
   };
   return {
     send: (text) => socket.write(text),

@@ -64,7 +64,7 @@ async function downloadRun(
     if (outcome === 'no-pack') packs.usable = false;
     return true;
   };
-  const have = async (): Promise<number> => left.length;
+  const have = async (): Promise<number> => run.blobs.length - left.length;
   if (packs.usable && first) await keepTrying(entryOf.get(first.sha256) as TreeEntry, transfer, have, attempt);
   for (const { sha256 } of left) await downloadBlob(entryOf.get(sha256) as TreeEntry, transfer);
 }
@@ -94,13 +94,16 @@ async function keepTrying(
   attempt: () => Promise<boolean>,
 ): Promise<void> {
   let fruitless = 0;
+  // The most that there ever was: a server that always begins anew gets nowhere.
+  let most = await have();
   for (;;) {
-    const before = await have();
     try {
       if (await attempt()) return;
     } catch (error) {
       const why = failedAttempt(error, transfer);
-      const isFruitful = !(error instanceof TooSlowError) && (await have()) !== before;
+      const now = await have();
+      const isFruitful = !(error instanceof TooSlowError) && now > most;
+      most = Math.max(most, now);
       fruitless = isFruitful ? 0 : fruitless + 1;
       if (fruitless >= (transfer.attempts ?? ATTEMPTS)) throw incomplete(entry, why);
       await delay(backoffMs(fruitless, 0.5 + Math.random() / 2, 200, 5_000), undefined, { signal: transfer.signal });

@@ -1,4 +1,5 @@
 import { canonicalize } from '@tufjs/canonical-json';
+import { packOf } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -18,6 +19,8 @@ export interface TestFile {
   readonly path: string;
   readonly mode: number;
   readonly bytes: Buffer;
+  /** Instead of `bytes`, for what is too large for memory: the test serves it by itself. */
+  readonly elsewhere?: { readonly size: number; readonly sha256: string };
 }
 
 export interface TestRelease {
@@ -218,7 +221,11 @@ function instant(inMs: number): string {
 function addRelease(release: TestRelease, targets: Json, served: Map<string, Buffer>): void {
   const { product, version, role, platform = 'any' } = release;
   const files = release.files
-    .map(({ path, mode, bytes }) => ({ path, mode, size: bytes.byteLength, sha256: sha256Hex(bytes) }))
+    .map(({ path, mode, bytes, elsewhere = { size: bytes.byteLength, sha256: sha256Hex(bytes) } }) => ({
+      path,
+      mode,
+      ...elsewhere,
+    }))
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
   for (const { bytes } of release.files) served.set(`/blobs/${sha256Hex(bytes)}`, bytes);
   const texts = {
@@ -229,7 +236,13 @@ function addRelease(release: TestRelease, targets: Json, served: Map<string, Buf
     const sha256 = sha256Hex(bytes);
     targets[`${product}/${version}/${name}`] = { length: bytes.byteLength, hashes: { sha256 } };
     served.set(`/tuf/targets/${product}/${version}/${sha256}.${name}`, bytes);
+    if (name.endsWith('.tree.json')) served.set(`/packs/${sha256}`, packBytes(release, files));
   }
+}
+
+function packBytes(release: TestRelease, files: Parameters<typeof packOf>[0]): Buffer {
+  const bytesOf = new Map(release.files.map(({ bytes }) => [sha256Hex(bytes), bytes]));
+  return Buffer.concat(packOf(files).blobs.map(({ sha256 }) => bytesOf.get(sha256) ?? Buffer.alloc(0)));
 }
 
 function answer(repository: TestRepository, request: IncomingMessage, response: ServerResponse): void {
@@ -243,9 +256,12 @@ function answer(repository: TestRepository, request: IncomingMessage, response: 
 }
 
 export function sendRange(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-  const body = bytes.subarray(from);
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': body.byteLength }).end(body);
+  const [asked, start = 0, end = bytes.byteLength - 1] =
+    /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')?.map((text) => (text === '' ? undefined : Number(text))) ??
+    [];
+  const body = bytes.subarray(start, end + 1);
+  const range = asked === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${bytes.byteLength}` };
+  response.writeHead(asked === undefined ? 200 : 206, { ...range, 'content-length': body.byteLength }).end(body);
 }
 
 async function stop(server: Server): Promise<void> {
