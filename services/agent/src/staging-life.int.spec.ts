@@ -26,7 +26,7 @@ const facts: Action = { $case: 'collectFacts', value: version };
 const backup: Action = { $case: 'takeBackup', value: { product: 'encore', restorePoint: 'rp-1' } };
 const rollBack: Action = {
   $case: 'rollBackRelease',
-  value: { product: 'encore', version: '11.0.0', restorePoint: 'rp-1' },
+  value: { product: 'encore', version: '11.0.0', restorePoint: 'rp-1', keepStopped: false },
 };
 
 let host: TestHost;

@@ -44,7 +44,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const signing = createSigning({ documents, blobs, repository });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
-  await repository.publish();
+  await repository.keep();
   return {
     rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
