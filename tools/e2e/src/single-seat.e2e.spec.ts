@@ -284,9 +284,9 @@ describe('a disk that is full', () => {
   it('stops the download, says so, and the update goes on when there is room', async () => {
     const disk = mountSmallDisk(join(folder.path, 'small-disk'), '96m');
     if (!disk) return console.warn('not run: a small disk cannot be mounted here');
+    web.folder = webWith('11.1.0');
+    const seat = copySeat(fresh, join(disk.dir, 'seat'));
     try {
-      web.folder = webWith('11.1.0');
-      const seat = copySeat(fresh, join(disk.dir, 'seat'));
       await seat.startApplication();
       disk.fill(20_000_000);
       const check = await seat.lastcall('update', 'check');
@@ -305,8 +305,8 @@ describe('a disk that is full', () => {
       disk.empty();
       expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
       expect(await seat.alive()).toBe('11.1.0');
-      await seat.stopApplication();
     } finally {
+      await seat.stopApplication();
       disk.unmount();
     }
   }, 60_000);
