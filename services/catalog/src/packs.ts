@@ -21,7 +21,7 @@ export interface Packs {
   read(pack: Pack, start: number, end: number): AsyncGenerator<Buffer>;
 }
 
-/** Hosts of one installation ask for the same one or two trees; a pack of 100,000 blobs is 20 MB of memory. */
+/** Hosts of one installation ask for the same one or two trees; the offsets of 100,000 blobs are not small. */
 const REMEMBERED = 2;
 /** So much is read at once, and handed on in one piece: the largest blob. */
 const READ_BYTES = PACKED_MAX_BYTES;

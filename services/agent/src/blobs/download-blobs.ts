@@ -8,7 +8,7 @@ import { fetchBlob } from './fetch-blob.js';
 import { fetchRun } from './fetch-run.js';
 import { TooSlowError } from './byte-source.js';
 import { planDownloads, type Run } from './download-plan.js';
-import { HttpStatusError, openConnections } from './http-get.js';
+import { HttpStatusError, openConnections, WrongAnswerError } from './http-get.js';
 import type { DownloadOptions, Transfer } from './transfer.js';
 
 /*
@@ -17,7 +17,12 @@ import type { DownloadOptions, Transfer } from './transfer.js';
  */
 
 const AT_ONCE = 6;
+/** About two minutes of a line or a server that is gone. */
 const ATTEMPTS = 30;
+/** A server that is there and says the same each time is believed sooner: some seconds. */
+const ANSWERED_ATTEMPTS = 6;
+/** A pack is only a shorter way. */
+const PACK_ATTEMPTS = 2;
 
 /** Fetches all of them; afterwards they are on the disk. Throws a StepFailure that names the first that could not be had. */
 export async function downloadBlobs(lacking: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
@@ -65,7 +70,13 @@ async function downloadRun(
     return true;
   };
   const have = async (): Promise<number> => run.blobs.length - left.length;
-  if (packs.usable && first) await keepTrying(entryOf.get(first.sha256) as TreeEntry, transfer, have, attempt);
+  if (packs.usable && first) {
+    const shortly = { ...transfer, attempts: PACK_ATTEMPTS };
+    await keepTrying(entryOf.get(first.sha256) as TreeEntry, shortly, have, attempt).catch((error: unknown) => {
+      // A blob that is lacking in the catalog breaks the pack; asked for by its name, the catalog says so.
+      if (!isIncomplete(error)) throw error;
+    });
+  }
   for (const { sha256 } of left) await downloadBlob(entryOf.get(sha256) as TreeEntry, transfer);
 }
 
@@ -105,7 +116,9 @@ async function keepTrying(
       const isFruitful = !(error instanceof TooSlowError) && now > most;
       most = Math.max(most, now);
       fruitless = isFruitful ? 0 : fruitless + 1;
-      if (fruitless >= (transfer.attempts ?? ATTEMPTS)) throw incomplete(entry, why);
+      if (fruitless >= Math.min(transfer.attempts ?? ATTEMPTS, isAnswered(error) ? ANSWERED_ATTEMPTS : Infinity)) {
+        throw incomplete(entry, why);
+      }
       await delay(backoffMs(fruitless, 0.5 + Math.random() / 2, 200, 5_000), undefined, { signal: transfer.signal });
     }
   }
@@ -118,6 +131,12 @@ function failedAttempt(error: unknown, { signal }: Transfer): string {
     throw new StepFailure('BLOB_NOT_FOUND', `${messageOf(error)}: a file of the release is not in the catalog`);
   }
   return messageOf(error);
+}
+
+/** Not a matter of the line, or of a server that has to start first. */
+function isAnswered(error: unknown): boolean {
+  if (error instanceof WrongAnswerError) return true;
+  return error instanceof HttpStatusError && error.status < 500 && ![401, 408, 429].includes(error.status);
 }
 
 /** Nothing gets better by asking the catalog again. */
@@ -133,7 +152,13 @@ function changed(entry: TreeEntry): StepFailure {
   return new StepFailure('BLOB_CHANGED', message, { path: entry.path, sha256: entry.sha256 });
 }
 
+function isIncomplete(error: unknown): boolean {
+  return error instanceof StepFailure && error.failure.reason === INCOMPLETE;
+}
+
+const INCOMPLETE = 'DOWNLOAD_INCOMPLETE';
+
 function incomplete(entry: TreeEntry, why: string): StepFailure {
   const message = `${entry.path} could not be downloaded: ${why}. What arrived is kept; the next attempt continues`;
-  return new StepFailure('DOWNLOAD_INCOMPLETE', message, { path: entry.path, size: String(entry.size), why });
+  return new StepFailure(INCOMPLETE, message, { path: entry.path, size: String(entry.size), why });
 }

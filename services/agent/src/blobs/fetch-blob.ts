@@ -22,7 +22,7 @@ export async function fetchBlob(entry: TreeEntry, transfer: Transfer): Promise<'
   } finally {
     await handle.close();
   }
-  if (bytes < entry.size) throw new Error(`${bytes} of ${entry.size} bytes arrived`);
+  if (bytes < entry.size) throw new WrongAnswerError(`${bytes} of ${entry.size} bytes arrived`);
   if (bytes === entry.size && hash.digest('hex') === entry.sha256) {
     blobs.adopt(entry.sha256);
     return 'complete';
