@@ -61,7 +61,9 @@ function createUser(stage: Stage, site: Site, name: string, host: SiteHost): Use
     follow(child, note);
     void child.exited.then(({ code }) => {
       note(`(client ended with ${code})`);
-      if (code === START_AGAIN && !leaving) start();
+      // The agent ends what the old version has left running; whoever was waiting at the gate starts the client again.
+      const wasOut = code === null && log.findLast((line) => /logged (in|off)/.test(line))?.includes('logged off');
+      if ((code === START_AGAIN || wasOut) && !leaving) start();
     });
   };
   start();
