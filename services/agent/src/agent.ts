@@ -276,9 +276,16 @@ function report(event: OrderEvent, send: Send): void {
 /** For the report of the run: the next version may have stopped too little as well. */
 function cleared(order: string, leftOvers: readonly LeftOver[]): Up {
   const count = BigInt(leftOvers.length);
-  const names = leftOvers.map(({ pid, command, ended }) => `${pid} ${command.slice(-80)} (${ended})`).join(', ');
+  const names = leftOvers.map(({ pid, command, ended }) => `${pid} ${lastOf(command)} (${ended})`).join(', ');
   const note = `processes that the stop command had left running were ended: ${names}`.slice(0, 1_000);
   return { $case: 'progress', value: { order, progress: { step: 'cleared', done: count, total: count, note } } };
+}
+
+const SHOWN_CHARS = 80;
+
+/** The end of a command line says most. */
+function lastOf(command: string): string {
+  return command.length > SHOWN_CHARS ? `…${command.slice(1 - SHOWN_CHARS)}` : command;
 }
 
 function progress(order: string, step: string, done: number, total: number): Up {

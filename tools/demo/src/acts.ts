@@ -1,6 +1,8 @@
+import type { Child } from '@lastcall/testkit';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   check,
+  currentVersion,
   dataIs,
   drainEndedEarly,
   exemptLeftLast,
@@ -11,9 +13,10 @@ import {
   usersWereTreatedWell,
   type Check,
 } from './evidence.js';
-import { addHost, databaseFile, HOSTS, INSTALLATION, type Site } from './site.js';
+import { addHost, databaseFile, HOSTS, INSTALLATION, LATE, startAgent, type Site } from './site.js';
 import type { Stage } from './stage.js';
 import { createUsers, type User } from './users.js';
+import { sendWave } from './wave.js';
 
 /*
  * The acts of the demo for an installation with many users.
@@ -33,7 +36,13 @@ export interface Play {
   readonly releases: Readonly<Record<'11.0.0' | '11.1.0' | '11.2.0', string>>;
 }
 
-export async function openSite({ stage, site, releases }: Play): Promise<readonly User[]> {
+export interface Opened {
+  readonly users: readonly User[];
+  /** Agent of the workstation that is going to be switched off. */
+  readonly late: Child;
+}
+
+export async function openSite({ stage, site, releases }: Play): Promise<Opened> {
   stage.act('A product, an installation, four hosts');
   await stage.type('lastcall', ['release', 'publish', releases['11.0.0']]);
   const settings = ['--product', 'encore', '--kind', 'multi-user', '--zone', ZONE, '--reaction-time', `${REACTION_S}s`];
@@ -46,6 +55,7 @@ export async function openSite({ stage, site, releases }: Play): Promise<readonl
   const [server, ...others] = HOSTS;
   if (server) await addHost(stage, site, server, INSTALLATION, true);
   for (const host of others) await addHost(stage, site, host, INSTALLATION, true);
+  const late = await addHost(stage, site, LATE, INSTALLATION, true);
   await stage.type('lastcall', ['host', 'list']);
 
   stage.act('40 users log in and work');
@@ -53,7 +63,7 @@ export async function openSite({ stage, site, releases }: Play): Promise<readonl
   await Promise.all(users.map((user) => user.sees(/ logged in$/)));
   await work(users, 'premiere');
   await stage.type('lastcall', ['session', 'list', '--host', 'desk1']);
-  return users;
+  return { users, late };
 }
 
 /** Every user books a seat and leaves a draft open. */
@@ -107,12 +117,14 @@ async function holdAndGetReady(stage: Stage, users: readonly User[]): Promise<vo
   for (const user of users) if (user.name !== SUPPORT) user.type('ready');
 }
 
-export async function goodUpdate(play: Play, users: readonly User[]): Promise<Check[]> {
+export async function goodUpdate(play: Play, { users, late }: Opened): Promise<Check[]> {
   const { stage, releases } = play;
   stage.act('A new release is published, and a job is saved for it');
   await stage.type('lastcall', ['release', 'publish', releases['11.1.0']]);
   await stage.type('lastcall', ['update', 'check']);
   await stage.type('lastcall', ['preflight', 'check']);
+  stage.say(`(${LATE.id} is switched off)`);
+  await late.stop();
   const before = readData(stage).bookings;
   const begun = await updateTo(play, users, {
     ...{ job: 'to-11-1-0', version: '11.1.0', exit: 0, options: ['--holds'] },
@@ -140,7 +152,7 @@ export async function brokenUpdate(play: Play, users: readonly User[]): Promise<
   const { stage, releases } = play;
   stage.act('The next release migrates the data, and then fails its health check');
   await work(users, 'matinee');
-  await stage.type('lastcall', ['release', 'publish', releases['11.2.0']]);
+  await sendWave(play, releases['11.2.0']);
   const before = readData(stage).bookings;
   const begun = await updateTo(play, users, { job: 'to-11-2-0', version: '11.2.0', exit: 1 });
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
@@ -154,6 +166,20 @@ export async function brokenUpdate(play: Play, users: readonly User[]): Promise<
     ...dataIs(2, before, data),
     check('the application works', data.bookings.has('gala 1-1'), 'a seat was booked after the rollback'),
     check('nothing of the broken release is left in the data', !data.tables.includes('customers'), databaseFile(stage)),
+  ];
+}
+
+/** The workstation that slept through the update is switched on, and follows by itself. */
+export async function lateWorkstation({ stage }: Play): Promise<Check[]> {
+  stage.act(`${LATE.id} is switched on`);
+  const slept = currentVersion(stage, LATE.id).version;
+  const agent = await startAgent(stage, LATE.id);
+  await agent.until(/"order ended".*"installedVersion":"11\.1\.0"/, 60_000);
+  const { version } = currentVersion(stage, LATE.id);
+  await stage.type('lastcall', ['host', 'list']);
+  return [
+    check('it slept through the update', slept === '11.0.0', slept),
+    check('it followed', version === '11.1.0', version),
   ];
 }
 

@@ -3,11 +3,12 @@ import { findFreePorts } from '@lastcall/testkit';
 import { mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { brokenUpdate, goodUpdate, keepOpen, openSite, type Play } from './acts.js';
+import { brokenUpdate, goodUpdate, keepOpen, lateWorkstation, openSite, type Play } from './acts.js';
 import type { Check } from './evidence.js';
 import { printChecks } from './report.js';
 import { singleSeat } from './single-user.js';
-import { stopEncore } from './site.js';
+import { INSTALLATION, stopEncore } from './site.js';
+import { openOthers, waveStopped } from './wave.js';
 import { webSeat } from './web-seat.js';
 import { createStage, type Stage } from './stage.js';
 import { startDistributed, startEmbedded, type Backends } from './start-site.js';
@@ -27,26 +28,27 @@ const { values: options } = parseArgs({
 });
 
 async function main(signal: AbortSignal): Promise<boolean> {
-  const [encorePort = 0] = await findFreePorts(1);
+  const ports = await findFreePorts(3);
   const stage = createStage({
     PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`,
     LASTCALL_DATA_DIR: '',
     FORCE_COLOR: '0',
     // Encore does no harm, and a container often has no other user.
     LASTCALL_AGENT_ALLOW_ROOT: '1',
+    LASTCALL_INSTALLATION: options['single-user'] ? '' : INSTALLATION,
   });
   stage.onClear(() => stopEncore(stage));
   const interrupted = new Promise<never>((_, reject) =>
     signal.addEventListener('abort', () => reject(new Error('interrupted')), { once: true }),
   );
   try {
-    return await Promise.race([play(stage, encorePort, signal), interrupted]);
+    return await Promise.race([play(stage, ports, signal), interrupted]);
   } finally {
     await stage.clear(false);
   }
 }
 
-async function play(stage: Stage, encorePort: number, signal: AbortSignal): Promise<boolean> {
+async function play(stage: Stage, ports: readonly number[], signal: AbortSignal): Promise<boolean> {
   stage.act('Lastcall starts');
   const releases = await buildReleases(join(stage.dir, 'releases'));
   const dataDir = join(stage.dir, 'lastcall-data');
@@ -54,6 +56,7 @@ async function play(stage: Stage, encorePort: number, signal: AbortSignal): Prom
   const endpoints = options.distributed
     ? await startDistributed(stage, dataDir, backends())
     : await startEmbedded(stage, dataDir);
+  const [encorePort = 0, ...otherPorts] = ports;
   const clientTokenFile = join(stage.dir, 'client.token');
   const scene: Play = { stage, releases, site: { endpoints, encorePort, clientTokenFile } };
   const tables: [string, Check[]][] = [];
@@ -61,9 +64,12 @@ async function play(stage: Stage, encorePort: number, signal: AbortSignal): Prom
     tables.push(['A single seat was updated', await singleSeat(scene)]);
     tables.push(['A seat without a server was updated, and came back', await webSeat(scene)]);
   } else {
-    const users = await openSite(scene);
-    tables.push(['The update to 11.1.0', await goodUpdate(scene, users)]);
-    tables.push(['The broken 11.2.0, rolled back', await brokenUpdate(scene, users)]);
+    const opened = await openSite(scene);
+    tables.push(['The update to 11.1.0', await goodUpdate(scene, opened)]);
+    tables.push(['A workstation that was switched off', await lateWorkstation(scene)]);
+    await openOthers(scene, otherPorts);
+    tables.push(['The broken 11.2.0, rolled back', await brokenUpdate(scene, opened.users)]);
+    tables.push(['The wave of 11.2.0 through three installations', await waveStopped(scene)]);
   }
   stage.act('What is on disk, in the database and in the logs of the clients');
   const good = tables.map(([title, checks]) => printChecks(title, checks)).every(Boolean);

@@ -16,12 +16,16 @@ export interface SiteHost {
   readonly users: number;
 }
 
+/** Everybody works on these. */
 export const HOSTS: readonly SiteHost[] = [
   { id: 'srv1', role: 'server', users: 0 },
   { id: 'ts1', role: 'terminal-server', users: 24 },
   { id: 'desk1', role: 'workstation', users: 8 },
   { id: 'desk2', role: 'workstation', users: 8 },
 ];
+
+/** Switched off when the update comes, and on again later. */
+export const LATE: SiteHost = { id: 'desk3', role: 'workstation', users: 0 };
 
 /** Where Lastcall is, as its commands and the hosts reach it. */
 export interface Endpoints {
@@ -85,7 +89,11 @@ export async function addHost(
   ];
   await stage.run('lastcall-agent', join);
   await stage.run('lastcall-agent', ['install', '--data', dir, '--version', '11.0.0']);
-  const agent = stage.start('lastcall-agent', ['run', '--data', dir]);
+  return startAgent(stage, host.id);
+}
+
+export async function startAgent(stage: Stage, host: string): Promise<Child> {
+  const agent = stage.start('lastcall-agent', ['run', '--data', hostDir(stage, host)]);
   await agent.until(/connected/i, 30_000);
   return agent;
 }
