@@ -3,7 +3,6 @@ import {
   chooseCandidates,
   comingElsewhere,
   refuseAll,
-  zoneOf,
   type Admitted,
   type Applicant,
   type Candidate,
@@ -160,8 +159,8 @@ async function letIn(
   const { gate } = record.data;
   for (const candidate of candidates) {
     const who = { ...candidate.data, exempt: candidate.data.exempt ?? false };
-    const stays = candidate.before && mayResume(gate, who, zoneOf(record), presence.now());
-    const refusal = stays ? undefined : refusalFor(gate, who, zoneOf(record), presence.now());
+    const stays = candidate.before && mayResume(gate, who, presence.now());
+    const refusal = stays ? undefined : refusalFor(gate, who, presence.now());
     if (refusal) {
       takeBack(options, candidate);
       candidate.resolve({ refusal });

@@ -68,11 +68,11 @@ export async function chooseCandidates(
   const judge = async (entry: Entry): Promise<void> => {
     const who = candidacyOf(entry.applicant.hello, record);
     const before = await findBefore(options, entry.applicant);
-    if (before && mayResume(gate, who, zoneOf(record), now)) {
+    if (before && mayResume(gate, who, now)) {
       back.push(comingBack(entry, before, who, replica, gate));
       return;
     }
-    const refusal = refusalFor(gate, who, zoneOf(record), now);
+    const refusal = refusalFor(gate, who, now);
     if (refusal) entry.resolve({ refusal });
     else fresh.push(comingNew(entry, who, replica, gate, now));
   };
@@ -96,10 +96,6 @@ type Who = Candidacy & { readonly exempt: boolean };
 
 function candidacyOf({ host, version, user }: Hello, { data: { facts } }: GateRecord): Who {
   return { host, version, exempt: isExempt(user, policyOf(facts)) };
-}
-
-export function zoneOf({ data: { facts } }: GateRecord): string {
-  return facts?.timeZone ?? '';
 }
 
 /** Only the same user of the same installation, with a credential of the same owner, and while the session is not over. */

@@ -77,8 +77,8 @@ function known(watch: Watch, installation: string, name: string): GateRecord {
 }
 
 /** The version is the client's to know; it is checked when it attaches. */
-function isOpen({ data: { gate, facts } }: GateRecord, host: string): boolean {
-  return refusalFor(gate, { host, version: gate.version }, facts?.timeZone ?? '') === undefined;
+function isOpen({ data: { gate } }: GateRecord, host: string): boolean {
+  return refusalFor(gate, { host, version: gate.version }) === undefined;
 }
 
 /** In the language of whoever waits. The last word says what is new, if the gate was shut for an update. */

@@ -13,22 +13,22 @@ const run = {
 const open: GateState = { ...initialGate, version: '11.0.0' };
 const closed: GateState = { ...open, phase: 'drained', cause: { by: 'run', run }, closedAt: T0, logoffAt: T0 + 60_000 };
 const who = { host: 'ws1', version: '11.0.0' };
-const wordsAt = (state: GateState, now?: number) => refusalFor(state, who, 'UTC', now)?.words;
+const wordsAt = (state: GateState, now?: number) => refusalFor(state, who, now)?.words;
 
 describe('admission', () => {
   it('lets in who has the right version, and anybody while it is not known', () => {
-    expect(refusalFor(open, who, 'UTC')).toBeUndefined();
-    expect(refusalFor(initialGate, { host: '', version: '1.0.0' }, 'UTC')).toBeUndefined();
+    expect(refusalFor(open, who)).toBeUndefined();
+    expect(refusalFor(initialGate, { host: '', version: '1.0.0' })).toBeUndefined();
   });
 
   it('names the version that is needed', () =>
-    expect(refusalFor(open, { ...who, version: '10.0.0' }, 'UTC')).toMatchObject({
+    expect(refusalFor(open, { ...who, version: '10.0.0' })).toMatchObject({
       reason: 'wrong-version',
       requiredVersion: '11.0.0',
     }));
 
   it('says why it is shut, since when, until when, and what happens next', () =>
-    expect(refusalFor(closed, who, 'UTC')).toMatchObject({
+    expect(refusalFor(closed, who)).toMatchObject({
       reason: 'gate-shut',
       closedAt: T0,
       words: [
@@ -59,16 +59,16 @@ describe('admission', () => {
   it('lets come back who was inside until the logoff', () => {
     const cause = { by: 'run', run } as const;
     const shutting: GateState = { ...open, phase: 'shutting', cause, closedAt: T0, reactionTimeMs: 1, text: '' };
-    expect(mayResume(shutting, who, 'UTC')).toBe(true);
-    expect(mayResume(closed, who, 'UTC')).toBe(false);
-    expect(mayResume(open, who, 'UTC')).toBe(true);
-    expect(mayResume(open, { ...who, version: '10.0.0' }, 'UTC')).toBe(false);
+    expect(mayResume(shutting, who)).toBe(true);
+    expect(mayResume(closed, who)).toBe(false);
+    expect(mayResume(open, who)).toBe(true);
+    expect(mayResume(open, { ...who, version: '10.0.0' })).toBe(false);
   });
 
   it('promises no time that is over', () => {
     const state = { ...closed, shutTimesMs: [120_000] };
     expect(wordsAt(state, T0)).toContainEqual({ phrase: 'open-about', until: { at: T0 + 180_000, now: T0 } });
-    const late = refusalFor(state, who, 'UTC', T0 + 10 * MINUTE_MS);
+    const late = refusalFor(state, who, T0 + 10 * MINUTE_MS);
     expect(late?.expectedAt).toBeUndefined();
     expect(late?.words).toContainEqual({
       phrase: 'over-by',
@@ -95,7 +95,7 @@ describe('admission', () => {
 
   it('sends to a person after the alarm, without an estimate', () => {
     const state: GateState = { ...closed, phase: 'confirmed', alarm: 'lease-lost', shutTimesMs: [1] };
-    const refusal = refusalFor(state, who, 'UTC', T0);
+    const refusal = refusalFor(state, who, T0);
     expect(refusal).not.toHaveProperty('expectedAt');
     expect(refusal?.words).toMatchObject([
       [{ phrase: 'updating' }, { phrase: 'overdue' }],
@@ -127,20 +127,20 @@ describe('exempt users', () => {
 
   it.each(before)('are let in while it is shut and nothing was backed up: $phase', (state) => {
     expect(admitsExempt(state)).toBe(true);
-    expect(refusalFor(state, exempt, 'UTC')).toBeUndefined();
-    expect(refusalFor(state, who, 'UTC')?.reason).toBe('gate-shut');
-    expect(mayResume(state, exempt, 'UTC')).toBe(true);
+    expect(refusalFor(state, exempt)).toBeUndefined();
+    expect(refusalFor(state, who)?.reason).toBe('gate-shut');
+    expect(mayResume(state, exempt)).toBe(true);
   });
 
   it.each(after)('are refused like everybody from the backup on: $phase', (state) => {
     expect(admitsExempt(state)).toBe(false);
-    expect(refusalFor(state, exempt, 'UTC')?.reason).toBe('gate-shut');
-    expect(mayResume(state, exempt, 'UTC')).toBe(false);
+    expect(refusalFor(state, exempt)?.reason).toBe('gate-shut');
+    expect(mayResume(state, exempt)).toBe(false);
   });
 
   it('need the right version and an open host as everybody', () => {
     const [, state = open] = before;
-    expect(refusalFor(state, { ...exempt, version: '10.0.0' }, 'UTC')?.reason).toBe('wrong-version');
+    expect(refusalFor(state, { ...exempt, version: '10.0.0' })?.reason).toBe('wrong-version');
     const start = {
       state: 'given-up',
       order: 'o',
@@ -150,6 +150,6 @@ describe('exempt users', () => {
       giveUpAt: T0,
       reason: 'X.',
     } as const;
-    expect(refusalFor({ ...state, firstStarts: { ws1: start } }, exempt, 'UTC')?.reason).toBe('host-shut');
+    expect(refusalFor({ ...state, firstStarts: { ws1: start } }, exempt)?.reason).toBe('host-shut');
   });
 });

@@ -48,7 +48,6 @@ export function endsExempt(gate: GateState, now: number): boolean {
 export function refusalFor(
   gate: GateState,
   { host, version, exempt = false }: Applicant,
-  _timeZone: string,
   now?: number,
 ): Refusal | undefined {
   const isShut = gate.phase !== 'open' && gate.phase !== 'reopening';
@@ -71,10 +70,10 @@ function whyHostShut({ firstStarts, quarantine }: GateState, host: string): Phra
  * Whether who was inside before may come back to the session: until the logoff, also through a shut gate. `now` absent: when it is not
  * known, nobody comes back to a gate that may be waiting for the last exempt users.
  */
-export function mayResume(gate: GateState, applicant: Applicant, timeZone: string, now = Infinity): boolean {
+export function mayResume(gate: GateState, applicant: Applicant, now = Infinity): boolean {
   if (gate.phase === 'shutting' || gate.phase === 'closing') return true;
   if (gate.phase === 'confirming' && applicant.exempt) return !endsExempt(gate, now);
-  return refusalFor(gate, applicant, timeZone) === undefined;
+  return refusalFor(gate, applicant) === undefined;
 }
 
 function gateShut(gate: ShutGate, now: number | undefined): Refusal {

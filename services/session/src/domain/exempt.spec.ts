@@ -79,10 +79,10 @@ describe('exempt users when the others have left early', () => {
   it('given an early backup, when the connection of one was lost, then they may come back until then', () => {
     const { state } = given(...early);
     const who = { host: '', version: '11.0.0', exempt: true };
-    expect(mayResume(state, who, 'UTC', DEADLINE - 1)).toBe(true);
-    expect(mayResume(state, who, 'UTC', DEADLINE)).toBe(false);
-    expect(mayResume(state, { ...who, exempt: false }, 'UTC', SOON)).toBe(false);
-    expect(mayResume(given(...CONFIRMED).state, who, 'UTC', SOON)).toBe(false);
+    expect(mayResume(state, who, DEADLINE - 1)).toBe(true);
+    expect(mayResume(state, who, DEADLINE)).toBe(false);
+    expect(mayResume(state, { ...who, exempt: false }, SOON)).toBe(false);
+    expect(mayResume(given(...CONFIRMED).state, who, SOON)).toBe(false);
   });
 
   it('forgets the time with the phase', () =>

@@ -71,13 +71,13 @@ describe('the first start', () => {
       const { state } = given(...givenUp);
       const who = { host: 'ts1', version: '11.1.0' };
       expect(state.phase).toBe('open');
-      expect(refusalFor(state, who, 'UTC')?.reason).toBe('host-shut');
+      expect(refusalFor(state, who)?.reason).toBe('host-shut');
       const proven = given(...givenUp).when({ ...firstStart(), at: DEADLINE + HOUR_MS } as ReturnType<
         typeof firstStart
       >);
       expect(types(proven.events)).toEqual(['first-start-proven']);
       expect(hasAlarm(proven.state)).toBe(false);
-      expect(refusalFor(proven.state, who, 'UTC')).toBeUndefined();
+      expect(refusalFor(proven.state, who)).toBeUndefined();
     });
 
     it('does not hold up the others', () => {

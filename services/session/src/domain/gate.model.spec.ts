@@ -49,7 +49,7 @@ class Witness implements Scene {
 
   enter(exempt: boolean): void {
     const version = this.state.version || '1.0.0';
-    if (refusalFor(this.state, { host: '', version, exempt }, 'UTC') === undefined) this.inside[who(exempt)]++;
+    if (refusalFor(this.state, { host: '', version, exempt }) === undefined) this.inside[who(exempt)]++;
     this.checkInside();
   }
 
@@ -124,7 +124,7 @@ class Witness implements Scene {
   private checkQuarantine(before: GateState, command: GateCommand): void {
     for (const host of Object.keys(before.quarantine ?? {})) {
       if (this.state.quarantine?.[host] !== undefined) {
-        must(refusalFor(this.state, { host, version: this.state.version }, 'UTC') !== undefined, `${host} lets in`);
+        must(refusalFor(this.state, { host, version: this.state.version }) !== undefined, `${host} lets in`);
         must(hasAlarm(this.state), `${host} is quarantined without an alarm`);
         continue;
       }
@@ -169,7 +169,7 @@ class Witness implements Scene {
       const isReleased = this.state.quarantine?.[host] === undefined;
       const isFree = isReleased && (start === undefined || start.state === 'proven');
       for (const exempt of [false, true]) {
-        const letIn = refusalFor(this.state, { host, version, exempt }, 'UTC') === undefined;
+        const letIn = refusalFor(this.state, { host, version, exempt }) === undefined;
         must(letIn === (isFree && (!shut || (exempt && early))), `${host} ${exempt}: ${letIn} in ${this.state.phase}`);
       }
     }
