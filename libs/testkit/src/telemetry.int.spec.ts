@@ -5,6 +5,7 @@ import { findFreePorts } from './free-ports.js';
 import { createRecorder } from './recorder.js';
 import { createSmallCatalog } from './small-catalog.js';
 import { startStack, type Stack } from './stack.js';
+import { until } from './until.js';
 
 /** Where traces go: answers each export as a collector does. */
 async function startCollector(): Promise<{
@@ -52,11 +53,15 @@ describe('telemetry that is configured', () => {
     const { envelope } = await stack.seen('TokenRevoked');
     expect(envelope.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
 
-    const metrics = await (await fetch(metricsUrl)).text();
+    // The event is seen before whoever published it knows that it was taken.
+    let metrics = '';
+    await until(async () => {
+      metrics = await (await fetch(metricsUrl)).text();
+      return metrics.includes('lastcall_events_published_total');
+    }, 'the publication to be counted');
     expect(metrics).toMatch(
       /lastcall_rpc_total\{.*method="\/lastcall\.identity\.v1\.TokenService\/RevokeToken",code="OK".*\} 1/,
     );
-    expect(metrics).toContain('lastcall_events_published_total');
     expect(metrics).toContain('lastcall_outbox_pending');
 
     await stack.stop();

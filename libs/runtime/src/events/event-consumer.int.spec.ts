@@ -30,7 +30,13 @@ afterEach(async () => {
 });
 
 const nothing = () => Promise.resolve();
-const others = { HostUpdated: nothing, InstallationUpdated: nothing, InstallationRolledBack: nothing };
+const others = {
+  HostUpdated: nothing,
+  InstallationUpdated: nothing,
+  InstallationRolledBack: nothing,
+  InstallationQuarantined: nothing,
+  RunFinished: nothing,
+};
 
 function consumerOf(handlers: EventHandlers, telemetry: Telemetry = noTelemetry): EventConsumer {
   return createEventConsumer({
