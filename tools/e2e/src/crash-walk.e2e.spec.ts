@@ -79,8 +79,11 @@ function suite(pair: Pair): void {
         alarm: false,
         shutHosts: {},
       });
-      const { installation } = await world.services.catalog.getInstallation({ name: NAME });
-      expect(installation?.installedVersion).toBe(version);
+      // What a process had in hand when it was killed comes again when the bus has waited for its word.
+      await until(async () => {
+        const { installation } = await world.services.catalog.getInstallation({ name: NAME });
+        return installation?.installedVersion === version;
+      }, `the catalog to know of ${version}`);
     }
 
     it.each(GOOD)('goes on to the end when it is killed at %s', async (event) => {
