@@ -12,8 +12,8 @@ export interface SlowReader {
   readonly user: string;
   /** Reads what has waited, to the end of the stream. */
   readAgain(): Promise<LateReading>;
-  /** Attaches again with its token, and reads. */
-  comeBack(): Promise<{ readonly same: boolean; readonly notice: string }>;
+  /** Attaches again with its token, and reads until it knows the newest message, which is in the welcome or after it. */
+  comeBack(newest: string): Promise<{ readonly same: boolean; readonly told: boolean }>;
   /** Says goodbye; resolves at the end of the stream. */
   leave(): Promise<void>;
   close(): void;
@@ -52,11 +52,12 @@ async function attachSlowReader(place: Place, number: number): Promise<SlowReade
   return {
     user,
     readAgain: () => session.readToEnd(),
-    comeBack: async () => {
+    comeBack: async (newest) => {
       session = openSession(line, place);
       session.stream.makeRoom(ROOM_BYTES);
       const welcome = await session.hello(user, first.resumeToken);
-      return { same: welcome.session === first.session, notice: welcome.notice?.notice ?? '' };
+      const told = welcome.notice?.notice === newest || (await session.hears(newest));
+      return { same: welcome.session === first.session, told };
     },
     leave: async () => {
       session.say({ $case: 'goodbye', value: {} });
@@ -70,6 +71,8 @@ interface OpenSession {
   readonly stream: LineStream;
   say(message: Up): void;
   hello(user: string, resumeToken: string): Promise<sessionV1.Welcome>;
+  /** False: the notice did not come. */
+  hears(notice: string): Promise<boolean>;
   readToEnd(): Promise<LateReading>;
 }
 
@@ -92,6 +95,13 @@ function openSession(line: FrameLine, { installation, credential }: Place): Open
       const first = heard.shift();
       if (first?.$case === 'welcome') return first.value;
       throw new Error(`${user} was not welcomed: ${JSON.stringify(first)}`);
+    },
+    hears: (notice) => {
+      const hasCome = () => heard.some((message) => message.$case === 'notice' && message.value.notice === notice);
+      return stream.until('a notice', hasCome).then(
+        () => true,
+        () => false,
+      );
     },
     readToEnd: async () => {
       stream.makeRoom(ROOM_BYTES);
