@@ -13,8 +13,9 @@ import {
   usersWereTreatedWell,
   type Check,
 } from './evidence.js';
-import { addHost, databaseFile, HOSTS, INSTALLATION, LATE, startAgent, type Site } from './site.js';
+import { addHost, databaseFile, HOSTS, INSTALLATION, LATE, startAgent } from './site.js';
 import type { Stage } from './stage.js';
+import type { Play } from './play.js';
 import { createUsers, type User } from './users.js';
 import { sendWave } from './wave.js';
 
@@ -29,12 +30,6 @@ const SUPPORT = 'jan-4';
 const BUSY = 'dora-2';
 const HOLD_MINUTES = 5;
 const ZONE = 'Europe/Berlin';
-
-export interface Play {
-  readonly stage: Stage;
-  readonly site: Site;
-  readonly releases: Readonly<Record<'11.0.0' | '11.1.0' | '11.2.0', string>>;
-}
 
 export interface Opened {
   readonly users: readonly User[];

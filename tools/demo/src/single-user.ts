@@ -1,6 +1,6 @@
 import { check, currentVersion, readData, type Check } from './evidence.js';
 import { addHost, hostDir } from './site.js';
-import type { Play } from './acts.js';
+import type { Play } from './play.js';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

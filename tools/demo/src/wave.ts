@@ -1,5 +1,5 @@
 import { until } from '@lastcall/testkit';
-import type { Play } from './acts.js';
+import type { Play } from './play.js';
 import { check, currentVersion, type Check } from './evidence.js';
 import { addHost, INSTALLATION, stopEncore } from './site.js';
 import type { Stage } from './stage.js';

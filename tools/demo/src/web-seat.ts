@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
-import type { Play } from './acts.js';
+import type { Play } from './play.js';
 import { check, currentVersion, readData, type Check } from './evidence.js';
 import { hostDir, stopEncore } from './site.js';
 import type { Stage } from './stage.js';
