@@ -13,6 +13,8 @@ import { readCpuMs, readMemory } from './process-usage.js';
 
 const PRODUCT = 'files';
 const AGENT = join(ROOT, 'services/agent/bin/lastcall-agent.js');
+/** A container often has no other user, and the release that is measured has no commands. */
+const AS_ROOT_TOO = { LASTCALL_AGENT_ALLOW_ROOT: '1' };
 
 export interface Files {
   readonly count: number;
@@ -80,7 +82,7 @@ export async function addHost(bench: Bench, lastcall: Lastcall, id: string): Pro
   const { token } = await installer.createJoinToken({ parent, hostId: 'server', role, validMinutes: 60 });
   const dataDir = join(bench.dir, id);
   const addr = lastcall.addressOf('installer');
-  await finished(startNode([AGENT, 'join', '--data', dataDir, '--addr', addr, '--token', token]), 'join');
+  await finished(startNode([AGENT, 'join', '--data', dataDir, '--addr', addr, '--token', token], AS_ROOT_TOO), 'join');
   return { dataDir };
 }
 
@@ -105,7 +107,7 @@ const STEPS = ['metadata', 'download', 'build'];
 /** The agent stages and, because it is the same command, installs: a product without commands. What is measured ends with the staging. */
 export async function stage({ dataDir }: StagingHost, version: string): Promise<Staged> {
   const args = [...FLAGS, AGENT, 'install', '--data', dataDir, '--version', version];
-  const agent = startChild(process.execPath, args);
+  const agent = startChild(process.execPath, args, AS_ROOT_TOO);
   const steps: Record<string, number> = {};
   let usage = { cpuMs: 0, peakMib: 0 };
   agent.onLine((line) => {
