@@ -9,7 +9,6 @@ export * from './service-definition.js';
 export * from './session-policy.js';
 export * from './status.js';
 export * from './subjects.js';
-export * from './pack.js';
 export * from './tree.js';
 export * from './wire.js';
 

@@ -1,4 +1,5 @@
 export * from './open-store.js';
+export * from './pages-of.js';
 export type * from './store-options.js';
 export * from './port.js';
 export type { TraceContext } from './say.js';

@@ -1,6 +1,7 @@
 import { formatName, sessionV1 } from '@lastcall/contracts';
 import { RejectedError, type RunSpec } from '@lastcall/kernel';
 import type { Duty, ServiceContext } from '@lastcall/runtime';
+import { pagesOf } from '@lastcall/store';
 import { GATED, specOf, type Documents } from './documents.js';
 import type { SchedulerSettings } from './settings.js';
 
@@ -46,17 +47,9 @@ export function createLeaseRenewer(context: ServiceContext<SchedulerSettings>, {
 }
 
 async function* gatedRuns(runs: Documents['runs']): AsyncGenerator<readonly RunSpec[]> {
-  let pageToken: string | undefined;
-  do {
-    const page = await runs.query({
-      index: GATED,
-      where: { gated: true },
-      limit: PAGE,
-      ...(pageToken && { pageToken }),
-    });
-    yield page.items.map(({ data }) => specOf(data.state)).filter((spec) => spec !== undefined);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
+  for await (const page of pagesOf(runs, { index: GATED, where: { gated: true }, limit: PAGE })) {
+    yield page.map(({ data }) => specOf(data.state)).filter((spec) => spec !== undefined);
+  }
 }
 
 /** What was answered, without the nothings. */

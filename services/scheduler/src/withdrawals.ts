@@ -1,7 +1,7 @@
 import type { EventEnvelope, EventMessage } from '@lastcall/contracts';
 import { formatName } from '@lastcall/contracts';
 import type { ServiceContext } from '@lastcall/runtime';
-import type { Document } from '@lastcall/store';
+import { pagesOf, type Document } from '@lastcall/store';
 import { INSTALLING, PLANNED, type Documents, type JobDocument } from './documents.js';
 import { canBeCancelled } from './domain/run.js';
 import { jobChange } from './job-change.js';
@@ -19,7 +19,7 @@ export interface Withdrawals {
 }
 
 interface WithdrawalParts {
-  readonly context: ServiceContext<SchedulerSettings>;
+  readonly context: Pick<ServiceContext<SchedulerSettings>, 'audit' | 'log'>;
   readonly documents: Documents;
   readonly runs: Runs;
 }
@@ -41,7 +41,7 @@ export function createWithdrawals(parts: WithdrawalParts): Withdrawals {
 }
 
 /** One sentence for the owners of jobs and for whoever looks at a run. */
-export function withdrawnText({ version, reason }: { readonly version: string; readonly reason: string }): string {
+function withdrawnText({ version, reason }: { readonly version: string; readonly reason: string }): string {
   return `the release ${version} was withdrawn: ${reason}`;
 }
 
@@ -65,14 +65,9 @@ async function disableJobs(
     );
   };
   const where = { product, planned_version: version };
-  // Those that were disabled leave the index. One that somebody has enabled meanwhile finds no release when it is due.
-  for (let last = ''; ;) {
-    const { items } = await jobs.query({ index: PLANNED, where, limit: PAGE });
-    const [first] = items;
-    if (!first || first.id === last) return;
-    last = first.id;
-    for (const found of items) await stop(found);
-  }
+  // One that somebody enables meanwhile finds no release when it is due.
+  for await (const page of pagesOf(jobs, { index: PLANNED, where, limit: PAGE }))
+    for (const found of page) await stop(found);
 }
 
 async function cancelRuns(
@@ -80,13 +75,8 @@ async function cancelRuns(
   { product, version }: EventMessage<'ReleaseWithdrawn'>,
   because: string,
 ): Promise<void> {
-  let pageToken: string | undefined;
-  do {
-    const page = await documents.runs.query({
-      ...{ index: INSTALLING, where: { product, version }, limit: PAGE },
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    for (const { id, data } of page.items.filter(({ data: { state } }) => canBeCancelled(state))) {
+  for await (const page of pagesOf(documents.runs, { index: INSTALLING, where: { product, version }, limit: PAGE })) {
+    for (const { id, data } of page.filter(({ data: { state } }) => canBeCancelled(state))) {
       const resource = formatName('run', { installation: data.installation, run: id });
       await context.audit({ actor: BY, method: CANCEL, resource, reason: because });
       // Refused when it has begun to install meanwhile: it ends with an outcome by itself.
@@ -96,6 +86,5 @@ async function cancelRuns(
         'the release of a run was withdrawn',
       );
     }
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
+  }
 }

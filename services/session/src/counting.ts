@@ -1,4 +1,4 @@
-import type { Document } from '@lastcall/store';
+import { pagesOf, type Document } from '@lastcall/store';
 import { BY_INSTALLATION, BY_SESSION, EXEMPT, type Documents, type SessionDocument } from './documents.js';
 
 /*
@@ -24,12 +24,9 @@ export async function countUsers(documents: Documents, installation: string): Pr
 
 async function countOneByOne({ sessions }: Documents, installation: string): Promise<number> {
   let count = 0;
-  let token: { pageToken?: string } = {};
-  do {
-    const page = await sessions.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
-    count += page.items.filter(({ data }) => data.exempt !== true).length;
-    token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-  } while (token.pageToken !== undefined);
+  for await (const page of pagesOf(sessions, { index: BY_INSTALLATION, where: { installation }, limit: PAGE })) {
+    count += page.filter(({ data }) => data.exempt !== true).length;
+  }
   return count;
 }
 

@@ -10,7 +10,7 @@ import {
 import type { RunSpec } from '@lastcall/kernel';
 import { evolveGate } from './domain/gate-evolve.js';
 import type { GateEvent } from './domain/gate-messages.js';
-import { holderOf, isForAll, shutHostsOf, type FirstStart, type GateState } from './domain/gate-state.js';
+import { holderOf, shutHostsOf, type FirstStart, type GateState } from './domain/gate-state.js';
 
 /*
  * What the gate's decisions tell the other services. A gate that a person shut or opened concerns nobody but users; only what is
@@ -19,8 +19,9 @@ import { holderOf, isForAll, shutHostsOf, type FirstStart, type GateState } from
 
 export function eventsFor(before: GateState, events: readonly GateEvent[]): OutgoingEvent[] {
   let gate = before;
+  const staysShut = events.some(({ type }) => type === 'quarantined');
   return events.flatMap((event) => {
-    const said = eventFor(gate, event);
+    const said = event.type === 'answered' ? [gateReopened(gate, event, staysShut)] : eventFor(gate, event);
     gate = evolveGate(gate, event);
     return said;
   });
@@ -28,7 +29,6 @@ export function eventsFor(before: GateState, events: readonly GateEvent[]): Outg
 
 function eventFor(gate: GateState, event: GateEvent): OutgoingEvent[] {
   if (event.type === 'shut') return event.cause.by === 'run' ? [gateClosed(event.cause.run, event.epoch)] : [];
-  if (event.type === 'answered') return [gateReopened(gate, event)];
   if (event.type === 'first-starts-asked') return firstStartOrders(event.starts);
   if (event.type === 'first-start-proven') return firstStartProven(gate, event.host);
   const spec = holderOf(gate);
@@ -66,19 +66,21 @@ function summaryOf({ holds, counts }: Extract<GateEvent, { type: 'drained' }>): 
   return { ...counts, holds, lost: Math.max(0, told - left - ended) };
 }
 
-function gateReopened(gate: GateState, event: Extract<GateEvent, { type: 'answered' }>): OutgoingEvent {
-  const { answer, epoch, closedAt } = event;
+/** `staysShut`: for everybody, because nobody can say which hosts are at fault, or it is the one that all the others need. */
+function gateReopened(
+  gate: GateState,
+  { answer, epoch, closedAt }: Extract<GateEvent, { type: 'answered' }>,
+  staysShut: boolean,
+): OutgoingEvent {
   const { run, outcome, failure } = answer;
   const shutHosts = shutHostsOf(gate);
-  // Nobody can say which, or the one that all the others need.
-  const stays = epoch > 0 && outcome === 'quarantined' && isForAll(run, Object.keys(gate.quarantine ?? {}));
   const message = eventsV1.GateReopened.fromPartial({
     run: runSpecToWire(run),
     epoch,
     outcome: runOutcome.toWire(outcome),
     version: gate.version,
     failure: failure && failureToWire(failure),
-    shutHosts: stays ? { ...quarantinedHosts(run, failure?.message ?? ''), ...shutHosts } : { ...shutHosts },
+    shutHosts: staysShut ? { ...quarantinedHosts(run, failure?.message ?? ''), ...shutHosts } : { ...shutHosts },
     closedAt: closedAt === undefined ? undefined : atToDate(closedAt),
   });
   return outgoing('GateReopened', run.installation, message);

@@ -1,4 +1,4 @@
-import type { Document } from '@lastcall/store';
+import { pagesOf, type Document } from '@lastcall/store';
 import { countSessionsOfUsers } from './counting.js';
 import { BY_INSTALLATION, type Documents, type SessionDocument } from './documents.js';
 import type { Presence } from './presence.js';
@@ -55,13 +55,11 @@ async function countRacers({ documents, presence, sightings }: InsideParts, inst
 
 async function newestDocuments({ sessions }: Documents, installation: string, from: number) {
   const range = { field: 'created_at', from };
+  const query = { index: BY_INSTALLATION, where: { installation }, range, order: 'descending', limit: PAGE } as const;
   const newest: Document<SessionDocument>[] = [];
-  let token: { pageToken?: string } = {};
-  do {
-    const query = { index: BY_INSTALLATION, where: { installation }, range, order: 'descending', limit: PAGE } as const;
-    const page = await sessions.query({ ...query, ...token });
-    newest.push(...page.items.filter(({ data }) => data.exempt !== true));
-    token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-  } while (token.pageToken !== undefined && newest.length < RACERS);
+  for await (const page of pagesOf(sessions, query)) {
+    newest.push(...page.filter(({ data }) => data.exempt !== true));
+    if (newest.length >= RACERS) break;
+  }
   return newest;
 }

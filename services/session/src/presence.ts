@@ -1,6 +1,6 @@
 import { Fault, randomId, type Clock } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
-import type { Document } from '@lastcall/store';
+import { pagesOf, type Document } from '@lastcall/store';
 import { newestAttachment } from './counting.js';
 import {
   BY_INSTALLATION,
@@ -147,14 +147,11 @@ export class Presence implements Clock {
   async removeOrphans(installation: string): Promise<void> {
     const { sessions } = this.options.documents;
     const alive = new Map<string, boolean>();
-    let token: { pageToken?: string } = {};
-    do {
-      const page = await sessions.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
+    for await (const page of pagesOf(sessions, { index: BY_INSTALLATION, where: { installation }, limit: PAGE })) {
       const orphans: Document<SessionDocument>[] = [];
-      for (const item of page.items) if (await this.isOrphan(alive, item.id, item.data)) orphans.push(item);
+      for (const item of page) if (await this.isOrphan(alive, item.id, item.data)) orphans.push(item);
       if (orphans.length > 0) await this.removeBuried(orphans);
-      token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-    } while (token.pageToken !== undefined);
+    }
   }
 
   /** A session that has come back elsewhere is not over. */

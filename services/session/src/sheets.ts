@@ -1,4 +1,5 @@
 import { DAY_MS, randomId } from '@lastcall/kernel';
+import { pagesOf } from '@lastcall/store';
 import { BY_EPOCH, BY_RUN, KEPT, type Documents, type SheetDocument } from './documents.js';
 import { countsOf, enter, type Attendance, type AttendanceBook, type Fact } from './domain/attendance.js';
 import type { Drain } from './domain/drain.js';
@@ -93,13 +94,8 @@ export class Sheets {
     where: Readonly<Record<string, string | number>>,
     range?: { readonly field: string; readonly from: number },
   ): AsyncIterable<{ readonly id: string; readonly data: SheetDocument }> {
-    let token: { pageToken?: string } = {};
-    do {
-      const query = { index, where, limit: PAGE, ...(range && { range }), ...token };
-      const page = await this.options.documents.sheets.query(query);
-      yield* page.items;
-      token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-    } while (token.pageToken !== undefined);
+    const query = { index, where, limit: PAGE, ...(range && { range }) };
+    for await (const page of pagesOf(this.options.documents.sheets, query)) yield* page;
   }
 
   /** Removes what nobody asks for any more. */

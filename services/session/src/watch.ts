@@ -1,5 +1,6 @@
 import type { Bus, Subscription } from '@lastcall/bus';
 import type { Logger } from '@lastcall/runtime';
+import { pagesOf } from '@lastcall/store';
 import { CHANGED, type Documents } from './documents.js';
 import type { GateRecord } from './gates.js';
 
@@ -73,12 +74,9 @@ export class Watch {
     if (this.newest.size === 0) return;
     const from = (this.seenUntil || now) - OVERLAP_MS;
     const range = { field: 'changed_at', from };
-    let token: { pageToken?: string } = {};
-    do {
-      const page = await this.options.documents.gates.query({ index: CHANGED, range, limit: PAGE, ...token });
-      for (const record of page.items) if (this.newest.has(record.id)) this.see(record);
-      token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-    } while (token.pageToken !== undefined);
+    for await (const page of pagesOf(this.options.documents.gates, { index: CHANGED, range, limit: PAGE })) {
+      for (const record of page) if (this.newest.has(record.id)) this.see(record);
+    }
     this.seenUntil = now;
   }
 

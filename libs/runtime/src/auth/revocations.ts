@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@lastcall/kernel';
 import type { Bus, Subscription } from '@lastcall/bus';
-import type { Collection, Store } from '@lastcall/store';
+import { pagesOf, type Collection, type Store } from '@lastcall/store';
 import type { LifecyclePart } from '../lifecycle.js';
 import type { Logger } from '../logging.js';
 import { createPoller, type Timers } from '../duties/timers.js';
@@ -95,20 +95,13 @@ async function readSince(
   marks: Map<string, number>,
 ): Promise<number> {
   let newest = 0;
-  let pageToken: string | undefined;
-  do {
-    const page = await documents.query({
-      index: 'revoked',
-      range: { field: 'revokedAt', from },
-      limit: PAGE,
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    for (const { id, data } of page.items) {
+  const query = { index: 'revoked', range: { field: 'revokedAt', from }, limit: PAGE };
+  for await (const page of pagesOf(documents, query)) {
+    for (const { id, data } of page) {
       marks.set(id, data.expiresAt);
       newest = Math.max(newest, data.revokedAt);
     }
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
+  }
   return newest;
 }
 

@@ -19,7 +19,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const PREFIX = 'LASTCALL_';
 
-/** Variables of other programs of ours (the SDK, the agent, the tests) and of the reading itself. */
+/** Variables of other programs of ours (the SDK, the command line, the agent, the tests) and of the reading itself. */
 const OTHERS = new Set([
   'ADDR',
   'TOKEN_FILE',
@@ -27,6 +27,9 @@ const OTHERS = new Set([
   'HOST',
   'FIRST_START_CODE',
   'SEAT',
+  'KEYS',
+  'KEYS_PASSPHRASE',
+  'KEYS_NEW_PASSPHRASE',
   'AGENT_ALLOW_ROOT',
   'CONFIG_DIR',
   'REQUIRE_BACKENDS',

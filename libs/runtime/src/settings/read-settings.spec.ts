@@ -89,6 +89,10 @@ describe('readSettings', () => {
       'INSTALLATION',
       'HOST',
       'FIRST_START_CODE',
+      'SEAT',
+      'KEYS',
+      'KEYS_PASSPHRASE',
+      'KEYS_NEW_PASSPHRASE',
       'REQUIRE_BACKENDS',
       'TEST_NATS_URL',
     ];

@@ -40,7 +40,8 @@ const CODES: Readonly<Record<string, number>> = {
 export function findProgram(folder: string): readonly string[] {
   try {
     const { program } = JSON.parse(readFileSync(join(folder, 'seat.json'), 'utf8')) as { program?: unknown };
-    if (Array.isArray(program) && program.every((part) => typeof part === 'string')) return program;
+    if (Array.isArray(program) && program.length > 0 && program.every((part) => typeof part === 'string'))
+      return program;
   } catch (cause) {
     const message = `${folder || 'the seat'} is no single seat: make it one with "lastcall-agent seat init", and name it (LASTCALL_SEAT)`;
     throw new CallError(CODE.notFound, message, { reason: 'NO_SEAT' }, { cause });
@@ -129,8 +130,18 @@ function followLines(stream: NodeJS.ReadableStream, onLine: (said: Said) => void
   stream.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) onLine(JSON.parse(line) as Said);
+    for (const said of lines.map(parseLine)) if (said) onLine(said);
   });
+}
+
+/** Undefined for a line for people, or one that was cut off: an application must not end by it. */
+function parseLine(line: string): Said | undefined {
+  try {
+    const said: unknown = JSON.parse(line);
+    return typeof said === 'object' && said !== null ? (said as Said) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function refusal(said: Said): CallError {

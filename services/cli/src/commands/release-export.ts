@@ -56,9 +56,9 @@ async function exportTo(work: Work, options: ExportOptions, folder: string): Pro
 async function offeredVersions({ services }: Work, product: string, channel: string): Promise<ReadonlySet<string>> {
   const { channels } = await services.catalog.listChannels({ parent: formatName('product', { product }) });
   const newest = channels.find(({ name }) => lastPart(name) === channel)?.version ?? '';
-  if (newest === '')
-    throw new UsageError(`channel ${channel} of ${product} offers no release; name another with --channel`);
   const published = (await releasesOf(services, product)).filter((r) => releaseStateWord(r.state) === 'published');
   const versions = published.map(({ version }) => version);
-  return new Set(versions.slice(versions.indexOf(newest)));
+  const at = versions.indexOf(newest);
+  if (at < 0) throw new UsageError(`channel ${channel} of ${product} offers no release; name another with --channel`);
+  return new Set(versions.slice(at));
 }

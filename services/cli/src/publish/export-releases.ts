@@ -4,11 +4,10 @@ import { CallError, CODE, type Connection } from '@lastcall/sdk';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import * as http from 'node:http';
-import * as https from 'node:https';
-import { dirname, join } from 'node:path';
+import type { Agent } from 'node:http';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { UsageError } from '../failures.js';
+import { catalogAgent, getFile, readFileOf } from './catalog-http.js';
 import { inParallel } from './in-parallel.js';
 
 /*
@@ -28,7 +27,8 @@ export interface ExportedReleases {
 
 interface Door {
   readonly connection: Connection;
-  readonly agent: http.Agent;
+  readonly agent: Agent;
+  /** Absolute. */
   readonly folder: string;
   fetchedBytes: number;
 }
@@ -39,7 +39,6 @@ interface Blob {
 }
 
 const AT_ONCE = 4;
-const SILENCE_MS = 60_000;
 const MAX_METADATA_BYTES = 16 * 2 ** 20;
 const MAX_ROOTS = 1_024;
 
@@ -52,19 +51,16 @@ export async function exportReleases(
   offered: Offered,
   onBlobs: (count: number, bytes: number) => { add(bytes: number): void; done(): void },
 ): Promise<ExportedReleases> {
-  if (connection.catalogUrl === '') {
-    throw new UsageError('where blobs are is unknown: set LASTCALL_CATALOG_URL (http://host:port)');
-  }
-  const web = connection.catalogUrl.startsWith('https:') ? https : http;
-  const agent = new web.Agent({ keepAlive: true, maxSockets: AT_ONCE, ...connection.tls });
-  const door: Door = { connection, agent, folder, fetchedBytes: 0 };
+  const agent = catalogAgent(connection, AT_ONCE);
+  const door: Door = { connection, agent, folder: resolve(folder), fetchedBytes: 0 };
   try {
     const timestamp = await read(door, 'tuf/timestamp.json');
     const metadata = await readMetadata(door, timestamp, offered);
     const targets = [...metadata.values()].flatMap((bytes) => targetsOf(bytes, offered));
     await inParallel(AT_ONCE, targets, (target) => fetchBlob(door, target.path, target));
     const blobs = await blobsOf(door, targets);
-    const bar = onBlobs(blobs.length, blobs.reduce((sum, { size }) => sum + size, 0)); // prettier-ignore
+    const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
+    const bar = onBlobs(blobs.length, bytes);
     await inParallel(AT_ONCE, blobs, async (blob) => {
       await fetchBlob(door, `blobs/${blob.sha256}`, blob);
       bar.add(blob.size);
@@ -128,25 +124,18 @@ function targetsOf(bytes: Buffer, offered: Offered): ExportedTarget[] {
   };
   return Object.entries(signedPart(bytes).targets ?? {})
     .filter(([path]) => isOffered(path))
-    .map(
-      ([
-        path,
-        {
-          length: size,
-          hashes: { sha256 },
-        },
-      ]) => {
-        const slash = path.lastIndexOf('/') + 1;
-        return { path: `tuf/targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`, sha256, size };
-      },
-    );
+    .map(([path, { length: size, hashes }]) => {
+      const slash = path.lastIndexOf('/') + 1;
+      const { sha256 } = hashes;
+      return { path: `tuf/targets/${path.slice(0, slash)}${sha256}.${path.slice(slash)}`, sha256, size };
+    });
 }
 
 /** Every file of every tree, once. */
-async function blobsOf({ folder }: Door, targets: readonly ExportedTarget[]): Promise<readonly Blob[]> {
+async function blobsOf(door: Door, targets: readonly ExportedTarget[]): Promise<readonly Blob[]> {
   const blobs = new Map<string, Blob>();
   for (const { path } of targets.filter((target) => target.path.endsWith('.tree.json'))) {
-    const tree = parseTree(await readFile(join(folder, path)));
+    const tree = parseTree(await readFile(placeOf(door, path)));
     if (isRejected(tree)) throw new CallError(CODE.dataLoss, `${path} of the catalog is no tree: ${tree.message}`);
     for (const { sha256, size } of tree.files) blobs.set(sha256, { sha256, size });
   }
@@ -176,25 +165,19 @@ async function removeOthers(folder: string, offered: Offered): Promise<void> {
 }
 
 async function read(door: Door, path: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of (await request(door, path)) as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_METADATA_BYTES) throw new CallError(CODE.dataLoss, `${path} of the catalog is too large`);
-    chunks.push(chunk);
-  }
-  door.fetchedBytes += bytes;
-  return Buffer.concat(chunks);
+  const bytes = await readFileOf(door.connection, door.agent, path, MAX_METADATA_BYTES);
+  door.fetchedBytes += bytes.byteLength;
+  return bytes;
 }
 
 async function fetchBlob(door: Door, path: string, { sha256, size }: Blob): Promise<void> {
-  const file = join(door.folder, path);
+  const file = placeOf(door, path);
   // It got its name only after it was hashed.
   if ((await stat(file).catch(() => undefined))?.size === size) return;
   const source = path.startsWith('blobs/') ? path : `blobs/${sha256}`;
   await writeBeside(file, async (beside) => {
     const hash = createHash('sha256');
-    const response = await request(door, source);
+    const response = await getFile(door.connection, door.agent, source);
     response.on('data', (chunk: Buffer) => {
       hash.update(chunk);
       door.fetchedBytes += chunk.byteLength;
@@ -204,8 +187,15 @@ async function fetchBlob(door: Door, path: string, { sha256, size }: Blob): Prom
   });
 }
 
-function keep({ folder }: Door, path: string, bytes: Buffer): Promise<void> {
-  return writeBeside(join(folder, path), async (beside) => {
+/** Paths come from the catalog's metadata, which nobody has verified here: none may lead out of the folder. */
+function placeOf({ folder }: Door, path: string): string {
+  const file = resolve(folder, path);
+  if (relative(folder, file).split(sep)[0] !== '..') return file;
+  throw new CallError(CODE.dataLoss, `the catalog names ${JSON.stringify(path)}, which leads out of the folder`);
+}
+
+async function keep(door: Door, path: string, bytes: Buffer): Promise<void> {
+  await writeBeside(placeOf(door, path), async (beside) => {
     const handle = await open(beside, 'w');
     try {
       await handle.writeFile(bytes);
@@ -226,25 +216,4 @@ async function writeBeside(file: string, write: (beside: string) => Promise<void
   } finally {
     await rm(beside, { force: true });
   }
-}
-
-async function request({ connection, agent }: Door, path: string): Promise<http.IncomingMessage> {
-  const { catalogUrl, credential } = connection;
-  const web = catalogUrl.startsWith('https:') ? https : http;
-  const headers = { authorization: `Bearer ${credential()}` };
-  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-    const sent = web.get(`${catalogUrl}/${path}`, { agent, headers, timeout: SILENCE_MS }, resolve);
-    sent.on('timeout', () => sent.destroy(new Error('the server was silent for a minute')));
-    sent.on('error', (cause) => reject(new CallError(CODE.unavailable, `${path}: ${cause.message}`, {}, { cause })));
-  });
-  const { statusCode = 0 } = response;
-  if (statusCode === 200) return response;
-  response.resume();
-  throw new CallError(codeOf(statusCode), `${path} was answered with HTTP ${statusCode}`);
-}
-
-function codeOf(status: number): number {
-  if (status === 401) return CODE.unauthenticated;
-  if (status === 403) return CODE.permissionDenied;
-  return status === 404 ? CODE.notFound : CODE.unavailable;
 }

@@ -1,12 +1,11 @@
 import { backoffMs } from '@lastcall/kernel';
 import { CallError, CODE, type Connection } from '@lastcall/sdk';
 import { createReadStream } from 'node:fs';
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type * as http from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { UsageError } from '../failures.js';
+import { catalogAgent, codeOfStatus, SILENCE_MS, webOf } from './catalog-http.js';
 import { inParallel } from './in-parallel.js';
 
 /*
@@ -23,19 +22,13 @@ export interface Blob {
 
 const AT_ONCE = 4;
 const ATTEMPTS = 5;
-/** Of silence, not of the whole upload. */
-const SILENCE_MS = 60_000;
 
 export async function uploadBlobs(
   connection: Connection,
   blobs: readonly Blob[],
   sent: (bytes: number) => void,
 ): Promise<void> {
-  if (connection.catalogUrl === '') {
-    throw new UsageError('where blobs go is unknown: set LASTCALL_CATALOG_URL (http://host:port)');
-  }
-  const web = connection.catalogUrl.startsWith('https:') ? https : http;
-  const agent = new web.Agent({ keepAlive: true, maxSockets: AT_ONCE, ...connection.tls });
+  const agent = catalogAgent(connection, AT_ONCE);
   try {
     await inParallel(AT_ONCE, blobs, (blob) => uploadWithRepeats(connection, agent, blob, sent));
   } finally {
@@ -70,14 +63,14 @@ function unreachable(cause: unknown): CallError {
 
 /** Undefined when the blob is there. */
 async function upload(
-  { catalogUrl, credential }: Connection,
+  connection: Connection,
   agent: http.Agent,
   { sha256, size, source }: Blob,
   sent: (bytes: number) => void,
 ): Promise<CallError | undefined> {
-  const web = catalogUrl.startsWith('https:') ? https : http;
-  const headers = { authorization: `Bearer ${credential()}`, 'content-length': size };
-  const request = web.request(`${catalogUrl}/blobs/${sha256}`, { method: 'PUT', agent, headers, timeout: SILENCE_MS });
+  const headers = { authorization: `Bearer ${connection.credential()}`, 'content-length': size };
+  const options = { method: 'PUT', agent, headers, timeout: SILENCE_MS };
+  const request = webOf(connection).request(`${connection.catalogUrl}/blobs/${sha256}`, options);
   request.on('timeout', () => request.destroy(new Error('the server was silent for a minute')));
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
     request.on('response', resolve);
@@ -107,7 +100,7 @@ async function judge(response: http.IncomingMessage, sha256: string): Promise<Ca
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return undefined;
   const { reason = '', message = `HTTP ${status}` } = readBody(text);
-  return new CallError(codeOf(status), `blob ${sha256}: ${message}`, { reason });
+  return new CallError(codeOfStatus(status), `blob ${sha256}: ${message}`, { reason });
 }
 
 function readBody(text: string): { reason?: string; message?: string } {
@@ -116,13 +109,4 @@ function readBody(text: string): { reason?: string; message?: string } {
   } catch {
     return {}; // Some proxy's page; the status says enough.
   }
-}
-
-function codeOf(status: number): number {
-  if (status === 401) return CODE.unauthenticated;
-  if (status === 403) return CODE.permissionDenied;
-  if (status === 404) return CODE.notFound;
-  if (status === 429) return CODE.resourceExhausted;
-  if (status === 507) return CODE.failedPrecondition;
-  return status >= 500 || status === 408 ? CODE.unavailable : CODE.invalidArgument;
 }

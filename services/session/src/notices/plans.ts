@@ -1,7 +1,7 @@
 import { dateToAt, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import { isRejected, randomId, RejectedError, run as runDecider } from '@lastcall/kernel';
 import { createDueDuty, type DueDuty, type Logger } from '@lastcall/runtime';
-import type { Change, Collection, CollectionSpec, Document, Store } from '@lastcall/store';
+import { pagesOf, type Change, type Collection, type CollectionSpec, type Document, type Store } from '@lastcall/store';
 import type { Notice } from '../domain/gate-state.js';
 import { policyOf } from '../domain/installation.js';
 import {
@@ -103,12 +103,9 @@ export function createPlans(options: PlansOptions): Plans {
       await deliver(parts, id, await announce(parts, installation, id));
     },
     reschedule: async (installation) => {
-      let token: { pageToken?: string } = {};
-      do {
-        const page = await plans.query({ index: BY_INSTALLATION, where: { installation }, limit: PAGE, ...token });
-        for (const { id } of page.items) await deliver(parts, id, await announce(parts, installation, id));
-        token = page.nextPageToken === undefined ? {} : { pageToken: page.nextPageToken };
-      } while (token.pageToken !== undefined);
+      for await (const page of pagesOf(plans, { index: BY_INSTALLATION, where: { installation }, limit: PAGE })) {
+        for (const { id } of page) await deliver(parts, id, await announce(parts, installation, id));
+      }
     },
     duty,
   };

@@ -10,7 +10,9 @@ export const REACTION = 5 * MINUTE_MS;
 export const LIMITS = { longestMs: 40 * MINUTE_MS, maxCount: 2, maxTotalDelayMs: 45 * MINUTE_MS };
 
 function specOf(n: number): RunSpec {
-  const hosts = ['ts1', 'ts2'].map((host) => ({ host, role: 'terminal-server', mayFollowLater: false }) as const);
+  const server = { host: 'srv', role: 'server', mayFollowLater: false } as const;
+  const others = ['ts1', 'ts2'].map((host) => ({ host, role: 'terminal-server', mayFollowLater: false }) as const);
+  const hosts = [server, ...others];
   return spec(`r${n}`, n, { fromVersion: '1.0.0', toVersion: '2.0.0', hosts, holdsAllowed: n !== 1 });
 }
 
