@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createReleases } from './releases.js';
 import { layoutOf } from './layout.js';
 import { removeAgentProgram, startAgentProcess, type AgentProcess } from './testing/agent-process.js';
+import { holdBlob } from './testing/hold-blob.js';
 import { COMMAND_NAMES, sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
 
@@ -114,16 +115,11 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
   const begun = (order: string, step: string) => (line: string) =>
     line.includes('"event":"step begun"') && line.includes(order) && line.includes(`"step":"${step}"`);
 
-  /** Half of the large file is served, then nothing more. Resolves when the agent has that half. */
+  /** Resolves when the agent has half of the large file; more does not come. */
   async function holdDownload(): Promise<void> {
-    const sha256 = sha256Hex(LARGE);
     const half = LARGE.byteLength / 2;
-    host.repository.intercept = ({ url }, response) => {
-      if (url !== `/blobs/${sha256}`) return false;
-      response.writeHead(200, { 'content-length': LARGE.byteLength }).write(LARGE.subarray(0, half));
-      return true;
-    };
-    const partial = join(host.dir, 'blobs', 'partial', sha256);
+    await holdBlob(host.repository, LARGE, half);
+    const partial = join(host.dir, 'blobs', 'partial', sha256Hex(LARGE));
     await until(() => statSync(partial).size === half, 'half of a download');
   }
 
