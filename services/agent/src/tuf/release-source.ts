@@ -22,7 +22,7 @@ export interface ReleaseSource {
   fetchRelease(product: string, version: string, signal: AbortSignal): Promise<SignedRelease>;
   /** The manifest alone. */
   fetchManifest(product: string, version: string, signal: AbortSignal): Promise<Buffer>;
-  /** All signed versions of a product, without asking anybody which is the newest. */
+  /** All signed versions of a product that were not taken back, without asking anybody which is the newest. */
   listVersions(product: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
@@ -53,8 +53,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
   return {
     fetchManifest: (product, version, signal) =>
       look(signal, async (catalog) => catalog.fetch(await manifestTarget(catalog, product, version))),
-    listVersions: (product, signal) =>
-      look(signal, async (catalog) => (await catalog.list(product)).flatMap(({ path }) => versionOf(path))),
+    listVersions: (product, signal) => look(signal, async (catalog) => offered(catalog, product)),
     fetchRelease: (product, version, signal) =>
       look(signal, async (catalog) => {
         const manifest = await manifestTarget(catalog, product, version);
@@ -98,6 +97,11 @@ async function lookAtCatalog<T>(
   }
 }
 
+async function offered(catalog: SignedCatalog, product: string): Promise<readonly string[]> {
+  const versions = (await catalog.list(product)).flatMap(({ path }) => versionOf(path));
+  return versions.filter((version) => !catalog.isWithdrawn(`${product}/${version}`));
+}
+
 /** Of a manifest's path; nothing for other texts. */
 function versionOf(path: string): string[] {
   const [, version = '', file, ...rest] = path.split('/');
@@ -105,6 +109,10 @@ function versionOf(path: string): string[] {
 }
 
 async function manifestTarget(catalog: SignedCatalog, product: string, version: string): Promise<TargetMeta> {
+  if (catalog.isWithdrawn(`${product}/${version}`)) {
+    const message = `${product} ${version} was withdrawn by who publishes it, and is not taken; choose another version`;
+    throw new StepFailure('RELEASE_WITHDRAWN', message, { product, version });
+  }
   const target = await catalog.find(`${product}/${version}/lastcall.yaml`);
   if (target) return target;
   const message = `the catalog has no published release ${product} ${version}; publish it, or choose another version`;

@@ -15,6 +15,8 @@ export interface SignedCatalog {
   find(path: string): Promise<TargetMeta | undefined>;
   /** Everything that is signed below a folder of one name, such as a product. */
   list(folder: string): Promise<readonly TargetMeta[]>;
+  /** Whether a release (`product/version`) was taken back, although it is signed. */
+  isWithdrawn(release: string): boolean;
   /** The bytes that were signed. */
   fetch(target: TargetMeta): Promise<Buffer>;
 }
@@ -54,6 +56,7 @@ export async function withSignedCatalog<T>(
     };
     return await work({
       find: lookUp,
+      isWithdrawn: (release) => walk.set.isWithdrawn(release),
       list: async (folder) => {
         const targets: TargetMeta[] = [];
         for (const path of await pathsBelow(walk, folder)) {

@@ -1,3 +1,4 @@
+import { WITHDRAWN_FIELD } from '@lastcall/kernel';
 import { LengthOrHashMismatchError, UnsignedMetadataError } from '@tufjs/models/dist/error.js';
 import { BadVersionError, EqualVersionError, ExpiredMetadataError } from 'tuf-js/dist/error.js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
@@ -44,6 +45,8 @@ export interface TrustedSet {
   snapshotMeta(): FileMeta;
   /** Undefined: the snapshot does not know the role. */
   roleMeta(role: string): FileMeta | undefined;
+  /** Whether the snapshot says that a release (`product/version`) must not be taken, whatever the lists say. */
+  isWithdrawn(release: string): boolean;
   recallTargets(bytes: Buffer, role: string, delegator: string): boolean;
   acceptTargets(bytes: Buffer, role: string, delegator: string): void;
   isLoaded(role: string): boolean;
@@ -107,6 +110,10 @@ export function createTrustedSet(root: Buffer): TrustedSet {
     roleMeta: (role) => {
       const meta = store.snapshot?.signed.meta ?? {};
       return Object.hasOwn(meta, `${role}.json`) ? metaOf(meta[`${role}.json`]) : undefined;
+    },
+    isWithdrawn: (release) => {
+      const withdrawn = store.snapshot?.signed.unrecognizedFields?.[WITHDRAWN_FIELD];
+      return Array.isArray(withdrawn) && withdrawn.includes(release);
     },
     recallTargets: (bytes, role, delegator) => {
       try {

@@ -37,6 +37,8 @@ export interface RepositoryHead {
   readonly keysDigest: string;
   /** Absent while the catalog holds all keys itself. */
   readonly offline?: OfflineTrust;
+  /** `product/version` that the signed lists name and that must not be taken, sorted; absent for none. The snapshot says them. */
+  readonly withdrawn?: readonly string[];
   readonly timestamp: { readonly version: number; readonly expiresAt: number; readonly text: string };
 }
 

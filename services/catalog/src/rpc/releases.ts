@@ -44,9 +44,10 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       const wrong = new Wrong();
       const { product, version } = wrong.name('release', 'name', request.name);
       wrong.add(checkText('reason', request.reason, { min: 1, max: LIMITS.textChars }));
-      const release = wrong.rejected() ?? (await publishing.withdraw(product, version, request.reason));
-      if (!isRejected(release)) await parts.waves.lookAtRelease(product, version);
-      return isRejected(release) ? release : { release: releaseToWire(release) };
+      const withdrawn = wrong.rejected() ?? (await publishing.withdraw(product, version, request.reason));
+      if (isRejected(withdrawn)) return withdrawn;
+      await parts.waves.lookAtRelease(product, version);
+      return { release: releaseToWire(withdrawn.release), stillListed: withdrawn.stillListed };
     },
     getRelease: async (request) => {
       const wrong = new Wrong();

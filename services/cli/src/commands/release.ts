@@ -124,10 +124,15 @@ async function promote(work: Work, { channel }: { channel: string }, product: st
 
 async function withdraw(work: Work, { reason }: { reason: string }, product: string, version: string): Promise<void> {
   const name = formatName('release', { product, version });
-  const { release } = await work.services.catalog.withdrawRelease({ name, reason });
-  if (release)
-    work.print(
-      catalogV1.Release.toJSON(release),
-      () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+  const { release, stillListed } = await work.services.catalog.withdrawRelease({ name, reason });
+  if (!release) return;
+  work.print(
+    catalogV1.Release.toJSON(release),
+    () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+  );
+  if (stillListed) {
+    work.note(
+      'the list that people signed still names it: hosts refuse it from their next look on, because the catalog’s own keys say so; "lastcall keys renew --keys KEYS" takes it out of the list',
     );
+  }
 }

@@ -138,7 +138,14 @@ export interface WithdrawReleaseRequest {
 /** See CatalogService. */
 export interface WithdrawReleaseResponse {
   /** As withdrawn. */
-  release?: Release | undefined;
+  release?:
+    | Release
+    | undefined;
+  /**
+   * Whether the list that people signed still names it. Hosts refuse it at their next look all the same, because the catalog's
+   * own keys say so; agents from before this field was there do so once people have signed again (PrepareSigning with `renew`).
+   */
+  stillListed: boolean;
 }
 
 /** See CatalogService. */
@@ -1235,13 +1242,16 @@ export const WithdrawReleaseRequest: MessageFns<WithdrawReleaseRequest> = {
 };
 
 function createBaseWithdrawReleaseResponse(): WithdrawReleaseResponse {
-  return { release: undefined };
+  return { release: undefined, stillListed: false };
 }
 
 export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
   encode(message: WithdrawReleaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.release !== undefined) {
       Release.encode(message.release, writer.uint32(10).fork()).join();
+    }
+    if (message.stillListed !== false) {
+      writer.uint32(16).bool(message.stillListed);
     }
     return writer;
   },
@@ -1267,6 +1277,14 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
             message.release = Release.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stillListed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1280,13 +1298,23 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
   },
 
   fromJSON(object: any): WithdrawReleaseResponse {
-    return { release: isSet(object.release) ? Release.fromJSON(object.release) : undefined };
+    return {
+      release: isSet(object.release) ? Release.fromJSON(object.release) : undefined,
+      stillListed: isSet(object.stillListed)
+        ? globalThis.Boolean(object.stillListed)
+        : isSet(object.still_listed)
+        ? globalThis.Boolean(object.still_listed)
+        : false,
+    };
   },
 
   toJSON(message: WithdrawReleaseResponse): unknown {
     const obj: any = {};
     if (message.release !== undefined) {
       obj.release = Release.toJSON(message.release);
+    }
+    if (message.stillListed !== false) {
+      obj.stillListed = message.stillListed;
     }
     return obj;
   },
@@ -1299,6 +1327,7 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
     message.release = (object.release !== undefined && object.release !== null)
       ? Release.fromPartial(object.release)
       : undefined;
+    message.stillListed = object.stillListed ?? false;
     return message;
   },
 };
