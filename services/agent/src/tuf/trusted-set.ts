@@ -4,6 +4,7 @@ import { BadVersionError, EqualVersionError, ExpiredMetadataError } from 'tuf-js
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { checkMetadata, isName } from './check-metadata.js';
 import { findDelegations, rolesBelow, type Delegation } from './delegations.js';
+import { makeModelsLinear } from './linear-models.js';
 import { refused, type TrustCode } from './refusal.js';
 
 /*
@@ -11,6 +12,8 @@ import { refused, type TrustCode } from './refusal.js';
  * The rules and the cryptography are those of tuf-js; here is the form that is checked before, one delegator for each role, and a code
  * for what was refused. What was accepted can be read back as it came: a serialisation of our own would have another hash.
  */
+
+makeModelsLinear();
 
 /** What signed metadata says of another file. */
 export interface FileMeta {
