@@ -129,6 +129,9 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   ...methods('lastcall.installer.v1.HostEdgeService', {
     Join: { roles: [], scope: 'public' },
     Connect: { roles: ['agent'], scope: 'stream' },
+    // The host is the one that the credential is of: there is no request for another one.
+    CatchUp: { roles: ['agent'], scope: 'any' },
+    GetCatchUp: { roles: ['agent'], scope: 'any' },
   }),
   ...methods('lastcall.identity.v1.TokenService', {
     CreateToken: admin('global'),

@@ -73,6 +73,10 @@ function after(gate: GateState, event: GateEvent): GateState {
       return { ...gate, quarantine: { ...gate.quarantine, ...event.hosts } };
     case 'hosts-released':
       return hostsReleased(gate, event.hosts);
+    case 'late-noted': {
+      const { late: _late, ...rest } = gate;
+      return Object.keys(event.late).length > 0 ? { ...rest, late: event.late } : rest;
+    }
     case 'opened-by-hand':
       return openedByHand(gate);
     case 'version-set':
@@ -108,7 +112,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 }
 
 function standing(gate: GateState): Standing {
-  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, over, fence } = gate;
+  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, late, over, fence } = gate;
   const { message, messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
@@ -120,6 +124,7 @@ function standing(gate: GateState): Standing {
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
     ...(quarantine && { quarantine }),
+    ...(late && { late }),
     ...(message && { message }),
     ...(messages && { messages }),
     ...(announcement && { announcement }),
