@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { FETCH_LIMITS } from '@lastcall/trust/client';
 import { layoutOf, type Layout } from '../layout.js';
 import { answerFor, endless, PRODUCT, publishTwice, WANTED } from '../testing/attacks.js';
 import { failureOf } from '../testing/failure-of.js';
 import { startRepository, type Intercept, type TestRepository } from '../testing/tuf-repository.js';
 import { createReleaseSource, pinRoot, type ReleaseSourceOptions } from './release-source.js';
-import { FETCH_LIMITS } from './signed-catalog.js';
 
 /*
  * How metadata may come over HTTP: everything that a server, a proxy or a line can do wrong, each with its code, and the host as before.

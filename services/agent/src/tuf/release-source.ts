@@ -1,9 +1,7 @@
+import { refused, TrustRefusal, withSignedCatalog, type SignedCatalog, type TargetMeta } from '@lastcall/trust/client';
 import type { Layout } from '../layout.js';
-import { Interrupted, StepFailure } from '../step-failure.js';
+import { Interrupted, StepFailure, toFailure } from '../step-failure.js';
 import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
-import { refused } from './refusal.js';
-import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
-import type { TargetMeta } from './trusted-set.js';
 import { openTrustedState } from './trusted-state.js';
 
 /*
@@ -92,8 +90,10 @@ async function lookAtCatalog<T>(
     return await withSignedCatalog(parts, work);
   } catch (error) {
     if (stopping.aborted) throw new Interrupted();
+    if (error instanceof TrustRefusal) throw toFailure(error);
     if (!deadline.aborted || error instanceof StepFailure) throw error;
-    throw refused('CATALOG_TOO_SLOW', '', `the catalog did not answer everything within ${deadlineMs / 1000} s`, error);
+    const why = `the catalog did not answer everything within ${deadlineMs / 1000} s`;
+    throw toFailure(refused('CATALOG_TOO_SLOW', '', why, error));
   }
 }
 

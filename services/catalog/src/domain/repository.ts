@@ -109,6 +109,6 @@ export function delegatedProducts(head: RepositoryHead | undefined): readonly st
 }
 
 /** Roles of a product's years that were ever delegated. */
-export function yearRolesOf(head: RepositoryHead | undefined, product: string): readonly string[] {
+export function yearRolesOf(head: { readonly roles: object } | undefined, product: string): readonly string[] {
   return Object.keys(head?.roles ?? {}).filter((role) => productOfYearRole(role) === product);
 }

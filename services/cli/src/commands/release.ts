@@ -7,7 +7,6 @@ import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
-import { addExport } from './release-export.js';
 import { addPublishing } from './release-publish.js';
 import { addRollBack } from './roll-back.js';
 
@@ -59,7 +58,6 @@ export function addRelease(cli: Cli): void {
     withdraw,
   );
   addRollBack(cli, noun);
-  addExport(cli, noun);
 }
 
 async function list(work: Work, options: { product?: string }): Promise<void> {

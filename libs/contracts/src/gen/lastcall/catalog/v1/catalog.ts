@@ -21,6 +21,7 @@ import {
 import { Downgrade } from "../../common/v1/common.js";
 import { DiffReleasesRequest, DiffReleasesResponse } from "./diff.js";
 import { Installation } from "./installation.js";
+import { GetMirrorRequest, GetMirrorResponse, ImportMirrorRequest, ImportMirrorResponse } from "./mirror.js";
 import {
   Artifact,
   Channel,
@@ -3257,6 +3258,30 @@ export const CatalogServiceService = {
       Buffer.from(SubmitSigningResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SubmitSigningResponse => SubmitSigningResponse.decode(value),
   },
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror: {
+    path: "/lastcall.catalog.v1.CatalogService/ImportMirror" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ImportMirrorRequest): Buffer => Buffer.from(ImportMirrorRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportMirrorRequest => ImportMirrorRequest.decode(value),
+    responseSerialize: (value: ImportMirrorResponse): Buffer =>
+      Buffer.from(ImportMirrorResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportMirrorResponse => ImportMirrorResponse.decode(value),
+  },
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror: {
+    path: "/lastcall.catalog.v1.CatalogService/GetMirror" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMirrorRequest): Buffer => Buffer.from(GetMirrorRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMirrorRequest => GetMirrorRequest.decode(value),
+    responseSerialize: (value: GetMirrorResponse): Buffer => Buffer.from(GetMirrorResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetMirrorResponse => GetMirrorResponse.decode(value),
+  },
 } as const;
 
 export interface CatalogServiceServer extends UntypedServiceImplementation {
@@ -3303,6 +3328,13 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   prepareSigning: handleUnaryCall<PrepareSigningRequest, PrepareSigningResponse>;
   /** Takes what was prepared back, signed by as many keys as are needed; all of it appears at once, or nothing. Idempotent. */
   submitSigning: handleUnaryCall<SubmitSigningRequest, SubmitSigningResponse>;
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror: handleUnaryCall<ImportMirrorRequest, ImportMirrorResponse>;
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror: handleUnaryCall<GetMirrorRequest, GetMirrorResponse>;
 }
 
 export interface CatalogServiceClient extends Client {
@@ -3628,6 +3660,41 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SubmitSigningResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror(
+    request: ImportMirrorRequest,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  importMirror(
+    request: ImportMirrorRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  importMirror(
+    request: ImportMirrorRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror(
+    request: GetMirrorRequest,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  getMirror(
+    request: GetMirrorRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  getMirror(
+    request: GetMirrorRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
   ): ClientUnaryCall;
 }
 

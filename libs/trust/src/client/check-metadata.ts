@@ -18,7 +18,7 @@ const TOP_ROLES = ['root', 'timestamp', 'snapshot', 'targets'];
 const HASH_CHARS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 };
 const MAX_NAMED = 5;
 
-/** Throws a StepFailure `METADATA_MALFORMED` that names up to five fields. */
+/** Throws a TrustRefusal `METADATA_MALFORMED` that names up to five fields. */
 export function checkMetadata(kind: MetadataKind, bytes: Uint8Array, file: string): void {
   const problems: string[] = [];
   const note: Note = (field, rule) => problems.push(`${field} ${rule}`);

@@ -1,6 +1,6 @@
 import { MAX_WITHDRAWN, WITHDRAWN_FIELD } from '@lastcall/kernel';
-import { StepFailure } from '../step-failure.js';
 import { checkMetadata, METADATA_LIMITS, type MetadataKind } from './check-metadata.js';
+import { TrustRefusal } from './refusal.js';
 
 /*
  * Each field of each kind of metadata, spoiled in each way that a verifier could stumble over.
@@ -195,7 +195,7 @@ describe('the form of metadata', () => {
   it.each([...OF_ALL, ...OF_ROOT, ...OF_META, ...OF_TARGETS])('%s: %j as %j', (kind, path, value, words) => {
     const check = () => checkMetadata(kind, spoiled(kind, path, value), 'f.json');
     expect(check).toThrow(words);
-    expect(check).toThrow(StepFailure);
+    expect(check).toThrow(TrustRefusal);
   });
 
   it.each([
