@@ -252,12 +252,22 @@ async function commitSigning(
   }
   const { keysDigest } = desired.digests;
   const snapshot = keysDigest !== head.keysDigest || request.payloads.some(({ role }) => role !== 'root');
-  const { withdrawn } = head;
+  const withdrawn = await stillListed(opened, { ...head, roles });
   const said = { before: head, roles, snapshot, keysDigest, offline, withdrawn, number, now };
   const next = await signHead(place, authority, said);
   if (!(await commit(place, head, next))) return stale('something else was published in this moment; send it again');
   await settle(place.metadataDir, opened.keysDir, offline);
   return undefined;
+}
+
+/** What was withdrawn and has not left the lists with these signatures. */
+async function stillListed({ roles }: Opened, head: RepositoryHead): Promise<readonly string[]> {
+  const listed: string[] = [];
+  for (const release of head.withdrawn ?? []) {
+    const [product = '', version = ''] = release.split('/');
+    if ((await roles.versions(head, product)).has(version)) listed.push(release);
+  }
+  return listed;
 }
 
 /** With the release that is to be published as if it were. */
