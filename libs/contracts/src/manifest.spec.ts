@@ -1,3 +1,5 @@
+import { Ajv } from 'ajv';
+import schema from './lastcall.schema.json';
 import { parseManifest, type ManifestProblem, type ReleaseManifest } from './manifest.js';
 
 const GOOD = `product: encore
@@ -36,6 +38,8 @@ function problems(text: string): readonly ManifestProblem[] {
   const parsed = parseManifest(text);
   return parsed.ok ? [] : parsed.problems;
 }
+
+it('has a schema that is one', () => expect(() => new Ajv({ allErrors: true }).compile(schema)).not.toThrow());
 
 describe('parseManifest', () => {
   it('reads every field, with units and defaults', () => {

@@ -84,7 +84,19 @@ describe('a folder with keys', () => {
       if (!file) throw new Error('no root-1');
       await expect(openKey(file, QUICK.passphrase)).rejects.toThrow(/backup/);
     }
-    writeFileSync(join(dir, 'trust.json'), '{"lastcallTrust":1,"roles":{}}');
-    await expect(readTrust(dir)).rejects.toThrow(/damaged; copy it from another holder/);
+    const { roles } = trust;
+    for (const bad of [
+      { ...trust, roles: undefined },
+      { ...trust, roles: {} },
+      { ...trust, roles: { ...roles, root: { threshold: 1 } } },
+      { ...trust, roles: { ...roles, root: { ...roles.root, threshold: 9 } } },
+      { ...trust, roles: { ...roles, root: { ...roles.root, keys: [null] } } },
+      { ...trust, roles: { ...roles, root: { ...roles.root, keys: [{ name: 'root-1', public: 1 }] } } },
+      { ...trust, retired: undefined },
+      { ...trust, retired: [{ name: 'root-9' }] },
+    ]) {
+      writeFileSync(join(dir, 'trust.json'), JSON.stringify(bad));
+      await expect(readTrust(dir)).rejects.toThrow(/damaged; copy it from another holder/);
+    }
   });
 });

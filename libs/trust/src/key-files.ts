@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { reject, RejectedError } from '@lastcall/kernel';
 import { isPublicKeyHex, keyFromPem, keyIdOf, newPrivateKeyPem, publicKeyFromHex, type KeySet, type TufKey } from './keys.js'; // prettier-ignore
 
@@ -100,6 +100,7 @@ async function writeKeyFile(dir: string, key: NamedKey & { encrypted: string }, 
   const text = `${JSON.stringify(content, null, 2)}\n`;
   if (how === 'replace') return replaceFile(path, text);
   await writeNew(path, text);
+  await syncFolder(dir);
 }
 
 async function writeNew(path: string, text: string): Promise<void> {
@@ -116,6 +117,18 @@ async function replaceFile(path: string, text: string): Promise<void> {
   const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   await writeNew(beside, text);
   await rename(beside, path);
+  await syncFolder(dirname(path));
+}
+
+/** A key that a loss of power takes cannot be made again. Windows has no handle for a folder and keeps names by itself. */
+async function syncFolder(dir: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function encrypt(pem: string, { passphrase, workFactor = DEFAULT_WORK_FACTOR }: Encryption): Promise<string> {
@@ -163,21 +176,34 @@ export async function readTrust(path: string): Promise<TrustFile> {
   if (text === undefined) {
     throw refuse('NO_KEYS', `there is no ${file}; name the folder that "lastcall keys init" made (--keys)`);
   }
-  const trust = parseJson(text) as TrustFile | undefined;
-  if (trust?.lastcallTrust !== 1 || !OFFLINE_ROLES.every((role) => isRole(trust.roles[role]))) {
-    throw refuse('TRUST_DAMAGED', `${file} is damaged; copy it from another holder of keys: it is the same for all`);
-  }
-  return trust;
+  const trust = parseJson(text);
+  if (isTrust(trust)) return trust;
+  throw refuse('TRUST_DAMAGED', `${file} is damaged; copy it from another holder of keys: it is the same for all`);
 }
 
-function isRole(role: TrustRole | undefined): boolean {
-  return (
-    role !== undefined &&
-    Number.isSafeInteger(role.threshold) &&
-    role.threshold >= 1 &&
-    role.threshold <= role.keys.length &&
-    role.keys.every((key) => typeof key.name === 'string' && isPublicKeyHex(key.public))
-  );
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+
+function isTrust(value: unknown): value is TrustFile {
+  if (!isFields(value) || value['lastcallTrust'] !== 1) return false;
+  const { roles, retired } = value;
+  return isFields(roles) && OFFLINE_ROLES.every((role) => isRole(roles[role])) && areKeys(retired);
+}
+
+function isRole(role: unknown): boolean {
+  const { threshold, keys } = isFields(role) ? role : ({} as Fields);
+  if (!areKeys(keys)) return false;
+  return Number.isSafeInteger(threshold) && Number(threshold) >= 1 && Number(threshold) <= keys.length;
+}
+
+function areKeys(keys: unknown): keys is readonly NamedKey[] {
+  const isKey = (key: unknown): boolean =>
+    isFields(key) &&
+    typeof key['name'] === 'string' &&
+    typeof key['public'] === 'string' &&
+    isPublicKeyHex(key['public']);
+  return Array.isArray(keys) && keys.every(isKey);
 }
 
 export async function writeTrust(dir: string, trust: TrustFile): Promise<void> {

@@ -43,7 +43,7 @@ export function isPublicKeyHex(hex: string): boolean {
   return new RegExp(`^[0-9a-f]{${2 * RAW_BYTES}}$`).test(hex);
 }
 
-export function toTufKey(privateKey: KeyObject): TufKey {
+function toTufKey(privateKey: KeyObject): TufKey {
   const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
   const publicKey = publicKeyFromHex(Buffer.from(x ?? '', 'base64url').toString('hex'));
   return { id: keyIdOf(publicKey), publicKey, sign: (bytes) => sign(null, bytes, privateKey).toString('hex') };

@@ -175,25 +175,13 @@ export function targetsOf(signed: SignedPart): ReadonlyMap<string, Target> {
   );
 }
 
-/** Who may sign the roles that this one delegates to; undefined when it delegates to none. */
-export function delegatedKeys(signed: SignedPart): KeySet | undefined {
-  const { delegations } = signed as unknown as {
-    delegations?: { keys: Record<string, PublicKeyJson>; roles?: { keyids: string[]; threshold: number }[] };
-  };
-  const [role] = delegations?.roles ?? [];
-  if (!delegations || !role) return undefined;
-  return { keys: role.keyids.flatMap((id) => delegations.keys[id] ?? []), threshold: role.threshold };
-}
-
 /**
- * Version and length. No hash: each number names one file for good, the roles' own keys sign what it says, and a hash would be half of
- * what clients fetch when there are many roles. `withdrawn`: see `WITHDRAWN_FIELD`.
+ * The version alone, as the specification allows (4.4): each number names one file for good, the roles' own keys sign what it says, and clients
+ * have a bound of their own for its length. With lengths and hashes this file would be most of what they fetch when there are many roles.
+ * `withdrawn`: see `WITHDRAWN_FIELD`.
  */
 export function snapshotBody(roles: Readonly<Record<string, FileFacts>>, withdrawn: readonly string[] = []): Json {
-  const entries = Object.entries(roles).map(([role, { version, bytes }]) => [
-    `${role}.json`,
-    { version, length: bytes },
-  ]);
+  const entries = Object.entries(roles).map(([role, { version }]) => [`${role}.json`, { version }]);
   const meta = Object.fromEntries(entries) as Json;
   return withdrawn.length > 0 ? { meta, [WITHDRAWN_FIELD]: withdrawn } : { meta };
 }

@@ -2,8 +2,10 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { commonV1 } from '@lastcall/contracts';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { layoutOf } from './layout.js';
 import { sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
+import { openTrustedState } from './tuf/trusted-state.js';
 
 const release = (version: string) => ({ product: 'encore', version });
 
@@ -21,6 +23,8 @@ describe('an agent and the services', () => {
   it('joins, installs the first version on the host itself, and says so when it connects', async () => {
     expect(host.edge.joins[0]).toMatchObject({ token: 'one-time', installedVersion: '' });
     expect(host.edge.joins[0]?.publicKey).toHaveLength(32);
+    const published = host.repository.served.get('/tuf/timestamp.json');
+    expect(openTrustedState(layoutOf(host.dir).tuf).load().get('timestamp')).toEqual(published);
     expect(statSync(join(host.dir, 'identity.pem')).mode & 0o777).toBe(0o600);
     await host.install('11.0.0');
     expect(current()).toBe('versions/11.0.0');

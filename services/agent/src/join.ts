@@ -14,7 +14,7 @@ import { AGENT_VERSION } from './version.js';
 
 /*
  * Joining: a one-time token against the membership of an installation. Makes the key, tells its public half, pins the root of trust that
- * comes back. The record is written last: a host with a record has everything else.
+ * comes back, and what was published last as the floor. The record is written last: a host with a record has everything else.
  */
 
 export interface JoinOptions {
@@ -48,7 +48,7 @@ export async function joinInstallation(options: JoinOptions): Promise<HostRecord
       installedVersion,
     });
     const record = toRecord(options, answer);
-    pinRoot(layout, answer.trustedRoot);
+    pinRoot(layout, answer.trustedRoot, answer.trustedTimestamp);
     writeHostRecord(layout, record);
     return record;
   } finally {

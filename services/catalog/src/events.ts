@@ -1,4 +1,12 @@
-import { hostRole, parseRunSpec, Poison, runOutcome, type commonV1, type EventEnvelope } from '@lastcall/contracts';
+import {
+  hostRole,
+  parseRunSpec,
+  Poison,
+  runOutcome,
+  type commonV1,
+  type EventEnvelope,
+  type eventsV1,
+} from '@lastcall/contracts';
 import type { EventHandlers, Logger } from '@lastcall/runtime';
 import { actOn } from './decide.js';
 import type { Documents } from './documents.js';
@@ -19,20 +27,7 @@ export function createConsumers(documents: Documents, waves: Waves, log: Logger)
     if (refused) log.warn({ installation, event: envelope.id, reason: refused.reason }, refused.message);
   };
   return {
-    HostJoined: (message, envelope) => {
-      const role = hostRole.fromWire(message.role);
-      if (!role) throw new Poison(`host ${message.host} joined with a role that is not known here`);
-      if (message.publicKey.byteLength !== KEY_BYTES)
-        throw new Poison(`the key of host ${message.host} has no 32 bytes`);
-      return record(message.installation, envelope, {
-        type: 'record-host',
-        host: message.host,
-        role,
-        publicKey: Buffer.from(message.publicKey).toString('base64'),
-        platform: message.platform,
-        version: message.installedVersion,
-      });
-    },
+    HostJoined: (message, envelope) => record(message.installation, envelope, recordHost(message)),
     HostUpdated: (message, envelope) => {
       const { installation, fence } = parseRunSpec(message.run);
       const { host, fromVersion, toVersion } = message;
@@ -61,6 +56,14 @@ export function createConsumers(documents: Documents, waves: Waves, log: Logger)
       await waves.hear(parseRunSpec(message.run), 'failed', textOf(message.failure), envelope);
     },
   };
+}
+
+function recordHost({ host, role, publicKey, platform, installedVersion }: eventsV1.HostJoined): InstallationCommand {
+  const known = hostRole.fromWire(role);
+  if (!known) throw new Poison(`host ${host} joined with a role that is not known here`);
+  if (publicKey.byteLength !== KEY_BYTES) throw new Poison(`the key of host ${host} has no 32 bytes`);
+  const key = Buffer.from(publicKey).toString('base64');
+  return { type: 'record-host', host, role: known, publicKey: key, platform, version: installedVersion };
 }
 
 function textOf(failure: commonV1.Failure | undefined): string {

@@ -1,6 +1,5 @@
 import { isRejected, orThrow, reject, type Rejected } from '@lastcall/kernel';
 import type { Duty } from '@lastcall/runtime';
-import type { Document } from '@lastcall/store';
 import type { Target } from '@lastcall/trust';
 import type { BlobStore } from './blobs.js';
 import { actOn } from './decide.js';
@@ -14,6 +13,7 @@ import {
   type ReleaseState,
 } from './domain/release.js';
 import { productMachine, releaseMachine } from './machines.js';
+import { readAll } from './read-all.js';
 import { missingBlobs, readTrees } from './releases.js';
 import type { ReleasesOfProducts, Scope, SignedRelease } from './tuf/desired.js';
 import type { Repository } from './tuf/repository.js';
@@ -183,19 +183,12 @@ async function withdraw(
 
 /** Releases that stand in the signed repository, of some products or of all. */
 async function signedReleases(documents: Documents, product?: string): Promise<readonly SignedState[]> {
-  const found: Document<ReleaseState>[] = [];
-  let pageToken: string | undefined;
-  do {
-    const page = await documents.releases.query({
-      index: 'signed',
-      where: product === undefined ? { signed: true } : { signed: true, product },
-      limit: PAGE,
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    found.push(...page.items);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
-  return found.map(({ data }) => data).filter(isSigned);
+  const where = product === undefined ? { signed: true } : { signed: true, product };
+  const found: SignedState[] = [];
+  for await (const { data } of readAll(documents.releases, { index: 'signed', where })) {
+    if (isSigned(data)) found.push(data);
+  }
+  return found;
 }
 
 type SignedState = Extract<ReleaseState, { state: 'publishing' | 'published' }>;

@@ -26,6 +26,7 @@ import {
   type Word,
 } from './domain/wave.js';
 import type { NamedWave } from './domain/wave-offer.js';
+import { readAll } from './read-all.js';
 
 /*
  * Waves in the store. What becomes of an installation is kept in a document of its own, so that many that end at once do not wait for
@@ -177,32 +178,18 @@ async function count(parts: WaveParts, wave: string, plan: WavePlan, setAside: S
 /** Installations of the product that follow the wave's channel. */
 async function membersOf(documents: Documents, { product, channel }: WavePlan): Promise<readonly Member[]> {
   const members: Member[] = [];
-  let pageToken: string | undefined;
-  do {
-    const page = await documents.installations.query({
-      ...{ index: 'product', where: { product }, limit: PAGE },
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    for (const { id, data } of page.items) {
-      if (data.state !== 'present' || data.settings.channel !== channel) continue;
-      members.push({ installation: id, group: data.settings.group ?? '', installedVersion: data.installedVersion });
-    }
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
+  for await (const { id, data } of readAll(documents.installations, { index: 'product', where: { product } })) {
+    if (data.state !== 'present' || data.settings.channel !== channel) continue;
+    members.push({ installation: id, group: data.settings.group ?? '', installedVersion: data.installedVersion });
+  }
   return members;
 }
 
 async function outcomesOf(documents: Documents, wave: string): Promise<ReadonlyMap<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
-  let pageToken: string | undefined;
-  do {
-    const page = await documents.outcomes.query({
-      ...{ index: 'wave', where: { wave }, limit: PAGE },
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    for (const { data } of page.items) outcomes.set(data.installation, data.outcome);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
+  for await (const { data } of readAll(documents.outcomes, { index: 'wave', where: { wave } })) {
+    outcomes.set(data.installation, data.outcome);
+  }
   return outcomes;
 }
 

@@ -26,7 +26,7 @@ export function productToWire(product: string, state: PresentProduct): catalogV1
   });
 }
 
-export function requirementsToWire(content: ReleaseContent): catalogV1.ReleaseRequirements {
+function requirementsToWire(content: ReleaseContent): catalogV1.ReleaseRequirements {
   const { requirements: r } = content;
   return catalogV1.ReleaseRequirements.fromPartial({
     product: content.product,

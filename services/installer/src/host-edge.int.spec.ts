@@ -11,7 +11,7 @@ import {
 } from '@lastcall/testkit';
 import { installerModule } from './service.js';
 import { createSimulatedAgent } from './simulation/simulated-agent.js';
-import { simulatedCatalog, SIMULATED_ROOT } from './simulation/simulated-catalog.js';
+import { simulatedCatalog, SIMULATED_ROOT, SIMULATED_TIMESTAMP } from './simulation/simulated-catalog.js';
 import { createSimulatedSite, type HostWord, type SimulatedSite } from './simulation/simulated-site.js';
 
 /*
@@ -79,6 +79,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
         catalogUrl: stack.httpUrl,
       });
       expect(Buffer.from(answer.trustedRoot).toString()).toBe(SIMULATED_ROOT);
+      expect(Buffer.from(answer.trustedTimestamp).toString()).toBe(SIMULATED_TIMESTAMP);
       const { message } = await stack.seen('HostJoined');
       expect(message).toMatchObject({ host: 'srv', installedVersion: '11.0.0', platform: 'linux-x64' });
       expect(Buffer.from(message.publicKey).equals(site.agent('srv').publicKey)).toBe(true);

@@ -105,11 +105,13 @@ async function join(
   const product = await catalog.productOf(redeemable.installation);
   if (isRejected(product)) return product;
   const trustedRoot = await catalog.trustedRoot();
+  const trustedTimestamp = await catalog.newestTimestamp();
   const token = await redeemToken(documents, id, fingerprint);
   if (isRejected(token)) return token;
   await registerHost(options, id, token, request);
   const { installation, host, role } = token;
-  return { installation, host, role: hostRole.toWire(role), product, catalogUrl: context.catalogUrl, trustedRoot };
+  const trust = { catalogUrl: context.catalogUrl, trustedRoot, trustedTimestamp };
+  return { installation, host, role: hostRole.toWire(role), product, ...trust };
 }
 
 function redeemToken({ tokens }: Documents, id: string, fingerprint: string): Promise<JoinToken | Rejected> {

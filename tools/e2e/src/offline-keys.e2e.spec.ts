@@ -146,6 +146,14 @@ describe('keys that are not on the catalog', () => {
     expect(retired).toMatchObject({ code: 3, text: expect.stringMatching(/has no key that is wanted/) });
     expect(await install('1.2.0')).toMatch(/^0 .*Version 1\.2\.0 is installed/s);
     expect(readFileSync(join(dir, 'srv1', 'current', 'version.txt'), 'utf8')).toBe('1.2.0');
+
+    // A withdrawal is believed before people sign the list again.
+    await done(online('release', 'publish', build('1.4.0'), '--keys', all, '--yes'));
+    const withdrawn = await done(online('release', 'withdraw', 'encore', '1.4.0', '--reason', 'loses bookings'));
+    expect(withdrawn).toMatch(/still names it: hosts refuse it .*keys renew/);
+    expect(await install('1.4.0')).toMatch(/^1 .*encore 1\.4\.0 was withdrawn/s);
+    expect(await done(online('keys', 'renew', '--keys', all, '--yes'))).toMatch(/takes back encore 1\.4\.0/);
+    expect(await install('1.4.0')).toMatch(/^1 .*no published release encore 1\.4\.0/s);
   }, 600_000);
 
   it('never show their passphrase', () => {

@@ -1,3 +1,4 @@
+export { checkMetadata } from './check-metadata.js';
 export * from './refusal.js';
 export * from './signed-catalog.js';
 export { createTrustedSet, type TargetMeta } from './trusted-set.js';

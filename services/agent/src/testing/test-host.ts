@@ -34,7 +34,13 @@ export async function startTestHost(
 ): Promise<TestHost> {
   const dir = mkdtempSync(join(tmpdir(), 'lastcall-agent-'));
   const repository = await startRepository('encore');
-  const join_ = { catalogUrl: repository.url, trustedRoot: repository.root, ...options.join };
+  const join_ = {
+    ...{ catalogUrl: repository.url, trustedRoot: repository.root },
+    get trustedTimestamp() {
+      return repository.served.get('/tuf/timestamp.json') ?? Buffer.alloc(0);
+    },
+    ...options.join,
+  };
   const edge = await startHostEdge({ server, credentials, join: join_ });
   const lines: string[] = [];
   const log = createLog((line) => lines.push(line));

@@ -183,6 +183,37 @@ describe('a trusted state that is gone', () => {
   });
 });
 
+describe('a host that has just joined', () => {
+  const timestamp = () => repository.served.get('/tuf/timestamp.json');
+  const fetchFirst = () => sourceOf(layout).fetchRelease(PRODUCT, WANTED, signal);
+  beforeEach(() => rmSync(layout.tuf, { recursive: true }));
+
+  it('is not shown a publication from before that moment, although it has not expired', async () => {
+    repository.sign({ version: 11 });
+    pinRoot(layout, repository.root, timestamp());
+    repository.sign({ version: 10 });
+    expect((await failureOf(fetchFirst())).reason).toBe('METADATA_ROLLED_BACK');
+    repository.sign({ version: 12 });
+    await fetchFirst();
+  });
+
+  it('keeps the newer of what it had seen and what it is told', async () => {
+    repository.sign({ version: 10 });
+    const old = timestamp();
+    repository.sign({ version: 11 });
+    for (const told of [timestamp(), old]) pinRoot(layout, repository.root, told);
+    expect(trusted().get('timestamp')).toEqual(timestamp());
+  });
+
+  it('is not locked out by a timestamp that the root’s keys have not signed, and refuses one that is none', async () => {
+    repository.sign({ version: 99, forge: 'timestamp' });
+    pinRoot(layout, repository.root, timestamp());
+    repository.sign({ version: 3 });
+    await fetchFirst();
+    expect(() => pinRoot(layout, repository.root, Buffer.from('{}'))).toThrow(/signatures has to be a list/);
+  });
+});
+
 describe('a clock', () => {
   it('that is years behind is not believed: nothing would expire any more', async () => {
     const inYears = Date.now() + 2_000 * DAY_MS;

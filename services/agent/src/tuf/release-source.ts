@@ -41,9 +41,12 @@ export const OWN_PLATFORMS: readonly string[] = [`${process.platform}-${process.
 
 const DEADLINE_MS = 300_000;
 
-/** Pins the root that a host trusts from now on. What it has seen before stays the floor where the same keys still sign. */
-export function pinRoot(layout: Pick<Layout, 'tuf'>, root: Uint8Array): void {
-  openTrustedState(layout.tuf).pin(Buffer.from(root));
+/**
+ * Pins the root that a host trusts from now on. What it has seen before stays the floor where the same keys still sign; so does the
+ * timestamp of now, empty when it is not known.
+ */
+export function pinRoot(layout: Pick<Layout, 'tuf'>, root: Uint8Array, timestamp: Uint8Array = Buffer.alloc(0)): void {
+  openTrustedState(layout.tuf).pin(Buffer.from(root), timestamp.byteLength > 0 ? Buffer.from(timestamp) : undefined);
 }
 
 export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSource {

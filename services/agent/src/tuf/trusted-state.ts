@@ -1,5 +1,12 @@
 import { DAY_MS, sha256Hex } from '@lastcall/kernel';
-import { createTrustedSet, refused, TrustRefusal, type TrustedStore, type TrustedTexts } from '@lastcall/trust/client';
+import {
+  checkMetadata,
+  createTrustedSet,
+  refused,
+  TrustRefusal,
+  type TrustedStore,
+  type TrustedTexts,
+} from '@lastcall/trust/client';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileDurably } from '../files.js';
@@ -12,8 +19,11 @@ import { messageOf } from '../log.js';
  */
 
 export interface TrustedState extends TrustedStore {
-  /** Pins the root that is trusted from now on. What was seen before stays the floor, where the same keys still sign. */
-  pin(root: Buffer): void;
+  /**
+   * Pins the root that is trusted from now on. What was seen before stays the floor, where the same keys still sign; a newer timestamp takes
+   * the place of the one that was seen.
+   */
+  pin(root: Buffer, timestamp?: Buffer): void;
 }
 
 interface Stored {
@@ -37,11 +47,20 @@ export function openTrustedState(dir: string, now: () => number = Date.now): Tru
       return texts;
     },
     save: (texts) => write(path, now(), texts),
-    pin: (root) => {
+    pin: (root, timestamp) => {
       createTrustedSet(root);
-      write(path, 0, new Map([...earlier(path), ['root', root]]));
+      if (timestamp) checkMetadata('timestamp', timestamp, 'timestamp.json');
+      const texts = new Map([...earlier(path), ['root', root]]);
+      if (timestamp && versionOf(timestamp) > versionOf(texts.get('timestamp'))) texts.set('timestamp', timestamp);
+      write(path, 0, texts);
     },
   };
+}
+
+/** Of metadata whose form was checked; 0 for none. Whether it is signed is asked when it is recalled. */
+function versionOf(metadata: Buffer | undefined): number {
+  if (!metadata) return 0;
+  return (JSON.parse(metadata.toString('utf8')) as { signed: { version: number } }).signed.version;
 }
 
 /** A clock that fell back to its factory's date would let nothing expire any more. */

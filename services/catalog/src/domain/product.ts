@@ -35,7 +35,7 @@ export type ProductEvent =
   | { readonly type: 'channel-moved'; readonly channel: string; readonly version: string };
 
 /** Channels that every product has from the beginning. */
-export const FIRST_CHANNELS = ['stable', 'preview'] as const;
+const FIRST_CHANNELS = ['stable', 'preview'] as const;
 export const MAX_CHANNELS = 100;
 
 type Decision = readonly ProductEvent[] | Rejected;

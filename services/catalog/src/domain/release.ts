@@ -66,7 +66,6 @@ export type ReleaseState =
   | (Known & { readonly state: 'published'; readonly channels: readonly string[]; readonly publishedAt: number })
   | (Known & { readonly state: 'withdrawn'; readonly reason: string; readonly publishedAt: number | null });
 export type KnownRelease = Exclude<ReleaseState, { state: 'absent' }>;
-export type PublishedRelease = Extract<ReleaseState, { state: 'published' }>;
 
 export type ReleaseCommand =
   | { readonly type: 'draft'; readonly content: ReleaseContent; readonly at: number }
@@ -85,7 +84,7 @@ export type ReleaseEvent =
 
 type Decision = readonly ReleaseEvent[] | Rejected;
 
-export function isSameContent(a: ReleaseContent, b: ReleaseContent): boolean {
+function isSameContent(a: ReleaseContent, b: ReleaseContent): boolean {
   return (
     a.manifestSha256 === b.manifestSha256 &&
     a.artifacts.length === b.artifacts.length &&

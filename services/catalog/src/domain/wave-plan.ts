@@ -66,9 +66,9 @@ export interface Census {
   readonly failures: SetAside;
 }
 
-export const MAX_STAGES = 20;
-export const MAX_SOAK_MS = 30 * DAY_MS;
-export const MAX_COUNT = 10_000;
+const MAX_STAGES = 20;
+const MAX_SOAK_MS = 30 * DAY_MS;
+const MAX_COUNT = 10_000;
 
 export function checkPlan({ stages, threshold, soakMs, neededPercent }: WavePlan): readonly Violation[] {
   const wrong: Violation[] = [...checkStages(stages)];

@@ -31,7 +31,7 @@ export function ownAuthority(own: RoleKeys, policy: TufPolicy): Authority {
   };
 }
 
-export function releaseKeysOf({ releases }: OfflineTrust): KeySet {
+function releaseKeysOf({ releases }: OfflineTrust): KeySet {
   return { keys: releases.keys.map(publicKeyFromHex), threshold: releases.threshold };
 }
 

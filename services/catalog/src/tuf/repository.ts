@@ -6,9 +6,7 @@ import {
   isIdle,
   nextRenewalAt,
   planRepository,
-  productRole,
   TOP_ROLE,
-  yearRolesOf,
   type RepositoryHead,
 } from '../domain/repository.js';
 import { readIfThere } from '../files.js';
@@ -33,7 +31,6 @@ import {
   type SigningState,
   type SigningWish,
 } from './signing.js';
-import { versionsOf } from './signed-roles.js';
 import { commit, readHead, signHead, signRole, takeNumber, writeRole } from './writing.js';
 
 /*
@@ -210,9 +207,8 @@ async function findWithdrawn(
   const found = new Set((head.withdrawn ?? []).filter((name) => !isLookedAt(name)));
   for (const product of looked) {
     const versions = new Set((releases.get(product) ?? []).map(({ version }) => version));
-    for (const role of [...yearRolesOf(head, product), productRole(product)]) {
-      const gone = versionsOf(await roles.targets(head, role)).filter((version) => !versions.has(version));
-      for (const version of gone) found.add(`${product}/${version}`);
+    for (const version of await roles.versions(head, product)) {
+      if (!versions.has(version)) found.add(`${product}/${version}`);
     }
   }
   return [...found].toSorted().slice(0, MAX_WITHDRAWN);

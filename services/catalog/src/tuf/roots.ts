@@ -21,7 +21,7 @@ import { rootKeysFor, type RoleKeys, type TufPolicy } from './keys.js';
  * folder agree on the first that was there.
  */
 
-export const ROOT_LIFETIME_MS = 365 * DAY_MS;
+const ROOT_LIFETIME_MS = 365 * DAY_MS;
 
 export interface CurrentRoot {
   readonly version: number;
@@ -54,7 +54,7 @@ function signersFor(previous: MetadataJson | undefined, keys: RoleKeys): readonl
   return [...new Map([...keys.root, ...all].map((key) => [key.id, key])).values()];
 }
 
-export function toCurrentRoot(bytes: Buffer): CurrentRoot {
+function toCurrentRoot(bytes: Buffer): CurrentRoot {
   const { version, expires } = parseMetadata(bytes).signed;
   return { version, bytes, renewAt: Date.parse(expires) - ROOT_LIFETIME_MS / 2 };
 }

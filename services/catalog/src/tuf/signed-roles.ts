@@ -16,11 +16,18 @@ export interface RolesOut {
 export interface SignedRoles {
   /** Targets of a role by path; empty when its file is not there. */
   targets(head: RolesOut | undefined, role: string): Promise<ReadonlyMap<string, Target>>;
+  /** Versions of a product that its lists name. */
+  versions(head: RolesOut | undefined, product: string): Promise<ReadonlySet<string>>;
   /** A target by its path. */
   find(head: RolesOut | undefined, path: string): Promise<Target | undefined>;
 }
 
 const NONE: ReadonlyMap<string, Target> = new Map();
+
+/** The product's own role listed its targets before there were roles of a year. */
+function listsOf(head: RolesOut | undefined, product: string): readonly string[] {
+  return [...yearRolesOf(head, product), productRole(product)];
+}
 
 export function createSignedRoles(metadataDir: string): SignedRoles {
   const known = new Map<string, { readonly version: number; readonly targets: ReadonlyMap<string, Target> }>();
@@ -37,10 +44,12 @@ export function createSignedRoles(metadataDir: string): SignedRoles {
   };
   return {
     targets,
+    versions: async (head, product) => {
+      const lists = await Promise.all(listsOf(head, product).map((role) => targets(head, role)));
+      return new Set(lists.flatMap(versionsOf));
+    },
     find: async (head, path) => {
-      const product = path.split('/')[0] ?? '';
-      // The product's own role listed its targets before there were roles of a year.
-      for (const role of [...yearRolesOf(head, product), productRole(product)]) {
+      for (const role of listsOf(head, path.split('/')[0] ?? '')) {
         const found = (await targets(head, role)).get(path);
         if (found) return found;
       }

@@ -250,7 +250,6 @@ describe('a withdrawal with keys that are elsewhere', () => {
     expect(await publish('other', '1.1.0')).toBe('accepted');
     expect(await withdrawnNow()).toEqual(['encore/1.1.0']);
     expect(await submit(signRequest(await prepare({ renew: false }), all()))).toBe('accepted');
-    await served.publish();
     expect(await withdrawnNow()).toBeUndefined();
     expect(await old('encore', '1.1.0')).toBeUndefined();
     expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));

@@ -10,6 +10,7 @@ import {
   signedPart,
   unsignedPayloads,
   formatSigningRequest,
+  instant,
   type KeySet,
   type MetadataJson,
   type ReleaseToPublish,
@@ -20,7 +21,7 @@ import {
 import { join } from 'node:path';
 import type { RepositoryHead, SignedRole } from '../domain/repository.js';
 import { readIfThere } from '../files.js';
-import { settle, toOfflineTrust } from './authority.js';
+import { settle, toOfflineTrust, type Authority } from './authority.js';
 import type { Desired, ReleasesOfProducts, Scope, SignedRelease } from './desired.js';
 import { addKey, heldKeys } from './keys.js';
 import { authorityNow, desiredFor, planFor, type Opened } from './opened.js';
@@ -74,38 +75,43 @@ export async function prepareSigning(opened: Opened, wish: SigningWish): Promise
   if (!head.offline && !wish.keys) return reject('refused', 'KEYS_ARE_HERE', KEYS_ARE_HERE);
   const authority = await authorityNow(opened, head);
   const root = await currentRoot(opened, head);
-  const keys: Keys = wish.keys
-    ? { root: { ...authority.root, ...(await onlineKeys(opened, authority.root, wish)), root: wish.keys.root, targets: wish.keys.targets }, releases: wish.keys.releases } // prettier-ignore
-    : authority;
-  const desired = await desiredWith(opened, head, keys, wish.release);
-  const plan = await planFor(opened, head, desired, wish.renew ? now : 0, LIFETIMES);
-  const payloads: SigningPayload[] = [];
+  const keys = await wantedKeys(opened, authority, wish);
   const expiresAt = now + OFFLINE_LIFETIME_MS;
   const rootDue = wish.renew && Date.parse(root.signed.expires) < now + OFFLINE_LIFETIME_MS / 2;
+  const payloads: SigningPayload[] = [];
   if (rootDue || !sameKeys(root, keys.root)) {
     const signed = signedPart('root', root.signed.version + 1, expiresAt, rootBody(keys.root));
     payloads.push({ role: 'root', signed, signatures: [], before: root });
   }
-  for (const role of plan.roles) {
+  const desired = await desiredWith(opened, head, keys, wish.release);
+  const { roles } = await planFor(opened, head, desired, wish.renew ? now : 0, LIFETIMES);
+  for (const role of roles) {
     const before = await fileOf(opened, head, role);
     const signed = signedPart('targets', number, expiresAt, desired.bodies[role] ?? {});
-    payloads.push({ role, signed, signatures: [], ...(before ? { before } : {}) });
+    payloads.push({ role, signed, signatures: [], ...(before && { before }) });
   }
   if (payloads.length === 0) return reject('refused', 'NOTHING_TO_SIGN', 'everything is signed as it should be');
-  const { release } = wish;
-  const catalog = await catalogId(opened);
-  const preparedAt = new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
-  const about = release && { product: release.product, version: release.version, channel: release.channel };
-  const catalogSigns = (authority.own?.root ?? []).map((key) => key.id);
   return formatSigningRequest({
-    catalog,
-    preparedAt,
-    ...(about && { release: about }),
+    catalog: await catalogId(opened),
+    preparedAt: instant(now),
+    ...(wish.release && { release: nameOf(wish.release) }),
     root,
     releases: keys.releases,
-    catalogSigns,
+    catalogSigns: (authority.own?.root ?? []).map((key) => key.id),
     payloads,
   });
+}
+
+function nameOf({ product, version, channel }: ReleaseToPublish): ReleaseToPublish {
+  return { product, version, channel };
+}
+
+/** Who is to sign from then on; as it is now, when nobody wishes otherwise. */
+async function wantedKeys(opened: Opened, authority: Authority, wish: SigningWish): Promise<Keys> {
+  if (!wish.keys) return authority;
+  const { root, targets, releases } = wish.keys;
+  const online = await onlineKeys(opened, authority.root, wish);
+  return { root: { ...authority.root, ...online, root, targets }, releases };
 }
 
 const KEYS_ARE_HERE =
@@ -246,12 +252,22 @@ async function commitSigning(
   }
   const { keysDigest } = desired.digests;
   const snapshot = keysDigest !== head.keysDigest || request.payloads.some(({ role }) => role !== 'root');
-  const { withdrawn } = head;
+  const withdrawn = await stillListed(opened, { ...head, roles });
   const said = { before: head, roles, snapshot, keysDigest, offline, withdrawn, number, now };
   const next = await signHead(place, authority, said);
   if (!(await commit(place, head, next))) return stale('something else was published in this moment; send it again');
   await settle(place.metadataDir, opened.keysDir, offline);
   return undefined;
+}
+
+/** What was withdrawn and has not left the lists with these signatures. */
+async function stillListed({ roles }: Opened, head: RepositoryHead): Promise<readonly string[]> {
+  const listed: string[] = [];
+  for (const release of head.withdrawn ?? []) {
+    const [product = '', version = ''] = release.split('/');
+    if ((await roles.versions(head, product)).has(version)) listed.push(release);
+  }
+  return listed;
 }
 
 /** With the release that is to be published as if it were. */

@@ -27,7 +27,7 @@ export interface Workplace {
   readonly onStep?: ((step: PassStep) => void) | undefined;
 }
 
-export const DOCUMENT = 'main';
+const DOCUMENT = 'main';
 /** A client that began with an older timestamp may still fetch the files that it names. */
 const KEEP_UNREFERENCED_MS = 2 * 86_400_000;
 
@@ -51,7 +51,7 @@ function numberOf(name: string): number {
   return match ? Number(match[1]) : 0;
 }
 
-export function describeFile(version: number, expiresAt: number, bytes: Buffer): SignedFile {
+function describeFile(version: number, expiresAt: number, bytes: Buffer): SignedFile {
   return { version, bytes: bytes.byteLength, sha256: sha256Hex(bytes), expiresAt };
 }
 

@@ -7,7 +7,12 @@ import { bindRpc, z, type ServiceModule } from '@lastcall/runtime';
  * An installation whose name begins with `no-` does not exist.
  */
 
+export const SIMULATED_TIMESTAMP = JSON.stringify({ signed: { _type: 'timestamp', version: 7 }, signatures: [] });
 export const SIMULATED_ROOT = JSON.stringify({ signed: { _type: 'root', version: 1 }, signatures: [] });
+const SIMULATED_METADATA: Readonly<Record<string, string>> = {
+  'root.json': SIMULATED_ROOT,
+  'timestamp.json': SIMULATED_TIMESTAMP,
+};
 
 export const simulatedCatalog: ServiceModule<object> = {
   name: 'catalog',
@@ -28,9 +33,8 @@ export const simulatedCatalog: ServiceModule<object> = {
         method: 'GET',
         path: '/tuf/*',
         handle: async (_request, response, { rest }) => {
-          const isRoot = rest.endsWith('root.json');
-          response.writeHead(isRoot ? 200 : 404, { 'content-type': 'application/json' });
-          response.end(isRoot ? SIMULATED_ROOT : '');
+          const body = SIMULATED_METADATA[rest];
+          response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(body);
         },
       },
     ],

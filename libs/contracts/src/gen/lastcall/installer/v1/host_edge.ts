@@ -169,6 +169,11 @@ export interface JoinResponse {
   catalogUrl: string;
   /** TUF root metadata to pin, as JSON bytes. */
   trustedRoot: Buffer;
+  /**
+   * The catalog's newest TUF timestamp metadata, as JSON bytes: the host accepts no publication that is older. Empty while the catalog has
+   * published nothing.
+   */
+  trustedTimestamp: Buffer;
 }
 
 /** Up the stream. */
@@ -793,7 +798,15 @@ export const JoinRequest: MessageFns<JoinRequest> = {
 };
 
 function createBaseJoinResponse(): JoinResponse {
-  return { installation: "", host: "", role: 0, product: "", catalogUrl: "", trustedRoot: Buffer.alloc(0) };
+  return {
+    installation: "",
+    host: "",
+    role: 0,
+    product: "",
+    catalogUrl: "",
+    trustedRoot: Buffer.alloc(0),
+    trustedTimestamp: Buffer.alloc(0),
+  };
 }
 
 export const JoinResponse: MessageFns<JoinResponse> = {
@@ -815,6 +828,9 @@ export const JoinResponse: MessageFns<JoinResponse> = {
     }
     if (message.trustedRoot.length !== 0) {
       writer.uint32(50).bytes(message.trustedRoot);
+    }
+    if (message.trustedTimestamp.length !== 0) {
+      writer.uint32(58).bytes(message.trustedTimestamp);
     }
     return writer;
   },
@@ -880,6 +896,14 @@ export const JoinResponse: MessageFns<JoinResponse> = {
             message.trustedRoot = Buffer.from(reader.bytes());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.trustedTimestamp = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -908,6 +932,11 @@ export const JoinResponse: MessageFns<JoinResponse> = {
         : isSet(object.trusted_root)
         ? Buffer.from(bytesFromBase64(object.trusted_root))
         : Buffer.alloc(0),
+      trustedTimestamp: isSet(object.trustedTimestamp)
+        ? Buffer.from(bytesFromBase64(object.trustedTimestamp))
+        : isSet(object.trusted_timestamp)
+        ? Buffer.from(bytesFromBase64(object.trusted_timestamp))
+        : Buffer.alloc(0),
     };
   },
 
@@ -931,6 +960,9 @@ export const JoinResponse: MessageFns<JoinResponse> = {
     if (message.trustedRoot.length !== 0) {
       obj.trustedRoot = base64FromBytes(message.trustedRoot);
     }
+    if (message.trustedTimestamp.length !== 0) {
+      obj.trustedTimestamp = base64FromBytes(message.trustedTimestamp);
+    }
     return obj;
   },
 
@@ -945,6 +977,7 @@ export const JoinResponse: MessageFns<JoinResponse> = {
     message.product = object.product ?? "";
     message.catalogUrl = object.catalogUrl ?? "";
     message.trustedRoot = object.trustedRoot ?? Buffer.alloc(0);
+    message.trustedTimestamp = object.trustedTimestamp ?? Buffer.alloc(0);
     return message;
   },
 };
