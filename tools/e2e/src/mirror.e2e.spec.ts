@@ -46,9 +46,14 @@ describe('a site without internet', () => {
     const root = join(path('stick'), 'tuf', 'root.json');
     world = await createWorld({
       pair: 'embedded',
+      users: 1,
+      hosts: [
+        { id: 'srv', role: 'server' },
+        { id: 'ts', role: 'terminal-server' },
+      ],
       firstRelease: (at) => at(LASTCALL, ['mirror', 'import', '--from', path('stick'), '--root', root]),
     });
-  }, 240_000);
+  }, 600_000);
   afterAll(async () => {
     await world.stop();
     await vendor.stop();
@@ -73,7 +78,7 @@ describe('a site without internet', () => {
     const ended = await world.ended(await world.update('1.1.0'));
     expect(ended.outcome).toBe(commonV1.RunOutcome.SUCCEEDED);
     for (const { id } of world.hosts) await until(async () => (await world.versionOn(id)) === '1.1.0', id);
-  }, 120_000);
+  }, 300_000);
 
   it('refuses the stick of before, a damaged one and a part of one, in words', async () => {
     const old = await atSite('mirror', 'import', '--from', path('old-stick'));
