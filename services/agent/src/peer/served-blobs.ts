@@ -124,7 +124,7 @@ export async function openServedBlobs(options: ServedBlobsOptions): Promise<Serv
         shelf.giveBack(bytes);
         throw error;
       }
-      void turns.take(() => fetch(added, tree));
+      turns.take(() => fetch(added, tree));
     },
     find: async (entry) => {
       const flight = flights.get(entry.sha256);
@@ -216,22 +216,29 @@ async function openShelf(dir: string, store: BlobStore, maxBytes: number) {
   };
 }
 
-/** So many at once; the others wait. */
+/** So many at once; the others wait, and each hands its turn on. */
 function createTurns(most: number) {
   const waiting: (() => void)[] = [];
-  const running = new Set<Promise<void>>();
+  const begun = new Set<Promise<void>>();
+  let free = most;
+  const inTurn = async (work: () => Promise<void>): Promise<void> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
   return {
-    take: async (work: () => Promise<void>): Promise<void> => {
-      if (running.size >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-      const done = work().finally(() => {
-        running.delete(done);
-        waiting.shift()?.();
-      });
-      running.add(done);
-      await done;
+    take: (work: () => Promise<void>): void => {
+      const done = inTurn(work).finally(() => begun.delete(done));
+      begun.add(done);
     },
     idle: async (): Promise<void> => {
-      while (running.size > 0) await Promise.allSettled(running);
+      while (begun.size > 0) await Promise.allSettled(begun);
     },
   };
 }
