@@ -127,13 +127,14 @@ function landed(path: string): Flight {
 }
 
 /** As they come. Throws when the rest does not. */
-async function* piecesOf({ path, more, over }: Flight, { start, end }: Span): AsyncGenerator<Buffer> {
+async function* piecesOf(flight: Flight, { start, end }: Span): AsyncGenerator<Buffer> {
+  const { path, over } = flight;
   let handle: FileHandle | undefined;
   let whole: string | undefined;
   try {
     for (let at = start; at <= end;) {
       // Before it is read: nothing that comes meanwhile is missed.
-      const next = more();
+      const next = flight.more();
       handle ??= await open(whole ?? path).catch(() => undefined); // Not begun yet, or over already.
       const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end + 1 - at));
       const { bytesRead } = (await handle?.read(buffer, 0, buffer.byteLength, at)) ?? { bytesRead: 0 };

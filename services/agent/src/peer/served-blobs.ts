@@ -159,7 +159,7 @@ function createFlight(path: string): OwnFlight {
     more: () => next.promise,
     wake,
     land: (whole) => end(() => over.resolve(whole))(),
-    fail: (error) => end(() => over.reject(error as Error))(),
+    fail: (error) => end(() => over.reject(error))(),
   };
 }
 
