@@ -1,12 +1,12 @@
 import type { TreeEntry } from '@lastcall/contracts';
-import { existsSync } from 'node:fs';
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openBlobStore, type BlobStore } from '../blobs/blob-store.js';
 import { downloadBlobs } from '../blobs/download-blobs.js';
 import type { RateLimit } from '../blobs/rate-limit.js';
 import type { Layout } from '../layout.js';
-import { demandFreeBytes, diskFull, type FreeBytes } from '../step-failure.js';
+import { demandFreeBytes, type FreeBytes } from '../step-failure.js';
+import { openShelf, type Shelf } from './shelf.js';
 
 /*
  * What this host gives to others: what it has itself, and what it fetches for them from the catalog, once for all who ask meanwhile. Fetched blobs lie in a
@@ -62,81 +62,107 @@ interface OwnFlight extends Flight {
   readonly fail: (error: unknown) => void;
 }
 
+interface Parts extends ServedBlobsOptions {
+  readonly store: BlobStore;
+  readonly shelf: Shelf;
+  readonly flights: Map<string, OwnFlight>;
+  readonly turns: ReturnType<typeof createTurns>;
+  readonly shared: ReturnType<typeof sharedLimit>;
+  readonly signal: AbortSignal;
+}
+
 export async function openServedBlobs(options: ServedBlobsOptions): Promise<ServedBlobs> {
-  const { layout, freeBytes, catalogUrl, credential, attempts } = options;
-  const dir = layout.served;
+  const dir = options.layout.served;
   await rm(join(dir, 'partial'), { recursive: true, force: true });
   const store = await openBlobStore(dir);
   const shelf = await openShelf(dir, store, options.maxBytes);
-  const flights = new Map<string, OwnFlight>();
   const stopping = new AbortController();
-  const turns = createTurns(FETCHES);
-  const limit = sharedLimit(options.limit);
-  const own = (sha256: string): string => join(layout.blobs, sha256.slice(0, 2), sha256);
-  const here = async (entry: TreeEntry): Promise<string | undefined> => {
-    for (const path of [own(entry.sha256), store.pathOf(entry.sha256)]) {
-      if ((await stat(path).catch(() => undefined))?.size === entry.size) return path;
-    }
-    return undefined;
-  };
-  const landing: BlobStore = {
-    ...store,
-    keep: (sha256, bytes) => {
-      store.keep(sha256, bytes);
-      flights.get(sha256)?.land(store.pathOf(sha256));
-    },
-    adopt: (sha256) => {
-      store.adopt(sha256);
-      flights.get(sha256)?.land(store.pathOf(sha256));
-    },
-  };
-  const fetch = async (entries: readonly TreeEntry[], tree: WantedTree): Promise<void> => {
-    const onBytes = (): void => entries.forEach(({ sha256 }) => flights.get(sha256)?.wake());
-    const what = { treeSha256: tree.sha256, files: tree.files };
-    try {
-      const from = { catalogUrl: catalogUrl(), credential, limit: await limit.take(), ...(attempts && { attempts }) };
-      await downloadBlobs(entries, { blobs: landing, ...from, ...what, signal: stopping.signal, onBytes });
-    } catch (error) {
-      for (const { sha256 } of entries) flights.get(sha256)?.fail(error);
-    } finally {
-      limit.giveBack();
-      for (const { sha256 } of entries) flights.delete(sha256);
-      shelf.landed(entries);
-    }
-  };
+  const [turns, shared] = [createTurns(FETCHES), sharedLimit(options.limit)];
+  const parts: Parts = { ...options, store, shelf, flights: new Map(), turns, shared, signal: stopping.signal };
   return {
-    want: async (entries, tree) => {
-      const lacking: TreeEntry[] = [];
-      for (const entry of entries) {
-        if (!flights.has(entry.sha256) && !(await here(entry))) lacking.push(entry);
-      }
-      const added = lacking.filter(({ sha256 }) => !flights.has(sha256));
-      if (added.length === 0) return;
-      const bytes = added.reduce((sum, { size }) => sum + size, 0);
-      // In this order nobody else begins with the same ones while room is made.
-      for (const { sha256 } of added) flights.set(sha256, createFlight(store.partialPathOf(sha256)));
-      try {
-        await shelf.makeRoom(bytes);
-        demandFreeBytes(dir, bytes + SPARE_BYTES, freeBytes);
-      } catch (error) {
-        for (const { sha256 } of added) flights.get(sha256)?.fail(error);
-        for (const { sha256 } of added) flights.delete(sha256);
-        shelf.giveBack(bytes);
-        throw error;
-      }
-      turns.take(() => fetch(added, tree));
-    },
-    find: async (entry) => {
-      const flight = flights.get(entry.sha256);
-      if (flight) return { kind: 'coming', flight };
-      const path = await here(entry);
-      if (path === undefined) return { kind: 'absent' };
-      shelf.used(entry.sha256);
-      return { kind: 'here', path };
-    },
+    want: (entries, tree) => want(parts, entries, tree),
+    find: (entry) => find(parts, entry),
     close: async () => {
       stopping.abort(new Error('the agent is stopping'));
       await turns.idle();
+    },
+  };
+}
+
+/** Among what this host has itself, then among what it fetched. */
+async function here({ layout, store }: Parts, { sha256, size }: TreeEntry): Promise<string | undefined> {
+  for (const path of [join(layout.blobs, sha256.slice(0, 2), sha256), store.pathOf(sha256)]) {
+    if ((await stat(path).catch(() => undefined))?.size === size) return path;
+  }
+  return undefined;
+}
+
+async function find(parts: Parts, entry: TreeEntry): Promise<Found> {
+  const flight = parts.flights.get(entry.sha256);
+  if (flight) return { kind: 'coming', flight };
+  const path = await here(parts, entry);
+  if (path === undefined) return { kind: 'absent' };
+  parts.shelf.used(entry.sha256);
+  return { kind: 'here', path };
+}
+
+async function want(parts: Parts, entries: readonly TreeEntry[], tree: WantedTree): Promise<void> {
+  const { flights, layout, shelf, store, freeBytes } = parts;
+  const lacking: TreeEntry[] = [];
+  for (const entry of entries) {
+    if (!flights.has(entry.sha256) && !(await here(parts, entry))) lacking.push(entry);
+  }
+  // Somebody else may have begun with some meanwhile. From here on nobody can: room is made afterwards.
+  const added = lacking.filter(({ sha256 }) => !flights.has(sha256));
+  if (added.length === 0) return;
+  for (const { sha256 } of added) flights.set(sha256, createFlight(store.partialPathOf(sha256)));
+  const bytes = added.reduce((sum, { size }) => sum + size, 0);
+  try {
+    await shelf.makeRoom(bytes);
+    demandFreeBytes(layout.served, bytes + SPARE_BYTES, freeBytes);
+  } catch (error) {
+    for (const { sha256 } of added) flights.get(sha256)?.fail(error);
+    for (const { sha256 } of added) flights.delete(sha256);
+    shelf.giveBack(bytes);
+    throw error;
+  }
+  parts.turns.take(() => fetchThrough(parts, added, tree));
+}
+
+async function fetchThrough(parts: Parts, entries: readonly TreeEntry[], tree: WantedTree): Promise<void> {
+  const { flights, shared, catalogUrl, credential, attempts, signal } = parts;
+  const onBytes = (): void => entries.forEach(({ sha256 }) => flights.get(sha256)?.wake());
+  const what = { blobs: landingStore(parts), treeSha256: tree.sha256, files: tree.files, onBytes, signal };
+  try {
+    const limit = await shared.take();
+    await downloadBlobs(entries, {
+      ...what,
+      catalogUrl: catalogUrl(),
+      credential,
+      limit,
+      ...(attempts && { attempts }),
+    });
+  } catch (error) {
+    for (const { sha256 } of entries) flights.get(sha256)?.fail(error);
+  } finally {
+    shared.giveBack();
+    for (const { sha256 } of entries) flights.delete(sha256);
+    parts.shelf.landed(entries);
+  }
+}
+
+/** Tells who waits for a blob that it is whole, without waiting for the others of its fetch. */
+function landingStore({ store, flights }: Parts): BlobStore {
+  const land = (sha256: string): void => flights.get(sha256)?.land(store.pathOf(sha256));
+  return {
+    ...store,
+    keep: (sha256, bytes) => {
+      store.keep(sha256, bytes);
+      land(sha256);
+    },
+    adopt: (sha256) => {
+      store.adopt(sha256);
+      land(sha256);
     },
   };
 }
@@ -160,59 +186,6 @@ function createFlight(path: string): OwnFlight {
     wake,
     land: (whole) => end(() => over.resolve(whole))(),
     fail: (error) => end(() => over.reject(error))(),
-  };
-}
-
-/** What lies in the store, by when it was used last, within its budget. */
-async function openShelf(dir: string, store: BlobStore, maxBytes: number) {
-  const sizes = new Map<string, number>();
-  let bytes = 0;
-  const found: { name: string; size: number; at: number }[] = [];
-  for (const folder of (await readdir(dir)).filter((name) => name.length === 2)) {
-    for (const name of await readdir(join(dir, folder))) {
-      const { size, mtimeMs } = await stat(join(dir, folder, name));
-      found.push({ name, size, at: mtimeMs });
-    }
-  }
-  for (const { name, size } of found.toSorted((a, b) => a.at - b.at)) {
-    sizes.set(name, size);
-    bytes += size;
-  }
-  /** Promised to what is on its way. */
-  let promised = 0;
-  return {
-    /** Throws DISK_FULL when it can never be. */
-    makeRoom: async (needed: number): Promise<void> => {
-      promised += needed;
-      if (promised > maxBytes) throw diskFull(dir, maxBytes - promised + needed, needed);
-      for (const [sha256, size] of sizes) {
-        if (bytes + promised <= maxBytes) return;
-        sizes.delete(sha256);
-        bytes -= size;
-        // Whoever is reading it has it open.
-        await rm(store.pathOf(sha256), { force: true });
-      }
-    },
-    giveBack: (given: number): void => {
-      promised -= given;
-    },
-    landed: (entries: readonly TreeEntry[]): void => {
-      for (const { sha256, size } of entries) {
-        promised -= size;
-        if (!existsSync(store.pathOf(sha256))) continue;
-        sizes.set(sha256, size);
-        bytes += size;
-      }
-    },
-    used: (sha256: string): void => {
-      const size = sizes.get(sha256);
-      if (size === undefined) return;
-      sizes.delete(sha256);
-      sizes.set(sha256, size);
-      const now = new Date();
-      // For the order after the next start; a moment too late does no harm.
-      utimes(store.pathOf(sha256), now, now).catch(() => undefined);
-    },
   };
 }
 
