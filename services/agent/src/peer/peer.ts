@@ -9,7 +9,7 @@ import type { Transfer } from '../blobs/transfer.js';
 /*
  * Another host of the installation, asked before the catalog is. Nothing of it is believed: its blobs are hashed like those of the catalog, and it never
  * sees a credential. What it does not give, the catalog does. So all that it can do is to be slow, and that is bounded: less than 16 KiB/s on a connection
- * counts as nothing, after three answers that were none it is not asked any more in this download, and after a wrong one at once.
+ * counts as nothing, after three answers that were none it is not asked any more in this download, and after a large file with other bytes at once.
  */
 
 export interface Peer {
