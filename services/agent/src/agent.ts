@@ -23,6 +23,8 @@ import { messageOf, type Log } from './log.js';
 import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import type { KeepPolicy } from './retention.js';
+import { parseAddress } from './peer/address.js';
+import { startPeerServer, type PeerServer } from './peer/serve.js';
 import { demandCommandUser } from './platform/command-user.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
@@ -45,6 +47,8 @@ export interface AgentOptions {
   readonly heartbeatMs?: number;
   /** What stays on the host besides what it needs. Default 3 versions, 20 GiB. */
   readonly keep?: KeepPolicy;
+  /** What may lie here for other hosts, where this one serves them. Default 20 GiB. */
+  readonly serveMaxBytes?: number;
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
 }
@@ -68,6 +72,7 @@ export interface Agent {
 
 const PROGRESS_EVERY_MS = 500;
 const SEAT_ATTEMPTS = 3;
+const SERVE_MAX_BYTES = 20 * 2 ** 30;
 
 /** Opens the data folder; nobody else can meanwhile. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
@@ -96,9 +101,11 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
-  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit };
+  const serving: StepNeeds['serving'] = {};
+  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit, serving };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
   await collectStale(staging, journal, log);
+  serving.server = await serveOthers(options, needs);
   const link: { current?: HostLink | undefined } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
@@ -131,7 +138,7 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   return {
     ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
     start: () => begin(runner, current),
-    stop: () => end(runner, current, { channel, journal, held }),
+    stop: () => end(runner, current, { channel, journal, held, peerServer: serving.server }),
   };
 }
 
@@ -143,9 +150,10 @@ function begin(runner: OrderRunner, link: HostLink | undefined): void {
 async function end(
   runner: OrderRunner,
   link: HostLink | undefined,
-  open: { channel: Channel | undefined; journal: Journal; held: Lock },
+  open: { channel: Channel | undefined; journal: Journal; held: Lock; peerServer: PeerServer | undefined },
 ): Promise<void> {
   await Promise.all([runner.stop(), link?.stop()]);
+  await open.peerServer?.stop();
   open.channel?.close();
   open.journal.close();
   open.held.release();
@@ -192,11 +200,13 @@ interface StepNeeds {
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly limit: () => Promise<RateLimit>;
+  /** Set while this host serves others. */
+  readonly serving: { server?: PeerServer | undefined };
 }
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, catalogUrl, credential, limit }: StepNeeds,
+  { layout, record, releases, catalogUrl, credential, limit, serving }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -209,7 +219,12 @@ async function assembleSteps(
   });
   const blobs = await openBlobStore(layout.blobs);
   const backups = createBackups(layout);
-  const staging = createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep });
+  // Who serves others asks himself first: what he needs crosses the line once as well.
+  const peerUrl = (): string | undefined => serving.server?.url ?? record.peer;
+  const staging = createStaging({
+    ...{ layout, source, releases, blobs, catalogUrl, credential, peerUrl, limit, freeBytes },
+    ...keep,
+  });
   const steps = createSteps({
     ...{ layout, record, releases, source, freeBytes, staging, backups },
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
@@ -217,6 +232,19 @@ async function assembleSteps(
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
   });
   return { steps, source, staging, backups };
+}
+
+/** A host that cannot serve still does its own work. */
+async function serveOthers(options: AgentOptions, needs: StepNeeds): Promise<PeerServer | undefined> {
+  const { serve } = needs.record;
+  if (serve === undefined) return undefined;
+  const { log, freeBytes = statFreeBytes, serveMaxBytes: maxBytes = SERVE_MAX_BYTES } = options;
+  try {
+    return await startPeerServer({ ...needs, address: parseAddress('serve', serve), maxBytes, freeBytes, log });
+  } catch (error) {
+    log.error('other hosts are not served', { address: serve, message: messageOf(error) });
+    return undefined;
+  }
 }
 
 /** Before any order goes on. What cannot be removed now is removed the next time. */

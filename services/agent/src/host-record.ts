@@ -21,6 +21,10 @@ export interface HostRecord {
   readonly maxRate?: number;
   /** The same during the business hours of the installation. */
   readonly maxRateInHours?: number;
+  /** Serves blobs to other hosts on this address, `host:port`; absent: to nobody. */
+  readonly serve?: string;
+  /** The host that is asked for blobs before the catalog, `http://host:port`. */
+  readonly peer?: string;
 }
 
 /** A single seat of its own works with signed files alone. */

@@ -28,6 +28,9 @@ export interface JoinOptions {
   /** Bytes a second; absent: no limit. */
   readonly maxRate?: number;
   readonly maxRateInHours?: number;
+  /** See HostRecord. */
+  readonly serve?: string;
+  readonly peer?: string;
 }
 
 const ATTEMPTS = 5;
@@ -100,5 +103,7 @@ function toRecord(options: JoinOptions, answer: hostEdgeV1.JoinResponse): HostRe
     env: options.env,
     ...(options.maxRate !== undefined && { maxRate: options.maxRate }),
     ...(options.maxRateInHours !== undefined && { maxRateInHours: options.maxRateInHours }),
+    ...(options.serve !== undefined && { serve: options.serve }),
+    ...(options.peer !== undefined && { peer: options.peer }),
   };
 }

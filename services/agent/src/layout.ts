@@ -13,6 +13,8 @@ export interface Layout {
   readonly lock: string;
   readonly tuf: string;
   readonly blobs: string;
+  /** What this host fetched for others. */
+  readonly served: string;
   /** Signed texts of each release: manifest and tree. */
   readonly releases: string;
   readonly versions: string;
@@ -36,6 +38,7 @@ export function layoutOf(dataDir: string): Layout {
     lock: join(root, 'lock.db'),
     tuf: join(root, 'tuf'),
     blobs: join(root, 'blobs'),
+    served: join(root, 'served'),
     releases: join(root, 'releases'),
     versions: join(root, 'versions'),
     current: join(root, 'current'),

@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openAgent } from './agent.js';
+import { parseAddress, urlOf } from './peer/address.js';
 import { parseRate } from './blobs/rate-limit.js';
 import { parseEnvironment } from './host-record.js';
 import { installHere } from './install.js';
@@ -53,6 +54,8 @@ interface JoinFlags {
   tlsCa?: string;
   maxRate?: string;
   maxRateInHours?: string;
+  serve?: string;
+  peer?: string;
   run?: boolean;
 }
 
@@ -60,6 +63,7 @@ interface RunFlags {
   data: string;
   keepVersions?: number;
   keepGib?: number;
+  serveGib?: number;
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -77,6 +81,11 @@ const keepVersions = () =>
 const keepGib = () =>
   new Option('--keep-gib <n>', 'GiB that they may take beyond the current and the previous one (default 20)').argParser(
     wholeNumber(0, 1_000_000),
+  );
+
+const serveGib = () =>
+  new Option('--serve-gib <n>', 'GiB of blobs that may lie here for other hosts (default 20)').argParser(
+    wholeNumber(1, 1_000_000),
   );
 
 function keepPolicyOf({ keepVersions: versions, keepGib: gib }: Partial<RunFlags>): KeepPolicy {
@@ -102,6 +111,8 @@ function createProgram(): Command {
     .option('--tls-ca <file>', "authority of the services' certificate (PEM); without it: plain text")
     .option('--max-rate <rate>', 'bytes a second that downloads may take, such as 20M; without it: no limit')
     .option('--max-rate-in-hours <rate>', 'the same during the business hours of the installation')
+    .option('--serve <host:port>', 'gives blobs to the other hosts on this address; without it: to nobody')
+    .option('--peer <host:port>', 'the host that serves: it is asked for blobs before the catalog')
     .option('--run', 'go on as "run"')
     .action(join);
   program
@@ -110,6 +121,7 @@ function createProgram(): Command {
     .addOption(data())
     .addOption(keepVersions())
     .addOption(keepGib())
+    .addOption(serveGib())
     .action(run);
   program
     .command('install')
@@ -150,14 +162,27 @@ async function join(flags: JoinFlags): Promise<void> {
     ...(flags.maxRateInHours !== undefined && {
       maxRateInHours: parseRate('--max-rate-in-hours', flags.maxRateInHours),
     }),
+    ...servingOf(flags),
   });
   process.stdout.write(`Joined ${record.installation} as ${record.host} (${record.role}, ${record.product}).\n`);
   if (flags.run) await run(flags);
 }
 
-async function run({ data, ...keep }: RunFlags): Promise<void> {
+/** Whoever serves asks himself. */
+function servingOf({ serve, peer }: JoinFlags): { serve?: string; peer?: string } {
+  if (serve !== undefined && peer !== undefined)
+    throw new UsageError('give --serve or --peer: who serves asks nobody but the catalog');
+  if (serve !== undefined) parseAddress('--serve', serve);
+  return {
+    ...(serve !== undefined && { serve }),
+    ...(peer !== undefined && { peer: urlOf(parseAddress('--peer', peer)) }),
+  };
+}
+
+async function run({ data, serveGib: gib, ...keep }: RunFlags): Promise<void> {
   const log = createLog();
-  const agent = await openAgent({ dataDir: data, log, keep: keepPolicyOf(keep) });
+  const serving = gib !== undefined && { serveMaxBytes: gib * 1024 ** 3 };
+  const agent = await openAgent({ dataDir: data, log, keep: keepPolicyOf(keep), ...serving });
   const { installation, host } = agent.record;
   log.info('agent started', { installation, host, pid: process.pid, version: AGENT_VERSION });
   const asked = new Promise<string>((done) => {

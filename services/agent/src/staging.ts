@@ -28,6 +28,8 @@ export interface StagingParts {
   readonly blobs: BlobStore;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  /** Another host that is asked for blobs first, `http://host:port`. */
+  readonly peerUrl?: () => string | undefined;
   /** Asked for at the beginning of each download. */
   readonly limit: () => Promise<RateLimit>;
   readonly freeBytes: FreeBytes;
@@ -102,7 +104,8 @@ async function downloadFiles(
   const neededBytes = bytesOnDisk(release.tree.files, lacking) - partialBytes;
   demandFreeBytes(layout.blobs, neededBytes, freeBytes);
   const { catalogUrl, credential, attempts, pace } = parts;
-  const from = { catalogUrl: catalogUrl(), credential, limit: await parts.limit() };
+  const peerUrl = parts.peerUrl?.();
+  const from = { catalogUrl: catalogUrl(), credential, limit: await parts.limit(), ...(peerUrl && { peerUrl }) };
   const reservation = await reserveSpace(layout, neededBytes, freeBytes);
   let arrived = partialBytes;
   let downloadedBytes = 0;

@@ -48,7 +48,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const waves = createWaves({ context, documents });
   const signing = createSigning({ documents, blobs, repository });
   const { log } = context;
-  const onWithdrawn = waves.lookAtRelease;
+  const onWithdrawn = (product: string, version: string): Promise<void> => waves.lookAtRelease(product, version);
   const importing = createImporting({ documents, blobs, repository, mirror, publishing, onWithdrawn, log, now });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.

@@ -3,17 +3,20 @@ import { backoffMs, sha256Hex } from '@lastcall/kernel';
 import { setTimeout as delay } from 'node:timers/promises';
 import { forEachAtOnce } from '../files.js';
 import { messageOf } from '../log.js';
+import { openPeer, type Peer } from '../peer/peer.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
 import { fetchBlob } from './fetch-blob.js';
 import { fetchRun } from './fetch-run.js';
 import { TooSlowError } from './byte-source.js';
 import { planDownloads, type Run } from './download-plan.js';
 import { HttpStatusError, openConnections, WrongAnswerError } from './http-get.js';
+import { isOurs } from './our-errors.js';
 import type { DownloadOptions, Transfer } from './transfer.js';
 
 /*
  * Fetches blobs, several at once. What has arrived stays on the disk, so a download that breaks off continues where it was, in this
- * attempt, after a restart, or in the next run. Bytes are hashed on their way; a blob that is not what was signed is refused.
+ * attempt, after a restart, or in the next run. Bytes are hashed on their way; a blob that is not what was signed is refused. Where a peer is
+ * known, it is asked first, once for each piece.
  */
 
 const AT_ONCE = 6;
@@ -33,11 +36,12 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
   const transfer: Transfer = { ...options, signal, connections, packBytes };
   const entryOf = new Map(lacking.map((entry) => [entry.sha256, entry]));
   const packs = { usable: true };
+  const peer = options.peerUrl === undefined ? undefined : openPeer(options.peerUrl, transfer);
   try {
     await forEachAtOnce(downloads, AT_ONCE, async (download) => {
       try {
-        if (download.kind === 'blob') await downloadBlob(download.entry, transfer);
-        else await downloadRun(download.run, entryOf, transfer, packs);
+        if (download.kind === 'blob') await downloadBlob(download.entry, transfer, peer);
+        else await downloadRun(await lackingOf(download.run, peer), entryOf, transfer, packs);
       } catch (error) {
         // An error of ours must not be hidden by the others' reaction to the stop.
         if (!signal.aborted) stop.abort(error);
@@ -50,7 +54,12 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
     throw stop.signal.aborted ? stop.signal.reason : error;
   } finally {
     connections.close();
+    peer?.close();
   }
+}
+
+async function lackingOf(run: Run, peer: Peer | undefined): Promise<Run> {
+  return peer ? { blobs: await peer.run(run.blobs) } : run;
 }
 
 /** From the pack; what that cannot give, each by its own name. */
@@ -80,12 +89,13 @@ async function downloadRun(
   for (const { sha256 } of left) await downloadBlob(entryOf.get(sha256) as TreeEntry, transfer);
 }
 
-async function downloadBlob(entry: TreeEntry, transfer: Transfer): Promise<void> {
+async function downloadBlob(entry: TreeEntry, transfer: Transfer, peer?: Peer): Promise<void> {
   if (entry.size === 0) {
     if (entry.sha256 !== sha256Hex('')) throw changed(entry);
     transfer.blobs.keep(entry.sha256, new Uint8Array());
     return;
   }
+  if (await peer?.blob(entry)) return;
   let startedOver = false;
   const have = (): Promise<number> => transfer.blobs.partialBytes(entry.sha256);
   await keepTrying(entry, transfer, have, async () => {
@@ -138,14 +148,6 @@ function isAnswered(error: unknown): boolean {
   if (error instanceof WrongAnswerError) return true;
   return error instanceof HttpStatusError && error.status < 500 && ![401, 408, 429].includes(error.status);
 }
-
-/** Nothing gets better by asking the catalog again. */
-function isOurs(error: unknown): boolean {
-  const { code = '', path, syscall } = error as NodeJS.ErrnoException;
-  return path !== undefined || (syscall !== 'connect' && OURS.includes(code));
-}
-
-const OURS: readonly string[] = ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'EFBIG', 'EMFILE', 'ENFILE'];
 
 function changed(entry: TreeEntry): StepFailure {
   const message = `${entry.path} is not the file that was signed; it was refused. Publish the release again`;

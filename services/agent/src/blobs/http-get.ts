@@ -31,6 +31,7 @@ export class WrongAnswerError extends Error {
 }
 
 export interface ReadOptions {
+  /** Empty: none is sent. */
   readonly credential: () => string;
   readonly signal: AbortSignal;
 }
@@ -98,7 +99,7 @@ function requestText(url: URL, { start, end, of }: ByteRange, credential: string
   const lines = [
     `GET ${url.pathname}${url.search} HTTP/1.1`,
     `host: ${url.host}`,
-    `authorization: Bearer ${credential}`,
+    ...(credential === '' ? [] : [`authorization: Bearer ${credential}`]),
     'user-agent: lastcall-agent',
     'accept-encoding: identity',
     ...range,

@@ -8,6 +8,8 @@ export interface DownloadOptions {
   readonly blobs: BlobStore;
   readonly catalogUrl: string;
   readonly credential: () => string;
+  /** Another host of the installation that is asked first, `http://host:port`. */
+  readonly peerUrl?: string;
   /** Name of the pack. */
   readonly treeSha256: string;
   /** All files of the tree, in its order. */

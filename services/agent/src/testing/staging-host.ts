@@ -29,6 +29,7 @@ export interface StagingHostOptions {
   readonly pace?: Pace;
   readonly rateAt?: RateAt;
   readonly attempts?: number;
+  readonly peerUrl?: string;
   readonly onBytes?: (done: number, total: number) => void;
 }
 
@@ -39,7 +40,14 @@ export async function createStagingHost(
   repository: TestRepository,
   options: StagingHostOptions = {},
 ): Promise<StagingHost> {
-  const { freeBytes = statFreeBytes, rateAt = () => Infinity, attempts = 2, pace, onBytes = () => undefined } = options;
+  const {
+    freeBytes = statFreeBytes,
+    rateAt = () => Infinity,
+    attempts = 2,
+    pace,
+    peerUrl,
+    onBytes = () => undefined,
+  } = options;
   const layout = layoutOf(dir);
   makeFolders(layout);
   if (!existsSync(join(layout.tuf, 'trusted.json'))) pinRoot(layout, repository.root);
@@ -53,6 +61,7 @@ export async function createStagingHost(
     source,
     blobs: await openBlobStore(layout.blobs),
     limit: async () => createRateLimit(rateAt),
+    peerUrl: () => peerUrl,
   });
   const stage = async (version: string): Promise<Evidence> => {
     await staging.fetchTexts('encore', version, signal);

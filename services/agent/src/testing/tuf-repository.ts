@@ -236,7 +236,10 @@ function addRelease(release: TestRelease, targets: Json, served: Map<string, Buf
     const sha256 = sha256Hex(bytes);
     targets[`${product}/${version}/${name}`] = { length: bytes.byteLength, hashes: { sha256 } };
     served.set(`/tuf/targets/${product}/${version}/${sha256}.${name}`, bytes);
-    if (name.endsWith('.tree.json')) served.set(`/packs/${sha256}`, packBytes(release, files));
+    if (!name.endsWith('.tree.json')) continue;
+    served.set(`/packs/${sha256}`, packBytes(release, files));
+    // The catalog keeps the texts as blobs.
+    served.set(`/blobs/${sha256}`, bytes);
   }
 }
 

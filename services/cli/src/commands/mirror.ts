@@ -1,6 +1,5 @@
 import { formatName, type catalogV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
-import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { confirmOr } from '../ask.js';

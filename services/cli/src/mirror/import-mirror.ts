@@ -1,4 +1,4 @@
-import { catalogV1 } from '@lastcall/contracts';
+import type { catalogV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { CallError, CODE } from '@lastcall/sdk';
 import type { Services } from '../connect.js';

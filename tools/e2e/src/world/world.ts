@@ -74,6 +74,8 @@ export interface World {
 export interface WorldOptions {
   readonly pair: Pair;
   readonly firstVersion?: string;
+  /** How the first version gets into the catalog. Default: it is published there. */
+  firstRelease?(run: Run): Promise<void>;
   readonly users?: number;
   readonly hosts?: readonly WorldHost[];
   readonly reactionTimeMs?: number;
@@ -115,7 +117,7 @@ async function build(options: WorldOptions, endings: Endings): Promise<Omit<Worl
   const services = servicesOn(await channelWith(lastcall, lastcall.operatorTokenFile, endings));
   const run = runnerOf(lastcall);
   const publish = publisherOf(dir, run);
-  await publish({ version: firstVersion });
+  await (options.firstRelease?.(run) ?? publish({ version: firstVersion }));
   await addInstallation(services, reactionTimeMs);
   const clientTokenFile = join(dir, 'client.token');
   await writeFile(clientTokenFile, await createClientToken(services));
