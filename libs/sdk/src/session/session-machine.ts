@@ -211,7 +211,7 @@ function ended(moment: Moment, message: Extract<Incoming, { kind: 'ended' }>, at
   return [over(moment, message)];
 }
 
-type End = { readonly reason: EndReason; readonly text: string; readonly comeBack: boolean; readonly saveWithinMs?: number | undefined }; // prettier-ignore
+type End = Omit<Extract<Incoming, { kind: 'ended' }>, 'kind'>;
 
 function over({ now }: Moment, { reason, text, comeBack, saveWithinMs }: End): SessionEvent {
   return { kind: 'ended', reason, text, comeBack, saveUntil: now + SAVE_MS, saveWithinMs };
