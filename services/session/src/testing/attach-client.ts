@@ -50,7 +50,7 @@ export class AttachClient {
   async until<C extends DownCase>(
     kind: C,
     fits: (value: ValueOf<C>) => boolean = () => true,
-    timeoutMs = 8_000,
+    timeoutMs = 30_000,
   ): Promise<ValueOf<C>> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {

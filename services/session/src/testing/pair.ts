@@ -3,6 +3,7 @@ import { sessionV1, type EventEnvelope, type EventMessage } from '@lastcall/cont
 import type { AnyServiceModule, ServiceModule } from '@lastcall/runtime';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
+import { until } from '@lastcall/testkit';
 import { openDocuments, type Documents } from '../documents.js';
 import { sessionModule } from '../service.js';
 import type { SessionSettings } from '../settings.js';
@@ -59,7 +60,7 @@ export interface PairOptions {
 }
 
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 2_000, heartbeatIntervalMs: 60_000, moveMs: 1_000 };
+const SETTINGS = { sessionLeaseMs: 5_000, resumeGraceMs: 2_000, heartbeatIntervalMs: 60_000, moveMs: 1_000 };
 
 export async function startPair<R extends Replica>(start: Start<R>, options: PairOptions): Promise<Pair<R>> {
   const { backing, policy = {} } = options;
@@ -71,7 +72,8 @@ export async function startPair<R extends Replica>(start: Start<R>, options: Pai
     new AttachClient(replica.channel('client', INSTALLATION, subject), hello ?? {});
   const sessionPolicy = sessionV1.SessionPolicy.fromPartial(policy);
   await first.publish('InstallationChanged', INSTALLATION, installationChanged({ sessionPolicy }));
-  await eventually(async () => (await documents.gates.get(INSTALLATION))?.data.facts !== undefined);
+  const isKnown = async () => (await documents.gates.get(INSTALLATION))?.data.facts !== undefined;
+  await until(isKnown, 'the installation to be known');
   return {
     first,
     second,
@@ -113,14 +115,4 @@ async function distributed<R extends Replica>(start: Start<R>, settings: Replica
   const options = { modules: [sessionModule], settings, bus: 'nats', store: 'mongodb' } as const;
   const first = await start(options);
   return [first, await start({ ...options, prefix: first.prefix })];
-}
-
-/** Looks again and again; what is looked at has no signal of its own. */
-export async function eventually(look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!(await look())) {
-    if (Date.now() > until) throw new Error('it did not happen in time');
-    // The embedded store answers without a turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

@@ -2,17 +2,17 @@ import { sessionV1, type EventEnvelope, type EventMessage, type EventType } from
 import type { RunSpec } from '@lastcall/kernel';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
+import { until } from '@lastcall/testkit';
 import { openDocuments, type Documents } from '../documents.js';
 import type { GateState } from '../domain/gate-state.js';
 import { AttachClient } from './attach-client.js';
 import { INSTALLATION, installationChanged, runSpec, stagingCompleted } from './run-events.js';
-import { eventually } from './pair.js';
 
 /* The session service and one installation, as tests see them from outside. */
 
 export const PARENT = `installations/${INSTALLATION}`;
 export const GATE = `${PARENT}/gate`;
-export const SITE_SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000 };
+export const SITE_SETTINGS = { sessionLeaseMs: 10_000, resumeGraceMs: 4_000, heartbeatIntervalMs: 60_000 };
 
 type Policy = Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0];
 
@@ -78,14 +78,16 @@ export async function openSite<G extends Ground>(stack: G): Promise<G & Site> {
       const changed = installationChanged({ sessionPolicy });
       const source = `catalog/installations/${INSTALLATION}`;
       const { sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source);
-      await eventually(async () => (await documents.gates.get(INSTALLATION))?.data.facts?.sequence === sequence);
+      const isKnown = async () => (await documents.gates.get(INSTALLATION))?.data.facts?.sequence === sequence;
+      await until(isKnown, 'the policy to be known');
     },
     gateUntil: async (fits, timeoutMs) => {
       let found: GateState | undefined;
-      await eventually(async () => {
+      const isAsWanted = async (): Promise<boolean> => {
         found = (await documents.gates.get(INSTALLATION))?.data.gate;
         return found !== undefined && fits(found);
-      }, timeoutMs).catch((cause: unknown) => {
+      };
+      await until(isAsWanted, 'the gate', timeoutMs).catch((cause: unknown) => {
         throw new Error(`the gate stays ${JSON.stringify(found)}`, { cause });
       });
       if (!found) throw new Error('there is no gate');
