@@ -3,10 +3,10 @@ import { sessionV1, type EventEnvelope, type EventMessage } from '@lastcall/cont
 import type { AnyServiceModule, ServiceModule } from '@lastcall/runtime';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
-import { until } from '@lastcall/testkit';
 import { openDocuments, type Documents } from '../documents.js';
 import { sessionModule } from '../service.js';
 import type { SessionSettings } from '../settings.js';
+import { eventually } from './eventually.js';
 import { AttachClient } from './attach-client.js';
 import { INSTALLATION, installationChanged } from './run-events.js';
 
@@ -72,8 +72,7 @@ export async function startPair<R extends Replica>(start: Start<R>, options: Pai
     new AttachClient(replica.channel('client', INSTALLATION, subject), hello ?? {});
   const sessionPolicy = sessionV1.SessionPolicy.fromPartial(policy);
   await first.publish('InstallationChanged', INSTALLATION, installationChanged({ sessionPolicy }));
-  const isKnown = async () => (await documents.gates.get(INSTALLATION))?.data.facts !== undefined;
-  await until(isKnown, 'the installation to be known');
+  await eventually(async () => (await documents.gates.get(INSTALLATION))?.data.facts !== undefined);
   return {
     first,
     second,

@@ -2,10 +2,10 @@ import { sessionV1, type EventEnvelope, type EventMessage, type EventType } from
 import type { RunSpec } from '@lastcall/kernel';
 import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
-import { until } from '@lastcall/testkit';
 import { openDocuments, type Documents } from '../documents.js';
 import type { GateState } from '../domain/gate-state.js';
 import { AttachClient } from './attach-client.js';
+import { eventually } from './eventually.js';
 import { INSTALLATION, installationChanged, runSpec, stagingCompleted } from './run-events.js';
 
 /* The session service and one installation, as tests see them from outside. */
@@ -78,16 +78,14 @@ export async function openSite<G extends Ground>(stack: G): Promise<G & Site> {
       const changed = installationChanged({ sessionPolicy });
       const source = `catalog/installations/${INSTALLATION}`;
       const { sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source);
-      const isKnown = async () => (await documents.gates.get(INSTALLATION))?.data.facts?.sequence === sequence;
-      await until(isKnown, 'the policy to be known');
+      await eventually(async () => (await documents.gates.get(INSTALLATION))?.data.facts?.sequence === sequence);
     },
     gateUntil: async (fits, timeoutMs) => {
       let found: GateState | undefined;
-      const isAsWanted = async (): Promise<boolean> => {
+      await eventually(async () => {
         found = (await documents.gates.get(INSTALLATION))?.data.gate;
         return found !== undefined && fits(found);
-      };
-      await until(isAsWanted, 'the gate', timeoutMs).catch((cause: unknown) => {
+      }, timeoutMs).catch((cause: unknown) => {
         throw new Error(`the gate stays ${JSON.stringify(found)}`, { cause });
       });
       if (!found) throw new Error('there is no gate');
