@@ -3,7 +3,7 @@ import { CODE } from '@lastcall/sdk';
 import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { openDocuments } from './documents.js';
 import { sessionModule } from './service.js';
-import { AttachClient } from './testing/attach-client.js';
+import { AttachClient, attachedOn, type Attached } from './testing/attach-client.js';
 import {
   backupFailed,
   backupTaken,
@@ -57,11 +57,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
   const attach = (hello: Partial<sessionV1.Hello> = {}): AttachClient =>
     new AttachClient(stack.channel('client', INSTALLATION), hello);
 
-  async function attached(hello: Partial<sessionV1.Hello> = {}) {
-    const client = attach(hello);
-    const welcome = await client.until('welcome');
-    return { client, welcome };
-  }
+  const attached = (hello: Partial<sessionV1.Hello> = {}): Promise<Attached> => attachedOn(() => attach(hello));
 
   const nextRun = (make: typeof runSpec, more: Parameters<typeof runSpec>[0] = {}) => make({ fence: ++fence, ...more });
   const of =

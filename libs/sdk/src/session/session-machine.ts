@@ -1,6 +1,6 @@
 import { assertNever, backoffMs, MINUTE_MS, SECOND_MS, type Decider } from '@lastcall/kernel';
 import type { Phase, SessionCommand, SessionEvent, SessionState } from './session-state.js';
-import type { EndReason, Incoming, NoticeView, Refusal } from './session-words.js';
+import type { Incoming, NoticeView, Refusal } from './session-words.js';
 
 /*
  * One user's session as the application's side sees it: which stream is open, what the user has been shown, what happens next.

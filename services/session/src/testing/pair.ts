@@ -7,7 +7,7 @@ import { openDocuments, type Documents } from '../documents.js';
 import { sessionModule } from '../service.js';
 import type { SessionSettings } from '../settings.js';
 import { eventually } from './eventually.js';
-import { AttachClient } from './attach-client.js';
+import { AttachClient, attachedOn, type Attached } from './attach-client.js';
 import { INSTALLATION, installationChanged } from './run-events.js';
 
 /* Two replicas of the session service on the same store and bus, with one installation. */
@@ -46,7 +46,7 @@ export interface Pair<R> {
   readonly second: R;
   readonly documents: Documents;
   attach(replica: R, hello?: Partial<sessionV1.Hello>, subject?: string): AttachClient;
-  attached(replica: R, hello?: Partial<sessionV1.Hello>): Promise<{ client: AttachClient; welcome: sessionV1.Welcome }>;
+  attached(replica: R, hello?: Partial<sessionV1.Hello>): Promise<Attached>;
   operator(replica: R): Sessions;
   /** Every session of the installation, by way of this replica. */
   list(replica: R, filter?: { user?: string; host?: string; pageSize?: number }): Promise<sessionV1.Session[]>;
@@ -78,10 +78,7 @@ export async function startPair<R extends Replica>(start: Start<R>, options: Pai
     second,
     documents,
     attach,
-    attached: async (replica, hello) => {
-      const client = attach(replica, hello);
-      return { client, welcome: await client.until('welcome') };
-    },
+    attached: (replica, hello) => attachedOn(() => attach(replica, hello)),
     operator,
     list: async (replica, { user = '', host = '', pageSize = 0 } = {}) => {
       const all: sessionV1.Session[] = [];
