@@ -19,7 +19,7 @@ const VENDORS = {
   'ajv-formats': ['libs/contracts'],
   yaml: ['libs/contracts'],
   croner: ['services/scheduler'],
-  'tuf-js': ['services/agent'],
+  'tuf-js': ['libs/trust', 'services/agent'],
   '@tufjs/.*': ['libs/trust', 'services/agent'],
   'age-encryption': ['libs/trust'],
   commander: ['services/cli', 'services/agent'],

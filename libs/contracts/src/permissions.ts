@@ -61,6 +61,9 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     PrepareSigning: write('global'),
     // The signatures decide; an operator may carry them.
     SubmitSigning: write('global'),
+    // The first import, which says whom to trust, asks for an administrator.
+    ImportMirror: write('global'),
+    GetMirror: read('global'),
   }),
   // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.
   ...methods('lastcall.catalog.v1.WaveService', {
@@ -129,6 +132,9 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   ...methods('lastcall.installer.v1.HostEdgeService', {
     Join: { roles: [], scope: 'public' },
     Connect: { roles: ['agent'], scope: 'stream' },
+    // The host is the one that the credential is of: there is no request for another one.
+    CatchUp: { roles: ['agent'], scope: 'any' },
+    GetCatchUp: { roles: ['agent'], scope: 'any' },
   }),
   ...methods('lastcall.identity.v1.TokenService', {
     CreateToken: admin('global'),

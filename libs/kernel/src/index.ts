@@ -4,4 +4,5 @@ export * from './fields.js';
 export * from './ids.js';
 export * from './outcome.js';
 export * from './time.js';
+export * from './updates-from.js';
 export * from './vocabulary.js';

@@ -73,3 +73,10 @@ export function failure(reason: string, message: string, host = '', facts: Recor
 export function passesGate(spec: Pick<RunSpec, 'type' | 'kind'>): boolean {
   return spec.type === 'software-update' && spec.kind === 'multi-user';
 }
+
+/**
+ * Field of the signed snapshot: `product/version` of withdrawn releases that the lists of releases still name, because their keys are not on the catalog.
+ * Absent for none.
+ */
+export const WITHDRAWN_FIELD = 'x-lastcall-withdrawn';
+export const MAX_WITHDRAWN = 1_000;

@@ -1,4 +1,5 @@
 import { canonicalize } from '@tufjs/canonical-json';
+import { WITHDRAWN_FIELD } from '@lastcall/kernel';
 import { Metadata, MetadataKind } from '@tufjs/models';
 import { isSignedBy, keyIdOf, type KeySet, type PublicKeyJson, type TufKey } from './keys.js';
 
@@ -186,14 +187,15 @@ export function delegatedKeys(signed: SignedPart): KeySet | undefined {
 
 /**
  * Version and length. No hash: each number names one file for good, the roles' own keys sign what it says, and a hash would be half of
- * what clients fetch when there are many roles.
+ * what clients fetch when there are many roles. `withdrawn`: see `WITHDRAWN_FIELD`.
  */
-export function snapshotBody(roles: Readonly<Record<string, FileFacts>>): Json {
+export function snapshotBody(roles: Readonly<Record<string, FileFacts>>, withdrawn: readonly string[] = []): Json {
   const entries = Object.entries(roles).map(([role, { version, bytes }]) => [
     `${role}.json`,
     { version, length: bytes },
   ]);
-  return { meta: Object.fromEntries(entries) as Json };
+  const meta = Object.fromEntries(entries) as Json;
+  return withdrawn.length > 0 ? { meta, [WITHDRAWN_FIELD]: withdrawn } : { meta };
 }
 
 /** Length and hash beside the version: a mirror cannot mix snapshots. */

@@ -1,10 +1,13 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { hostOrderV1 } from '@lastcall/contracts';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { sha256Hex } from '@lastcall/kernel';
+import { until } from '@lastcall/testkit';
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createReleases } from './releases.js';
 import { layoutOf } from './layout.js';
 import { removeAgentProgram, startAgentProcess, type AgentProcess } from './testing/agent-process.js';
+import { holdBlob } from './testing/hold-blob.js';
 import { COMMAND_NAMES, sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
 
@@ -26,6 +29,10 @@ const install: Action = { $case: 'installRelease', value: release('11.1.0') };
 const rollBack: Action = {
   $case: 'rollBackRelease',
   value: { ...release('11.0.0'), restorePoint: RESTORE_POINT, keepStopped: false },
+};
+const downgrade: Action = {
+  $case: 'downgradeRelease',
+  value: { ...release('11.0.0'), restorePoint: RESTORE_POINT },
 };
 const restore: Action = {
   $case: 'restoreBackup',
@@ -58,6 +65,13 @@ const CASES: readonly (readonly [string, Action, readonly Action[], readonly str
     ['stop', 'clear', 'swap', 'restore', 'start', 'health'],
     '11.0.0',
   ],
+  [
+    'DowngradeRelease',
+    downgrade,
+    [stage, backup, install],
+    ['verify', 'stop', 'clear', 'swap', 'restore', 'migrate', 'start', 'health'],
+    '11.0.0',
+  ],
   ['WatchHealth', watch, [stage, backup, install], ['settle'], '11.1.0'],
   ['RestoreBackup', restore, [backup], ['stop', 'clear', 'restore', 'migrate', 'start', 'health'], '11.0.0'],
 ];
@@ -69,6 +83,9 @@ const WALK = CASES.flatMap(([name, action, before, steps, after]) =>
 
 const stepsOf = (action: Action): readonly string[] => CASES.find(([, known]) => known === action)?.[3] ?? [];
 
+/** Only in the new version, and large enough to be met in the middle of its download. */
+const LARGE = Buffer.alloc(700_000, 'lastcall ');
+
 /** The command that a step runs, where it runs one: made to hang, so that the kill meets it in the middle. */
 const COMMAND_OF_STEP: Readonly<Record<string, string>> = { prove: 'verifyBackup' };
 
@@ -78,7 +95,8 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
   const started: AgentProcess[] = [];
   beforeEach(async () => {
     host = await startTestHost(new Server(), ServerCredentials.createInsecure());
-    host.repository.publish(sampleRelease('11.0.0'), sampleRelease('11.1.0'));
+    const files = [{ path: 'large.bin', mode: 0o644, bytes: LARGE }];
+    host.repository.publish(sampleRelease('11.0.0'), sampleRelease('11.1.0', { files }));
     await host.join();
     await host.install('11.0.0');
   });
@@ -97,16 +115,27 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
   const begun = (order: string, step: string) => (line: string) =>
     line.includes('"event":"step begun"') && line.includes(order) && line.includes(`"step":"${step}"`);
 
+  /** Resolves when the agent has half of the large file; more does not come. */
+  async function holdDownload(): Promise<void> {
+    const half = LARGE.byteLength / 2;
+    await holdBlob(host.repository, LARGE, half);
+    const partial = join(host.dir, 'blobs', 'partial', sha256Hex(LARGE));
+    await until(() => statSync(partial).size === half, 'half of a download');
+  }
+
   it.each(WALK)('%s at %s', async (_name, step, action, before, after) => {
     const first = start();
     for (const earlier of before) expect((await host.edge.result(host.edge.order(earlier))).failure).toBeUndefined();
     const command = COMMAND_OF_STEP[step] ?? step;
     const hangs = { [`11.0.0 ${command}`]: 'hang', [`11.1.0 ${command}`]: 'hang' };
     host.behave(COMMAND_NAMES.includes(command) ? hangs : {});
+    const halfway = step === 'download' ? holdDownload() : undefined;
     const order = host.edge.order(action);
     await first.until(begun(order, step));
+    await halfway;
     await first.kill();
     host.behave({});
+    host.repository.intercept = undefined;
     const second = start();
     const result = await host.edge.result(order);
     expect(result).toMatchObject({ failure: undefined, installedVersion: after });
@@ -140,15 +169,20 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
     });
   }
 
+  async function carryOut(...actions: readonly Action[]): Promise<void> {
+    const whole = start();
+    for (const action of actions) expect((await host.edge.result(host.edge.order(action))).failure).toBeUndefined();
+    await whole.kill();
+  }
+
   it('in every step of one and the same order', async () => {
-    const first = start();
-    for (const earlier of [stage, backup])
-      expect((await host.edge.result(host.edge.order(earlier))).failure).toBeUndefined();
-    await first.kill();
-    for (const [action, version] of [
-      [install, '11.1.0'],
-      [rollBack, '11.0.0'],
+    for (const [action, before, version] of [
+      [stage, [], '11.0.0'],
+      [install, [backup], '11.1.0'],
+      [rollBack, [], '11.0.0'],
+      [downgrade, [install], '11.0.0'],
     ] as const) {
+      await carryOut(...before);
       const order = host.edge.order(action);
       for (const step of stepsOf(action)) {
         const next = start();
@@ -161,7 +195,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
       for (const process of started.splice(0)) await process.kill();
     }
     await everyVersionIsWhole();
-  });
+  }, 120_000);
 
   const ended = (order: string, step: string) => (line: string) =>
     line.includes('"event":"step ended"') && line.includes(order) && line.includes(`"step":"${step}"`);
@@ -169,14 +203,16 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
   it('after every step of every order', async () => {
     let points = 0;
     let version = '11.0.0';
-    for (const [action, to] of [
-      ...([facts, stage, backup] as const).map((a) => [a, '11.0.0'] as const),
-      [install, '11.1.0'],
-      [watch, '11.1.0'],
-      [stopOnly, '11.0.0'],
-      [rollBack, '11.0.0'],
-      [restore, '11.0.0'],
+    for (const [action, before, to] of [
+      ...([facts, stage, backup] as const).map((a) => [a, [], '11.0.0'] as const),
+      [install, [], '11.1.0'],
+      [watch, [], '11.1.0'],
+      [stopOnly, [], '11.0.0'],
+      [rollBack, [], '11.0.0'],
+      [restore, [], '11.0.0'],
+      [downgrade, [install], '11.0.0'],
     ] as const) {
+      await carryOut(...before);
       const order = host.edge.order(action);
       for (const step of action === stopOnly ? ['stop', 'clear', 'swap'] : stepsOf(action)) {
         const next = start();
@@ -190,7 +226,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
       version = result.installedVersion;
       await last.kill();
     }
-    expect(points).toBe(30);
+    expect(points).toBe(38);
     expect([host.data('running.json'), host.data('db.json')]).toEqual([version, { bookings: [], schema: version }]);
     await everyVersionIsWhole();
     expect(leftOvers()).toEqual([]);

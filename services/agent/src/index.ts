@@ -5,7 +5,6 @@ export { joinInstallation, type JoinOptions } from './join.js';
 export { createLog, type Log } from './log.js';
 export { main } from './main.js';
 export { createMetadataFetcher } from './tuf/metadata-fetcher.js';
-export { withSignedCatalog, type SignedCatalog } from './tuf/signed-catalog.js';
 export { openTrustedState } from './tuf/trusted-state.js';
 export { readStatus, type OrderStatus, type Status } from './status.js';
 export { AGENT_VERSION } from './version.js';

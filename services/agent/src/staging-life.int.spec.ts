@@ -9,6 +9,7 @@ import { readHostRecord, writeHostRecord } from './host-record.js';
 import { layoutOf } from './layout.js';
 import { removeAgentProgram, startAgentProcess, type AgentProcess } from './testing/agent-process.js';
 import { sampleRelease } from './testing/sample-release.js';
+import { holdBlob } from './testing/hold-blob.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
 import { sendRange } from './testing/tuf-repository.js';
 
@@ -45,18 +46,7 @@ afterEach(async () => {
 });
 afterAll(removeAgentProgram);
 
-/** The big file comes up to there and no further. Resolves when it has stopped, with what lets it go on. */
-function holdBigFile(sentBytes: number): Promise<() => void> {
-  return new Promise((stopped) => {
-    host.repository.intercept = (request, response) => {
-      if (request.url !== BIG_URL) return false;
-      response.writeHead(200, { 'content-length': BIG.byteLength });
-      response.write(BIG.subarray(0, sentBytes), () => stopped(() => response.end(BIG.subarray(sentBytes))));
-      return true;
-    };
-  });
-}
-
+const holdBigFile = (sentBytes: number): Promise<() => void> => holdBlob(host.repository, BIG, sentBytes);
 const isStaged = (): boolean => existsSync(join(host.dir, 'versions/11.1.0'));
 const partBytes = (): number => {
   const part = join(host.dir, 'blobs/partial', sha256Hex(BIG));

@@ -232,5 +232,6 @@ async function placeFiles({ blobs }: StagingParts, tree: Tree, building: string,
     throwIfStopping(signal);
     for (const entry of same) await blobs.place(entry, join(building, entry.path));
   });
+  await blobs.sync();
   await syncFolders(building);
 }

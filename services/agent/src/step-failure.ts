@@ -1,4 +1,5 @@
 import { failure, type Failure } from '@lastcall/kernel';
+import { TrustRefusal } from '@lastcall/trust/client';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -61,9 +62,16 @@ export function orDiskFull(error: unknown, dir: string, freeBytes: FreeBytes): u
   );
 }
 
+/** What was signed and is not believed, as the failure of a step. */
+export function toFailure(refusal: TrustRefusal): StepFailure {
+  const { reason, message, facts } = refusal.rejected;
+  return new StepFailure(reason, message, { ...facts }, { cause: refusal.cause });
+}
+
 /** Any error as the failure of a step. A full disk may show anywhere, so it is told apart here. */
 export function toStepFailure(error: unknown, fallbackDir: string, freeBytes: FreeBytes = statFreeBytes): StepFailure {
   if (error instanceof StepFailure) return error;
+  if (error instanceof TrustRefusal) return toFailure(error);
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const dir = path === undefined ? fallbackDir : dirname(path);

@@ -5,6 +5,7 @@ import { isSigned, type ReleaseState } from './domain/release.js';
 import type { TokenState } from './domain/token.js';
 import { versionKey } from './domain/version.js';
 import type { Outcome } from './domain/wave-plan.js';
+import type { MirrorDocument } from './tuf/mirror.js';
 import type { RepositoryDocument } from './tuf/writing.js';
 import { dueOf, isBinding, type WaveState } from './domain/wave.js';
 
@@ -98,6 +99,7 @@ const outcomes: CollectionSpec<OutcomeDocument> = {
 };
 
 const repository: CollectionSpec<RepositoryDocument> = { name: 'repository', fields: () => ({}), indexes: [] };
+const mirror: CollectionSpec<MirrorDocument> = { name: 'mirror', fields: () => ({}), indexes: [] };
 
 export interface Documents {
   readonly products: Collection<ProductState>;
@@ -107,6 +109,7 @@ export interface Documents {
   readonly waves: Collection<WaveState>;
   readonly outcomes: Collection<OutcomeDocument>;
   readonly repository: Collection<RepositoryDocument>;
+  readonly mirror: Collection<MirrorDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -118,6 +121,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     waves: await store.collection(waves),
     outcomes: await store.collection(outcomes),
     repository: await store.collection(repository),
+    mirror: await store.collection(mirror),
   };
 }
 

@@ -7,7 +7,7 @@ import { formatSigningRequest, keyFromPem, newPrivateKeyPem, signRequest } from 
 import { openBlobs, type BlobStore } from './blobs.js';
 import { actOn } from './decide.js';
 import { openDocuments, releaseId, type Documents } from './documents.js';
-import type { ReleaseContent } from './domain/release.js';
+import { sampleContent } from './testing/sample-content.js';
 import { productMachine, releaseMachine } from './machines.js';
 import { createPublishing, readReleases, type Publishing } from './publishing.js';
 import { publishedReleases } from './rpc/published-releases.js';
@@ -22,29 +22,7 @@ import { readRequest } from './tuf/signing.js';
 
 const VERSION = '1.0.0';
 const ID = releaseId('encore', VERSION);
-const content: ReleaseContent = {
-  product: 'encore',
-  version: VERSION,
-  title: 'Encore',
-  notes: '',
-  updatesFrom: '',
-  requiredVersions: [],
-  requirements: {
-    os: [],
-    cpuCount: 0,
-    memoryBytes: 0,
-    stageFreeBytes: 0,
-    backupFreeBytes: 0,
-    ports: [],
-    agentVersion: '',
-    dataVersion: '',
-    changesData: false,
-    antivirus: { folders: [], files: [], processes: [] },
-  },
-  artifacts: [],
-  manifestSha256: 'a'.repeat(64),
-  manifestBytes: 10,
-};
+const content = sampleContent('encore', VERSION);
 
 interface Opened {
   readonly store: Store;

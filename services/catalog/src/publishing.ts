@@ -26,8 +26,14 @@ import type { Repository } from './tuf/repository.js';
 
 export interface Publishing {
   publish(product: string, version: string, channel: string): Promise<KnownRelease | Rejected>;
-  withdraw(product: string, version: string, reason: string): Promise<KnownRelease | Rejected>;
+  withdraw(product: string, version: string, reason: string): Promise<Withdrawn | Rejected>;
   readonly keeper: Duty;
+}
+
+export interface Withdrawn {
+  readonly release: KnownRelease;
+  /** The lists that people signed name it until they sign again. */
+  readonly stillListed: boolean;
 }
 
 export interface PublishingParts {
@@ -165,13 +171,14 @@ async function withdraw(
   product: string,
   version: string,
   reason: string,
-): Promise<KnownRelease | Rejected> {
+): Promise<Withdrawn | Rejected> {
   const outcome = await actOn(documents.releases, releaseMachine).carryOut(releaseId(product, version), () => {
     return { type: 'withdraw', reason };
   });
   if (isRejected(outcome)) return outcome;
   await repository.publish(product);
-  return known(outcome.state);
+  const release = known(outcome.state);
+  return isRejected(release) ? release : { release, stillListed: await isSignedNow(repository, release.content) };
 }
 
 /** Releases that stand in the signed repository, of some products or of all. */

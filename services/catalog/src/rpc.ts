@@ -3,11 +3,14 @@ import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
+import type { Importing } from './importing.js';
 import type { Signing } from './signing.js';
+import type { Mirror } from './tuf/mirror.js';
 import { diffReleases } from './rpc/diff.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
+import { mirrorHandlers } from './rpc/mirror.js';
 import { signingHandlers } from './rpc/signing.js';
 import { tokenHandlers } from './rpc/tokens.js';
 import { waveHandlers } from './rpc/waves.js';
@@ -23,6 +26,8 @@ export interface RpcParts {
   readonly publishing: Publishing;
   readonly waves: Waves;
   readonly signing: Signing;
+  readonly importing: Importing;
+  readonly mirror: Mirror;
   readonly issuer: TokenIssuer;
   readonly now: () => Promise<number>;
 }
@@ -35,6 +40,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       diffReleases: (request) => diffReleases(parts, request),
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
+      ...mirrorHandlers(parts.importing, parts.mirror),
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
     bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),

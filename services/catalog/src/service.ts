@@ -3,16 +3,19 @@ import { DAY_MS } from '@lastcall/kernel';
 import { createTokenIssuer, type ServiceContext, type ServiceModule, type ServiceParts } from '@lastcall/runtime';
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
+import type { Lifetimes } from './domain/repository.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, packRoutes, tufRoutes } from './http.js';
 import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
+import { createImporting } from './importing.js';
 import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
 import { createWaves } from './waves.js';
 import { DEFAULT_LIFETIMES } from './tuf/opened.js';
+import { mirroredOr, openMirror } from './tuf/mirror.js';
 import { openRepository } from './tuf/repository.js';
 
 /*
@@ -31,27 +34,43 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const now = (): Promise<number> => store.now();
   const documents = await openDocuments(store);
   const blobs = await openBlobs({ dir: join(dataDir, 'blobs') });
-  const repository = await openRepository({
+  const own = await openRepository({
     dir: join(dataDir, 'tuf'),
     documents: documents.repository,
     releases: (scope) => readReleases(documents, scope),
     now,
-    lifetimes: { ...DEFAULT_LIFETIMES, timestampMs: settings.timestampValidDays * DAY_MS },
+    lifetimes: lifetimesOf(settings),
   });
+  const mirror = await openMirror(join(dataDir, 'tuf', 'mirror'), documents.mirror);
+  const repository = mirroredOr(own, mirror);
   const issuer = await createTokenIssuer(join(identityDir, 'signing-key.pem'));
   const publishing = createPublishing({ documents, blobs, repository });
   const waves = createWaves({ context, documents });
   const signing = createSigning({ documents, blobs, repository });
+  const { log } = context;
+  const onWithdrawn = waves.lookAtRelease;
+  const importing = createImporting({ documents, blobs, repository, mirror, publishing, onWithdrawn, log, now });
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.keep();
   return {
-    rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
+    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
-    consumers: createConsumers(documents, waves, context.log),
-    duties: [publishing.keeper, waves.duty, createSignatureWatch({ documents, blobs, repository }, context.log, now)],
+    consumers: createConsumers(documents, waves, log),
+    duties: [
+      publishing.keeper,
+      waves.duty,
+      createSignatureWatch({ documents, blobs, repository }, log, now),
+      importing.watch,
+    ],
     agentKey: (installation, host) => agentKey(documents, installation, host),
   };
+}
+
+/** A snapshot is renewed at half of its life: what is left of it must not end before the timestamp over it does. */
+function lifetimesOf({ timestampValidDays }: CatalogSettings): Lifetimes {
+  const timestampMs = timestampValidDays * DAY_MS;
+  return { ...DEFAULT_LIFETIMES, timestampMs, snapshotMs: Math.max(DEFAULT_LIFETIMES.snapshotMs, 2 * timestampMs) };
 }
 
 async function agentKey(documents: Documents, installation: string, host: string): Promise<Uint8Array | undefined> {

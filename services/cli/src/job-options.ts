@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { UsageError } from './failures.js';
 import { choice, durationOption, repeatable, spanOption } from './option-values.js';
 import { localTime } from './render/time.js';
+import { toCron } from './series-words.js';
 
 /* The fields of a job as options; `job create`, `job edit` and `update now` share them. */
 
@@ -13,6 +14,7 @@ export interface JobOptions {
   readonly type?: JobType;
   readonly at?: string;
   readonly in?: string;
+  readonly every?: string;
   readonly now?: boolean;
   readonly version?: string;
   readonly serviceHost?: string;
@@ -37,6 +39,10 @@ export function startOptions(command: Command): Command {
 
 export function jobOptions(command: Command): Command {
   return startOptions(command)
+    .option(
+      '--every <series>',
+      'again and again: "daily 22:00", "second sunday 03:00", "last day 22:00", or five fields of cron',
+    )
     .option('--title <text>', 'title')
     .option('--version <version>', 'version to install (default: the newest that may be taken)')
     .option('--service-host <host>', 'host that executes a backup (default: the server)')
@@ -50,11 +56,12 @@ export function jobOptions(command: Command): Command {
     .option('--holds', 'users may put holds on it');
 }
 
-/** `at`, `in` and `now` as a start condition; undefined when none was given. */
+/** `at`, `in`, `every` and `now` as a start condition; undefined when none was given. */
 export function startCondition(options: JobOptions, zone: string): schedulerV1.StartCondition | undefined {
-  const given = [options.at, options.in, options.now].filter((value) => value !== undefined);
-  if (given.length > 1) throw new UsageError('--at, --in and --now exclude each other');
+  const given = [options.at, options.in, options.every, options.now].filter((value) => value !== undefined);
+  if (given.length > 1) throw new UsageError('--at, --in, --every and --now exclude each other');
   if (options.now) return { condition: { $case: 'immediate', value: {} } };
+  if (options.every !== undefined) return { condition: { $case: 'series', value: { cron: toCron(options.every) } } };
   const local = options.in === undefined ? options.at : timeFromNow(options.in, zone);
   return local === undefined
     ? undefined

@@ -8,6 +8,7 @@ import { addHost } from './commands/host.js';
 import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
 import { addKeys } from './commands/keys.js';
+import { addMirror } from './commands/mirror.js';
 import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
@@ -30,6 +31,7 @@ export interface Program {
 const NOUNS = [
   addUp,
   addRelease,
+  addMirror,
   addWave,
   addInstallation,
   addHost,

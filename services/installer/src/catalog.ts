@@ -20,8 +20,6 @@ const MAX_ROOT_BYTES = 512 * 1024;
 export function createCatalog(context: ServiceContext<object>): Catalog {
   const { catalogUrl, identityDir } = context;
   const catalog = context.client(catalogV1.CatalogServiceService);
-  // Version 1 never changes; an agent follows the chain of roots from there by itself.
-  let root: Buffer | undefined;
   return {
     productOf: async (installation) => {
       const name = formatName('installation', { installation });
@@ -31,10 +29,8 @@ export function createCatalog(context: ServiceContext<object>): Catalog {
       });
       return found?.installation?.product ?? noInstallation(name);
     },
-    trustedRoot: async () => {
-      root ??= await fetchRoot(catalogUrl, identityDir);
-      return root;
-    },
+    // The newest, each time: a catalog that has become the mirror of another one has another. An agent follows the chain from there by itself.
+    trustedRoot: () => fetchRoot(catalogUrl, identityDir),
   };
 }
 
@@ -45,7 +41,7 @@ function noInstallation(name: string): Rejected {
 }
 
 async function fetchRoot(catalogUrl: string, identityDir: string): Promise<Buffer> {
-  const url = `${catalogUrl.replace(/\/+$/, '')}/tuf/1.root.json`;
+  const url = `${catalogUrl.replace(/\/+$/, '')}/tuf/root.json`;
   try {
     const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
     const headers = { authorization: `Bearer ${credential}` };

@@ -129,7 +129,7 @@ async function serve(
 }
 
 /** Proven by the key that the subject's host joined with. */
-function hostOf(subject: string): HostKey {
+export function hostOf(subject: string): HostKey {
   const [installation = '', host = '', ...more] = subject.split('/');
   const isWrong = checkId('installation', installation) ?? checkId('host', host) ?? more.length > 0;
   if (isWrong)

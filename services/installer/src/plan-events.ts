@@ -115,17 +115,36 @@ function hostUpdated(run: RunSpec, host: string, fromVersion: string): OutgoingE
   return outgoing('HostUpdated', installation, { run: runSpecToWire(run), host, fromVersion, toVersion });
 }
 
+/** `timeouts.settleMs`: the run's. */
 export function catchUpEventsToWire(
   event: CatchUpEvent,
   run: RunSpec,
   from: string,
   timeouts: Timeouts,
 ): OutgoingEvent[] {
-  if (event.type === 'caught-up') return [hostUpdated(run, event.host, from)];
-  if (event.type !== 'ordered') return [];
-  const target = { fence: event.fence, goBackTo: event.fromVersion, restorePoint: '', settleMs: 0 };
-  // The run is over, and its deadline with it.
-  return [issued({ ...run, deadlineAt: Number.MAX_SAFE_INTEGER }, event, target, timeouts)];
+  const { installation } = run;
+  switch (event.type) {
+    case 'caught-up':
+      return [hostUpdated(run, event.host, from)];
+    case 'fell-back':
+    case 'gave-up': {
+      const { host } = event;
+      const why = failureToWire({ ...event.failure, host });
+      const said = { run: runSpecToWire(run), host, failure: why, givenUp: event.type === 'gave-up' };
+      return [outgoing('HostCatchUpFailed', installation, said)];
+    }
+    case 'started-over':
+      return [];
+    case 'ordered': {
+      const { settleMs } = timeouts;
+      const target = { fence: event.fence, goBackTo: event.fromVersion, restorePoint: '', settleMs };
+      // The run is over, and its deadline with it.
+      const order = issued({ ...run, deadlineAt: Number.MAX_SAFE_INTEGER }, event, target, timeouts);
+      if (event.step !== 'stage') return [order];
+      const begun = { run: runSpecToWire(run), host: event.host };
+      return [outgoing('HostCatchUpBegun', installation, begun), order];
+    }
+  }
 }
 
 interface Target {

@@ -232,51 +232,6 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect((await planOf(run)).state).toBe(installerV1.PlanState.QUARANTINED);
   });
 
-  it('lets a workstation that was switched off catch up when it comes back', async () => {
-    await open(options);
-    site.connect('srv', 'ts', 'ws1');
-    const run = await begin({}, ['ws2']);
-    await install(run);
-    expect((await seen('InstallationUpdated', run)).message.absentHosts).toEqual(['ws2']);
-    expect(statesOf(await planOf(run))).toMatchObject({ ws2: 'absent' });
-    site.agent('ws2').next('installRelease', 'fail');
-    site.connect('ws2');
-    await heard('ws2', 'finished', 'rollBackRelease');
-    expect(site.agent('ws2').version).toBe('11.0.0');
-    await stack.seen(
-      'HostOrderCompleted',
-      ({ order }) => order?.order === `${run.run}.ws2.late-roll-back-1`,
-      TIMEOUT_MS,
-    );
-    site.connect('ws2');
-    await stack.seen('HostUpdated', ({ host }) => host === 'ws2', TIMEOUT_MS);
-    expect(site.agent('ws2').version).toBe('11.1.0');
-    expect(statesOf(await planOf(run))).toMatchObject({ ws2: 'updated' });
-  });
-
-  it('catches up with a host that came back while the others were updated', async () => {
-    await open(options);
-    site.connect('srv', 'ts', 'ws1', 'ws2');
-    const run = await begin({}, ['ws2']);
-    await install(run);
-    await stack.seen('HostUpdated', ({ host }) => host === 'ws2', TIMEOUT_MS);
-    expect(site.agent('ws2').version).toBe('11.1.0');
-  });
-
-  it('catches up when the run that stood in the way has ended without a change', async () => {
-    await open(options);
-    site.connect('srv', 'ts', 'ws1');
-    const run = await begin({}, ['ws2']);
-    await install(run);
-    await seen('InstallationUpdated', run);
-    const next = await begin({ fence: 2, fromVersion: '11.1.0', toVersion: '11.2.0' }, ['ws2']);
-    site.connect('ws2');
-    await heard('ws2', 'welcome');
-    await site.requestCancel(next);
-    await stack.seen('HostUpdated', ({ host }) => host === 'ws2', TIMEOUT_MS);
-    expect(site.agent('ws2').version).toBe('11.1.0');
-  });
-
   it('says exactly one of cancelled and install started, for a run that it does not know too', async () => {
     await open(options);
     site.connect(...HOST_NAMES);

@@ -1,8 +1,20 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { isRejected, reject, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
-import type { Change, Collection, StepContext } from '@lastcall/store';
-import { BY_INSTALLATION, type PlanDocument } from './documents.js';
-import { catchUp, type CatchUpCommand, type CatchUpState } from './domain/catch-up.js';
+import type { Change, Collection, Document, StepContext } from '@lastcall/store';
+import {
+  askedOf,
+  finishedCatchUp,
+  isSettledWithoutChange,
+  KEEP,
+  lateHosts,
+  newestChange,
+  planToCatchUpWith,
+  returnedTo,
+  startedOver,
+  type ReturnedHost,
+} from './catch-ups.js';
+import type { PlanDocument } from './documents.js';
+import { catchUp, type CatchUpState } from './domain/catch-up.js';
 import {
   hostsIn,
   isRunning,
@@ -11,11 +23,10 @@ import {
   stepsUnderway,
   type FinishedOrder,
   type PlanCommand,
-  type PlanState,
   type RunningPlan,
 } from './domain/plan-state.js';
 import { plan } from './domain/plan.js';
-import { catchUpEventsToWire, orderDeadline, planEventsToWire } from './plan-events.js';
+import { orderDeadline, planEventsToWire } from './plan-events.js';
 import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
 
@@ -36,6 +47,10 @@ export interface Plans {
   expire(run: string): Promise<void>;
   /** A host is connected and has this version; it catches up if its installation was updated without it. */
   hostReturned(host: ReturnedHost): Promise<void>;
+  /** The newest plan that has changed the installation, or is under way, or has left a person's work. */
+  newestChange(installation: string): Promise<Document<PlanDocument> | undefined>;
+  /** A host asks to be brought to the version of this run, whether it was late for it or not. */
+  catchUp(run: string, host: ReturnedHost): Promise<void>;
   /** Hosts that may have to catch up, now that this plan has ended. */
   lateHostsOf(plan: PlanDocument): readonly string[];
   /** All hosts that are connected have been looked after. */
@@ -46,17 +61,6 @@ export interface ReleasedHost {
   readonly run: string;
   readonly order: string;
 }
-
-export interface ReturnedHost {
-  readonly installation: string;
-  readonly host: string;
-  readonly version: string;
-  /** Highest that the host was given. */
-  readonly fence: number;
-}
-
-/** Plans that are looked through for the one that a host has to catch up with. */
-const RECENT = 10;
 
 export interface PlansOptions {
   readonly plans: Collection<PlanDocument>;
@@ -91,6 +95,9 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
         current ? returnedTo(current, returned, settings, now) : KEEP,
       );
     },
+    newestChange: (installation) => newestChange(plans, installation),
+    catchUp: (run, asking) =>
+      write(run, undefined, (current, { now }) => (current ? askedOf(current, asking, settings, now) : KEEP)),
     lateHostsOf: lateHosts,
     lookedAfter: (run) =>
       write(run, undefined, (current) => {
@@ -99,14 +106,6 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
         return { write: rest, result: undefined };
       }),
   };
-}
-
-const KEEP = { keep: undefined } as const;
-
-/** A run that changed nothing may have stood in the way of a host that was late for the one before. */
-function lateHosts({ state, catchUps }: PlanDocument): readonly string[] {
-  if (state.phase !== 'none' && isSettledWithoutChange(state)) return state.run.hosts.map((h) => h.host);
-  return Object.entries(catchUps ?? {}).flatMap(([host, late]) => (late.phase === 'waiting' ? [host] : []));
 }
 
 function isOverdue({ dueAt }: PlanDocument, now: number): boolean {
@@ -155,40 +154,7 @@ function finishedIn(
 ): Change<PlanDocument, number | undefined> {
   const { state } = current;
   if (state.phase !== 'updated') return applied(current, { type: 'finish-order', ...finished }, settings, now);
-  const { run, toVersion: wanted } = state.run;
-  return caughtUp(current, finished.host, { type: 'finish-order', run, wanted, ...finished }, settings);
-}
-
-function returnedTo(
-  current: PlanDocument,
-  { host, version, fence }: ReturnedHost,
-  settings: InstallerSettings,
-  at: number,
-): Change<PlanDocument, number | undefined> {
-  if (current.state.phase !== 'updated') return KEEP;
-  const { run, toVersion: wanted, fence: own } = current.state.run;
-  // Runs that came later and changed nothing may have raised the host's fence; one that is still to come has a higher one.
-  const newest = Math.max(own, fence);
-  return caughtUp(current, host, { type: 'return', run, host, version, wanted, fence: newest, at }, settings);
-}
-
-function caughtUp(
-  current: PlanDocument,
-  host: string,
-  command: CatchUpCommand,
-  settings: InstallerSettings,
-): Change<PlanDocument, number | undefined> {
-  const before = current.catchUps?.[host];
-  if (!before || current.state.phase !== 'updated') return KEEP;
-  const decision = runDecider(catchUp, before, command);
-  if (isRejected(decision) || decision.events.length === 0) return KEEP;
-  const { run } = current.state;
-  const from = 'fromVersion' in before ? before.fromVersion : run.fromVersion;
-  return {
-    write: { ...current, catchUps: { ...current.catchUps, [host]: decision.state } },
-    events: decision.events.flatMap((event) => catchUpEventsToWire(event, run, from, settings)),
-    result: undefined,
-  };
+  return finishedCatchUp(current, finished, settings);
 }
 
 /** Of the plan that it was quarantined in, as long as nothing newer has changed the installation. */
@@ -198,13 +164,16 @@ async function releaseHost(
   data: 'restore' | 'keep' | undefined,
   settings: InstallerSettings,
 ): Promise<ReleasedHost | Rejected> {
-  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
-  const recent = (await plans.query(query)).items;
-  const found = recent.find(({ data: { state } }) => !isSettledWithoutChange(state));
+  const found = await newestChange(plans, installation);
   if (!found) return notQuarantined(host);
   let answer: ReleasedHost | Rejected = notQuarantined(host);
   await plans.change(found.id, (current, { now }) => {
     if (!current) return KEEP;
+    if (current.state.phase === 'updated') {
+      const change = startedOver(current, host);
+      answer = isRejected(change) ? change : { run: found.id, order: '' };
+      return isRejected(change) ? KEEP : change;
+    }
     const decision = runDecider(plan, current.state, { type: 'release', host, at: now, ...(data && { data }) });
     if (isRejected(decision)) {
       answer = decision;
@@ -223,22 +192,4 @@ async function releaseHost(
 function notQuarantined(host: string): Rejected {
   const message = `host ${host} is not quarantined by the last run that changed anything; see: lastcall run list`;
   return reject('refused', 'NOT_QUARANTINED', message, { facts: { host } });
-}
-
-/** The newest plan that updated the installation, unless a newer one is under way or has left a person's work. */
-async function planToCatchUpWith(
-  plans: Collection<PlanDocument>,
-  { installation, host }: ReturnedHost,
-): Promise<string | undefined> {
-  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
-  for (const { id, data } of (await plans.query(query)).items) {
-    if (isSettledWithoutChange(data.state)) continue;
-    if (data.state.phase !== 'updated') return undefined;
-    return data.catchUps?.[host]?.phase === 'waiting' ? id : undefined;
-  }
-  return undefined;
-}
-
-function isSettledWithoutChange({ phase }: PlanState): boolean {
-  return phase === 'cancelled' || phase === 'rolled-back' || phase === 'none';
 }

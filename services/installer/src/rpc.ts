@@ -10,8 +10,16 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
-import { BY_INSTALLATION, hostIdOf, type Documents, type PlanDocument, type QueueDocument } from './documents.js';
-import type { HostEdge } from './host-edge.js';
+import {
+  BY_INSTALLATION,
+  hostIdOf,
+  isConnected,
+  type Documents,
+  type PlanDocument,
+  type QueueDocument,
+} from './documents.js';
+import type { AskingHosts } from './asking-hosts.js';
+import { hostOf, type HostEdge } from './host-edge.js';
 import type { Joining } from './joining.js';
 import type { Plans } from './plans.js';
 import { hostsAtWork, hostToWire, planToWire } from './wire.js';
@@ -26,10 +34,11 @@ export interface RpcParts {
   readonly joining: Joining;
   readonly plans: Plans;
   readonly edge: HostEdge;
+  readonly asking: AskingHosts;
 }
 
 export function createRpc(parts: RpcParts): readonly RpcBinding[] {
-  const { joining, edge } = parts;
+  const { joining, edge, asking } = parts;
   return [
     bindRpc(installerV1.InstallerServiceService, {
       createJoinToken: (request) => joining.createToken(request),
@@ -46,8 +55,17 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(hostEdgeV1.HostEdgeServiceService, {
       join: (request) => joining.join(request),
       connect: (stream, context) => edge.connect(stream, context),
+      catchUp: (_, { principal }) => standing(asking.catchUp(hostOf(principal?.subject ?? ''))),
+      getCatchUp: (_, { principal }) => standing(asking.look(hostOf(principal?.subject ?? ''))),
     }),
   ];
+}
+
+async function standing(
+  answer: Promise<hostEdgeV1.CatchUpStanding | Rejected>,
+): Promise<hostEdgeV1.GetCatchUpResponse | Rejected> {
+  const found = await answer;
+  return isRejected(found) ? found : { standing: found };
 }
 
 async function listOf<T extends object, R>(
@@ -86,15 +104,22 @@ const DATA = {
 const MAX_REASON_CHARS = 1_000;
 
 async function releaseQuarantine(
-  { documents, plans }: RpcParts,
+  { context, documents, plans }: RpcParts,
   request: installerV1.ReleaseQuarantineRequest,
 ): Promise<installerV1.ReleaseQuarantineResponse | Rejected> {
   const id = nameOf('host', request.name);
   if (isRejected(id)) return id;
   const wrong = collect(checkText('reason', request.reason, { min: 1, max: MAX_REASON_CHARS, lines: false }));
   if (wrong.length > 0) return invalid(wrong);
-  if (!(await documents.hosts.get(hostIdOf(id.installation, id.host)))) return unknownHost(request.name);
-  return plans.release(id, DATA[request.data as keyof typeof DATA]);
+  const host = await documents.hosts.get(hostIdOf(id.installation, id.host));
+  if (!host) return unknownHost(request.name);
+  const released = await plans.release(id, DATA[request.data as keyof typeof DATA]);
+  // One that was given up while it caught up begins anew, at once when it is there.
+  if (!isRejected(released) && released.order === '' && isConnected(host.data, await context.store.now())) {
+    const { installedVersion: version = '', fence = 0 } = (await documents.queues.get(host.id))?.data.queue ?? {};
+    await plans.hostReturned({ ...id, version, fence });
+  }
+  return released;
 }
 
 function unknownHost(name: string): Rejected {

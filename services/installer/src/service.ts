@@ -1,4 +1,5 @@
 import type { ServiceModule } from '@lastcall/runtime';
+import { createAskingHosts } from './asking-hosts.js';
 import { createCatalog } from './catalog.js';
 import { hostIdOf, openDocuments } from './documents.js';
 import { createDuties, type Duties } from './duties.js';
@@ -44,7 +45,14 @@ export const installerModule: ServiceModule<InstallerSettings> = {
     const catalog = createCatalog(context);
     const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
     return {
-      rpc: createRpc({ context, documents, joining, plans, edge }),
+      rpc: createRpc({
+        context,
+        documents,
+        joining,
+        plans,
+        edge,
+        asking: createAskingHosts({ context, documents, plans }),
+      }),
       consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
       duties: [duties.orders, duties.plans, duties.tokens],
       agentKey: async (installation, host) => {

@@ -80,6 +80,7 @@ const CATCH_UP_STATE = {
   waiting: 'absent',
   staging: 'staging',
   installing: 'installing',
+  settling: 'settling',
   'going-back': 'rolling-back',
   done: 'updated',
   'given-up': 'quarantined',

@@ -14,8 +14,8 @@ const SITUATION: Situation = {
 };
 const TIMED = { type: 'software-update', start: { kind: 'time', localTime: '' } } as JobDefinition;
 const IMMEDIATE = { type: 'software-update', start: { kind: 'immediate' } } as JobDefinition;
-const names = (definition: JobDefinition, dueAt: number, more: Partial<Situation> = {}) =>
-  cautionsFor(definition, dueAt, { ...SITUATION, ...more }).map((c) => c.caution);
+const names = (definition: JobDefinition, dueAt: number | readonly number[], more: Partial<Situation> = {}) =>
+  cautionsFor(definition, [dueAt].flat(), { ...SITUATION, ...more }).map((c) => c.caution);
 
 describe('cautionsFor', () => {
   it.each([
@@ -25,15 +25,21 @@ describe('cautionsFor', () => {
     ['2026-12-25T12:00', []],
   ])('%s: %j', (time, cautions) => expect(names(TIMED, at(time))).toEqual(cautions));
   it('counts users only when they would be logged off now', () => {
-    expect(names(IMMEDIATE, 0)).toEqual(['inside-business-hours', 'users-logged-in']);
-    expect(names(IMMEDIATE, 0, { sessions: 0 })).toEqual(['inside-business-hours']);
+    expect(names(IMMEDIATE, SITUATION.now)).toEqual(['inside-business-hours', 'users-logged-in']);
+    expect(names(IMMEDIATE, SITUATION.now, { sessions: 0 })).toEqual(['inside-business-hours']);
   });
   it('has nothing to say about backups and single seats', () => {
     expect(names({ ...IMMEDIATE, type: 'data-backup' }, 0)).toEqual([]);
     expect(names(IMMEDIATE, 0, { multiUser: false })).toEqual([]);
   });
+  it('looks at every time of a series', () => {
+    const times = ['2026-11-28T12:00', '2026-11-29T12:00', '2026-11-30T12:00', '2026-12-01T12:00'].map(at);
+    expect(names(TIMED, times.slice(0, 2))).toEqual([]);
+    const [hours] = cautionsFor(TIMED, times, SITUATION);
+    expect(hours?.text).toContain('2026-11-30T12:00');
+  });
   it('names hours and numbers', () => {
-    const [hours, users] = cautionsFor(IMMEDIATE, 0, SITUATION);
+    const [hours, users] = cautionsFor(IMMEDIATE, [SITUATION.now], SITUATION);
     expect(hours?.text).toContain('tue 08:00–18:00');
     expect(users?.text).toContain('40 users');
   });

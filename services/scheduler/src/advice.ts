@@ -22,12 +22,18 @@ export interface Situation {
   readonly now: number;
 }
 
-export function cautionsFor(definition: JobDefinition, dueAt: number, situation: Situation): readonly Caution[] {
+/** `times`: when it is due, in milliseconds; several for a series. */
+export function cautionsFor(
+  definition: JobDefinition,
+  times: readonly number[],
+  situation: Situation,
+): readonly Caution[] {
   if (definition.type !== 'software-update' || !situation.multiUser) return [];
-  const immediate = definition.start.kind === 'immediate';
+  const { timeZone, businessHours } = situation;
+  const inside = times.find((at) => businessSpanAt(businessHours, localDayOf(at, timeZone)));
   return [
-    ...businessHoursCaution(immediate ? situation.now : dueAt, situation),
-    ...(immediate ? sessionsCaution(situation) : []),
+    ...(inside === undefined ? [] : businessHoursCaution(inside, situation)),
+    ...(definition.start.kind === 'immediate' ? sessionsCaution(situation) : []),
   ];
 }
 

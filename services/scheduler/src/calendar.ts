@@ -1,5 +1,4 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS, type LocalTime } from '@lastcall/kernel';
-import { Cron } from 'croner';
+import { DAY_MS, MINUTE_MS, type LocalTime } from '@lastcall/kernel';
 
 /*
  * Between local times of a zone and instants. A local time that daylight saving leaves out means the first instant
@@ -45,11 +44,9 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 }
 
 function partsOf(at: number, timeZone: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    formatOf(timeZone)
-      .formatToParts(at)
-      .map((p) => [p.type, p.value]),
-  );
+  const parts: Record<string, string> = {};
+  for (const { type, value } of formatOf(timeZone).formatToParts(at)) parts[type] = value;
+  return parts;
 }
 
 /** The instant as local date and time, `YYYY-MM-DDTHH:MM:SS`. */
@@ -68,20 +65,29 @@ export function localDayOf(at: number, timeZone: string): LocalTime {
   };
 }
 
+/** What a clock of the zone shows beyond that of UTC, in milliseconds. */
+function offsetAt(at: number, timeZone: string): number {
+  return Date.parse(`${localTimeOf(at, timeZone)}Z`) - at;
+}
+
 /** When a normalized local time happens in a zone. */
 export function resolveLocalTime(localTime: string, timeZone: string): ResolvedTime {
-  const next = new Cron(localTime, { timezone: timeZone }).nextRun(new Date(Date.parse(`${localTime}Z`) - 2 * DAY_MS));
-  const at = next?.getTime() ?? Date.parse(`${localTime}Z`);
-  if (localTimeOf(at, timeZone) !== localTime) {
-    const after = firstAfterGap(localTime, timeZone, at);
-    const text = `${localTime} does not exist in ${timeZone} (the clocks go forward); it means ${localTimeOf(after, timeZone)}`;
-    return { at: after, notes: [text] };
+  const asUtc = Date.parse(`${localTime}Z`);
+  // By the zone's time before a change of the clocks that may be near, and by that after it: no offset is over 15 hours.
+  const before = asUtc - offsetAt(asUtc - DAY_MS, timeZone);
+  const after = asUtc - offsetAt(asUtc + DAY_MS, timeZone);
+  if (before === after) return { at: before, notes: [] };
+  const [first, second] = [before, after]
+    .filter((at) => localTimeOf(at, timeZone) === localTime)
+    .toSorted((a, b) => a - b);
+  if (first === undefined) {
+    const at = firstAfterGap(localTime, timeZone, asUtc);
+    const text = `${localTime} does not exist in ${timeZone} (the clocks go forward); it means ${localTimeOf(at, timeZone)}`;
+    return { at, notes: [text] };
   }
-  const twins = [-2, -1, -0.5, 0.5, 1, 2].map((hours) => at + hours * HOUR_MS);
-  const others = twins.filter((twin) => localTimeOf(twin, timeZone) === localTime);
-  if (others.length === 0) return { at, notes: [] };
+  if (second === undefined) return { at: first, notes: [] };
   const text = `${localTime} happens twice in ${timeZone} (the clocks go back); it means the first`;
-  return { at: Math.min(at, ...others), notes: [text] };
+  return { at: first, notes: [text] };
 }
 
 /** The first instant whose local time is past the one that does not exist: gaps begin and end on whole minutes. */

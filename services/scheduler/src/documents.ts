@@ -15,6 +15,8 @@ export interface JobDocument {
   readonly product: string;
   /** Of the installation; absent in a job that was saved before this was kept, until it is saved or enabled again. */
   readonly kind?: InstallationKind;
+  /** Of the installation, as it was when the job was saved or enabled: its local times are meant in it. */
+  readonly timeZone?: string;
   /** Phase `none` after a deletion: the document stays, because the numbers of its events go on. */
   readonly state: JobState;
   /** What the users of the installation have been told of it. */
@@ -38,6 +40,8 @@ export interface FiringDocument {
   readonly by: string;
   /** How late it may be resolved. */
   readonly lateWithinMs: number;
+  /** So many later times of the series were too late as well when this one was decided; absent: none. */
+  readonly passedOver?: number;
 }
 
 export interface LaneDocument {

@@ -14,6 +14,7 @@ import {
 import type { JobDefinition } from './domain/job.js';
 import { fateChange, jobChange } from './job-change.js';
 import type { Runs } from './runs.js';
+import { comesAfter, COUNTED_AT_MOST } from './series.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
@@ -62,13 +63,16 @@ export function createFirings(parts: FiringParts): Firings {
     await documents.firings.insertMany([{ id, data: { ...firing, fate: 'pending', run: '', reason: '' } }]);
   };
   return {
-    claim: async ({ id, data: { installation, job, state } }) => {
+    claim: async ({ id, data }) => {
+      const { installation, job, state } = data;
       if (state.phase !== 'enabled') return;
       const { dueAt, revision, definition, enabledBy } = state;
       const lateWithinMs = definition.runIfLateWithinMs;
       const firing = firingId(installation, job, `${revision}/${dueAt}`);
-      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs });
-      await advance(documents, id, dueAt);
+      const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
+      const passedOver = next?.passedOver ?? 0;
+      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
+      await advance(documents, id, dueAt, next?.at);
     },
     start: async ({ installation, job }, cause, by) => {
       const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
@@ -83,10 +87,14 @@ export function createFirings(parts: FiringParts): Firings {
   };
 }
 
-async function advance({ jobs }: Documents, id: string, nominalAt: number): Promise<void> {
-  await jobs.change(id, (current) =>
-    current ? jobChange(current, { type: 'advance', nominalAt }) : { keep: undefined },
-  );
+function comesNext({ state, timeZone }: JobDocument, dueAt: number, tooLateBefore: number) {
+  if (state.phase !== 'enabled' || state.definition.start.kind !== 'series' || timeZone === undefined) return undefined;
+  return comesAfter(dueAt, tooLateBefore, state.definition.start.cron, timeZone);
+}
+
+async function advance({ jobs }: Documents, id: string, nominalAt: number, nextDueAt?: number): Promise<void> {
+  const command = { type: 'advance', nominalAt, ...(nextDueAt !== undefined && { nextDueAt }) } as const;
+  await jobs.change(id, (current) => (current ? jobChange(current, command) : { keep: undefined }));
 }
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
@@ -95,10 +103,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const run = runIdOf(pending.id);
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
-  if (late && lane?.data.active !== run) {
-    const minutes = Math.round(lateWithinMs / 60_000);
-    return decideFate(documents, pending, 'missed', `nothing could run it within ${minutes} min of its time`);
-  }
+  if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
@@ -115,6 +120,14 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
+}
+
+function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {
+  const first = `nothing could run it within ${Math.round(lateWithinMs / 60_000)} min of its time`;
+  if (passedOver === 0) return first;
+  const times =
+    passedOver === 1 ? 'the time' : `the ${passedOver}${passedOver === COUNTED_AT_MOST ? ' or more' : ''} times`;
+  return `${first}, nor of ${times} after it`;
 }
 
 const GONE: Plan = { skip: 'the job was deleted' };

@@ -31,8 +31,9 @@ export function fateChange(
   nominalAt: number,
   end: AnnouncementEnd,
 ): Change<JobDocument, Result> {
-  const announced = announcementAfterFate(current?.announced, nominalAt);
-  if (!current || isSameAnnouncement(announced, current.announced)) return { keep: undefined };
+  if (!current) return { keep: undefined };
+  const announced = announcementAfterFate(current.announced, nominalAt, current.state);
+  if (isSameAnnouncement(announced, current.announced)) return { keep: undefined };
   return written(current, announced, end);
 }
 

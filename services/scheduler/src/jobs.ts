@@ -1,12 +1,13 @@
 import { formatName, sessionV1 } from '@lastcall/contracts';
-import { reject, type Rejected } from '@lastcall/kernel';
+import { DAY_MS, reject, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Change, Document } from '@lastcall/store';
 import { cautionsFor, type Caution, type Situation } from './advice.js';
 import { resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
-import { job as machine, type JobCommand, type JobDefinition } from './domain/job.js';
+import { job as machine, type JobCommand, type JobDefinition, type Start } from './domain/job.js';
 import { jobChange } from './job-change.js';
+import { nextOccurrences } from './series.js';
 import type { SchedulerSettings } from './settings.js';
 import type { Catalog, Place } from './spec.js';
 import { etagOf } from './wire.js';
@@ -19,6 +20,8 @@ export interface Outlook {
   readonly place: Place;
   readonly situation: Situation;
   readonly dueAt: number;
+  /** Instants at which it is due: one, or the next ones of a series. */
+  readonly times: readonly number[];
   readonly cautions: readonly Caution[];
   readonly notes: readonly string[];
 }
@@ -62,11 +65,9 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
         sessions: await sessionsOf(context, place, definition),
         now: await context.store.now(),
       };
-      const { at, notes } =
-        definition.start.kind === 'time'
-          ? resolveLocalTime(definition.start.localTime, place.timeZone)
-          : { at: situation.now, notes: [] };
-      return { place, situation, dueAt: at, cautions: cautionsFor(definition, at, situation), notes };
+      const { times, notes } = timesOf(definition.start, situation);
+      const [dueAt = situation.now] = times;
+      return { place, situation, dueAt, times, cautions: cautionsFor(definition, times, situation), notes };
     },
     apply: async (id, command, etag, more = {}) => {
       const rejected = await change(id, command, etag, more);
@@ -74,6 +75,27 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
     },
     delete: (id, etag) => change(id, { type: 'delete' }, etag, {}),
   };
+}
+
+/** A series is looked at this far ahead: every change of the clocks, and every weekday of a monthly one. */
+const AHEAD_MS = 366 * DAY_MS;
+const AHEAD_TIMES = 400;
+const NOTES = 4;
+
+function timesOf(start: Start, { now, timeZone }: Situation): { times: readonly number[]; notes: readonly string[] } {
+  switch (start.kind) {
+    case 'immediate':
+      return { times: [now], notes: [] };
+    case 'time': {
+      const { at, notes } = resolveLocalTime(start.localTime, timeZone);
+      return { times: [at], notes };
+    }
+    case 'series': {
+      const found = nextOccurrences(AHEAD_TIMES, now, start.cron, timeZone);
+      const near = found.filter(({ at }, n) => n === 0 || at < now + AHEAD_MS);
+      return { times: near.map(({ at }) => at), notes: near.flatMap(({ notes }) => notes).slice(0, NOTES) };
+    }
+  }
 }
 
 interface Circumstances {

@@ -16,6 +16,7 @@ import {
 } from '@lastcall/kernel';
 import { normalizeLocalTime } from './calendar.js';
 import type { JobDefinition, Start } from './domain/job.js';
+import { normalizeSeries, seriesProblem } from './series.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
@@ -117,7 +118,7 @@ function typeViolation(type: JobType | undefined): Violation | undefined {
 
 function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Violation {
   const condition = wire?.condition;
-  if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate and time' };
+  if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate, time and series' };
   switch (condition.$case) {
     case 'immediate':
       return { kind: 'immediate' };
@@ -128,7 +129,13 @@ function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Viola
       const description = `is ${found}; a date and time of the calendar is needed, such as 2026-11-28T22:00`;
       return { field: 'job.start.time.local_time', description };
     }
+    case 'series': {
+      const { cron } = condition.value;
+      const problem = seriesProblem(cron);
+      if (problem === undefined) return { kind: 'series', cron: normalizeSeries(cron) };
+      return { field: 'job.start.series.cron', description: problem };
+    }
     default:
-      return { field: 'job.start', description: `is ${condition.$case}; allowed are immediate and time` };
+      return { field: 'job.start', description: `is ${condition.$case}; allowed are immediate, time and series` };
   }
 }

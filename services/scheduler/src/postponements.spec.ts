@@ -1,4 +1,4 @@
-import type { JobDefinition } from './domain/job.js';
+import type { JobDefinition, Start } from './domain/job.js';
 import { nextTime } from './postponements.js';
 import { resolveLocalTime } from './calendar.js';
 
@@ -7,11 +7,14 @@ const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri'];
 const spans = WEEKDAYS.map((weekday) => ({ weekday, opens: '08:00', closes: '18:00' }));
 const place = { kind: 'multi-user', timeZone: ZONE, businessHours: { spans, holidays: [] } } as const;
 
-function next(start: string | undefined, confirmedCautions: readonly string[] = [], late = 0) {
+const SATURDAYS: Start = { kind: 'series', cron: '0 22 * * SAT' };
+
+/** `start`: the local time that was postponed; none: a start at once. */
+function next(start: string | undefined, confirmedCautions: readonly string[] = [], late = 0, series?: Start) {
   const definition: JobDefinition = {
     title: 'Encore 11.1',
     type: 'software-update',
-    start: start === undefined ? { kind: 'immediate' } : { kind: 'time', localTime: start },
+    start: series ?? (start === undefined ? { kind: 'immediate' } : { kind: 'time', localTime: start }),
     version: '',
     serviceHost: '',
     maxRunTimeMs: 1,
@@ -23,8 +26,9 @@ function next(start: string | undefined, confirmedCautions: readonly string[] = 
     runIfLateWithinMs: 1,
     holdsAllowed: true,
   };
-  const now = resolveLocalTime(start ?? '2026-11-24T22:00:00', ZONE).at + 3_600_000 + late;
-  return nextTime({ state: { phase: 'done', definition, revision: 1 }, confirmedCautions }, place, now);
+  const nominalAt = resolveLocalTime(start ?? '2026-11-24T22:00:00', ZONE).at;
+  const state = { phase: 'done', definition, revision: 1 } as const;
+  return nextTime({ state, confirmedCautions }, nominalAt, place, nominalAt + 3_600_000 + late);
 }
 
 describe('the next time of a job that was postponed', () => {
@@ -44,6 +48,10 @@ describe('the next time of a job that was postponed', () => {
 
   it('is never in the past', () => {
     expect(next('2026-11-24T22:00:00', [], 25 * 3_600_000)?.localTime).toBe('2026-11-26T22:00:00');
+  });
+
+  it('is the next day for a series too, whatever its days', () => {
+    expect(next('2026-11-28T22:00:00', [], 0, SATURDAYS)?.localTime).toBe('2026-11-29T22:00:00');
   });
 
   it('is none for a start at once', () => expect(next(undefined)).toBeUndefined());

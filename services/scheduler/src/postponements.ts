@@ -1,7 +1,7 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { DAY_MS, RejectedError, type RunSpec } from '@lastcall/kernel';
 import { cautionsFor } from './advice.js';
-import { resolveLocalTime } from './calendar.js';
+import { localTimeOf, resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import type { JobCommand } from './domain/job.js';
 import { jobChange } from './job-change.js';
@@ -49,24 +49,26 @@ function postponementOf(
   place: Place,
   now: number,
 ): JobCommand | undefined {
-  const next = nextTime(job, place, now);
+  const next = nextTime(job, nominalAt, place, now);
   return next && { type: 'postpone', nominalAt, by: requestedBy, ...next };
 }
 
 /** The first day, from the one after the job's own on, whose time is still to come and has nothing new against it. */
 export function nextTime(
   { state, confirmedCautions }: Pick<JobDocument, 'state' | 'confirmedCautions'>,
+  nominalAt: number,
   { kind, timeZone, businessHours }: Pick<Place, 'kind' | 'timeZone' | 'businessHours'>,
   now: number,
 ): { localTime: string; dueAt: number } | undefined {
-  if (state.phase === 'none' || state.definition.start.kind !== 'time') return undefined;
+  if (state.phase === 'none' || state.definition.start.kind === 'immediate') return undefined;
   const { definition } = state;
-  const { localTime: last } = state.definition.start;
+  const { start } = definition;
+  const last = start.kind === 'time' ? start.localTime : localTimeOf(nominalAt, timeZone);
   const situation = { multiUser: kind === 'multi-user', timeZone, businessHours, sessions: 0, now };
   for (let days = 1; days <= DAYS; days++) {
     const localTime = daysLater(last, days);
     const dueAt = resolveLocalTime(localTime, timeZone).at;
-    const cautions = cautionsFor(definition, dueAt, situation);
+    const cautions = cautionsFor(definition, [dueAt], situation);
     if (dueAt > now && cautions.every(({ caution }) => confirmedCautions.includes(caution)))
       return { localTime, dueAt };
   }

@@ -2,7 +2,7 @@ import { atToDate, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
-import { suggestTimes } from './advice.js';
+import { suggestTimes, type Caution } from './advice.js';
 import { localTimeOf } from './calendar.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
@@ -141,10 +141,15 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
-  const more = { product: place.product, kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
+  const more = { product: place.product, ...keptOf(place, cautions) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
   if (isRejected(saved)) return saved;
   return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+}
+
+/** What a job's document keeps of the outlook under which it was saved. */
+function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
+  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution) };
 }
 
 async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
@@ -163,7 +168,7 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
+  const more = keptOf(place, cautions);
   const edit = { type: 'edit', definition: merged } as const;
   const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
   if (isRejected(saved)) return saved;
@@ -207,7 +212,7 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
   if (refusal) return refusal;
   const command = { type: 'enable', dueAt, now: situation.now, by: principal?.subject ?? '' } as const;
-  const more = { kind: place.kind, confirmedCautions: cautions.map((c) => c.caution) };
+  const more = keptOf(place, cautions);
   const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
   if (isRejected(saved)) return saved;
   parts.wakeJobs();
@@ -259,8 +264,11 @@ async function explanation(parts: JobParts, { installation, state }: JobDocument
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const { place } = await parts.jobs.outlook(installation, state.definition);
-  const when = `Runs at ${localTimeOf(state.dueAt, place.timeZone).replace('T', ' ')} (${place.timeZone})`;
+  const { place, times } = await parts.jobs.outlook(installation, state.definition);
+  const shown = (at: number): string => localTimeOf(at, place.timeZone).slice(0, 16).replace('T', ' ');
+  const later = times.filter((at) => at > state.dueAt).slice(0, 2);
+  const then = later.length === 0 ? '' : `, then ${later.map(shown).join(' and ')}`;
+  const when = `Runs at ${shown(state.dueAt)}${then} (${place.timeZone})`;
   if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
   if (state.definition.type !== 'software-update') return `${when}.`;
   const release = await parts.catalog.release(installation, state.definition);

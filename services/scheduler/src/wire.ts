@@ -25,9 +25,14 @@ const JOB_STATES: Readonly<Record<Exclude<JobState['phase'], 'none'>, schedulerV
 };
 
 function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
-  return start.kind === 'immediate'
-    ? { condition: { $case: 'immediate', value: {} } }
-    : { condition: { $case: 'time', value: { localTime: start.localTime } } };
+  switch (start.kind) {
+    case 'immediate':
+      return { condition: { $case: 'immediate', value: {} } };
+    case 'time':
+      return { condition: { $case: 'time', value: { localTime: start.localTime } } };
+    case 'series':
+      return { condition: { $case: 'series', value: { cron: start.cron } } };
+  }
 }
 
 export function etagOf(version: number): string {

@@ -88,6 +88,14 @@ export function createHandlers(parts: EventParts): EventHandlers {
         at,
       })),
     HostReleased: (m, envelope) => ofRun(m, envelope, (run, at) => ({ type: 'release-host', run, host: m.host, at })),
+    HostUpdated: (m, envelope) => ofRun(m, envelope, (run) => ({ type: 'catch-up', run, host: m.host })),
+    HostCatchUpBegun: (m, envelope) =>
+      ofRun(m, envelope, (run) => ({ type: 'note-late', run, host: m.host, why: '', givenUp: false })),
+    HostCatchUpFailed: (m, envelope) =>
+      ofRun(m, envelope, (run) => {
+        const { message, reason } = failureOf(m);
+        return { type: 'note-late', run, host: m.host, why: message || reason, givenUp: m.givenUp };
+      }),
     HostOrderCompleted: (m, envelope) => orderCompleted(parts, m, envelope),
   };
 }

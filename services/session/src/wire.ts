@@ -5,6 +5,7 @@ import {
   hasAlarm,
   holderOf,
   isLeased,
+  lateHostsOf,
   shutHostsOf,
   standingNotice,
   type GateState,
@@ -58,7 +59,7 @@ export function gateToWire(
 ): sessionV1.Gate {
   const notice = standingNotice(gate);
   const alarm = hasAlarm(gate);
-  const shutHosts = { ...shutHostsOf(gate) };
+  const shutHosts = { ...shutHostsOf(gate), ...lateHostsOf(gate) };
   return {
     name: formatName('gate', { installation }),
     state: gateStateToWire(gate),
@@ -78,7 +79,7 @@ export function gateToWire(
 /** For operators, who are told more than users. */
 function reasonOf(gate: GateState, facts: GateDocument['facts']): string {
   if (gate.phase === 'quarantined') return textOf([whyShut(gate), gate.failure.message], ENGLISH, facts);
-  const shutHosts = Object.keys(shutHostsOf(gate)).join(', ');
+  const shutHosts = Object.keys({ ...shutHostsOf(gate), ...lateHostsOf(gate) }).join(', ');
   return textOf(whyShut(gate), ENGLISH, facts) || (hasAlarm(gate) ? `Hosts that stay shut: ${shutHosts}` : '');
 }
 

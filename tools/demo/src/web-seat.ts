@@ -17,7 +17,7 @@ const SEAT = 'laptop';
 export async function webSeat({ stage, releases }: Play): Promise<Check[]> {
   stage.act('A seat with a web space and no server');
   const folder = join(stage.dir, 'web');
-  await stage.type('lastcall', ['release', 'export', folder, '--product', 'encore']);
+  await stage.type('lastcall', ['mirror', 'export', '--to', folder, '--product', 'encore']);
   const url = await serveFolder(stage, folder);
   const [port = 0] = await findFreePorts(1);
   const data = ['--data', hostDir(stage, SEAT)];
@@ -41,7 +41,7 @@ export async function webSeat({ stage, releases }: Play): Promise<Check[]> {
 
   stage.act('The broken 11.2.0 on that seat');
   await stage.run('lastcall', ['release', 'publish', releases['11.2.0']]);
-  await stage.run('lastcall', ['release', 'export', folder, '--product', 'encore']);
+  await stage.run('lastcall', ['mirror', 'export', '--to', folder, '--product', 'encore']);
   await stage.type('lastcall', ['update', 'now', '--yes'], { env, expect: [1] });
   await stage.type('lastcall', ['update', 'check'], { env });
   const kept = readData(stage, SEAT);

@@ -235,6 +235,25 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await create('twice', at('2027-10-31T02:30'))).notes[0]).toContain('happens twice');
     });
 
+    it('keeps a series: its words on the wire, its next times, its cautions, and a clear refusal of what is none', async () => {
+      const series = (cron: string) => ({ start: { condition: { $case: 'series' as const, value: { cron } } } });
+      await create('sundays', series(' 0 3 * *  sun#2'));
+      const { job } = await enable('sundays');
+      expect(job).toMatchObject(series('0 3 * * SUN#2'));
+      const due = job?.nextDueTime ?? new Date(0);
+      expect([due.getUTCDay(), due.getTime() > Date.now()]).toEqual([0, true]);
+      const { explanation } = await client().getJob({ name: 'installations/berlin/jobs/sundays' });
+      expect(explanation).toMatch(/^Runs at \S+ 03:00, then \S+ 03:00 and \S+ 03:00 \(Europe\/Berlin\)\.$/);
+      const { notes } = await create('gaps', series('30 2 * * *'));
+      expect(notes).toHaveLength(2);
+      const update = create('updates', { ...series('0 12 * * *'), type: JobType.SOFTWARE_UPDATE });
+      await expect(update).rejects.toMatchObject({ violations: [{ field: 'inside-business-hours' }] });
+      for (const cron of ['', '0 3 30 2 *', '99 3 * * *', '0 0 3 * * *']) {
+        const violations = [{ field: 'job.start.series.cron' }];
+        await expect(create('wrong', series(cron))).rejects.toMatchObject({ violations });
+      }
+    });
+
     it('shows a run as it goes, and cancels it until the install has begun', async () => {
       await create('nightly');
       const { run } = await client().startJob({

@@ -1,4 +1,5 @@
-import { createMetadataFetcher, openTrustedState, withSignedCatalog, type SignedCatalog } from '@lastcall/agent';
+import { createMetadataFetcher, openTrustedState } from '@lastcall/agent';
+import { withSignedCatalog, type SignedCatalog } from '@lastcall/trust/client';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -9,7 +9,8 @@ import { forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 /*
  * Bytes by their hash, `blobs/<two digits>/<hash>`, and downloads that are not complete, `blobs/partial/<hash>`. A blob gets its name only after it
  * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place, and because a
- * blob that was not synced yet may be torn by a power cut. All of them are synced together, before anything is built of them.
+ * blob that was not synced yet may be torn by a power cut. What may not be on the disk yet is known here and synced together, before anything
+ * is built of it and before what was built counts.
  */
 
 export interface BlobStore {
@@ -23,8 +24,8 @@ export interface BlobStore {
   keep(sha256: string, bytes: Uint8Array): void;
   /** Makes a partial download that is complete and was hashed the blob. */
   adopt(sha256: string): void;
-  /** Blobs that were kept or adopted are on the disk after this. */
-  sync(sha256s: readonly string[]): Promise<void>;
+  /** Blobs that were found here, kept, adopted or placed are on the disk after this, with their modes. */
+  sync(): Promise<void>;
   /** Puts the blob at a path with this mode: a link where that is possible. */
   place(entry: TreeEntry, path: string): Promise<void>;
   /** Removes what none of these trees needs, downloads that were broken off included. */
@@ -40,10 +41,17 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
     if (!made.has(folder)) mkdirSync(folder, { recursive: true });
     made.add(folder);
   };
+  const unsynced = new Set<string>();
   const store: BlobStore = {
     pathOf,
     partialPathOf: (sha256) => join(partial, sha256),
-    has: ({ sha256, size }, signal) => isWhole(pathOf(sha256), sha256, size, signal),
+    has: async ({ sha256, size }, signal) => {
+      const path = pathOf(sha256);
+      if (!(await isWhole(path, sha256, size, signal))) return false;
+      // In no version yet: an agent that was killed may have left it, before it was synced.
+      if ((await stat(path)).nlink === 1) unsynced.add(path);
+      return true;
+    },
     partialBytes: (sha256) => sizeOf(join(partial, sha256)),
     keep: (sha256, bytes) => {
       writeFileSync(join(partial, sha256), bytes);
@@ -52,9 +60,13 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
     adopt: (sha256) => {
       makeFolder(dirname(pathOf(sha256)));
       renameSync(join(partial, sha256), pathOf(sha256));
+      unsynced.add(pathOf(sha256));
     },
-    sync: (sha256s) => sync(dir, sha256s.map(pathOf)),
-    place: (entry, path) => place(pathOf(entry.sha256), entry.mode, path),
+    sync: async () => {
+      if (unsynced.size > 0) await sync(dir, [...unsynced]);
+      unsynced.clear();
+    },
+    place: (entry, path) => place(pathOf(entry.sha256), entry.mode, path, unsynced),
     prune: (needed) => prune(dir, needed),
   };
   return store;
@@ -98,10 +110,14 @@ async function isWhole(path: string, sha256: string, size: number, signal: Abort
 }
 
 /** All links of a file have one mode. The first user of a blob sets it; who needs another one gets a copy. */
-async function place(blob: string, mode: number, path: string): Promise<void> {
+async function place(blob: string, mode: number, path: string, unsynced: Set<string>): Promise<void> {
   const { mode: found, nlink } = await stat(blob);
-  if ((found & 0o777) !== mode && nlink === 1) await chmod(blob, mode);
-  else if ((found & 0o777) !== mode) return copy(blob, mode, path);
+  const hasOtherMode = (found & 0o777) !== mode;
+  if (hasOtherMode && nlink > 1) return copy(blob, mode, path);
+  if (hasOtherMode) {
+    await chmod(blob, mode);
+    unsynced.add(blob);
+  }
   try {
     await link(blob, path);
   } catch (error) {

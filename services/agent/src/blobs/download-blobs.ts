@@ -24,7 +24,7 @@ const ANSWERED_ATTEMPTS = 6;
 /** A pack is only a shorter way. */
 const PACK_ATTEMPTS = 2;
 
-/** Fetches all of them; afterwards they are on the disk. Throws a StepFailure that names the first that could not be had. */
+/** Fetches all of them; afterwards they and the blobs that were there are on the disk. Throws a StepFailure that names the first that could not be had. */
 export async function downloadBlobs(lacking: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -44,7 +44,7 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
         throw error;
       }
     });
-    await options.blobs.sync(lacking.map(({ sha256 }) => sha256));
+    await options.blobs.sync();
   } catch (error) {
     if (options.signal.aborted) throw new Interrupted();
     throw stop.signal.aborted ? stop.signal.reason : error;

@@ -26,7 +26,7 @@ export function addSeatCommands(program: Command): void {
     .command('init')
     .description('make this data folder a single seat; "install" puts the first version there')
     .addOption(data())
-    .requiredOption('--url <address>', 'where the signed files are (the folder of "lastcall release export")')
+    .requiredOption('--url <address>', 'where the signed files are (the folder of "lastcall mirror export")')
     .requiredOption('--product <product>', 'what is installed')
     .requiredOption('--root <file>', "the vendor's root of trust, tuf/root.json of the export; pinned once")
     .option('--env <KEY=VALUE...>', "variables for the manifest's commands", [])

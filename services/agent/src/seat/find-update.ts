@@ -1,8 +1,9 @@
 import type { ReleaseManifest } from '@lastcall/contracts';
+import { obstacleTo } from '@lastcall/kernel';
 import { availableParallelism, platform, release as osRelease, totalmem } from 'node:os';
 import { compare } from 'semver';
 import type { Agent } from '../agent.js';
-import { newerVersions, obstacleTo } from '../domain/next-version.js';
+import { newerVersions } from '../domain/next-version.js';
 import type { SeatBook } from '../domain/seat-update.js';
 import type { Layout } from '../layout.js';
 import { parseReleaseManifest } from '../releases.js';
@@ -77,7 +78,7 @@ async function examine(
     const { reason, message } = error.failure;
     // Signed and not served: the vendor does not offer it here.
     if (reason === 'METADATA_NOT_FOUND') return { obstacle: '' };
-    if (reason === 'RELEASE_NOT_USABLE' || reason === 'RELEASE_NOT_FOUND') return { obstacle: message };
+    if (['RELEASE_NOT_USABLE', 'RELEASE_NOT_FOUND', 'RELEASE_WITHDRAWN'].includes(reason)) return { obstacle: message };
     throw error;
   }
 }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBlobStore } from '../blobs/blob-store.js';
 import { createRateLimit, type RateAt } from '../blobs/rate-limit.js';
@@ -8,8 +7,9 @@ import type { Evidence } from '../domain/order.js';
 import { layoutOf, makeFolders, type Layout } from '../layout.js';
 import { createReleases, type Releases } from '../releases.js';
 import { createStaging, type Staging } from '../staging.js';
-import { statFreeBytes, toStepFailure, type FreeBytes, type StepFailure } from '../step-failure.js';
-import { createReleaseSource, pinRoot } from '../tuf/release-source.js';
+import { statFreeBytes, type FreeBytes, type StepFailure } from '../step-failure.js';
+import { createReleaseSource, pinRoot, type ReleaseSource } from '../tuf/release-source.js';
+import { failureOf } from './failure-of.js';
 import type { TestRepository } from './tuf-repository.js';
 
 /** The part of an agent that stages, on a real folder, against a repository. */
@@ -17,6 +17,7 @@ export interface StagingHost {
   readonly layout: Layout;
   readonly releases: Releases;
   readonly staging: Staging;
+  readonly source: ReleaseSource;
   /** All three steps of a StageRelease. */
   stage(version: string): Promise<Evidence>;
   /** Why it failed. */
@@ -41,14 +42,15 @@ export async function createStagingHost(
   const { freeBytes = statFreeBytes, rateAt = () => Infinity, attempts = 2, pace, onBytes = () => undefined } = options;
   const layout = layoutOf(dir);
   makeFolders(layout);
-  if (!existsSync(join(layout.tuf, 'root.json'))) pinRoot(layout, repository.root);
+  if (!existsSync(join(layout.tuf, 'trusted.json'))) pinRoot(layout, repository.root);
   const catalogUrl = (): string => repository.url;
   const credential = (): string => 'eyJ';
   const releases = createReleases(layout, 'encore');
   const trusted = { layout, catalogUrl, credential, role: 'server', platforms: ['any'], attempts };
+  const source = createReleaseSource(trusted);
   const staging = createStaging({
     ...{ layout, releases, catalogUrl, credential, freeBytes, attempts, ...(pace && { pace }) },
-    source: createReleaseSource(trusted),
+    source,
     blobs: await openBlobStore(layout.blobs),
     limit: async () => createRateLimit(rateAt),
   });
@@ -58,13 +60,5 @@ export async function createStagingHost(
     await staging.buildTree(version, signal);
     return evidence;
   };
-  const failure = async (version: string): Promise<StepFailure['failure']> => {
-    const failed = await stage(version).then(
-      () => undefined,
-      (error: unknown) => toStepFailure(error, tmpdir()),
-    );
-    if (!failed) throw new Error('it did not fail');
-    return failed.failure;
-  };
-  return { layout, releases, staging, stage, failure };
+  return { layout, releases, staging, source, stage, failure: (version) => failureOf(stage(version)) };
 }

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listFiles } from '../files.js';
 import { layoutOf, type Layout } from '../layout.js';
-import { toStepFailure } from '../step-failure.js';
 import { ATTACKS, PRODUCT, publishTwice, SEEN, WANTED } from '../testing/attacks.js';
+import { failureOf } from '../testing/failure-of.js';
 import { startTestHost, type TestHost } from '../testing/test-host.js';
 import type { TestRepository } from '../testing/tuf-repository.js';
 import type { Pace } from './metadata-fetcher.js';
@@ -65,15 +65,6 @@ function sourceOf(of: Layout, pace?: Pace): ReleaseSource {
 
 const fetchWanted = () => source.fetchRelease(PRODUCT, WANTED, signal);
 const trusted = () => openTrustedState(layout.tuf).load();
-
-async function failureOf(work: Promise<unknown>) {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error === undefined) throw new Error('it was not refused');
-  return toStepFailure(error, tmpdir()).failure;
-}
 
 /** Everything on the host but what it trusts: that is looked at role by role. */
 async function disk(): Promise<Record<string, string>> {

@@ -1,10 +1,9 @@
 import { backoffMs } from '@lastcall/kernel';
+import { refused, TrustRefusal, type FetchFile } from '@lastcall/trust/client';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { messageOf } from '../log.js';
-import { StepFailure } from '../step-failure.js';
-import { refused } from './refusal.js';
 
 /*
  * How signed metadata comes from the catalog: with this host's credential, bounded in size, time and pace, a few attempts each. Redirections are
@@ -84,9 +83,7 @@ export interface MetadataFetcherOptions extends HttpOptions {
   readonly pace?: Pace;
 }
 
-/** A file below the base by its path, which is encoded by the caller. Undefined: there is none. Throws a StepFailure. */
-export type FetchFile = (path: string, maxBytes: number) => Promise<Buffer | undefined>;
-
+/** Throws a TrustRefusal. */
 export function createMetadataFetcher(options: MetadataFetcherOptions): FetchFile {
   return async (path, maxBytes) => {
     const attempts = options.attempts ?? ATTEMPTS;
@@ -96,7 +93,7 @@ export function createMetadataFetcher(options: MetadataFetcherOptions): FetchFil
       } catch (error) {
         if (error instanceof DownloadHTTPError && [403, 404].includes(error.statusCode)) return undefined;
         if (options.signal.aborted) throw error;
-        const isFinal = error instanceof StepFailure && error.failure.reason !== 'CATALOG_TOO_SLOW';
+        const isFinal = error instanceof TrustRefusal && error.trustCode !== 'CATALOG_TOO_SLOW';
         if (isFinal || attempt >= attempts || !mayPass(error)) throw unreachable(error, options.baseUrl);
       }
       await pause(attempt, options.signal);
@@ -159,7 +156,7 @@ function watchPace({ windowMs, minBytes }: Pace, path: string) {
 }
 
 function unreachable(error: unknown, baseUrl: string): unknown {
-  if (error instanceof StepFailure) return error;
+  if (error instanceof TrustRefusal) return error;
   const { cause } = error as { cause?: unknown };
   const why = [messageOf(error), ...(cause === undefined ? [] : [messageOf(cause)])].join(': ');
   return refused('CATALOG_NOT_REACHABLE', '', `the catalog at ${baseUrl} cannot be reached: ${why}`, error);

@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { FETCH_LIMITS } from '@lastcall/trust/client';
 import { layoutOf, type Layout } from '../layout.js';
-import { toStepFailure } from '../step-failure.js';
 import { answerFor, endless, PRODUCT, publishTwice, WANTED } from '../testing/attacks.js';
+import { failureOf } from '../testing/failure-of.js';
 import { startRepository, type Intercept, type TestRepository } from '../testing/tuf-repository.js';
 import { createReleaseSource, pinRoot, type ReleaseSourceOptions } from './release-source.js';
-import { FETCH_LIMITS } from './signed-catalog.js';
 
 /*
  * How metadata may come over HTTP: everything that a server, a proxy or a line can do wrong, each with its code, and the host as before.
@@ -60,15 +60,6 @@ function fetchWanted(more: Partial<ReleaseSourceOptions> = {}) {
     ...{ attempts: 2, ...more },
   });
   return source.fetchRelease(PRODUCT, WANTED, never);
-}
-
-async function failureOf(work: Promise<unknown>) {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error === undefined) throw new Error('it was not refused');
-  return toStepFailure(error, tmpdir()).failure;
 }
 
 const state = (): string => readFileSync(join(layout.tuf, 'trusted.json'), 'utf8');

@@ -1,9 +1,7 @@
+import { refused, TrustRefusal, withSignedCatalog, type SignedCatalog, type TargetMeta } from '@lastcall/trust/client';
 import type { Layout } from '../layout.js';
-import { Interrupted, StepFailure } from '../step-failure.js';
+import { Interrupted, StepFailure, toFailure } from '../step-failure.js';
 import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
-import { refused } from './refusal.js';
-import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
-import type { TargetMeta } from './trusted-set.js';
 import { openTrustedState } from './trusted-state.js';
 
 /*
@@ -22,7 +20,7 @@ export interface ReleaseSource {
   fetchRelease(product: string, version: string, signal: AbortSignal): Promise<SignedRelease>;
   /** The manifest alone. */
   fetchManifest(product: string, version: string, signal: AbortSignal): Promise<Buffer>;
-  /** All signed versions of a product, without asking anybody which is the newest. */
+  /** All signed versions of a product that were not taken back, without asking anybody which is the newest. */
   listVersions(product: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
@@ -53,8 +51,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
   return {
     fetchManifest: (product, version, signal) =>
       look(signal, async (catalog) => catalog.fetch(await manifestTarget(catalog, product, version))),
-    listVersions: (product, signal) =>
-      look(signal, async (catalog) => (await catalog.list(product)).flatMap(({ path }) => versionOf(path))),
+    listVersions: (product, signal) => look(signal, async (catalog) => offered(catalog, product)),
     fetchRelease: (product, version, signal) =>
       look(signal, async (catalog) => {
         const manifest = await manifestTarget(catalog, product, version);
@@ -93,9 +90,16 @@ async function lookAtCatalog<T>(
     return await withSignedCatalog(parts, work);
   } catch (error) {
     if (stopping.aborted) throw new Interrupted();
+    if (error instanceof TrustRefusal) throw toFailure(error);
     if (!deadline.aborted || error instanceof StepFailure) throw error;
-    throw refused('CATALOG_TOO_SLOW', '', `the catalog did not answer everything within ${deadlineMs / 1000} s`, error);
+    const why = `the catalog did not answer everything within ${deadlineMs / 1000} s`;
+    throw toFailure(refused('CATALOG_TOO_SLOW', '', why, error));
   }
+}
+
+async function offered(catalog: SignedCatalog, product: string): Promise<readonly string[]> {
+  const versions = (await catalog.list(product)).flatMap(({ path }) => versionOf(path));
+  return versions.filter((version) => !catalog.isWithdrawn(`${product}/${version}`));
 }
 
 /** Of a manifest's path; nothing for other texts. */
@@ -105,6 +109,10 @@ function versionOf(path: string): string[] {
 }
 
 async function manifestTarget(catalog: SignedCatalog, product: string, version: string): Promise<TargetMeta> {
+  if (catalog.isWithdrawn(`${product}/${version}`)) {
+    const message = `${product} ${version} was withdrawn by who publishes it, and is not taken; choose another version`;
+    throw new StepFailure('RELEASE_WITHDRAWN', message, { product, version });
+  }
   const target = await catalog.find(`${product}/${version}/lastcall.yaml`);
   if (target) return target;
   const message = `the catalog has no published release ${product} ${version}; publish it, or choose another version`;

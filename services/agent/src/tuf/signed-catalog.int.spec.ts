@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withSignedCatalog, type SignedCatalog } from '@lastcall/trust/client';
 import { PRODUCT, publishTwice, SEEN, WANTED } from '../testing/attacks.js';
 import { startRepository, type Json, type TestRepository } from '../testing/tuf-repository.js';
 import { createMetadataFetcher } from './metadata-fetcher.js';
-import { withSignedCatalog, type SignedCatalog } from './signed-catalog.js';
 import { openTrustedState } from './trusted-state.js';
 
 /*
@@ -59,7 +59,7 @@ describe('a signed catalog', () => {
     // The role of the product delegates to itself, with the keys that the top role names too.
     repository.sign({ edit: { releases: (body) => (body['delegations'] = top) } });
     await expect(look((catalog) => catalog.find(`${PRODUCT}/9.9.9/lastcall.yaml`))).rejects.toMatchObject({
-      failure: { reason: 'METADATA_MALFORMED', message: expect.stringContaining('a role has one delegator') },
+      rejected: { reason: 'METADATA_MALFORMED', message: expect.stringContaining('a role has one delegator') },
     });
   });
 

@@ -1,11 +1,9 @@
 import { DAY_MS, sha256Hex } from '@lastcall/kernel';
+import { createTrustedSet, refused, TrustRefusal, type TrustedStore, type TrustedTexts } from '@lastcall/trust/client';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileDurably } from '../files.js';
 import { messageOf } from '../log.js';
-import { StepFailure } from '../step-failure.js';
-import { refused } from './refusal.js';
-import { createTrustedSet } from './trusted-set.js';
 
 /*
  * What this host trusts, on its disk: the signed metadata as it came, by role, in one file that is replaced as a whole. A crash leaves the old
@@ -13,12 +11,7 @@ import { createTrustedSet } from './trusted-set.js';
  * A state that is gone is not made up again from what a server says; a person joins the host anew.
  */
 
-/** Role to metadata. Has `root` always. */
-export type TrustedTexts = ReadonlyMap<string, Buffer>;
-
-export interface TrustedState {
-  load(): TrustedTexts;
-  save(texts: TrustedTexts): void;
+export interface TrustedState extends TrustedStore {
   /** Pins the root that is trusted from now on. What was seen before stays the floor, where the same keys still sign. */
   pin(root: Buffer): void;
 }
@@ -91,7 +84,7 @@ function earlier(path: string): TrustedTexts {
   try {
     return read(path).texts;
   } catch (error) {
-    if (error instanceof StepFailure) return new Map(); // Nothing that is worth keeping.
+    if (error instanceof TrustRefusal) return new Map(); // Nothing that is worth keeping.
     throw error;
   }
 }

@@ -8,30 +8,14 @@ import {
   type ReleaseEvent,
   type ReleaseState,
 } from './release.js';
+import { sampleContent } from '../testing/sample-content.js';
 
-const content = (manifestSha256 = 'm1', treeSha256 = 't1'): ReleaseContent => ({
-  product: 'encore',
-  version: '11.1.0',
-  title: 'Encore',
-  notes: '',
-  updatesFrom: '11.0.0',
-  requiredVersions: [],
-  requirements: {
-    os: [],
-    cpuCount: 0,
-    memoryBytes: 0,
-    stageFreeBytes: 0,
-    backupFreeBytes: 0,
-    ports: [],
-    agentVersion: '',
-    dataVersion: '',
-    changesData: false,
-    antivirus: { folders: [], files: [], processes: [] },
-  },
-  artifacts: [{ role: 'server', platform: 'any', treeSha256, treeBytes: 10, fileCount: 1, totalBytes: 5 }],
-  manifestSha256,
-  manifestBytes: 100,
-});
+const content = (manifestSha256 = 'm1', treeSha256 = 't1'): ReleaseContent =>
+  sampleContent('encore', '11.1.0', {
+    updatesFrom: '11.0.0',
+    artifacts: [{ role: 'server', platform: 'any', treeSha256, treeBytes: 10, fileCount: 1, totalBytes: 5 }],
+    manifestSha256,
+  });
 
 const drafted = (c = content()): ReleaseEvent => ({ type: 'drafted', content: c, at: 1 });
 const begun: ReleaseEvent = { type: 'publication-begun', channel: 'stable' };

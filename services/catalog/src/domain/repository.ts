@@ -37,6 +37,8 @@ export interface RepositoryHead {
   readonly keysDigest: string;
   /** Absent while the catalog holds all keys itself. */
   readonly offline?: OfflineTrust;
+  /** `product/version` that the signed lists name and that must not be taken, sorted; absent for none. The snapshot says them. */
+  readonly withdrawn?: readonly string[];
   readonly timestamp: { readonly version: number; readonly expiresAt: number; readonly text: string };
 }
 
@@ -107,6 +109,6 @@ export function delegatedProducts(head: RepositoryHead | undefined): readonly st
 }
 
 /** Roles of a product's years that were ever delegated. */
-export function yearRolesOf(head: RepositoryHead | undefined, product: string): readonly string[] {
+export function yearRolesOf(head: { readonly roles: object } | undefined, product: string): readonly string[] {
   return Object.keys(head?.roles ?? {}).filter((role) => productOfYearRole(role) === product);
 }

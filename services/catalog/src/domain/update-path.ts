@@ -1,4 +1,5 @@
-import { compareVersions, isNewer, versionKey } from './version.js';
+import { obstacleTo } from '@lastcall/kernel';
+import { compareVersions, versionKey } from './version.js';
 
 /*
  * The way from an installed version to a release. A release says from which oldest version it updates (`updatesFrom`) and which versions
@@ -18,24 +19,10 @@ export interface Candidate {
 /** Longer ways are none: nobody updates that often in one go. */
 export const MAX_PATH = 100;
 
-/** Required versions that are still to be installed, oldest first. */
-function missing(installed: string, release: Candidate): readonly string[] {
-  return release.requiredVersions
-    .filter((required) => isNewer(required, installed) && isNewer(release.version, required))
-    .toSorted(compareVersions);
-}
-
 /** Why this installed version cannot update to the release by itself, or undefined. */
 export function obstacle(installed: string, release: Candidate): string | undefined {
-  // Nothing is installed: there is neither data nor a version that could be too old.
-  if (installed === '') return undefined;
-  if (release.updatesFrom !== '' && isNewer(release.updatesFrom, installed)) {
-    return `${release.version} updates from ${release.updatesFrom} or newer, and ${installed} is installed`;
-  }
-  const [first] = missing(installed, release);
-  return first === undefined
-    ? undefined
-    : `${release.version} needs ${first} to be installed first, and ${installed} is installed`;
+  const { version, updatesFrom: oldest, requiredVersions: required } = release;
+  return obstacleTo({ version, oldest, required }, installed, compareVersions);
 }
 
 /** A release as keys that compare as plain texts: a product may have ten thousand of them. */

@@ -10,6 +10,7 @@ import type { Publishing } from '../publishing.js';
 import { missingBlobs, readDraft } from '../releases.js';
 import { parsePage, Wrong } from '../requests.js';
 import type { Waves } from '../waves.js';
+import { isMirror, RELEASES_COME, type Mirror } from '../tuf/mirror.js';
 import { releaseToWire, stateToDomain } from '../wire.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
@@ -24,6 +25,7 @@ export interface ReleaseParts {
   readonly blobs: BlobStore;
   readonly publishing: Publishing;
   readonly waves: Waves;
+  readonly mirror: Mirror;
 }
 
 type Names = 'createRelease' | 'publishRelease' | 'withdrawRelease' | 'getRelease' | 'listReleases';
@@ -44,9 +46,10 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
       const wrong = new Wrong();
       const { product, version } = wrong.name('release', 'name', request.name);
       wrong.add(checkText('reason', request.reason, { min: 1, max: LIMITS.textChars }));
-      const release = wrong.rejected() ?? (await publishing.withdraw(product, version, request.reason));
-      if (!isRejected(release)) await parts.waves.lookAtRelease(product, version);
-      return isRejected(release) ? release : { release: releaseToWire(release) };
+      const withdrawn = wrong.rejected() ?? (await publishing.withdraw(product, version, request.reason));
+      if (isRejected(withdrawn)) return withdrawn;
+      await parts.waves.lookAtRelease(product, version);
+      return { release: releaseToWire(withdrawn.release), stillListed: withdrawn.stillListed };
     },
     getRelease: async (request) => {
       const wrong = new Wrong();
@@ -59,7 +62,7 @@ export function releaseHandlers(parts: ReleaseParts): Pick<Handlers, Names> {
 }
 
 async function createRelease(
-  { documents, blobs }: ReleaseParts,
+  { documents, blobs, mirror }: ReleaseParts,
   request: catalogV1.CreateReleaseRequest,
 ): Promise<catalogV1.CreateReleaseResponse | Rejected> {
   const wrong = new Wrong();
@@ -69,6 +72,7 @@ async function createRelease(
   }
   const rejected = wrong.rejected();
   if (rejected) return rejected;
+  if (await mirror.read()) return isMirror(RELEASES_COME);
   if (!(await documents.products.get(product))) return unknownProduct(product);
   const draft = await readDraft(blobs, product, request);
   if (isRejected(draft)) return draft;

@@ -1,7 +1,8 @@
 import { sha256Hex } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import { openDocuments, releaseId } from '../documents.js';
-import type { ReleaseContent, ReleaseState } from '../domain/release.js';
+import type { ReleaseState } from '../domain/release.js';
+import { sampleContent } from './sample-content.js';
 
 /*
  * Releases as they would stand there after years of publications, without their bytes: for measurements of what grows with their number.
@@ -45,25 +46,8 @@ export async function seedReleases(
 }
 
 function published(product: string, version: string, at: number): ReleaseState {
-  const content: ReleaseContent = {
-    product,
-    version,
-    title: `${product} ${version}`,
+  const content = sampleContent(product, version, {
     notes: 'What is new, in a sentence or two, as a vendor writes it for the people who use the application.',
-    updatesFrom: '',
-    requiredVersions: [],
-    requirements: {
-      os: [],
-      cpuCount: 0,
-      memoryBytes: 0,
-      stageFreeBytes: 0,
-      backupFreeBytes: 0,
-      ports: [],
-      agentVersion: '',
-      dataVersion: '',
-      changesData: false,
-      antivirus: { folders: [], files: [], processes: [] },
-    },
     artifacts: (['server', 'workstation'] as const).map((role) => ({
       role,
       platform: 'any',
@@ -74,6 +58,6 @@ function published(product: string, version: string, at: number): ReleaseState {
     })),
     manifestSha256: sha256Hex(`manifest ${product} ${version}`),
     manifestBytes: 1_000,
-  };
+  });
   return { state: 'published', content, createdAt: at, revision: 3, channels: ['stable'], publishedAt: at };
 }

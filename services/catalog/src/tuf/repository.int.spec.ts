@@ -1,137 +1,67 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createManualClock, DAY_MS, sha256Hex, type ManualClock } from '@lastcall/kernel';
-import { openStore, type Store } from '@lastcall/store';
+import { DAY_MS, type ManualClock } from '@lastcall/kernel';
+import type { Store } from '@lastcall/store';
 import { delegationsBody, targetsBody, type Target } from '@lastcall/trust';
-import { Updater } from 'tuf-js';
 import { openDocuments } from '../documents.js';
 import { MAX_ROLE_TARGETS } from '../domain/year-roles.js';
+import {
+  serveRepository,
+  signedRelease,
+  treePath,
+  treeText,
+  type ServedRepository,
+} from '../testing/served-repository.js';
 import { ownAuthority } from './authority.js';
 import { DEFAULT_POLICY, loadKeys } from './keys.js';
-import type { SignedRelease } from './desired.js';
 import { DEFAULT_LIFETIMES, type RepositoryOptions } from './opened.js';
-import { openRepository, type Repository } from './repository.js';
+import type { Repository } from './repository.js';
 import { commit, signHead, signRole, takeNumber, writeRole, type PassStep } from './writing.js';
 
+let site: ServedRepository;
+let served: Repository;
 let dir: string;
 let store: Store;
 let clock: ManualClock;
-let server: Server;
-let url: string;
-let served: Repository;
-let releases: Map<string, SignedRelease[]>;
-
-const tree = (product: string, version: string): { target: Target; text: string } => {
-  const text = `{"files":[],"of":"${product} ${version}"}`;
-  const path = `${product}/${version}/server-any.tree.json`;
-  return { target: { path, bytes: text.length, sha256: sha256Hex(text) }, text };
-};
-
-function release(product: string, version: string): void {
-  const signed = { version, year: 2026, targets: [tree(product, version).target] };
-  releases.set(product, [...(releases.get(product) ?? []), signed]);
-}
-
-function open(more: Partial<RepositoryOptions> = {}): Promise<Repository> {
-  return openDocuments(store).then((documents) =>
-    openRepository({
-      dir: join(dir, 'tuf'),
-      documents: documents.repository,
-      releases: async () => structuredClone(releases),
-      now: async () => clock.now(),
-      ...more,
-    }),
-  );
-}
-
-/** Serves what the repository at hand has, as the catalog's edge does. */
-async function serve(path: string): Promise<Buffer | undefined> {
-  if (!path.startsWith('targets/')) return served.metadata(path);
-  const [product = '', version = '', name = ''] = path.slice('targets/'.length).split('/');
-  const [sha256, ...file] = name.split('.');
-  const signed = await served.target(`${product}/${version}/${file.join('.')}`);
-  return signed === sha256 ? Buffer.from(tree(product, version).text) : undefined;
-}
-
-interface Client {
-  readonly dir: string;
-  /** What a client can have now: the text of a target, undefined when it is not signed. */
-  get(path: string): Promise<string | undefined>;
-}
-
-/** A client that pinned the root that is the newest now. */
-async function client(): Promise<Client> {
-  const home = await mkdtemp(join(dir, 'client-'));
-  await writeFile(join(home, 'root.json'), (await served.metadata('root.json')) ?? '');
-  await mkdir(join(home, 'targets'));
-  return {
-    dir: home,
-    get: async (path) => {
-      const updater = new Updater({
-        metadataDir: home,
-        metadataBaseUrl: url,
-        targetDir: join(home, 'targets'),
-        targetBaseUrl: `${url}/targets`,
-        config: { fetchRetries: 0 },
-      });
-      const info = await updater.getTargetInfo(path);
-      return info && readFile(await updater.downloadTarget(info), 'utf8');
-    },
-  };
-}
-
-const has = (product: string, version: string): [string, string] => {
-  const { target, text } = tree(product, version);
-  return [target.path, text];
-};
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'tuf-'));
-  store = await openStore({ url: '', file: join(dir, 'catalog.db'), service: 'catalog', database: 'catalog' });
-  // tuf-js compares with the present.
-  clock = createManualClock(Date.now());
-  releases = new Map();
-  server = createServer((request, response) => {
-    void serve((request.url ?? '').slice(1)).then((bytes) => response.writeHead(bytes ? 200 : 404).end(bytes));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  site = await serveRepository(() => served);
+  ({ dir, store, clock } = site);
 });
+afterEach(() => site.close());
 
-afterEach(async () => {
-  await new Promise((resolve) => server.close(resolve));
-  await store.close();
-  await rm(dir, { recursive: true, force: true });
-});
+const open = (more?: Partial<RepositoryOptions>): Promise<Repository> => site.open(more);
+const release = (product: string, version: string): void => site.add(product, version);
+const has = (product: string, version: string): [string, string] => [
+  treePath(product, version),
+  treeText(product, version),
+];
 
 describe('the signed repository', () => {
   it('serves a real client through publications and a withdrawal', async () => {
     served = await open();
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     const [path, text] = has('encore', '11.0.0');
-    expect(await host.get(path)).toBeUndefined();
+    expect(await host(path)).toBeUndefined();
 
     release('encore', '11.0.0');
     await served.publish();
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
 
     release('encore', '11.1.0');
     release('other', '1.0.0');
     await served.publish();
     for (const [p, t] of [has('encore', '11.1.0'), has('other', '1.0.0'), has('encore', '11.0.0')]) {
-      expect(await host.get(p)).toBe(t);
+      expect(await host(p)).toBe(t);
     }
 
     // The last release of a product goes: its role stays in the snapshot, or clients would refuse it.
-    releases.delete('other');
+    site.releases.delete('other');
     await served.publish();
-    expect(await host.get(has('other', '1.0.0')[0])).toBeUndefined();
+    expect(await host(has('other', '1.0.0')[0])).toBeUndefined();
     expect(await served.target(has('other', '1.0.0')[0])).toBeUndefined();
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
   });
 
   it('changes nothing when nothing changed', async () => {
@@ -164,7 +94,7 @@ describe('the signed repository', () => {
   it('is refused by a client when a file was changed on the way', async () => {
     served = await open();
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     release('encore', '11.0.0');
     await served.publish();
     const honest = served;
@@ -175,7 +105,7 @@ describe('the signed repository', () => {
         return name.includes('product-encore') ? Buffer.from(`${bytes?.toString()} `) : bytes;
       },
     };
-    await expect(host.get(has('encore', '11.0.0')[0])).rejects.toThrow(/length/);
+    await expect(host(has('encore', '11.0.0')[0])).rejects.toThrow(/length/);
   });
 });
 
@@ -196,22 +126,22 @@ describe('a crash', () => {
       served = await open();
       release('encore', '11.0.0');
       await served.publish();
-      const host = await client();
+      const host = await site.client();
       const [before, beforeText] = has('encore', '11.0.0');
       const [after, afterText] = has('new', '1.0.0');
-      expect(await host.get(before)).toBe(beforeText);
+      expect(await host(before)).toBe(beforeText);
 
       release('new', '1.0.0');
       const dying = await open({ onStep: dieAt(step, nth) });
       await expect(dying.publish()).rejects.toThrow('killed');
       served = await open();
       // Whole: either all of the old or all of the new.
-      expect(await host.get(before)).toBe(beforeText);
-      expect(await host.get(after)).toBe(step === 'published' ? afterText : undefined);
+      expect(await host(before)).toBe(beforeText);
+      expect(await host(after)).toBe(step === 'published' ? afterText : undefined);
 
       await served.publish();
-      expect(await host.get(after)).toBe(afterText);
-      expect(await host.get(before)).toBe(beforeText);
+      expect(await host(after)).toBe(afterText);
+      expect(await host(before)).toBe(beforeText);
     },
   );
 
@@ -219,28 +149,28 @@ describe('a crash', () => {
     served = await open();
     release('encore', '11.0.0');
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     for (const name of await readdir(join(dir, 'tuf', 'metadata'))) {
       if (!name.endsWith('root.json')) await rm(join(dir, 'tuf', 'metadata', name));
     }
     served = await open();
     await served.publish();
     const [path, text] = has('encore', '11.0.0');
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
   });
 
   it('that took the store does not send clients back in time', async () => {
     served = await open();
     release('encore', '11.0.0');
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     const [path, text] = has('encore', '11.0.0');
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
     const { repository } = await openDocuments(store);
     await repository.remove('main');
     served = await open();
     await served.publish();
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
   });
 });
 
@@ -274,12 +204,12 @@ describe('time', () => {
     served = await open();
     release('encore', '11.0.0');
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     clock.set(Date.now());
     served = await open();
     await served.publish();
     const [path, text] = has('encore', '11.0.0');
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
   });
 });
 
@@ -288,15 +218,15 @@ describe('keys', () => {
     served = await open();
     release('encore', '11.0.0');
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     const [path, text] = has('encore', '11.0.0');
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
 
     const two = { keys: 3, threshold: 2 };
     const policy = { ...DEFAULT_POLICY, root: two, targets: two, releases: two };
     served = await open({ policy });
     await served.publish();
-    expect(await host.get(path)).toBe(text);
+    expect(await host(path)).toBe(text);
     const root = JSON.parse((await served.metadata('root.json'))?.toString() ?? '') as {
       signed: { version: number; roles: { root: { threshold: number; keyids: string[] } } };
     };
@@ -309,17 +239,17 @@ describe('roles of a year', () => {
   it('take over from a product’s role that listed its targets itself', async () => {
     served = await open();
     await served.publish();
-    const host = await client();
+    const host = await site.client();
     release('encore', '11.0.0');
     const [path, text] = has('encore', '11.0.0');
-    await publishAsBefore('encore', [tree('encore', '11.0.0').target]);
-    expect(await host.get(path)).toBe(text);
+    await publishAsBefore('encore', signedRelease('encore', '11.0.0').targets);
+    expect(await host(path)).toBe(text);
 
     served = await open();
     release('encore', '11.1.0');
     await served.publish();
-    expect(await host.get(path)).toBe(text);
-    expect(await host.get(has('encore', '11.1.0')[0])).toBe(has('encore', '11.1.0')[1]);
+    expect(await host(path)).toBe(text);
+    expect(await host(has('encore', '11.1.0')[0])).toBe(has('encore', '11.1.0')[1]);
     const { head } = (await (await openDocuments(store)).repository.get('main'))?.data ?? {};
     expect(Object.keys(head?.roles ?? {}).toSorted()).toEqual(['product-encore', 'releases-2026-1-encore', 'targets']);
   });
@@ -339,11 +269,11 @@ describe('roles of a year', () => {
     const after = await versionsOfRoles();
     const changed = Object.keys(after).filter((role) => after[role] !== before[role]);
     expect(changed.toSorted()).toEqual(['product-encore', 'releases-2026-2-encore']);
-    const host = await client();
+    const host = await site.client();
     for (const [path, text] of [has('encore', '1.0.0'), has('encore', '2.0.0'), has('other', '1.0.0')]) {
-      expect(await host.get(path)).toBe(text);
+      expect(await host(path)).toBe(text);
     }
-    expect(await host.get('encore/9.0.0/server-any.tree.json')).toBeUndefined();
+    expect(await host('encore/9.0.0/server-any.tree.json')).toBeUndefined();
   });
 });
 
@@ -373,13 +303,13 @@ describe('two processes on one folder', () => {
     const [a, b] = await Promise.all([open(), open()]);
     served = a;
     await a.publish();
-    const host = await client();
+    const host = await site.client();
     const versions = Array.from({ length: 8 }, (_, i) => `1.${i}.0`);
     await Promise.all(
       versions.map(async (version, i) => {
         release(i % 2 === 0 ? 'even' : 'odd', version);
         await (i % 3 === 0 ? a : b).publish();
-        await host.get(has('even', '1.0.0')[0]).catch((error: unknown) => {
+        await host(has('even', '1.0.0')[0]).catch((error: unknown) => {
           // A client that read the timestamp a moment ago finds its files all the same.
           throw new Error(`the client was sent back: ${String(error)}`, { cause: error });
         });
@@ -387,7 +317,7 @@ describe('two processes on one folder', () => {
     );
     for (const [i, version] of versions.entries()) {
       const [path, text] = has(i % 2 === 0 ? 'even' : 'odd', version);
-      expect(await host.get(path)).toBe(text);
+      expect(await host(path)).toBe(text);
     }
   });
 });

@@ -1,7 +1,16 @@
 import { join } from 'node:path';
-import { HOUR_MS, type Rejected } from '@lastcall/kernel';
+import { HOUR_MS, MAX_WITHDRAWN, type Rejected } from '@lastcall/kernel';
 import type { SigningRequest } from '@lastcall/trust';
-import { isIdle, nextRenewalAt, planRepository, TOP_ROLE, type RepositoryHead } from '../domain/repository.js';
+import {
+  delegatedProducts,
+  isIdle,
+  nextRenewalAt,
+  planRepository,
+  productRole,
+  TOP_ROLE,
+  yearRolesOf,
+  type RepositoryHead,
+} from '../domain/repository.js';
 import { readIfThere } from '../files.js';
 import { ownAuthority, settle } from './authority.js';
 import type { Scope } from './desired.js';
@@ -24,6 +33,7 @@ import {
   type SigningState,
   type SigningWish,
 } from './signing.js';
+import { versionsOf } from './signed-roles.js';
 import { commit, readHead, signHead, signRole, takeNumber, writeRole } from './writing.js';
 
 /*
@@ -35,7 +45,8 @@ import { commit, readHead, signHead, signRole, takeNumber, writeRole } from './w
  * process follow each other and calls that wait share one. Between processes the document decides: each pass takes a number, which
  * names its files, and its publication counts only on the head that it began from; otherwise it begins anew.
  *
- * Since the keys were handed over (`offline` in the head) a pass renews snapshot and timestamp, and nothing else.
+ * Since the keys were handed over (`offline` in the head) a pass renews snapshot and timestamp, and nothing else. What was withdrawn since then
+ * cannot leave the lists without their keys; the snapshot says it instead (ADR 25).
  */
 
 export interface Repository {
@@ -134,7 +145,7 @@ async function publishPass(opened: Opened, scope: Scope): Promise<void> {
   const now = await opened.options.now();
   for (;;) {
     const seen = await readHead(opened.place);
-    if (await (seen?.offline ? renewOnline(opened, seen, now) : signAll(opened, scope, now))) return;
+    if (await (seen?.offline ? renewOnline(opened, seen, scope, now) : signAll(opened, scope, now))) return;
   }
 }
 
@@ -169,18 +180,40 @@ async function signAll(opened: Opened, scope: Scope, now: number): Promise<boole
   return commit(place, head, next);
 }
 
-/** Snapshot and timestamp, long before they end. */
-async function renewOnline(opened: Opened, seen: RepositoryHead, now: number): Promise<boolean> {
+/** Snapshot and timestamp, long before they end, and when something was withdrawn. */
+async function renewOnline(opened: Opened, seen: RepositoryHead, scope: Scope, now: number): Promise<boolean> {
   const { place } = opened;
   if (seen.offline) await settle(place.metadataDir, opened.keysDir, seen.offline);
   const files = await withFiles(seen, place.metadataDir);
   const snapshot = files?.snapshot ?? seen.snapshot;
   const plan = planRepository({ ...seen, snapshot }, { roles: {}, keysDigest: seen.keysDigest }, place.lifetimes, now);
-  if (isIdle(plan)) return true;
+  const withdrawn = await findWithdrawn(opened, seen, scope);
+  const isNews = withdrawn.join() !== (seen.withdrawn ?? []).join();
+  if (isIdle(plan) && !isNews) return true;
   const authority = await authorityNow(opened, seen);
   const { number, head } = await takeNumber(place);
   if (head?.timestamp.version !== seen.timestamp.version) return false;
   const { roles, keysDigest, offline } = seen;
-  const next = { before: seen, roles, snapshot: plan.snapshot, keysDigest, offline, number, now };
+  const next = { before: seen, roles, snapshot: plan.snapshot || isNews, keysDigest, offline, withdrawn, number, now };
   return commit(place, seen, await signHead(place, authority, next));
+}
+
+/** What the signed lists name and the releases do not. The head is older than the look at them, so nothing new is missed. */
+async function findWithdrawn(
+  { options, roles }: Opened,
+  head: RepositoryHead,
+  scope: Scope,
+): Promise<readonly string[]> {
+  const releases = await options.releases(scope);
+  const looked = scope === 'all' ? delegatedProducts(head) : [...scope];
+  const isLookedAt = (name: string): boolean => looked.includes(name.split('/')[0] ?? '');
+  const found = new Set((head.withdrawn ?? []).filter((name) => !isLookedAt(name)));
+  for (const product of looked) {
+    const versions = new Set((releases.get(product) ?? []).map(({ version }) => version));
+    for (const role of [...yearRolesOf(head, product), productRole(product)]) {
+      const gone = versionsOf(await roles.targets(head, role)).filter((version) => !versions.has(version));
+      for (const version of gone) found.add(`${product}/${version}`);
+    }
+  }
+  return [...found].toSorted().slice(0, MAX_WITHDRAWN);
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { targetsOf, type Target } from '@lastcall/trust';
-import { productRole, yearRolesOf, type RepositoryHead } from '../domain/repository.js';
+import { productRole, yearRolesOf } from '../domain/repository.js';
 import { readIfThere } from '../files.js';
 import { parseMetadata } from './roots.js';
 
@@ -8,11 +8,16 @@ import { parseMetadata } from './roots.js';
  * What the roles that are out list. Each is read once for each of its versions.
  */
 
+/** Versions of the roles that are out. */
+export interface RolesOut {
+  readonly roles: Readonly<Record<string, { readonly version: number }>>;
+}
+
 export interface SignedRoles {
   /** Targets of a role by path; empty when its file is not there. */
-  targets(head: RepositoryHead | undefined, role: string): Promise<ReadonlyMap<string, Target>>;
+  targets(head: RolesOut | undefined, role: string): Promise<ReadonlyMap<string, Target>>;
   /** A target by its path. */
-  find(head: RepositoryHead | undefined, path: string): Promise<Target | undefined>;
+  find(head: RolesOut | undefined, path: string): Promise<Target | undefined>;
 }
 
 const NONE: ReadonlyMap<string, Target> = new Map();

@@ -1,10 +1,6 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createManualClock, DAY_MS, isRejected, orThrow, sha256Hex, type ManualClock } from '@lastcall/kernel';
-import { openStore, type Store } from '@lastcall/store';
+import { DAY_MS, isRejected, orThrow, sha256Hex, WITHDRAWN_FIELD, type ManualClock } from '@lastcall/kernel';
 import {
   keyFromPem,
   newPrivateKeyPem,
@@ -15,78 +11,34 @@ import {
   type SigningRequest,
   type TufKey,
 } from '@lastcall/trust';
-import { Updater } from 'tuf-js';
-import { openDocuments } from '../documents.js';
-import type { SignedRelease } from './desired.js';
+import {
+  serveRepository,
+  signedRelease,
+  treePath,
+  treeText,
+  type ServedRepository,
+} from '../testing/served-repository.js';
 import type { RepositoryOptions } from './opened.js';
-import { openRepository, type Repository } from './repository.js';
+import type { Repository } from './repository.js';
 import { parseMetadata } from './roots.js';
 import type { SigningWish } from './signing.js';
 
 /* A repository whose keys are handed over, changed and used elsewhere, seen by clients that pinned each of its roots. */
 
-let dir: string;
-let store: Store;
-let clock: ManualClock;
-let server: Server;
-let url: string;
+let site: ServedRepository;
 let served: Repository;
-let releases: Map<string, SignedRelease[]>;
+let clock: ManualClock;
 
-const textOf = (product: string, version: string): string => `{"files":[],"of":"${product} ${version}"}`;
-const pathOf = (product: string, version: string): string => `${product}/${version}/server-any.tree.json`;
-
-function signedRelease(product: string, version: string): SignedRelease {
-  const text = textOf(product, version);
-  const target = { path: pathOf(product, version), bytes: text.length, sha256: sha256Hex(text) };
-  return { version, year: 2026, targets: [target] };
-}
+const open = (more?: Partial<RepositoryOptions>): Promise<Repository> => site.open(more);
 
 const wishFor = (product: string, version: string): NonNullable<SigningWish['release']> => {
   return { product, version, channel: 'stable', signed: signedRelease(product, version) };
 };
 
-/** What the documents say from the moment at which a publication begins. */
-function begin(product: string, version: string): void {
-  releases.set(product, [...(releases.get(product) ?? []), signedRelease(product, version)]);
-}
-
-async function open(more: Partial<RepositoryOptions> = {}): Promise<Repository> {
-  const { repository } = await openDocuments(store);
-  const { now } = clock;
-  return openRepository({
-    dir: join(dir, 'tuf'),
-    documents: repository,
-    releases: async () => structuredClone(releases),
-    now: async () => now(),
-    ...more,
-  });
-}
-
-async function answer(path: string): Promise<Buffer | undefined> {
-  if (!path.startsWith('targets/')) return served.metadata(path);
-  const [product = '', version = '', name = ''] = path.slice('targets/'.length).split('/');
-  const [sha256, ...file] = name.split('.');
-  const signed = await served.target(`${product}/${version}/${file.join('.')}`);
-  return signed === sha256 ? Buffer.from(textOf(product, version)) : undefined;
-}
-
 /** A client that pinned the newest root of now. */
 async function client(): Promise<(product: string, version: string) => Promise<string | undefined>> {
-  const home = await mkdtemp(join(dir, 'client-'));
-  await writeFile(join(home, 'root.json'), (await served.metadata('root.json')) ?? '');
-  await mkdir(join(home, 'targets'));
-  return async (product, version) => {
-    const updater = new Updater({
-      metadataDir: home,
-      metadataBaseUrl: url,
-      targetDir: join(home, 'targets'),
-      targetBaseUrl: `${url}/targets`,
-      config: { fetchRetries: 0 },
-    });
-    const info = await updater.getTargetInfo(pathOf(product, version));
-    return info && readFile(await updater.downloadTarget(info), 'utf8');
-  };
+  const get = await site.client();
+  return (product, version) => get(treePath(product, version));
 }
 
 const newKeys = (n: number): TufKey[] => Array.from({ length: n }, () => keyFromPem(newPrivateKeyPem()));
@@ -128,7 +80,7 @@ async function publish(product: string, version: string, keys: readonly TufKey[]
   const request = signRequest(await prepare({ release, renew: false }), keys);
   const checked = await served.check(request, release);
   if (isRejected(checked)) return `${checked.reason}: ${checked.message}`;
-  begin(product, version);
+  site.add(product, version);
   return (await checked.commit())?.reason ?? 'accepted';
 }
 
@@ -143,41 +95,31 @@ async function seen(): Promise<string> {
 }
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'signing-'));
-  store = await openStore({ url: '', file: join(dir, 'catalog.db'), service: 'catalog', database: 'catalog' });
-  clock = createManualClock(Date.now());
-  releases = new Map();
   people = { root: newKeys(3), targets: newKeys(3), releases: newKeys(3) };
-  server = createServer((request, response) => {
-    void answer((request.url ?? '').slice(1)).then((bytes) => response.writeHead(bytes ? 200 : 404).end(bytes));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  site = await serveRepository(() => served);
+  ({ clock } = site);
   served = await open();
-  begin('encore', '1.0.0');
+  // What the documents say from the moment at which a publication begins.
+  site.add('encore', '1.0.0');
   await served.publish();
 });
-afterEach(async () => {
-  await new Promise((resolve) => server.close(resolve));
-  await store.close();
-  await rm(dir, { recursive: true, force: true });
-});
+afterEach(() => site.close());
 
 describe('the hand-over', () => {
   it('is followed by clients that pinned the catalog’s own root, and leaves only snapshot and timestamp here', async () => {
     const old = await client();
-    expect(await old('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
+    expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
     await handOver();
-    expect(await old('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
-    expect(await (await client())('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
-    const left = (await readdir(join(dir, 'tuf', 'keys'))).toSorted();
+    expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
+    expect(await (await client())('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
+    const left = (await readdir(join(site.dir, 'tuf', 'keys'))).toSorted();
     expect(left).toEqual(['snapshot-1.pem', 'timestamp-1.pem']);
     expect(await publish('encore', '1.1.0')).toBe('accepted');
-    expect(await old('encore', '1.1.0')).toBe(textOf('encore', '1.1.0'));
+    expect(await old('encore', '1.1.0')).toBe(treeText('encore', '1.1.0'));
     served = await open();
     await served.publish();
-    expect(await old('encore', '1.1.0')).toBe(textOf('encore', '1.1.0'));
-    expect(await readdir(join(dir, 'tuf', 'keys'))).toHaveLength(2);
+    expect(await old('encore', '1.1.0')).toBe(treeText('encore', '1.1.0'));
+    expect(await readdir(join(site.dir, 'tuf', 'keys'))).toHaveLength(2);
   });
 
   it('waits for as many signatures as the new keys want, one person after the other', async () => {
@@ -205,13 +147,13 @@ describe('the hand-over', () => {
         },
       });
       await expect(submit(request)).rejects.toThrow('killed');
-      expect(await old('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
+      expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
       served = step === 'published' ? await open() : honest;
       expect(await served.isOffline()).toBe(step === 'published');
     }
     await served.publish();
-    expect(await readdir(join(dir, 'tuf', 'keys'))).toHaveLength(2);
-    expect(await old('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
+    expect(await readdir(join(site.dir, 'tuf', 'keys'))).toHaveLength(2);
+    expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
   });
 });
 
@@ -226,7 +168,7 @@ describe('a publication with keys that are elsewhere', () => {
     expect(await publish('other', '1.0.0')).toMatch(/^SIGNATURES_MISSING: .*targets \(0 of 2\)/);
     expect(await seen()).toBe(before);
     expect(await publish('other', '1.0.0', all())).toBe('accepted');
-    expect(await (await client())('other', '1.0.0')).toBe(textOf('other', '1.0.0'));
+    expect(await (await client())('other', '1.0.0')).toBe(treeText('other', '1.0.0'));
   });
 
   it('is refused when something else was published since it was prepared', async () => {
@@ -262,7 +204,7 @@ describe('a publication with keys that are elsewhere', () => {
 
   it('is not made by the catalog itself, which renews what it signs all the same', async () => {
     const old = await client();
-    begin('encore', '1.1.0');
+    site.add('encore', '1.1.0');
     await served.publish();
     expect(await old('encore', '1.1.0')).toBeUndefined();
     const state = orThrow(await served.signingState());
@@ -277,6 +219,44 @@ describe('a publication with keys that are elsewhere', () => {
   });
 });
 
+describe('a withdrawal with keys that are elsewhere', () => {
+  beforeEach(handOver);
+
+  const withdrawnNow = async (): Promise<unknown> => {
+    const { signed } = parseMetadata((await served.metadata('timestamp.json')) ?? '');
+    const { version } = (signed['meta'] as Record<string, { version: number }>)['snapshot.json'] ?? { version: 0 };
+    return parseMetadata((await served.metadata(`${version}.snapshot.json`)) ?? '').signed[WITHDRAWN_FIELD];
+  };
+
+  it('is said by the catalog’s own keys until people sign the list again', async () => {
+    const old = await client();
+    expect(await publish('encore', '1.1.0')).toBe('accepted');
+    expect(await publish('other', '1.0.0', all())).toBe('accepted');
+    await served.publish();
+    expect(await withdrawnNow()).toBeUndefined();
+
+    site.releases.set('encore', [signedRelease('encore', '1.0.0')]);
+    await served.publish('encore');
+    expect(await withdrawnNow()).toEqual(['encore/1.1.0']);
+    const before = await seen();
+    await served.publish('other');
+    served = await open();
+    await served.publish();
+    expect(await seen()).toBe(before);
+    // A client that does not know the field goes by the list.
+    expect(await old('encore', '1.1.0')).toBe(treeText('encore', '1.1.0'));
+
+    // What is signed next for another product does not lose it.
+    expect(await publish('other', '1.1.0')).toBe('accepted');
+    expect(await withdrawnNow()).toEqual(['encore/1.1.0']);
+    expect(await submit(signRequest(await prepare({ renew: false }), all()))).toBe('accepted');
+    await served.publish();
+    expect(await withdrawnNow()).toBeUndefined();
+    expect(await old('encore', '1.1.0')).toBeUndefined();
+    expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
+  });
+});
+
 describe('other keys', () => {
   beforeEach(handOver);
 
@@ -288,7 +268,7 @@ describe('other keys', () => {
       expect(await submit(signRequest(await prepare(keysWish()), [...before, ...all()]))).toBe('accepted');
       expect(await publish('encore', `2.${i}.0`)).toBe('accepted');
       clients.push(await client());
-      for (const get of clients) expect(await get('encore', `2.${i}.0`)).toBe(textOf('encore', `2.${i}.0`));
+      for (const get of clients) expect(await get('encore', `2.${i}.0`)).toBe(treeText('encore', `2.${i}.0`));
     }
   });
 
@@ -313,7 +293,7 @@ describe('other keys', () => {
     expect(after.timestamp.keys).not.toEqual(before.timestamp.keys);
     served = await open();
     expect(await publish('encore', '1.1.0')).toBe('accepted');
-    expect(await old('encore', '1.1.0')).toBe(textOf('encore', '1.1.0'));
+    expect(await old('encore', '1.1.0')).toBe(treeText('encore', '1.1.0'));
   });
 
   it('are not needed to sign again what runs out', async () => {
@@ -338,7 +318,7 @@ describe('other keys', () => {
       await served.publish();
       await expect(old('encore', '1.0.0')).rejects.toThrow(/root.*expired/i);
       expect(await submit(signRequest(await prepare({ renew: true }), all()))).toBe('accepted');
-      expect(await old('encore', '1.0.0')).toBe(textOf('encore', '1.0.0'));
+      expect(await old('encore', '1.0.0')).toBe(treeText('encore', '1.0.0'));
     } finally {
       jest.useRealTimers();
     }

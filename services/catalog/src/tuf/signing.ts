@@ -246,7 +246,9 @@ async function commitSigning(
   }
   const { keysDigest } = desired.digests;
   const snapshot = keysDigest !== head.keysDigest || request.payloads.some(({ role }) => role !== 'root');
-  const next = await signHead(place, authority, { before: head, roles, snapshot, keysDigest, offline, number, now });
+  const { withdrawn } = head;
+  const said = { before: head, roles, snapshot, keysDigest, offline, withdrawn, number, now };
+  const next = await signHead(place, authority, said);
   if (!(await commit(place, head, next))) return stale('something else was published in this moment; send it again');
   await settle(place.metadataDir, opened.keysDir, offline);
   return undefined;

@@ -77,6 +77,7 @@ export interface NextHead {
   readonly snapshot: boolean;
   readonly keysDigest: string;
   readonly offline?: OfflineTrust | undefined;
+  readonly withdrawn?: readonly string[] | undefined;
   readonly number: number;
   readonly now: number;
 }
@@ -84,20 +85,21 @@ export interface NextHead {
 /** Snapshot and timestamp over the roles: the head that is still to be committed. */
 export async function signHead(place: Workplace, authority: Authority, next: NextHead): Promise<RepositoryHead> {
   const { lifetimes } = place;
-  const { number, now, keysDigest, offline } = next;
+  const { number, now, keysDigest, offline, withdrawn } = next;
   const snapshot = await writeSnapshot(place, authority, next);
   const expiresAt = now + lifetimes.timestampMs;
   const part = signedPart('timestamp', number, expiresAt, timestampBody(snapshot));
   const text = sign(part, authority.timestampKeys).toString('utf8');
   const head = { roles: next.roles, snapshot, keysDigest, timestamp: { version: number, expiresAt, text } };
-  return offline ? { ...head, offline } : head;
+  return { ...head, ...(offline && { offline }), ...(withdrawn?.length && { withdrawn }) };
 }
 
 async function writeSnapshot(place: Workplace, authority: Authority, next: NextHead): Promise<SignedFile> {
   if (!next.snapshot && next.before) return next.before.snapshot;
-  const { number, now } = next;
+  const { number, now, roles, withdrawn } = next;
   const expiresAt = now + place.lifetimes.snapshotMs;
-  const bytes = sign(signedPart('snapshot', number, expiresAt, snapshotBody(next.roles)), authority.snapshotKeys);
+  const part = signedPart('snapshot', number, expiresAt, snapshotBody(roles, withdrawn));
+  const bytes = sign(part, authority.snapshotKeys);
   await writeWhole(join(place.metadataDir, `${number}.snapshot.json`), bytes);
   place.onStep?.('snapshot-written');
   return describeFile(number, expiresAt, bytes);

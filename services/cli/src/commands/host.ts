@@ -53,7 +53,7 @@ function addRelease(cli: Cli, noun: ReturnType<Cli['noun']>): void {
     noun,
     {
       use: 'release-quarantine <host>',
-      does: 'Brings a quarantined host back once more; when it is back and healthy, its users are let in again',
+      does: 'Brings a quarantined host back once more, or has one that was given up catch up anew; when it is healthy, its users are let in again',
       example: 'lastcall host release-quarantine ts1 --reason "disk replaced"',
       installation: true,
       options: (command) =>
@@ -80,7 +80,10 @@ async function releaseQuarantine(work: Work, { reason, data }: ReleaseOptions, i
     reason,
     data: data === undefined ? UNSPECIFIED : data === 'keep' ? KEEP : RESTORE,
   });
-  const what = `${lastPart(id)} goes back (${answer.order}); see: lastcall gate show\n`;
+  const what =
+    answer.order === ''
+      ? `${lastPart(id)} catches up with its installation as soon as it is connected; see: lastcall gate show\n`
+      : `${lastPart(id)} goes back (${answer.order}); see: lastcall gate show\n`;
   work.print(installerV1.ReleaseQuarantineResponse.toJSON(answer), () => what);
 }
 

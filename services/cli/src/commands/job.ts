@@ -8,6 +8,7 @@ import { choice, repeatable } from '../option-values.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
+import { fromCron } from '../series-words.js';
 import type { Work } from '../work.js';
 
 export function addJob(cli: Cli): void {
@@ -117,7 +118,7 @@ async function print(work: Work, found: schedulerV1.Job | undefined, notes: read
 async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
   const given = givenFields(options, timeZone);
-  if (!given.start) throw new UsageError('says no time: give --at, --in or --now');
+  if (!given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
   const job = schedulerV1.Job.fromPartial({ title: id, ...given });
   const confirm = options.confirm ?? [];
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
@@ -207,7 +208,7 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
     case 'time':
       return condition.value.localTime.replace('T', ' ');
     case 'series':
-      return `again and again: ${condition.value.cron}`;
+      return `again and again: ${fromCron(condition.value.cron)}`;
     case 'whenIdle': {
       const { idleMinutes, windowOpens, windowCloses } = condition.value;
       return `when nobody has been logged in for ${idleMinutes} min, ${windowOpens} to ${windowCloses}`;

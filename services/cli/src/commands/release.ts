@@ -7,7 +7,6 @@ import { bytes, count, fields, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
-import { addExport } from './release-export.js';
 import { addPublishing } from './release-publish.js';
 import { addRollBack } from './roll-back.js';
 
@@ -59,7 +58,6 @@ export function addRelease(cli: Cli): void {
     withdraw,
   );
   addRollBack(cli, noun);
-  addExport(cli, noun);
 }
 
 async function list(work: Work, options: { product?: string }): Promise<void> {
@@ -124,10 +122,15 @@ async function promote(work: Work, { channel }: { channel: string }, product: st
 
 async function withdraw(work: Work, { reason }: { reason: string }, product: string, version: string): Promise<void> {
   const name = formatName('release', { product, version });
-  const { release } = await work.services.catalog.withdrawRelease({ name, reason });
-  if (release)
-    work.print(
-      catalogV1.Release.toJSON(release),
-      () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+  const { release, stillListed } = await work.services.catalog.withdrawRelease({ name, reason });
+  if (!release) return;
+  work.print(
+    catalogV1.Release.toJSON(release),
+    () => `withdrew ${product} ${version}; planned jobs that name it are being disabled\n`,
+  );
+  if (stillListed) {
+    work.note(
+      'the list that people signed still names it: hosts refuse it from their next look on, because the catalog’s own keys say so; "lastcall keys renew --keys KEYS" takes it out of the list',
     );
+  }
 }

@@ -101,7 +101,7 @@ async function now(work: Work, options: UpdateNowOptions): Promise<number | void
     installation.timeZone,
   );
   const asks = !isSingle && work.io.isTerminal && !work.json && !options.yes;
-  if (!asks && !given.start) throw new UsageError('says no time: give --at, --in or --now');
+  if (!asks && !given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
   const proposal = schedulerV1.Job.fromPartial({
     title: `Update to ${version}`,
     ...given,

@@ -140,6 +140,9 @@ export type PlanEvent =
   | { readonly type: 'quarantined' }
   | { readonly type: 'all-released' };
 
+/** An agent of before there was a settling time. Its host was healthy once, which is all that it can say. */
+export const CANNOT_WATCH = 'UNKNOWN_ACTION';
+
 /** Id of an order: the same when the step is decided again after a crash. Hosts and runs have no dots. */
 export function orderIdOf(run: string, host: string, step: string, attempt: number): string {
   return `${run}.${host}.${step}-${attempt}`;

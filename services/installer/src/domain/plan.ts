@@ -11,6 +11,7 @@ import {
 } from '@lastcall/kernel';
 import { evolvePlan } from './plan-evolve.js';
 import {
+  CANNOT_WATCH,
   dataHostOf,
   hostsIn,
   isRunning,
@@ -43,8 +44,6 @@ import {
 export const ROLLBACK_ATTEMPTS = 2;
 /** The host did not answer in time: asking once more would double the time in which nobody can work. */
 const SILENT = 'TIMED_OUT';
-/** An agent of before there was a settling time. Its host was healthy once, which is all that it can say. */
-const CANNOT_WATCH = 'UNKNOWN_ACTION';
 
 function decide(state: PlanState, command: PlanCommand): readonly PlanEvent[] | Rejected {
   switch (command.type) {

@@ -28,7 +28,7 @@ export const simulatedCatalog: ServiceModule<object> = {
         method: 'GET',
         path: '/tuf/*',
         handle: async (_request, response, { rest }) => {
-          const isRoot = rest.endsWith('1.root.json');
+          const isRoot = rest.endsWith('root.json');
           response.writeHead(isRoot ? 200 : 404, { 'content-type': 'application/json' });
           response.end(isRoot ? SIMULATED_ROOT : '');
         },

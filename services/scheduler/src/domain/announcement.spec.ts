@@ -32,7 +32,11 @@ const enable = (dueAt = 100): Step => ({ type: 'enable', dueAt, now: 50, by: 'an
 const edit = (change: Partial<JobDefinition>): Step => ({ type: 'edit', definition: { ...DEFINITION, ...change } });
 const disable: Step = { type: 'disable' };
 const remove: Step = { type: 'delete' };
-const advance = (nominalAt = 100): Step => ({ type: 'advance', nominalAt });
+const advance = (nominalAt = 100, nextDueAt?: number): Step => ({
+  ...{ type: 'advance', nominalAt },
+  ...(nextDueAt !== undefined && { nextDueAt }),
+});
+const series = edit({ start: { kind: 'series', cron: '0 22 * * *' } });
 const fate = (end: AnnouncementEnd, nominalAt = 100): Step => ({ type: 'fate', nominalAt, end });
 const postpone: Step = {
   type: 'postpone',
@@ -51,7 +55,7 @@ function said(steps: readonly Step[], kind: 'multi-user' | 'single-user' = 'mult
   const told: Said[] = [];
   for (const step of steps) {
     const after = (): Announcement | undefined => {
-      if (step.type === 'fate') return announcementAfterFate(announced, step.nominalAt);
+      if (step.type === 'fate') return announcementAfterFate(announced, step.nominalAt, state);
       const decision = run(job, state, step);
       if (isRejected(decision) || decision.events.length === 0) return announced;
       const before = state;
@@ -85,6 +89,21 @@ describe('what a job announces', () => {
       [create, enable(), advance(), fate('started'), postpone],
       [100, 'started', 200],
     ],
+    [
+      'the next time of a series when the firing before has its fate, and not earlier',
+      [create, series, enable(), advance(100, 300), fate('started'), advance(300, 500), fate('cancelled', 300)],
+      [100, 300, 500],
+    ],
+    [
+      'the time of a series that is sooner because it was postponed',
+      [create, series, enable(), advance(100, 300), fate('started'), postpone],
+      [100, 300, 200],
+    ],
+    [
+      'that a series is off when it is disabled',
+      [create, series, enable(), advance(100, 300), fate('started'), disable],
+      [100, 300, 'cancelled'],
+    ],
     ['nothing for a start at once', [create, edit({ start: { kind: 'immediate' } }), enable()], []],
     ['nothing for a backup', [create, edit({ type: 'data-backup' }), enable()], []],
     [
@@ -99,7 +118,7 @@ describe('what a job announces', () => {
 
   it('always stands as it was said last, whatever comes in whatever order', () => {
     const step = fc.oneof(
-      fc.constantFrom(create, disable, remove, postpone),
+      fc.constantFrom(create, disable, remove, postpone, series, advance(100, 150), advance(150, 200)),
       fc.constantFrom(100, 150, 200).map((at) => enable(at)),
       fc.constantFrom(100, 150, 200).map((at) => advance(at)),
       fc.constantFrom(edit({ title: 'x' }), edit({ message: 'x' }), edit({ start: { kind: 'immediate' } })),

@@ -26,6 +26,8 @@ export function announcementAfter(
 ): Announcement | undefined {
   switch (after.phase) {
     case 'enabled':
+      // A series has gone on, and the firing before has no fate yet.
+      if (announced && after.firedFor === announced.startAt) return announced;
       return announces(after.definition, kind) ? announcementOf(after.definition, after.dueAt) : undefined;
     case 'done':
       // The firing has no fate yet.
@@ -44,12 +46,15 @@ export function announcementAfter(
 export function announcementAfterFate(
   announced: Announcement | undefined,
   nominalAt: number,
+  state: JobState,
 ): Announcement | undefined {
-  return announced?.startAt === nominalAt ? undefined : announced;
+  if (announced?.startAt !== nominalAt) return announced;
+  const goesOn = state.phase === 'enabled' && state.firedFor === nominalAt;
+  return goesOn ? announcementOf(state.definition, state.dueAt) : undefined;
 }
 
 function announces({ type, start }: JobDefinition, kind: InstallationKind | undefined): boolean {
-  return kind === 'multi-user' && type === 'software-update' && start.kind === 'time';
+  return kind === 'multi-user' && type === 'software-update' && start.kind !== 'immediate';
 }
 
 function announcementOf({ version, message }: JobDefinition, startAt: number): Announcement {

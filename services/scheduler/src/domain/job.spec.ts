@@ -21,6 +21,7 @@ const create: JobCommand = { type: 'create', definition: DEFINITION };
 const enable: JobCommand = { type: 'enable', dueAt: 100, now: 50, by: 'anna' };
 const disable: JobCommand = { type: 'disable' };
 const advance: JobCommand = { type: 'advance', nominalAt: 100 };
+const goOn: JobCommand = { type: 'advance', nominalAt: 100, nextDueAt: 300 };
 const remove: JobCommand = { type: 'delete' };
 const postpone: JobCommand = {
   type: 'postpone',
@@ -33,6 +34,8 @@ const edit = (change: Partial<JobDefinition>): JobCommand => ({
   type: 'edit',
   definition: { ...DEFINITION, ...change },
 });
+
+const series = edit({ start: { kind: 'series', cron: '0 22 * * *' } });
 
 function given(...commands: readonly JobCommand[]) {
   let state: JobState = job.initial;
@@ -51,6 +54,24 @@ describe('job', () => {
   it('fires once at its time', () => {
     expect(given(create, enable).state).toMatchObject({ phase: 'enabled', dueAt: 100, enabledBy: 'anna' });
     expect(given(create, enable, advance, advance).state.phase).toBe('done');
+  });
+  it('goes on as a series, until that is over', () => {
+    const { state } = given(create, series, enable, goOn, goOn);
+    expect(state).toMatchObject({ phase: 'enabled', dueAt: 300, firedFor: 100, revision: 2 });
+    expect(given(create, series, enable, goOn, { type: 'advance', nominalAt: 300 }).state.phase).toBe('done');
+  });
+  it('has no second time unless it is a series', () => expect(given(create, enable, goOn).state.phase).toBe('done'));
+  it('never goes back in a series', () => {
+    expect(given(create, series, enable, { ...goOn, nextDueAt: 100 }).state.phase).toBe('done');
+  });
+  it('comes sooner when a run of a series was postponed, and keeps its series', () => {
+    const start = { kind: 'series' };
+    const sooner = { phase: 'enabled', dueAt: 200, revision: 2, definition: { start } };
+    expect(given(create, series, enable, goOn, postpone, postpone).state).toMatchObject(sooner);
+    // The run can end before the firing has been taken off the job.
+    expect(given(create, series, enable, postpone, goOn).state).toMatchObject(sooner);
+    const asSoon = { ...goOn, nextDueAt: 150 } as const;
+    expect(given(create, series, enable, asSoon, postpone).state).toMatchObject({ ...sooner, dueAt: 150 });
   });
   it('does not fire at another time', () => {
     expect(given(create, enable, { type: 'advance', nominalAt: 99 }).state.phase).toBe('enabled');
@@ -105,7 +126,7 @@ describe('job', () => {
 
   it('never fires while disabled and never fires one revision and time twice', () => {
     const command = fc.oneof(
-      fc.constantFrom(create, disable, advance, remove, postpone),
+      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn),
       fc.nat(200).map((dueAt): JobCommand => ({ type: 'enable', dueAt, now: 50, by: 'a' })),
       fc.constantFrom('a', 'b').map((title) => edit({ title })),
       fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),
@@ -117,7 +138,7 @@ describe('job', () => {
         for (const c of commands) {
           const decision = run(job, state, c);
           if (isRejected(decision)) continue;
-          if (decision.events.some((e) => e.type === 'finished')) {
+          if (decision.events.some((e) => e.type === 'finished' || e.type === 'advanced')) {
             expect(state.phase).toBe('enabled');
             const key = state.phase === 'enabled' ? `${state.revision}/${state.dueAt}` : '';
             expect(fired.has(key)).toBe(false);

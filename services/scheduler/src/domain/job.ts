@@ -16,7 +16,9 @@ import {
 export type Start =
   | { readonly kind: 'immediate' }
   /** Local date and time of the installation, `YYYY-MM-DDTHH:MM:SS`. */
-  | { readonly kind: 'time'; readonly localTime: string };
+  | { readonly kind: 'time'; readonly localTime: string }
+  /** Five fields of cron over local times of the installation. */
+  | { readonly kind: 'series'; readonly cron: string };
 
 export interface JobDefinition {
   readonly title: string;
@@ -57,6 +59,8 @@ export type JobState =
       readonly dueAt: number;
       /** Who enabled it; runs are opened in their name. */
       readonly enabledBy: string;
+      /** Due time of the last firing of a series since it was enabled. */
+      readonly firedFor?: number;
     }
   | {
       readonly phase: 'done';
@@ -73,8 +77,8 @@ export type JobCommand =
   /** `because`: why, when no person does it. */
   | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
-  /** The due time was turned into a firing. */
-  | { readonly type: 'advance'; readonly nominalAt: number }
+  /** The due time was turned into a firing; `nextDueAt` is what a series comes to then, none when it is over. */
+  | { readonly type: 'advance'; readonly nominalAt: number; readonly nextDueAt?: number }
   /** The run of this due time was postponed; `localTime` and `dueAt` say when it is tried again. */
   | {
       readonly type: 'postpone';
@@ -91,6 +95,7 @@ export type JobEvent =
   | { readonly type: 'disabled'; readonly because?: string }
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
+  | { readonly type: 'advanced'; readonly dueAt: number }
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
@@ -126,7 +131,7 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
     case 'delete':
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
     case 'advance':
-      return state.phase === 'enabled' && state.dueAt === command.nominalAt ? [{ type: 'finished' }] : [];
+      return advance(state, command);
     case 'postpone':
       return postpone(state, command);
     default:
@@ -148,11 +153,19 @@ function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
 }
 
+function advance(state: JobState, command: Extract<JobCommand, { type: 'advance' }>): readonly JobEvent[] {
+  const { nominalAt, nextDueAt } = command;
+  if (state.phase !== 'enabled' || state.dueAt !== nominalAt) return [];
+  const goesOn = state.definition.start.kind === 'series' && nextDueAt !== undefined && nextDueAt > nominalAt;
+  return [goesOn ? { type: 'advanced', dueAt: nextDueAt } : { type: 'finished' }];
+}
+
 /** Only the job's own time moves: a run that was started by hand, and a job that somebody has taken in hand since, stay. */
 function postpone(state: JobState, command: Extract<JobCommand, { type: 'postpone' }>): readonly JobEvent[] {
   const { nominalAt, localTime, dueAt, by } = command;
-  const last = state.phase === 'enabled' ? state.dueAt : state.phase === 'done' ? state.firedFor : undefined;
-  if (last !== nominalAt || dueAt <= nominalAt) return [];
+  if (state.phase !== 'enabled' && state.phase !== 'done') return [];
+  const isOwn = state.firedFor === nominalAt || (state.phase === 'enabled' && state.dueAt === nominalAt);
+  if (!isOwn || dueAt <= nominalAt) return [];
   return [{ type: 'postponed', localTime, dueAt, by }];
 }
 
@@ -180,14 +193,24 @@ function evolve(state: JobState, event: JobEvent): JobState {
       return { phase: 'none', revision };
     case 'finished':
       return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
+    case 'advanced':
+      return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, firedFor: state.dueAt } : state;
     case 'postponed': {
       const { localTime, dueAt, by } = event;
+      if (definition.start.kind === 'series') return sooner(state, dueAt, by);
       const later: JobDefinition = { ...definition, start: { kind: 'time', localTime } };
       return { phase: 'enabled', definition: later, revision: revision + 1, dueAt, enabledBy: by };
     }
     default:
       return assertNever(event);
   }
+}
+
+/** A series keeps its times, and has one more unless its next is as soon. */
+function sooner(state: Exclude<JobState, { phase: 'none' }>, dueAt: number, by: string): JobState {
+  const { definition, revision } = state;
+  const regular = state.phase === 'enabled' && state.firedFor !== undefined ? state.dueAt : Infinity;
+  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by };
 }
 
 export const job: Decider<JobState, JobCommand, JobEvent> = { initial: { phase: 'none' }, decide, evolve };

@@ -54,9 +54,20 @@ export function refusalFor(
   if (isShut && !(exempt && admitsExempt(gate))) return gateShut(gate, now);
   const shut = whyHostShut(gate, host);
   if (shut) return { reason: 'host-shut', words: shut, requiredVersion: gate.version };
-  if (gate.version === '' || gate.version === version) return undefined;
+  const late = whyLate(gate, host);
+  if (gate.version === '' || gate.version === version) {
+    return late && { reason: 'host-shut', words: late, requiredVersion: gate.version };
+  }
   const words: Phrase = { phrase: 'wrong-version', version, wanted: gate.version };
-  return { reason: 'wrong-version', words, requiredVersion: gate.version };
+  return { reason: 'wrong-version', words: late ? [words, late] : words, requiredVersion: gate.version };
+}
+
+function whyLate({ late }: GateState, host: string): Phrase | undefined {
+  const found = late?.[host];
+  if (!found) return undefined;
+  const { why, givenUp } = found;
+  if (why === '') return { phrase: 'host-late', host };
+  return { phrase: givenUp ? 'host-late-given-up' : 'host-late-failed', host, why };
 }
 
 function whyHostShut({ firstStarts, quarantine }: GateState, host: string): Phrase | undefined {

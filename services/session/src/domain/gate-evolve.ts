@@ -73,6 +73,10 @@ function after(gate: GateState, event: GateEvent): GateState {
       return { ...gate, quarantine: { ...gate.quarantine, ...event.hosts } };
     case 'hosts-released':
       return hostsReleased(gate, event.hosts);
+    case 'late-noted': {
+      const { late: _late, ...rest } = gate;
+      return Object.keys(event.late).length > 0 ? { ...rest, late: event.late } : rest;
+    }
     case 'opened-by-hand':
       return openedByHand(gate);
     case 'version-set':
@@ -110,7 +114,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 }
 
 function standing(gate: GateState): Standing {
-  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, over, fence } = gate;
+  const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, late, over, fence } = gate;
   const { messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
@@ -122,6 +126,7 @@ function standing(gate: GateState): Standing {
     ...(superseded !== undefined && { superseded }),
     ...(hand && { hand }),
     ...(quarantine && { quarantine }),
+    ...(late && { late }),
     ...(messages && { messages }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),

@@ -1,5 +1,5 @@
 import type { Failure, RunOutcome, RunSpec } from '@lastcall/kernel';
-import type { AlarmReason, Cause, DrainCounts, FirstStarts, HandMark, Hold, Notice } from './gate-state.js';
+import type { AlarmReason, Cause, DrainCounts, FirstStarts, HandMark, Hold, LateHosts, Notice } from './gate-state.js';
 import type { HoldPolicy } from './installation.js';
 import type { Words } from './phrases.js';
 
@@ -69,6 +69,16 @@ export type GateCommand =
     }
   /** A host of that run is back after all. */
   | { readonly type: 'release-host'; readonly run: RunSpec; readonly host: string; readonly at: number }
+  /** A host begins to catch up with that run, or (`why`) has failed. */
+  | {
+      readonly type: 'note-late';
+      readonly run: RunSpec;
+      readonly host: string;
+      readonly why: string;
+      readonly givenUp: boolean;
+    }
+  /** A host has the version of that run and has stayed healthy. */
+  | { readonly type: 'catch-up'; readonly run: RunSpec; readonly host: string }
   | {
       readonly type: 'prove-first-start';
       readonly host: string;
@@ -177,6 +187,8 @@ export type GateEvent =
   | { readonly type: 'quarantined'; readonly failure: Failure }
   | { readonly type: 'hosts-quarantined'; readonly hosts: Readonly<Record<string, string>> }
   | { readonly type: 'hosts-released'; readonly hosts: readonly string[] }
+  /** All of them. */
+  | { readonly type: 'late-noted'; readonly late: LateHosts }
   | { readonly type: 'alarm-raised'; readonly reason: AlarmReason }
   /** The one answer to the end of a run; epoch 0 when the gate had not been shut for it. */
   | { readonly type: 'answered'; readonly answer: Answer; readonly epoch: number; readonly closedAt?: number }

@@ -80,6 +80,16 @@ export interface FirstStart {
 
 export type FirstStarts = Readonly<Record<string, FirstStart>>;
 
+/** A host that has another version than its installation. Nobody is let in there until it has caught up, and has stayed healthy. */
+export interface LateHost {
+  /** Why its last attempt failed; empty: none has. */
+  readonly why: string;
+  /** It is not tried again by itself: a person is needed. */
+  readonly givenUp: boolean;
+}
+
+export type LateHosts = Readonly<Record<string, LateHost>>;
+
 /** How the users left; whoever neither left nor was ended was lost. */
 export interface DrainCounts {
   /** All whom the logoff was about: it was said to them, or is known how they ended. */
@@ -107,6 +117,8 @@ export interface Standing {
   readonly firstStarts: FirstStarts;
   /** Hosts that a failed run could not bring back, and what a person has to do. Absent: none. */
   readonly quarantine?: Readonly<Record<string, string>>;
+  /** Absent: none. */
+  readonly late?: LateHosts;
   /** The last runs that have been answered. */
   readonly over: readonly string[];
   /** Highest fence of those. */
@@ -227,6 +239,20 @@ export function shutHostsOf({
   return { ...Object.fromEntries(waiting), ...quarantine };
 }
 
+/** Hosts that have not caught up, and why not; for people. They are no part of the answer to a run: nobody waits for them. */
+export function lateHostsOf({ late = {} }: Pick<Standing, 'late'>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(late).map(([host, { why, givenUp }]) => [host, whyLate(host, why, givenUp)]),
+  );
+}
+
+function whyLate(host: string, why: string, givenUp: boolean): string {
+  if (why === '') return 'It has to catch up with the version of its installation.';
+  if (!givenUp)
+    return `It could not be updated (${why}); that is tried again when it is switched on the next time, or asked for there.`;
+  return `It could not be updated (${why}). An administrator has to look at it and then release it: lastcall host release-quarantine ${host}.`;
+}
+
 /** Whether quarantine shuts out everybody: nobody can work without the host that has the data, and no name means any of them. */
 export function isForAll({ hosts }: RunSpec, quarantined: readonly string[]): boolean {
   const holder = hosts.find(({ role }) => role === 'server') ?? hosts[0];
@@ -237,6 +263,7 @@ export function isForAll({ hosts }: RunSpec, quarantined: readonly string[]): bo
 export function hasAlarm(gate: GateState): boolean {
   if (gate.phase === 'quarantined' || (gate.phase === 'confirmed' && gate.alarm !== undefined)) return true;
   if (Object.keys(gate.quarantine ?? {}).length > 0) return true;
+  if (Object.values(gate.late ?? {}).some(({ givenUp }) => givenUp)) return true;
   return Object.values(gate.firstStarts).some((start) => start.state === 'given-up');
 }
 

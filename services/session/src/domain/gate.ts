@@ -16,6 +16,7 @@ import {
   type Notice,
 } from './gate-state.js';
 import { approveHold, askHold, dropHolds, releaseHold } from './holds.js';
+import { caughtUp, lateAfter, noteLate } from './late-hosts.js';
 import { renewLease } from './lease.js';
 
 /*
@@ -61,6 +62,10 @@ function decide(gate: GateState, command: GateCommand): Decision {
       return quarantine(gate, command);
     case 'release-host':
       return releaseHost(gate, command);
+    case 'note-late':
+      return noteLate(gate, command);
+    case 'catch-up':
+      return caughtUp(gate, command);
     case 'prove-first-start':
       return proveFirstStart(gate, command);
     case 'finish-first-start-order':
@@ -192,7 +197,7 @@ function update(gate: GateState, command: Command<'update'>): Decision {
   // Until the catalog has told it, its older word for the version is no news.
   const superseded = gate.catalogVersion === run.toVersion ? {} : { superseded: gate.catalogVersion };
   const version: GateEvent = { type: 'version-set', version: run.toVersion, ...superseded };
-  const proven = [version, ...releasedBy(gate, command)];
+  const proven = [version, ...releasedBy(gate, command), ...lateAfter(gate, command)];
   const answer: Answer = { run, outcome: 'succeeded' };
   const held = heldBy(gate, run);
   if (!held) return [...proven, answered(gate, answer)];

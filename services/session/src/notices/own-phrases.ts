@@ -39,6 +39,12 @@ const english: Texts = {
   'host-quarantined':
     'You cannot log in on {host}: the update failed there and so did the way back; your administrator has to look. ' +
     'You will be able to log in as soon as that is done.',
+  'host-late': 'Log in on {host} as soon as it has been updated too and has stayed healthy for a moment.',
+  'host-late-failed':
+    'The update of {host} has failed ({why}). It is tried again when it is switched on the next time, or asked for; ' +
+    'you can log in there when it has succeeded.',
+  'host-late-given-up':
+    'The update of {host} has failed ({why}) and is not tried again by itself; your administrator has to look.',
   'wrong-version':
     'This program has version {version}, but version {wanted} is needed. ' +
     'It follows by itself when the host has been updated; otherwise ask your administrator.',
@@ -107,6 +113,13 @@ const german: Texts = {
   'host-quarantined':
     'Auf {host} können Sie sich nicht anmelden: Dort sind die Aktualisierung und auch der Weg zurück fehlgeschlagen; ' +
     'Ihr Administrator muss nachsehen. Sobald das geschehen ist, können Sie sich anmelden.',
+  'host-late':
+    'Melden Sie sich auf {host} an, sobald auch dieser Rechner aktualisiert wurde und einen Moment lang fehlerfrei läuft.',
+  'host-late-failed':
+    'Die Aktualisierung von {host} ist fehlgeschlagen ({why}). Sie wird beim nächsten Einschalten wiederholt, oder wenn jemand ' +
+    'darum bittet; danach können Sie sich dort anmelden.',
+  'host-late-given-up':
+    'Die Aktualisierung von {host} ist fehlgeschlagen ({why}) und wird nicht von selbst wiederholt; Ihr Administrator muss nachsehen.',
   'wrong-version':
     'Dieses Programm hat Version {version}, benötigt wird aber Version {wanted}. ' +
     'Es folgt von selbst, wenn der Rechner aktualisiert wurde; sonst fragen Sie bitte Ihren Administrator.',

@@ -51,11 +51,11 @@ export async function exportReleases(dir: string): Promise<(what: string) => str
       writeFileSync(join(release, 'server', 'media.bin'), randomBytes(MEDIA_BYTES));
       await must(LASTCALL, ['release', 'publish', release], env);
       await publishOddOnes(release, version, env);
-      await must(LASTCALL, ['release', 'export', join(dir, 'web')], env);
+      await must(LASTCALL, ['mirror', 'export', '--to', join(dir, 'web')], env);
       cpSync(join(dir, 'web'), join(dir, `web-${version}`), { recursive: true });
       if (version !== '11.1.0') continue;
       for (const channel of ['preview', 'demanding']) {
-        await must(LASTCALL, ['release', 'export', join(dir, `web-${channel}`), '--channel', channel], env);
+        await must(LASTCALL, ['mirror', 'export', '--to', join(dir, `web-${channel}`), '--channel', channel], env);
       }
     }
   } finally {

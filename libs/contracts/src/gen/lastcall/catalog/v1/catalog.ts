@@ -21,6 +21,7 @@ import {
 import { Downgrade } from "../../common/v1/common.js";
 import { DiffReleasesRequest, DiffReleasesResponse } from "./diff.js";
 import { Installation } from "./installation.js";
+import { GetMirrorRequest, GetMirrorResponse, ImportMirrorRequest, ImportMirrorResponse } from "./mirror.js";
 import {
   Artifact,
   Channel,
@@ -138,7 +139,14 @@ export interface WithdrawReleaseRequest {
 /** See CatalogService. */
 export interface WithdrawReleaseResponse {
   /** As withdrawn. */
-  release?: Release | undefined;
+  release?:
+    | Release
+    | undefined;
+  /**
+   * Whether the list that people signed still names it. Hosts refuse it at their next look all the same, because the catalog's
+   * own keys say so; agents from before this field was there do so once people have signed again (PrepareSigning with `renew`).
+   */
+  stillListed: boolean;
 }
 
 /** See CatalogService. */
@@ -1235,13 +1243,16 @@ export const WithdrawReleaseRequest: MessageFns<WithdrawReleaseRequest> = {
 };
 
 function createBaseWithdrawReleaseResponse(): WithdrawReleaseResponse {
-  return { release: undefined };
+  return { release: undefined, stillListed: false };
 }
 
 export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
   encode(message: WithdrawReleaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.release !== undefined) {
       Release.encode(message.release, writer.uint32(10).fork()).join();
+    }
+    if (message.stillListed !== false) {
+      writer.uint32(16).bool(message.stillListed);
     }
     return writer;
   },
@@ -1267,6 +1278,14 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
             message.release = Release.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stillListed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1280,13 +1299,23 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
   },
 
   fromJSON(object: any): WithdrawReleaseResponse {
-    return { release: isSet(object.release) ? Release.fromJSON(object.release) : undefined };
+    return {
+      release: isSet(object.release) ? Release.fromJSON(object.release) : undefined,
+      stillListed: isSet(object.stillListed)
+        ? globalThis.Boolean(object.stillListed)
+        : isSet(object.still_listed)
+        ? globalThis.Boolean(object.still_listed)
+        : false,
+    };
   },
 
   toJSON(message: WithdrawReleaseResponse): unknown {
     const obj: any = {};
     if (message.release !== undefined) {
       obj.release = Release.toJSON(message.release);
+    }
+    if (message.stillListed !== false) {
+      obj.stillListed = message.stillListed;
     }
     return obj;
   },
@@ -1299,6 +1328,7 @@ export const WithdrawReleaseResponse: MessageFns<WithdrawReleaseResponse> = {
     message.release = (object.release !== undefined && object.release !== null)
       ? Release.fromPartial(object.release)
       : undefined;
+    message.stillListed = object.stillListed ?? false;
     return message;
   },
 };
@@ -3228,6 +3258,30 @@ export const CatalogServiceService = {
       Buffer.from(SubmitSigningResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SubmitSigningResponse => SubmitSigningResponse.decode(value),
   },
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror: {
+    path: "/lastcall.catalog.v1.CatalogService/ImportMirror" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ImportMirrorRequest): Buffer => Buffer.from(ImportMirrorRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportMirrorRequest => ImportMirrorRequest.decode(value),
+    responseSerialize: (value: ImportMirrorResponse): Buffer =>
+      Buffer.from(ImportMirrorResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportMirrorResponse => ImportMirrorResponse.decode(value),
+  },
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror: {
+    path: "/lastcall.catalog.v1.CatalogService/GetMirror" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMirrorRequest): Buffer => Buffer.from(GetMirrorRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMirrorRequest => GetMirrorRequest.decode(value),
+    responseSerialize: (value: GetMirrorResponse): Buffer => Buffer.from(GetMirrorResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetMirrorResponse => GetMirrorResponse.decode(value),
+  },
 } as const;
 
 export interface CatalogServiceServer extends UntypedServiceImplementation {
@@ -3274,6 +3328,13 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   prepareSigning: handleUnaryCall<PrepareSigningRequest, PrepareSigningResponse>;
   /** Takes what was prepared back, signed by as many keys as are needed; all of it appears at once, or nothing. Idempotent. */
   submitSigning: handleUnaryCall<SubmitSigningRequest, SubmitSigningResponse>;
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror: handleUnaryCall<ImportMirrorRequest, ImportMirrorResponse>;
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror: handleUnaryCall<GetMirrorRequest, GetMirrorResponse>;
 }
 
 export interface CatalogServiceClient extends Client {
@@ -3599,6 +3660,41 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SubmitSigningResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes over what another catalog has signed, verified as a host does it; all of it appears at once, or nothing. Idempotent. The first import makes
+   * this catalog the mirror of that one for good, and is refused when it has releases of its own.
+   */
+  importMirror(
+    request: ImportMirrorRequest,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  importMirror(
+    request: ImportMirrorRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  importMirror(
+    request: ImportMirrorRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImportMirrorResponse) => void,
+  ): ClientUnaryCall;
+  /** What this catalog mirrors, and until when that holds. */
+  getMirror(
+    request: GetMirrorRequest,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  getMirror(
+    request: GetMirrorRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  getMirror(
+    request: GetMirrorRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -415,6 +415,32 @@ export interface HostReleased {
   host: string;
 }
 
+/** Installer: a host that has another version than its installation begins to catch up. Nobody is let in on it until HostUpdated. */
+export interface HostCatchUpBegun {
+  /** The run that it catches up with. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** The host. */
+  host: string;
+}
+
+/** Installer: an attempt to catch up has failed; the host has the version that it had, or nobody knows. */
+export interface HostCatchUpFailed {
+  /** The run that it catches up with. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** The host. */
+  host: string;
+  /** Why. */
+  failure?:
+    | Failure
+    | undefined;
+  /** True when it is not tried again by itself. An alarm. */
+  givenUp: boolean;
+}
+
 /** Preflight, installer, session: a host has something to do. The host edge brings it to the agent. */
 export interface HostOrderIssued {
   /** The order. */
@@ -3939,6 +3965,214 @@ export const HostReleased: MessageFns<HostReleased> = {
     const message = createBaseHostReleased();
     message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
     message.host = object.host ?? "";
+    return message;
+  },
+};
+
+function createBaseHostCatchUpBegun(): HostCatchUpBegun {
+  return { run: undefined, host: "" };
+}
+
+export const HostCatchUpBegun: MessageFns<HostCatchUpBegun> = {
+  encode(message: HostCatchUpBegun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostCatchUpBegun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostCatchUpBegun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostCatchUpBegun {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+    };
+  },
+
+  toJSON(message: HostCatchUpBegun): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostCatchUpBegun>): HostCatchUpBegun {
+    return HostCatchUpBegun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostCatchUpBegun>): HostCatchUpBegun {
+    const message = createBaseHostCatchUpBegun();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.host = object.host ?? "";
+    return message;
+  },
+};
+
+function createBaseHostCatchUpFailed(): HostCatchUpFailed {
+  return { run: undefined, host: "", failure: undefined, givenUp: false };
+}
+
+export const HostCatchUpFailed: MessageFns<HostCatchUpFailed> = {
+  encode(message: HostCatchUpFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.failure !== undefined) {
+      Failure.encode(message.failure, writer.uint32(26).fork()).join();
+    }
+    if (message.givenUp !== false) {
+      writer.uint32(32).bool(message.givenUp);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostCatchUpFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostCatchUpFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.givenUp = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostCatchUpFailed {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+      givenUp: isSet(object.givenUp)
+        ? globalThis.Boolean(object.givenUp)
+        : isSet(object.given_up)
+        ? globalThis.Boolean(object.given_up)
+        : false,
+    };
+  },
+
+  toJSON(message: HostCatchUpFailed): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.failure !== undefined) {
+      obj.failure = Failure.toJSON(message.failure);
+    }
+    if (message.givenUp !== false) {
+      obj.givenUp = message.givenUp;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostCatchUpFailed>): HostCatchUpFailed {
+    return HostCatchUpFailed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostCatchUpFailed>): HostCatchUpFailed {
+    const message = createBaseHostCatchUpFailed();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.host = object.host ?? "";
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? Failure.fromPartial(object.failure)
+      : undefined;
+    message.givenUp = object.givenUp ?? false;
     return message;
   },
 };

@@ -21,13 +21,125 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
-import { HostRole, hostRoleFromJSON, hostRoleToJSON } from "../../common/v1/common.js";
+import { Failure, HostRole, hostRoleFromJSON, hostRoleToJSON } from "../../common/v1/common.js";
 import { HostOrder, OrderProgress, OrderResult } from "./host_order.js";
 
 /**
  * The edge that agents dial in to. An agent proves itself with a JWT that it signs with its own Ed25519 key
  * (`sub` = `{installation}/{host}`, role agent); only Join is called without one, with the one-time token inside.
  */
+
+/** How far a host is on its way to the version of its installation. */
+export enum CatchUpState {
+  /** UNSPECIFIED - Not said. */
+  UNSPECIFIED = 0,
+  /** DONE - It has the version. */
+  DONE = 1,
+  /** WAITING - It has another version, and nothing is done about it: it is begun when the host connects, or asks. */
+  WAITING = 2,
+  /** STAGING - It downloads. */
+  STAGING = 3,
+  /** INSTALLING - It is being changed. */
+  INSTALLING = 4,
+  /** SETTLING - Healthy on the new version, and watched. */
+  SETTLING = 5,
+  /** GOING_BACK - It failed, and goes back to the version that it had. */
+  GOING_BACK = 6,
+  /** GIVEN_UP - It failed too often, or could not go back: a person is needed. */
+  GIVEN_UP = 7,
+  UNRECOGNIZED = -1,
+}
+
+export function catchUpStateFromJSON(object: any): CatchUpState {
+  switch (object) {
+    case 0:
+    case "CATCH_UP_STATE_UNSPECIFIED":
+      return CatchUpState.UNSPECIFIED;
+    case 1:
+    case "CATCH_UP_STATE_DONE":
+      return CatchUpState.DONE;
+    case 2:
+    case "CATCH_UP_STATE_WAITING":
+      return CatchUpState.WAITING;
+    case 3:
+    case "CATCH_UP_STATE_STAGING":
+      return CatchUpState.STAGING;
+    case 4:
+    case "CATCH_UP_STATE_INSTALLING":
+      return CatchUpState.INSTALLING;
+    case 5:
+    case "CATCH_UP_STATE_SETTLING":
+      return CatchUpState.SETTLING;
+    case 6:
+    case "CATCH_UP_STATE_GOING_BACK":
+      return CatchUpState.GOING_BACK;
+    case 7:
+    case "CATCH_UP_STATE_GIVEN_UP":
+      return CatchUpState.GIVEN_UP;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return CatchUpState.UNRECOGNIZED;
+  }
+}
+
+export function catchUpStateToJSON(object: CatchUpState): string {
+  switch (object) {
+    case CatchUpState.UNSPECIFIED:
+      return "CATCH_UP_STATE_UNSPECIFIED";
+    case CatchUpState.DONE:
+      return "CATCH_UP_STATE_DONE";
+    case CatchUpState.WAITING:
+      return "CATCH_UP_STATE_WAITING";
+    case CatchUpState.STAGING:
+      return "CATCH_UP_STATE_STAGING";
+    case CatchUpState.INSTALLING:
+      return "CATCH_UP_STATE_INSTALLING";
+    case CatchUpState.SETTLING:
+      return "CATCH_UP_STATE_SETTLING";
+    case CatchUpState.GOING_BACK:
+      return "CATCH_UP_STATE_GOING_BACK";
+    case CatchUpState.GIVEN_UP:
+      return "CATCH_UP_STATE_GIVEN_UP";
+    case CatchUpState.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** See HostEdgeService. The host is the one that the credential is of. */
+export interface CatchUpRequest {
+}
+
+/** See HostEdgeService. */
+export interface CatchUpResponse {
+  /** Where it stands. */
+  standing?: CatchUpStanding | undefined;
+}
+
+/** See HostEdgeService. The host is the one that the credential is of. */
+export interface GetCatchUpRequest {
+}
+
+/** See HostEdgeService. */
+export interface GetCatchUpResponse {
+  /** Where it stands. */
+  standing?: CatchUpStanding | undefined;
+}
+
+/** Where a host stands. */
+export interface CatchUpStanding {
+  /** State. */
+  state: CatchUpState;
+  /** Version of the installation. */
+  version: string;
+  /** Version that the host has, as the installer knows it; empty for none. */
+  installedVersion: string;
+  /** What is new in the version of the installation, for users; up to 4,000 characters. */
+  notes: string;
+  /** Why the last attempt failed. */
+  failure?: Failure | undefined;
+}
 
 /** See HostEdgeService. */
 export interface JoinRequest {
@@ -153,6 +265,387 @@ export interface ResultStored {
   /** Id of the order. */
   order: string;
 }
+
+function createBaseCatchUpRequest(): CatchUpRequest {
+  return {};
+}
+
+export const CatchUpRequest: MessageFns<CatchUpRequest> = {
+  encode(_: CatchUpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CatchUpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCatchUpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CatchUpRequest {
+    return {};
+  },
+
+  toJSON(_: CatchUpRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<CatchUpRequest>): CatchUpRequest {
+    return CatchUpRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CatchUpRequest>): CatchUpRequest {
+    const message = createBaseCatchUpRequest();
+    return message;
+  },
+};
+
+function createBaseCatchUpResponse(): CatchUpResponse {
+  return { standing: undefined };
+}
+
+export const CatchUpResponse: MessageFns<CatchUpResponse> = {
+  encode(message: CatchUpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.standing !== undefined) {
+      CatchUpStanding.encode(message.standing, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CatchUpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCatchUpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.standing = CatchUpStanding.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CatchUpResponse {
+    return { standing: isSet(object.standing) ? CatchUpStanding.fromJSON(object.standing) : undefined };
+  },
+
+  toJSON(message: CatchUpResponse): unknown {
+    const obj: any = {};
+    if (message.standing !== undefined) {
+      obj.standing = CatchUpStanding.toJSON(message.standing);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CatchUpResponse>): CatchUpResponse {
+    return CatchUpResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CatchUpResponse>): CatchUpResponse {
+    const message = createBaseCatchUpResponse();
+    message.standing = (object.standing !== undefined && object.standing !== null)
+      ? CatchUpStanding.fromPartial(object.standing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetCatchUpRequest(): GetCatchUpRequest {
+  return {};
+}
+
+export const GetCatchUpRequest: MessageFns<GetCatchUpRequest> = {
+  encode(_: GetCatchUpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCatchUpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCatchUpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetCatchUpRequest {
+    return {};
+  },
+
+  toJSON(_: GetCatchUpRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetCatchUpRequest>): GetCatchUpRequest {
+    return GetCatchUpRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetCatchUpRequest>): GetCatchUpRequest {
+    const message = createBaseGetCatchUpRequest();
+    return message;
+  },
+};
+
+function createBaseGetCatchUpResponse(): GetCatchUpResponse {
+  return { standing: undefined };
+}
+
+export const GetCatchUpResponse: MessageFns<GetCatchUpResponse> = {
+  encode(message: GetCatchUpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.standing !== undefined) {
+      CatchUpStanding.encode(message.standing, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCatchUpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCatchUpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.standing = CatchUpStanding.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetCatchUpResponse {
+    return { standing: isSet(object.standing) ? CatchUpStanding.fromJSON(object.standing) : undefined };
+  },
+
+  toJSON(message: GetCatchUpResponse): unknown {
+    const obj: any = {};
+    if (message.standing !== undefined) {
+      obj.standing = CatchUpStanding.toJSON(message.standing);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetCatchUpResponse>): GetCatchUpResponse {
+    return GetCatchUpResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetCatchUpResponse>): GetCatchUpResponse {
+    const message = createBaseGetCatchUpResponse();
+    message.standing = (object.standing !== undefined && object.standing !== null)
+      ? CatchUpStanding.fromPartial(object.standing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCatchUpStanding(): CatchUpStanding {
+  return { state: 0, version: "", installedVersion: "", notes: "", failure: undefined };
+}
+
+export const CatchUpStanding: MessageFns<CatchUpStanding> = {
+  encode(message: CatchUpStanding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.installedVersion !== "") {
+      writer.uint32(26).string(message.installedVersion);
+    }
+    if (message.notes !== "") {
+      writer.uint32(34).string(message.notes);
+    }
+    if (message.failure !== undefined) {
+      Failure.encode(message.failure, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CatchUpStanding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCatchUpStanding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.installedVersion = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.notes = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.failure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CatchUpStanding {
+    return {
+      state: isSet(object.state) ? catchUpStateFromJSON(object.state) : 0,
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      installedVersion: isSet(object.installedVersion)
+        ? globalThis.String(object.installedVersion)
+        : isSet(object.installed_version)
+        ? globalThis.String(object.installed_version)
+        : "",
+      notes: isSet(object.notes) ? globalThis.String(object.notes) : "",
+      failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+    };
+  },
+
+  toJSON(message: CatchUpStanding): unknown {
+    const obj: any = {};
+    if (message.state !== 0) {
+      obj.state = catchUpStateToJSON(message.state);
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.installedVersion !== "") {
+      obj.installedVersion = message.installedVersion;
+    }
+    if (message.notes !== "") {
+      obj.notes = message.notes;
+    }
+    if (message.failure !== undefined) {
+      obj.failure = Failure.toJSON(message.failure);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CatchUpStanding>): CatchUpStanding {
+    return CatchUpStanding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CatchUpStanding>): CatchUpStanding {
+    const message = createBaseCatchUpStanding();
+    message.state = object.state ?? 0;
+    message.version = object.version ?? "";
+    message.installedVersion = object.installedVersion ?? "";
+    message.notes = object.notes ?? "";
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? Failure.fromPartial(object.failure)
+      : undefined;
+    return message;
+  },
+};
 
 function createBaseJoinRequest(): JoinRequest {
   return { token: "", publicKey: Buffer.alloc(0), platform: "", agentVersion: "", installedVersion: "" };
@@ -1369,6 +1862,30 @@ export const HostEdgeServiceService = {
     responseSerialize: (value: ConnectResponse): Buffer => Buffer.from(ConnectResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConnectResponse => ConnectResponse.decode(value),
   },
+  /**
+   * Brings the host that asks to the version of its installation, now and not when it connects the next time; answers at once where
+   * that stands. Never leads to another version than that. Refused while a run is active (RUN_ACTIVE), while somebody is logged in on
+   * the host (HOST_IN_USE), after too many failures (CATCH_UP_GIVEN_UP), and for the host with the data (HOST_HAS_DATA).
+   */
+  catchUp: {
+    path: "/lastcall.installer.v1.HostEdgeService/CatchUp" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CatchUpRequest): Buffer => Buffer.from(CatchUpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CatchUpRequest => CatchUpRequest.decode(value),
+    responseSerialize: (value: CatchUpResponse): Buffer => Buffer.from(CatchUpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CatchUpResponse => CatchUpResponse.decode(value),
+  },
+  /** Where the host that asks stands. Changes nothing. */
+  getCatchUp: {
+    path: "/lastcall.installer.v1.HostEdgeService/GetCatchUp" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetCatchUpRequest): Buffer => Buffer.from(GetCatchUpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetCatchUpRequest => GetCatchUpRequest.decode(value),
+    responseSerialize: (value: GetCatchUpResponse): Buffer => Buffer.from(GetCatchUpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetCatchUpResponse => GetCatchUpResponse.decode(value),
+  },
 } as const;
 
 export interface HostEdgeServiceServer extends UntypedServiceImplementation {
@@ -1379,6 +1896,14 @@ export interface HostEdgeServiceServer extends UntypedServiceImplementation {
   join: handleUnaryCall<JoinRequest, JoinResponse>;
   /** Orders down, progress and results up. A second stream of the same host ends the first. */
   connect: handleBidiStreamingCall<ConnectRequest, ConnectResponse>;
+  /**
+   * Brings the host that asks to the version of its installation, now and not when it connects the next time; answers at once where
+   * that stands. Never leads to another version than that. Refused while a run is active (RUN_ACTIVE), while somebody is logged in on
+   * the host (HOST_IN_USE), after too many failures (CATCH_UP_GIVEN_UP), and for the host with the data (HOST_HAS_DATA).
+   */
+  catchUp: handleUnaryCall<CatchUpRequest, CatchUpResponse>;
+  /** Where the host that asks stands. Changes nothing. */
+  getCatchUp: handleUnaryCall<GetCatchUpRequest, GetCatchUpResponse>;
 }
 
 export interface HostEdgeServiceClient extends Client {
@@ -1402,6 +1927,42 @@ export interface HostEdgeServiceClient extends Client {
   connect(): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(options: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
   connect(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConnectRequest, ConnectResponse>;
+  /**
+   * Brings the host that asks to the version of its installation, now and not when it connects the next time; answers at once where
+   * that stands. Never leads to another version than that. Refused while a run is active (RUN_ACTIVE), while somebody is logged in on
+   * the host (HOST_IN_USE), after too many failures (CATCH_UP_GIVEN_UP), and for the host with the data (HOST_HAS_DATA).
+   */
+  catchUp(
+    request: CatchUpRequest,
+    callback: (error: ServiceError | null, response: CatchUpResponse) => void,
+  ): ClientUnaryCall;
+  catchUp(
+    request: CatchUpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CatchUpResponse) => void,
+  ): ClientUnaryCall;
+  catchUp(
+    request: CatchUpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CatchUpResponse) => void,
+  ): ClientUnaryCall;
+  /** Where the host that asks stands. Changes nothing. */
+  getCatchUp(
+    request: GetCatchUpRequest,
+    callback: (error: ServiceError | null, response: GetCatchUpResponse) => void,
+  ): ClientUnaryCall;
+  getCatchUp(
+    request: GetCatchUpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetCatchUpResponse) => void,
+  ): ClientUnaryCall;
+  getCatchUp(
+    request: GetCatchUpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetCatchUpResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const HostEdgeServiceClient = makeGenericClientConstructor(

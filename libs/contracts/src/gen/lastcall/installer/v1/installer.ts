@@ -230,7 +230,7 @@ export interface ReleaseQuarantineRequest {
 
 /** See InstallerService. */
 export interface ReleaseQuarantineResponse {
-  /** Order that the host was given. */
+  /** Order that the host was given; empty: it catches up, and begins when it is connected. */
   order: string;
   /** Run that it could not be brought back in. */
   run: string;
@@ -1957,7 +1957,10 @@ export const InstallerServiceService = {
     responseSerialize: (value: ListPlansResponse): Buffer => Buffer.from(ListPlansResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPlansResponse => ListPlansResponse.decode(value),
   },
-  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  /**
+   * Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. A host that was given
+   * up while it caught up with its installation tries that anew.
+   */
   releaseQuarantine: {
     path: "/lastcall.installer.v1.InstallerService/ReleaseQuarantine" as const,
     requestStream: false as const,
@@ -1982,7 +1985,10 @@ export interface InstallerServiceServer extends UntypedServiceImplementation {
   getPlan: handleUnaryCall<GetPlanRequest, GetPlanResponse>;
   /** Plans of an installation, newest first. */
   listPlans: handleUnaryCall<ListPlansRequest, ListPlansResponse>;
-  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  /**
+   * Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. A host that was given
+   * up while it caught up with its installation tries that anew.
+   */
   releaseQuarantine: handleUnaryCall<ReleaseQuarantineRequest, ReleaseQuarantineResponse>;
 }
 
@@ -2067,7 +2073,10 @@ export interface InstallerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPlansResponse) => void,
   ): ClientUnaryCall;
-  /** Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. */
+  /**
+   * Brings a host that is quarantined back once more. When it is back and healthy, its users are let in again. A host that was given
+   * up while it caught up with its installation tries that anew.
+   */
   releaseQuarantine(
     request: ReleaseQuarantineRequest,
     callback: (error: ServiceError | null, response: ReleaseQuarantineResponse) => void,

@@ -101,7 +101,11 @@ export interface TimeStart {
 
 /** A recurring time. */
 export interface SeriesStart {
-  /** Cron expression with five fields, in the installation's zone. */
+  /**
+   * Five fields of cron over local times of the installation's zone, up to 100 characters, such as `0 22 * * MON-FRI`, `0 3 * * SUN#2` (the
+   * second Sunday), `0 3 * * FRI#L` (the last Friday) or `0 3 L * *` (the last day). A local time that daylight saving leaves out means the
+   * first instant after the gap; one that happens twice happens once, at the first.
+   */
   cron: string;
 }
 

@@ -1,8 +1,8 @@
-import { StepFailure } from '../step-failure.js';
+import { reject, RejectedError } from '@lastcall/kernel';
 
 /*
- * Why the signed catalog was not believed. One code for each kind of trouble, because each asks for something else from the operator; README.md
- * has the same table for people.
+ * Why the signed catalog was not believed. One code for each kind of trouble, because each asks for something else from the operator; the README of
+ * the agent has the same table for people.
  */
 
 export type TrustCode =
@@ -38,9 +38,23 @@ const WHAT_TO_DO: Readonly<Record<TrustCode, string>> = {
   TRUST_LOST: 'join the installation again with a new token: what this host trusts is pinned then',
 };
 
+/** What was signed is not believed. Its reason is the code; its facts are the file and why. */
+export class TrustRefusal extends RejectedError {
+  override readonly cause: unknown;
+  constructor(
+    readonly trustCode: TrustCode,
+    message: string,
+    facts: Readonly<Record<string, string>>,
+    cause: unknown,
+  ) {
+    super(reject('refused', trustCode, message, { facts }));
+    this.cause = cause;
+  }
+}
+
 /** `file` is what was refused, as the catalog names it; empty for the catalog as a whole. */
-export function refused(code: TrustCode, file: string, why: string, cause?: unknown): StepFailure {
+export function refused(code: TrustCode, file: string, why: string, cause?: unknown): TrustRefusal {
   const subject = file === '' ? why : `${file} of the signed catalog is refused: ${why}`;
   const message = `${subject}. Nothing was changed; ${WHAT_TO_DO[code]}`;
-  return new StepFailure(code, message, { ...(file !== '' && { file }), why }, { cause });
+  return new TrustRefusal(code, message, { ...(file !== '' && { file }), why }, cause);
 }

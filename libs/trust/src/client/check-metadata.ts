@@ -1,4 +1,4 @@
-import { quoted } from '@lastcall/kernel';
+import { MAX_WITHDRAWN, quoted, WITHDRAWN_FIELD } from '@lastcall/kernel';
 import { refused } from './refusal.js';
 
 /*
@@ -18,7 +18,7 @@ const TOP_ROLES = ['root', 'timestamp', 'snapshot', 'targets'];
 const HASH_CHARS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 };
 const MAX_NAMED = 5;
 
-/** Throws a StepFailure `METADATA_MALFORMED` that names up to five fields. */
+/** Throws a TrustRefusal `METADATA_MALFORMED` that names up to five fields. */
 export function checkMetadata(kind: MetadataKind, bytes: Uint8Array, file: string): void {
   const problems: string[] = [];
   const note: Note = (field, rule) => problems.push(`${field} ${rule}`);
@@ -48,6 +48,7 @@ function checkEnvelope(kind: MetadataKind, value: unknown, note: Note): void {
   if (kind === 'root') checkRoot(signed, note);
   if (kind === 'timestamp') checkMeta(signed['meta'], ['snapshot.json'], 1, note);
   if (kind === 'snapshot') checkMeta(signed['meta'], ['targets.json'], METADATA_LIMITS.metaFiles, note);
+  if (kind === 'snapshot') checkWithdrawn(signed[WITHDRAWN_FIELD], note);
   if (kind === 'targets') checkTargets(signed, note);
 }
 
@@ -160,6 +161,16 @@ function checkTargets(signed: Json, note: Note): void {
     }
   }
   if (signed['delegations'] !== undefined) checkDelegations(signed['delegations'], note);
+}
+
+/** Ours, beside what the specification names. */
+function checkWithdrawn(withdrawn: unknown, note: Note): void {
+  if (withdrawn === undefined || (isList(withdrawn, MAX_WITHDRAWN) && withdrawn.every(isRelease))) return;
+  note(`signed.${WITHDRAWN_FIELD}`, `has to be a list of at most ${MAX_WITHDRAWN} texts as product/version`);
+}
+
+function isRelease(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= 256 && /^[^/]+\/[^/]+$/.test(value);
 }
 
 function checkDelegations(delegations: unknown, note: Note): void {

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { FetchFile } from './metadata-fetcher.js';
 import { refused } from './refusal.js';
 import { createTrustedSet, fileOf, type FileMeta, type TargetMeta, type TrustedSet } from './trusted-set.js';
-import type { TrustedState, TrustedTexts } from './trusted-state.js';
 
 /*
  * The walk of a client through a signed catalog (specification of TUF 1.0, section 5): roots one by one, timestamp, snapshot, targets, and from there
@@ -10,17 +8,31 @@ import type { TrustedState, TrustedTexts } from './trusted-state.js';
  * anything that it says is used, also when a later file is refused.
  */
 
+/** Role to metadata. Has `root` always. */
+export type TrustedTexts = ReadonlyMap<string, Buffer>;
+
+/** Where it is written down what is trusted. */
+export interface TrustedStore {
+  load(): TrustedTexts;
+  save(texts: TrustedTexts): void;
+}
+
+/** A file below the metadata or the targets by its path, whose parts are encoded. Undefined: there is none. */
+export type FetchFile = (path: string, maxBytes: number) => Promise<Buffer | undefined>;
+
 export interface SignedCatalog {
   /** What is signed under this path; undefined for nothing. */
   find(path: string): Promise<TargetMeta | undefined>;
   /** Everything that is signed below a folder of one name, such as a product. */
   list(folder: string): Promise<readonly TargetMeta[]>;
+  /** Whether a release (`product/version`) was taken back, although it is signed. */
+  isWithdrawn(release: string): boolean;
   /** The bytes that were signed. */
   fetch(target: TargetMeta): Promise<Buffer>;
 }
 
 export interface SignedCatalogParts {
-  readonly state: TrustedState;
+  readonly state: TrustedStore;
   /** Files below the metadata. */
   readonly metadata: FetchFile;
   readonly targets: FetchFile;
@@ -39,7 +51,7 @@ export const FETCH_LIMITS = {
   rolesListed: 64,
 } as const;
 
-/** Refreshes, then lets the work ask. Throws a StepFailure. */
+/** Refreshes, then lets the work ask. Throws a TrustRefusal. */
 export async function withSignedCatalog<T>(
   parts: SignedCatalogParts,
   work: (catalog: SignedCatalog) => Promise<T>,
@@ -54,6 +66,7 @@ export async function withSignedCatalog<T>(
     };
     return await work({
       find: lookUp,
+      isWithdrawn: (release) => walk.set.isWithdrawn(release),
       list: async (folder) => {
         const targets: TargetMeta[] = [];
         for (const path of await pathsBelow(walk, folder)) {

@@ -1,5 +1,5 @@
 import { parseTree } from '@lastcall/contracts';
-import { isRejected } from '@lastcall/kernel';
+import { isRejected, sha256Hex } from '@lastcall/kernel';
 import { CallError, CODE, type Connection } from '@lastcall/sdk';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -7,13 +7,13 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import type { Agent } from 'node:http';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { catalogAgent, getFile, readFileOf } from './catalog-http.js';
-import { inParallel } from './in-parallel.js';
+import { catalogAgent, getFile, readFileOf } from '../publish/catalog-http.js';
+import { inParallel } from '../publish/in-parallel.js';
 
 /*
- * The signed files of the catalog as a folder for any web space, laid out as the catalog serves them: `tuf/…` and `blobs/{sha256}`. Whoever reads
- * them verifies the signatures; here only the names are held against the bytes. The timestamp is written last, so a folder that is
- * copied in the same order never shows metadata whose files are not there yet; what is there already is not fetched again.
+ * The signed files of the catalog as a folder, laid out as the catalog serves them: `tuf/…` and `blobs/{sha256}`. It is carried to a site without internet, or
+ * copied to a web space for single seats. Whoever reads it verifies the signatures; here only the names are held against the bytes. The
+ * timestamp is written last, so a folder never shows metadata whose files are not there yet; what is there already is not fetched again.
  */
 
 export interface ExportedReleases {
@@ -21,8 +21,10 @@ export interface ExportedReleases {
   readonly files: number;
   /** Bytes that were fetched now. */
   readonly fetchedBytes: number;
-  /** Until when hosts accept the folder; export again before. */
+  /** Until when hosts accept the folder: the first moment at which something in it expires. Export again before. */
   readonly validUntil: string;
+  /** SHA-256 of the newest root: its fingerprint, which the first import is told. */
+  readonly root: string;
 }
 
 interface Door {
@@ -66,19 +68,23 @@ export async function exportReleases(
       bar.add(blob.size);
     });
     bar.done();
-    await copyRoots(door);
+    const root = await copyRoots(door);
     for (const [name, bytes] of metadata) await keep(door, `tuf/${name}`, bytes);
     await keep(door, 'tuf/timestamp.json', timestamp);
     await removeOthers(folder, offered);
     const releases = targets.filter(({ path }) => path.endsWith('.lastcall.yaml')).length;
-    const { expires } = signedPart(timestamp) as { expires: string };
-    return { releases, files: blobs.length, fetchedBytes: door.fetchedBytes, validUntil: expires };
+    const signed = [root, timestamp, ...metadata.values()].map((bytes) => signedPart(bytes).expires);
+    const [validUntil = ''] = signed.toSorted();
+    return { releases, files: blobs.length, fetchedBytes: door.fetchedBytes, validUntil, root: sha256Hex(root) };
   } finally {
     agent.destroy();
   }
 }
 
 interface SignedPart {
+  readonly version: number;
+  /** `YYYY-MM-DDTHH:MM:SSZ`: the order of the texts is that of the times. */
+  readonly expires: string;
   readonly meta?: Readonly<Record<string, { readonly version: number }>>;
   readonly targets?: Readonly<
     Record<string, { readonly length: number; readonly hashes: { readonly sha256: string } }>
@@ -142,9 +148,11 @@ async function blobsOf(door: Door, targets: readonly ExportedTarget[]): Promise<
   return [...blobs.values()];
 }
 
-/** All roots, so that a host that pinned an old one finds its way, and the newest under a name of its own for the vendor's setup. */
-async function copyRoots(door: Door): Promise<void> {
-  for (let version = 1; version <= MAX_ROOTS; version++) {
+/** All roots, so that whoever pinned an old one finds the way, and the newest under a name of its own; answers that one. A mirror has none before the one it pinned. */
+async function copyRoots(door: Door): Promise<Buffer> {
+  const newest = await read(door, 'tuf/root.json');
+  const { version: last } = signedPart(newest);
+  for (let version = last; version > Math.max(0, last - MAX_ROOTS); version--) {
     const bytes = await read(door, `tuf/${version}.root.json`).catch((error: unknown) => {
       if (error instanceof CallError && error.code === CODE.notFound) return undefined;
       throw error;
@@ -152,7 +160,8 @@ async function copyRoots(door: Door): Promise<void> {
     if (!bytes) break;
     await keep(door, `tuf/${version}.root.json`, bytes);
   }
-  await keep(door, 'tuf/root.json', await read(door, 'tuf/root.json'));
+  await keep(door, 'tuf/root.json', newest);
+  return newest;
 }
 
 /** What was offered here once and is not any more: withdrawn, or the channel went back. Its bytes may stay, nobody finds them. */
@@ -182,7 +191,7 @@ async function fetchBlob(door: Door, path: string, { sha256, size }: Blob): Prom
       hash.update(chunk);
       door.fetchedBytes += chunk.byteLength;
     });
-    await pipeline(response, createWriteStream(beside));
+    await pipeline(response, createWriteStream(beside, { flush: true }));
     if (hash.digest('hex') !== sha256) throw new CallError(CODE.dataLoss, `${source} of the catalog has other bytes`);
   });
 }

@@ -1,8 +1,10 @@
+import { WITHDRAWN_FIELD } from '@lastcall/kernel';
 import { LengthOrHashMismatchError, UnsignedMetadataError } from '@tufjs/models/dist/error.js';
 import { BadVersionError, EqualVersionError, ExpiredMetadataError } from 'tuf-js/dist/error.js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { checkMetadata, isName } from './check-metadata.js';
 import { findDelegations, rolesBelow, type Delegation } from './delegations.js';
+import { makeModelsLinear } from './linear-models.js';
 import { refused, type TrustCode } from './refusal.js';
 
 /*
@@ -10,6 +12,8 @@ import { refused, type TrustCode } from './refusal.js';
  * The rules and the cryptography are those of tuf-js; here is the form that is checked before, one delegator for each role, and a code
  * for what was refused. What was accepted can be read back as it came: a serialisation of our own would have another hash.
  */
+
+makeModelsLinear();
 
 /** What signed metadata says of another file. */
 export interface FileMeta {
@@ -44,6 +48,8 @@ export interface TrustedSet {
   snapshotMeta(): FileMeta;
   /** Undefined: the snapshot does not know the role. */
   roleMeta(role: string): FileMeta | undefined;
+  /** Whether the snapshot says that a release (`product/version`) must not be taken, whatever the lists say. */
+  isWithdrawn(release: string): boolean;
   recallTargets(bytes: Buffer, role: string, delegator: string): boolean;
   acceptTargets(bytes: Buffer, role: string, delegator: string): void;
   isLoaded(role: string): boolean;
@@ -107,6 +113,10 @@ export function createTrustedSet(root: Buffer): TrustedSet {
     roleMeta: (role) => {
       const meta = store.snapshot?.signed.meta ?? {};
       return Object.hasOwn(meta, `${role}.json`) ? metaOf(meta[`${role}.json`]) : undefined;
+    },
+    isWithdrawn: (release) => {
+      const withdrawn = store.snapshot?.signed.unrecognizedFields?.[WITHDRAWN_FIELD];
+      return Array.isArray(withdrawn) && withdrawn.includes(release);
     },
     recallTargets: (bytes, role, delegator) => {
       try {

@@ -1,5 +1,6 @@
-import { StepFailure } from '../step-failure.js';
+import { MAX_WITHDRAWN, WITHDRAWN_FIELD } from '@lastcall/kernel';
 import { checkMetadata, METADATA_LIMITS, type MetadataKind } from './check-metadata.js';
+import { TrustRefusal } from './refusal.js';
 
 /*
  * Each field of each kind of metadata, spoiled in each way that a verifier could stumble over.
@@ -143,6 +144,12 @@ const OF_TARGETS: readonly Case[] = [
   ['snapshot', [S, 'meta', '__proto__'], file, /no name of metadata/],
   ['snapshot', [S, 'meta', 'other'], file, /no name of metadata/],
   ['snapshot', [S, 'meta'], object(METADATA_LIMITS.metaFiles + 1, file), /at most 10000/],
+  ...['encore/1.0.0', [1], ['encore'], ['a/b/c'], Array(MAX_WITHDRAWN + 1).fill('encore/1.0.0')].map((value): Case => [
+    'snapshot',
+    [S, WITHDRAWN_FIELD],
+    value,
+    /list of at most 1000 texts as product\/version/,
+  ]),
   ['targets', [S, 'targets'], undefined, /signed.targets has to be/],
   ['targets', [S, 'targets'], object(METADATA_LIMITS.targets + 1, file), /at most 2000/],
   ...['/a', 'a//b', '../a', 'a/./b', 'a\\b', 'a\nb', '__proto__', 'toString', '', 'a'.repeat(2_000)].map(
@@ -188,7 +195,7 @@ describe('the form of metadata', () => {
   it.each([...OF_ALL, ...OF_ROOT, ...OF_META, ...OF_TARGETS])('%s: %j as %j', (kind, path, value, words) => {
     const check = () => checkMetadata(kind, spoiled(kind, path, value), 'f.json');
     expect(check).toThrow(words);
-    expect(check).toThrow(StepFailure);
+    expect(check).toThrow(TrustRefusal);
   });
 
   it.each([
