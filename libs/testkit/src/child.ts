@@ -67,7 +67,7 @@ export function startChild(
   return {
     pid: child.pid ?? 0,
     lines: lines.items,
-    until: async (pattern, timeoutMs = 15_000) => {
+    until: async (pattern, timeoutMs = 30_000) => {
       const tail = (): string =>
         `line of ${name} like ${pattern}; its last lines:\n${lines.items.slice(-20).join('\n')}`;
       const line = await lines.until((text) => pattern.test(text), timeoutMs, tail);

@@ -30,7 +30,7 @@ export interface EventTap {
     message: EventMessage<T>,
     source?: string,
   ): Promise<EventEnvelope>;
-  /** The first one that fits, of those that came already too. Default 15 s. */
+  /** The first one that fits, of those that came already too. Default 30 s. */
   seen<T extends EventType>(
     type: T,
     fits?: (message: EventMessage<T>, envelope: EventEnvelope) => boolean,
@@ -60,7 +60,7 @@ export async function tapEvents(bus: Bus): Promise<EventTap> {
       await bus.publish(envelope);
       return envelope;
     },
-    seen: async (type, fits = () => true, timeoutMs = 15_000) => {
+    seen: async (type, fits = () => true, timeoutMs = 30_000) => {
       const envelope = await recorder.until(
         (event) => event.type === type && fits(decodeEvent(type, event), event),
         timeoutMs,

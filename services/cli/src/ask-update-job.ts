@@ -22,7 +22,8 @@ export async function askUpdateJob(
   const start = proposal.start ?? (await askStart(work, installation, proposal));
   const message = given.message ?? (await askText('Message to users (empty: the usual one)', ''));
   const defaultMs = durationToMs(installation.reactionTime) ?? 5 * 60_000;
-  const reactionTime = proposal.reactionTime ?? msToDuration(await askSpan('Reaction time, from the message to the logoff', defaultMs)); // prettier-ignore
+  const reactionTime =
+    proposal.reactionTime ?? msToDuration(await askSpan('Reaction time, from the message to the logoff', defaultMs));
   const backup = given.backup ?? (await askChoice('Backup', BACKUPS));
   const maxRunTime = proposal.maxRunTime ?? msToDuration(await askSpan('Longest run time', 2 * 3_600_000));
   const followUpJob = given.followUp ?? (await askText('Job to start when it fails (empty: none)', ''));
@@ -54,12 +55,16 @@ async function askStart(
   const { suggestedTimes, advice } = await work.services.scheduler.adviseJob({ parent, job });
   const cautions = advice.length === 0 ? '' : ` (${advice.map((a) => a.text).join(' ')})`;
   const choice = await askChoice('When', [
-    ...suggestedTimes.map((t) => ({ value: t.localTime, name: `${t.localTime.replace('T', ' ')} ${timeZone}: ${t.reason}` })), // prettier-ignore
+    ...suggestedTimes.map((t) => ({
+      value: t.localTime,
+      name: `${t.localTime.replace('T', ' ')} ${timeZone}: ${t.reason}`,
+    })),
     { value: 'other', name: 'another time' },
     { value: 'now', name: `now${cautions}` },
   ]);
   if (choice === 'now') return immediately;
-  const local = choice === 'other' ? await askText(`Date and time (${timeZone})`, suggestedTimes[0]?.localTime ?? '') : choice; // prettier-ignore
+  const local =
+    choice === 'other' ? await askText(`Date and time (${timeZone})`, suggestedTimes[0]?.localTime ?? '') : choice;
   return { condition: { $case: 'time', value: { localTime: local.trim().replace(' ', 'T') } } };
 }
 

@@ -29,7 +29,7 @@ export function policyOptions(command: Command): Command {
   return command
     .addOption(
       repeatable('--exempt-user <user>', 'login name that may be inside until the install starts; several times'),
-    ) // prettier-ignore
+    )
     .option('--announce-before <spans>', 'when a planned run is announced, such as 24h,1h,15m')
     .option('--announcements', 'planned runs are announced (default)')
     .option('--no-announcements', 'users hear of a run with the final notice only')
@@ -38,7 +38,7 @@ export function policyOptions(command: Command): Command {
         '--notice-template <kind:language=file>',
         'own text of a notice, such as logoff:de=logoff.txt; several times',
       ),
-    ) // prettier-ignore
+    )
     .option('--language <tag>', 'language of notices where a user has another one, such as de')
     .option('--link <url>', 'https address that is shown with every notice')
     .addOption(repeatable('--link-host <host>', 'host that a link may lead to; several times'))

@@ -26,7 +26,7 @@ import { createSimulatedSite, type HostWord, type SimulatedSite } from './simula
  * Whole plans with real streams, on both pairs of bus and store.
  */
 
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 30_000;
 const modules = [simulatedCatalog, installerModule];
 const ROLLED_BACK = installerV1.PlanState.ROLLED_BACK;
 
@@ -157,7 +157,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
   });
 
   it('goes back without a host that vanished for good, which a person releases when it is there again', async () => {
-    await open({ ...options, settings: { installTimeoutMs: 1_500, rollbackTimeoutMs: 1_500, resultGraceMs: 50 } });
+    await open({ ...options, settings: { installTimeoutMs: 4_000, rollbackTimeoutMs: 4_000, resultGraceMs: 50 } });
     site.connect(...HOST_NAMES);
     site.agent('ts').next('installRelease', 'hang');
     const run = await begin();

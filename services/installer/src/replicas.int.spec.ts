@@ -8,7 +8,7 @@ import { createSimulatedSite, HOSTS, type HostWord, type SimulatedSite } from '.
  * sends it, and of two streams of a host only the later one counts.
  */
 
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 30_000;
 const options = { bus: 'nats', store: 'mongodb', modules: [simulatedCatalog, installerModule] } as const;
 
 let first: Stack;

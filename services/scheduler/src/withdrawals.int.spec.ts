@@ -65,4 +65,4 @@ it('disables all of them, also behind one that was disabled before and that some
   expect(new Set(phases)).toEqual(new Set(['disabled']));
   expect((await documents.jobs.get(first))?.data.state.phase).toBe('enabled');
   expect(audited).toEqual(expect.arrayContaining(others.map((job) => `installations/berlin/jobs/${job}`)));
-}, 60_000);
+});

@@ -23,7 +23,7 @@ import {
 
 const { NoticeKind } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000, planSettleMs: 1_000 };
+const SETTINGS = { sessionLeaseMs: 10_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000, planSettleMs: 1_000 };
 const LINK = 'https://help.example.com/updates';
 /** From the plan to the next of its times. */
 const SOON_MS = 1_200;

@@ -1,7 +1,7 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { describeWith, startStack, type Stack } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack } from '@lastcall/testkit';
 import type { AttachClient } from './testing/attach-client.js';
-import { eventually, startPair, type Backing, type Pair } from './testing/pair.js';
+import { startPair, type Backing, type Pair } from './testing/pair.js';
 import { cancelled, INSTALLATION, runSpec, stagingCompleted, withoutTerminalServers } from './testing/run-events.js';
 
 /*
@@ -79,14 +79,14 @@ function suite(backing: Backing): void {
     expect(await attendanceOf(run.run, 2)).toEqual(all);
     await pair.first.publish('RunCancelled', INSTALLATION, cancelled(run));
     await pair.first.seen('GateReopened');
-  }, 40_000);
+  });
 
   it('knows nothing of users who were not meant, and nothing of other runs', async () => {
     const { client } = await pair.attached(pair.second, { user: 'ann' });
     const run = withoutTerminalServers({ reactionTimeMs: 60_000 });
     await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
     await client.until('notice');
-    await eventually(async () => (await attendanceOf(run.run)).length === 1);
+    await until(async () => (await attendanceOf(run.run)).length === 1, 'the attendance to be written');
     await pair.first.publish('RunCancelled', INSTALLATION, cancelled(run));
     await client.until('noticeWithdrawn');
     client.say({ $case: 'goodbye', value: {} });
@@ -98,7 +98,7 @@ function suite(backing: Backing): void {
     await expect(
       pair.operator(pair.first).listAttendance({ parent: PARENT, run: run.run, pageSize: 0, pageToken: 'x' }),
     ).rejects.toMatchObject({ violations: [{ field: 'page_token' }] });
-  }, 30_000);
+  });
 
   it('lists every session once, wherever it is, with its state of this moment', async () => {
     const run = withoutTerminalServers({ reactionTimeMs: 60_000 });
@@ -115,7 +115,10 @@ function suite(backing: Backing): void {
       return found && { acknowledged: found.acknowledged, read: found.read, lost: found.lost };
     };
     const shows = (user: string, host: string, wanted: object): Promise<void> =>
-      eventually(async () => JSON.stringify(await of(user, host)) === JSON.stringify(wanted), 2_000);
+      until(
+        async () => JSON.stringify(await of(user, host)) === JSON.stringify(wanted),
+        `${user} to be shown as it is`,
+      );
     await shows('ann', 'ws1', { acknowledged: true, read: true, lost: false });
     await shows('bob', 'ws1', { acknowledged: true, read: false, lost: false });
     await shows('bob', 'ws2', { acknowledged: false, read: false, lost: false });
@@ -137,10 +140,13 @@ function suite(backing: Backing): void {
     expect(await pair.list(pair.second, { host: 'ws1' })).toHaveLength(2);
     expect(await pair.list(pair.second, { pageSize: 1 })).toHaveLength(3);
     back.say({ $case: 'goodbye', value: {} });
-    await eventually(async () => (await pair.list(pair.second, { user: 'bob', host: 'ws1' })).length === 0, 2_000);
+    await until(
+      async () => (await pair.list(pair.second, { user: 'bob', host: 'ws1' })).length === 0,
+      'bob to be gone',
+    );
     await pair.first.publish('RunCancelled', INSTALLATION, cancelled(run));
     await pair.first.seen('GateReopened');
-  }, 40_000);
+  });
 }
 
 describe('attendance, embedded', () => suite('embedded'));

@@ -124,7 +124,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const renewalMs = performance.now() - renewedFrom;
     expect(await coming).toHaveLength(MANY);
     expect(renewalMs).toBeLessThan((performance.now() - begunAt) / 2);
-  }, 60_000);
+  });
 }
 
 describeWith('mongodb', 'those who come back, MongoDB', () => suite({ store: 'mongodb' }));

@@ -60,7 +60,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await site.publish('InstallationUpdated', INSTALLATION, installationUpdated(run));
     await site.seen('GateReopened', aboutRun(run));
     await site.attached({ ...support, version: '11.1.0' });
-  }, 30_000);
+  });
 
   it('do not keep the drain waiting when all the others have left', async () => {
     const { client: ann } = await site.attached({ user: 'ann' });
@@ -71,7 +71,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const { message } = await site.seen('SessionsDrained', aboutRun(run));
     expect(message.summary).toMatchObject({ told: 1, left: 1, ended: 0, lost: 0 });
     expect(await count()).toBe(1);
-  }, 30_000);
+  });
 
   it('keep the time that the notice named when all the others left early and the backup was short', async () => {
     const { client: ann } = await site.attached({ user: 'ann' });
@@ -96,9 +96,9 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const endedAt = again.heard.at(-1)?.at ?? 0;
     expect(endedAt - (deadline?.getTime() ?? Infinity)).toBeGreaterThanOrEqual(-5);
     const { envelope } = await site.seen('DrainConfirmed', aboutRun(run));
-    expect(envelope.time - (deadline?.getTime() ?? 0)).toBeLessThan(2_000);
+    expect(envelope.time - (deadline?.getTime() ?? 0)).toBeLessThan(5_000);
     expect(await count()).toBe(0);
-  }, 30_000);
+  });
 
   it('are not waited for when they have all gone before', async () => {
     const { client } = await site.attached(support);
@@ -108,7 +108,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await site.gateUntil(({ phase }) => phase === 'confirming');
     client.say({ $case: 'goodbye', value: {} });
     await site.seen('DrainConfirmed', aboutRun(run));
-  }, 30_000);
+  });
 
   it('may come back to their session until then, and not after', async () => {
     const { client, welcome } = await site.attached(support);
@@ -122,7 +122,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const late = await site.attach({ ...support, resumeToken: resumed.resumeToken }).until('refused');
     expect(late.reason).toBe(RefusalReason.GATE_SHUT);
     await site.seen('DrainConfirmed', aboutRun(run));
-  }, 30_000);
+  });
 }
 
 describe('exempt users, embedded', () => suite({}));

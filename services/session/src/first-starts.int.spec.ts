@@ -62,7 +62,7 @@ it('is proven by a client that a person starts, long after the gate has opened',
   expect(await site.gate()).toMatchObject({ alarm: false, shutHosts: {} });
   await site.attached(onTerminal);
   await expect(firstStart()).rejects.toMatchObject({ code: CODE.failedPrecondition, reason: 'NO_FIRST_START' });
-}, 30_000);
+});
 
 it('gives the code to operators only, and every reading of it is on record', async () => {
   await updateWithoutFirstStart();
@@ -76,4 +76,4 @@ it('gives the code to operators only, and every reading of it is on record', asy
     .listAuditRecords({ pageSize: 10, pageToken: '' });
   expect(auditRecords).toMatchObject([{ actor: 'operator', resource: GATE }]);
   expect(auditRecords[0]?.method).toContain('GetFirstStart');
-}, 30_000);
+});

@@ -30,7 +30,7 @@ async function isWell(bystander: AttachClient): Promise<void> {
   const began = performance.now();
   bystander.say({ $case: 'heartbeat', value: {} });
   await bystander.until('heartbeat', () => bystander.count('heartbeat') > before);
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(performance.now() - began).toBeLessThan(5_000);
   expect(bystander.count('ended')).toBe(0);
 }
 
@@ -173,7 +173,7 @@ describe('a session that says too much', () => {
     await isWell(bystander);
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
-  }, 20_000);
+  });
 
   it('is dropped at once when it acknowledges without end', async () => {
     const bystander = await start();
@@ -185,7 +185,7 @@ describe('a session that says too much', () => {
     await isWell(bystander);
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
-  }, 20_000);
+  });
 });
 
 describe('a hold', () => {
@@ -203,5 +203,5 @@ describe('a hold', () => {
     expect(back.deadline!.getTime()).toBeLessThan(moved.deadline!.getTime() - 500_000);
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
-  }, 20_000);
+  });
 });

@@ -38,34 +38,26 @@ function suite(backing: Backing): void {
     return { client, resumeToken: welcome.resumeToken, hold, name: `${PARENT}/holds/${hold}` };
   }
 
-  it.each(['first', 'second'] as const)(
-    'hears it at the %s replica when it is made after that',
-    async (where) => {
-      const { client, resumeToken, hold, name } = await asked();
-      client.cut();
-      const { client: back } = await pair.attached(pair[where], { user: 'ann', resumeToken });
-      await operator().approveHold({ name });
-      expect(await decision(back)).toMatchObject({ granted: true, hold });
-      expect(back.count('holdDecision')).toBe(1);
-    },
-    20_000,
-  );
+  it.each(['first', 'second'] as const)('hears it at the %s replica when it is made after that', async (where) => {
+    const { client, resumeToken, hold, name } = await asked();
+    client.cut();
+    const { client: back } = await pair.attached(pair[where], { user: 'ann', resumeToken });
+    await operator().approveHold({ name });
+    expect(await decision(back)).toMatchObject({ granted: true, hold });
+    expect(back.count('holdDecision')).toBe(1);
+  });
 
-  it.each(['first', 'second'] as const)(
-    'hears it at the %s replica when it was made before that',
-    async (where) => {
-      const { client, resumeToken, hold, name } = await asked();
-      client.cut();
-      await operator().releaseHold({ name, reason: 'Not today.' });
-      const { client: back } = await pair.attached(pair[where], { user: 'ann', language: 'de', resumeToken });
-      expect(await decision(back)).toMatchObject({
-        granted: false,
-        hold,
-        text: 'Niemand hat zugestimmt; die Abmeldung bleibt, wie sie ist.',
-      });
-    },
-    20_000,
-  );
+  it.each(['first', 'second'] as const)('hears it at the %s replica when it was made before that', async (where) => {
+    const { client, resumeToken, hold, name } = await asked();
+    client.cut();
+    await operator().releaseHold({ name, reason: 'Not today.' });
+    const { client: back } = await pair.attached(pair[where], { user: 'ann', language: 'de', resumeToken });
+    expect(await decision(back)).toMatchObject({
+      granted: false,
+      hold,
+      text: 'Niemand hat zugestimmt; die Abmeldung bleibt, wie sie ist.',
+    });
+  });
 }
 
 describe('owners of holds, embedded', () => suite('embedded'));

@@ -63,7 +63,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await expect(by('approver').approveHold({ name: none })).rejects.toMatchObject({ code: CODE.notFound });
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
-  }, 30_000);
+  });
 
   it('tells its owner when nobody agreed', async () => {
     await site.setPolicy({ holds: { needsApproval: true } });
@@ -77,7 +77,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const decided = await client.until('holdDecision', ({ awaitsApproval }) => !awaitsApproval);
     expect(decided).toMatchObject({ granted: false });
     expect(client.count('notice')).toBe(1);
-  }, 30_000);
+  });
 
   it('is no longer than the installation allows, and one of so many', async () => {
     await site.setPolicy({ holds: { longest: msToDuration(10 * MINUTE_MS), maxCount: 1 } });
@@ -91,7 +91,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     ask(client, 240);
     const second = await client.until('holdDecision', ({ granted }) => !granted);
     expect(second.text).toContain('limit of 1 holds');
-  }, 30_000);
+  });
 
   it('ends with its owner’s session; the others have the whole reaction time again', async () => {
     const [{ client: ann }, { client: bob }] = [
@@ -111,7 +111,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(back.deadline?.getTime()).toBeLessThan(longer.deadline?.getTime() ?? 0);
     expect(back.deadline?.getTime()).toBeGreaterThan(before + 19_000);
     expect(await listed()).toEqual([]);
-  }, 30_000);
+  });
 
   it('does not outlive a session that ends while it is decided on', async () => {
     const { client: ann } = await site.attached({ user: 'ann' });
@@ -121,7 +121,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     ask(ann, 20);
     ann.say({ $case: 'goodbye', value: {} });
     await site.gateUntil((gate) => gate.phase === 'closing' && gate.holdsGranted === 1 && gate.holds.length === 0);
-  }, 30_000);
+  });
 
   it('postpones a run that does not fit its window any more, and tells everybody', async () => {
     const { client } = await site.attached();
@@ -140,7 +140,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(client.count('ended')).toBe(0);
     const { welcome } = await site.attached({ user: 'bob' });
     expect(welcome.notice?.kind).toBe(NoticeKind.POSTPONED);
-  }, 30_000);
+  });
 }
 
 describe('holds, embedded', () => suite({}));

@@ -67,7 +67,7 @@ describe('in German and in English', () => {
     await expect(wrong[Symbol.asyncIterator]().next()).rejects.toMatchObject({ violations: [{ field: 'language' }] });
     await site.publish('RunCancelled', INSTALLATION, cancelled(run));
     await site.seen('GateReopened', aboutRun(run));
-  }, 30_000);
+  });
 
   it('users without a language have the installation’s, and before the hello is understood it is English', async () => {
     await start({ attachBurstPerInstallation: 5, attachPerSecondPerInstallation: 1 });
@@ -84,7 +84,7 @@ describe('in German and in English', () => {
     );
     const elsewhere = await refused({ language: 'de', installation: 'encore-bonn' });
     expect(elsewhere.text).toBe('Diese Zugangsdaten gelten nicht für die Installation encore-bonn.');
-  }, 20_000);
+  });
 
   it('a person’s reason is as it was typed, and what becomes of a hold is not', async () => {
     await start({ holdsPerMinute: 2 });
@@ -107,5 +107,5 @@ describe('in German and in English', () => {
     german.say({ $case: 'ready', value: {} });
     expect((await german.until('ended')).text).toMatch(/^Ihre Arbeit ist gespeichert/);
     await site.operator().openGate({ name: GATE, reason: 'Done.' });
-  }, 20_000);
+  });
 });

@@ -58,7 +58,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect((await site.gate()).leaseUntil).toBeUndefined();
     expect(client.count('ended')).toBe(0);
     client.cut();
-  }, 30_000);
+  });
 
   it('raises the alarm and stays shut when the install may be running', async () => {
     const run = await site.shutFor({ hosts, reactionTimeMs: 0 });
@@ -77,7 +77,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await site.publish('InstallationUpdated', INSTALLATION, installationUpdated(run));
     await site.seen('GateReopened', aboutRun(run));
     await site.gateUntil(({ phase }) => phase === 'open');
-  }, 30_000);
+  });
 
   it('lets a person break the glass after that alarm, which is on record', async () => {
     const run = await site.shutFor({ hosts, reactionTimeMs: 0 });
@@ -90,7 +90,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       .client(operationsV1.OperationsServiceService)
       .listAuditRecords({ pageSize: 10, pageToken: '' });
     expect(auditRecords).toMatchObject([{ actor: 'operator', resource: GATE, reason: 'The server burned down.' }]);
-  }, 30_000);
+  });
 
   it('is renewed by its run only', async () => {
     const run = await site.shutFor({ hosts, reactionTimeMs: 60_000 });
@@ -102,7 +102,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     });
     await site.seen('GateReopened', aboutRun(run));
     await expect(renew(run)).rejects.toMatchObject(notTheHolder);
-  }, 30_000);
+  });
 }
 
 describe('the lease of a gate, embedded', () => suite({}));
@@ -192,5 +192,5 @@ describeWith('mongodb', 'an outage of the store', () => {
       await site.stop();
       await road.close();
     }
-  }, 60_000);
+  });
 });

@@ -58,6 +58,6 @@ describeWith('mongodb', 'messages at three replicas, MongoDB', () => {
       }
       // What was missed is in the welcome and after it.
       expect([again.notice?.notice, ...told(back)]).toEqual(first);
-    }, 30_000);
+    });
   });
 });

@@ -1,8 +1,8 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { CODE, openChannel } from '@lastcall/sdk';
-import { describeWith, startStack, type Stack } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack } from '@lastcall/testkit';
 import { AttachClient } from './testing/attach-client.js';
-import { eventually, startPair, type Backing, type Pair } from './testing/pair.js';
+import { startPair, type Backing, type Pair } from './testing/pair.js';
 import { cancelled, INSTALLATION, stagingCompleted, withoutTerminalServers } from './testing/run-events.js';
 
 /*
@@ -49,7 +49,7 @@ function suite(backing: Backing): void {
     // All of them, as who they were, with the notice that they have already.
     expect(back.map(({ welcome }) => welcome.session)).toEqual(inside.map(({ welcome }) => welcome.session));
     expect(back.every(({ welcome }) => welcome.notice?.notice === told[0]?.notice)).toBe(true);
-    await eventually(async () => (await count()) === USERS);
+    await until(async () => (await count()) === USERS, 'all of them to be inside');
     const times = inside.map(({ client }) => client.heard.find(({ message }) => message.$case === 'ended')?.at ?? 0);
     times.sort((a, b) => a - b);
     expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual((MOVE_MS * USERS) / 10_000 / 2);
@@ -61,7 +61,7 @@ function suite(backing: Backing): void {
     expect(message.summary).toMatchObject({ told: USERS, left: USERS, ended: 0, lost: 0 });
     await pair.first.publish('RunCancelled', INSTALLATION, cancelled(run));
     await pair.first.seen('GateReopened');
-  }, 40_000);
+  });
 
   it('sends who comes while it stops to another one', async () => {
     const inside = await Promise.all(
@@ -82,7 +82,7 @@ function suite(backing: Backing): void {
     channel.close();
     await stopped;
     expect(await count()).toBe(USERS + 1);
-  }, 20_000);
+  });
 
   it('leaves the sessions of those who do not come back until their grace is over', async () => {
     const { welcome } = await pair.attached(pair.second, { user: 'ann' });
@@ -96,8 +96,8 @@ function suite(backing: Backing): void {
     expect(again.session).toBe(welcome.session);
     expect(await pair.list(pair.first)).toMatchObject([{ user: 'ann', lost: false }]);
     client.say({ $case: 'goodbye', value: {} });
-    await eventually(async () => (await count()) === 0);
-  }, 20_000);
+    await until(async () => (await count()) === 0, 'all of them to have left');
+  });
 }
 
 describe('a replica that stops, embedded', () => suite('embedded'));

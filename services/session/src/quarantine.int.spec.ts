@@ -80,4 +80,4 @@ it('shuts the gate for that host alone, until it is released', async () => {
   await until(async () => !(await site.gate()).alarm, 'the alarm to end');
   expect((await site.gate()).shutHosts).toEqual({});
   await site.attached({ host: 'ts1', version: '11.0.0' });
-}, 30_000);
+});

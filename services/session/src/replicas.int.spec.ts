@@ -1,11 +1,11 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { randomSecret, sha256Hex } from '@lastcall/kernel';
-import { describeWith, startStack, type Stack } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack } from '@lastcall/testkit';
 import { BY_INSTALLATION, BY_REPLICA, type SessionDocument } from './documents.js';
 import { resumeToken } from './parse-hello.js';
 import { sessionId } from './session-id.js';
 import { AttachClient } from './testing/attach-client.js';
-import { eventually, startPair, type Backing, type Pair } from './testing/pair.js';
+import { startPair, type Backing, type Pair } from './testing/pair.js';
 import {
   backupTaken,
   cancelled,
@@ -20,7 +20,7 @@ import {
 
 const { EndReason, RefusalReason, GateState } = sessionV1;
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 20_000, heartbeatIntervalMs: 5_000 };
+const SETTINGS = { sessionLeaseMs: 5_000, resumeGraceMs: 20_000, heartbeatIntervalMs: 5_000 };
 
 function suite(backing: Backing): void {
   let pair: Pair<Stack>;
@@ -56,7 +56,7 @@ function suite(backing: Backing): void {
     });
     await published;
     await pair.first.seen('GateClosed');
-    const drained = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    const drained = await pair.first.seen('SessionsDrained');
     storming = false;
     await Promise.all(waves);
 
@@ -85,7 +85,7 @@ function suite(backing: Backing): void {
     }
     await pair.first.publish('RunCancelled', INSTALLATION, cancelled(run));
     await pair.first.seen('GateReopened');
-  }, 30_000);
+  });
 
   it('let a session come back at the other one, and end it where it was', async () => {
     const one = new AttachClient(pair.first.channel('client', INSTALLATION), {});
@@ -93,7 +93,7 @@ function suite(backing: Backing): void {
     const other = new AttachClient(pair.second.channel('client', INSTALLATION), { resumeToken });
     expect((await other.until('welcome')).session).toBe(session);
     expect((await one.until('ended')).reason).toBe(EndReason.REPLACED);
-  }, 20_000);
+  });
 
   it('have whoever says goodbye here and comes back there in the same moment once, whatever was first', async () => {
     const rounds = Array.from({ length: 10 }, async (_, i) => {
@@ -106,19 +106,21 @@ function suite(backing: Backing): void {
       return other;
     });
     const inside = await Promise.all(rounds);
-    await eventually(async () => (await pair.documents.sessions.count({ index: BY_REPLICA })) === inside.length);
+    const isTidy = async () => (await pair.documents.sessions.count({ index: BY_REPLICA })) === inside.length;
+    await until(isTidy, 'one document for each of them');
     // Where the end was in the store before, its token is worth nothing.
     const { client: gone, welcome } = await pair.attached(pair.first, { user: 'gone' });
     gone.say({ $case: 'goodbye', value: {} });
-    await eventually(async () => (await pair.documents.sessions.get(`${welcome.session}.1`)) === undefined);
+    const isOver = async () => (await pair.documents.sessions.get(`${welcome.session}.1`)) === undefined;
+    await until(isOver, 'the first attachment to be over');
     const late = await pair.attached(pair.second, { user: 'gone', resumeToken: welcome.resumeToken });
     expect(late.welcome.session).not.toBe(welcome.session);
     const run = withoutTerminalServers({ reactionTimeMs: 300 });
     await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
     for (const other of inside) expect((await other.until('ended')).reason).toBe(EndReason.DEADLINE);
-    const { message } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    const { message } = await pair.first.seen('SessionsDrained');
     expect(message.summary).toMatchObject({ told: inside.length + 1, ended: inside.length + 1, left: 0, lost: 0 });
-  }, 30_000);
+  });
 
   it('keep one of a session that comes back everywhere at once, and count that one', async () => {
     const { welcome } = await pair.attached(pair.first, { user: 'ann' });
@@ -132,17 +134,17 @@ function suite(backing: Backing): void {
     expect(first.every((one) => one === undefined || one.session === session)).toBe(true);
     // All but one hear that they were replaced, and the document of the one remains.
     const alive = (): AttachClient[] => welcomed.filter((one) => one.count('ended') === 0);
-    await eventually(async () => {
+    await until(async () => {
       const { count } = await client(pair.first).countSessions({ parent: PARENT });
       return alive().length === 1 && count === 1;
-    });
+    }, 'one of them to be left');
     const run = withoutTerminalServers({ reactionTimeMs: 300 });
     await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
     const [last] = alive();
     expect((await last?.until('ended'))?.reason).toBe(EndReason.DEADLINE);
-    const { message } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    const { message } = await pair.first.seen('SessionsDrained');
     expect(message.summary).toMatchObject({ told: 1, ended: 1, lost: 0 });
-  }, 30_000);
+  });
 
   /** What a replica that was killed leaves in the store; its lease runs on for so long. */
   async function leftByKilled(users: readonly string[], leaseMs: number) {
@@ -180,10 +182,10 @@ function suite(backing: Backing): void {
     expect((await pair.first.seen('NoticeSent')).message.sessionCount).toBe(3);
     for (const each of [one, two]) expect((await each.until('ended')).reason).toBe(EndReason.DEADLINE);
     // Both are gone, but what a replica that may be alive has is not.
-    const { message, envelope } = await pair.first.seen('SessionsDrained', undefined, 15_000);
+    const { message, envelope } = await pair.first.seen('SessionsDrained');
     expect(envelope.time).toBeGreaterThanOrEqual(leaseUntil);
     expect(message.summary).toMatchObject({ told: 3, ended: 2, left: 0, lost: 1 });
-  }, 30_000);
+  });
 
   it('do not count somebody who raced with the shutting and was never let in', async () => {
     await pair.attached(pair.first, { user: 'ann' });
@@ -197,21 +199,21 @@ function suite(backing: Backing): void {
     const run = withoutTerminalServers({ reactionTimeMs: 300 });
     await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
     expect((await pair.first.seen('NoticeSent')).message.sessionCount).toBe(2);
-  }, 20_000);
+  });
 
   it('remove what one that was killed has of those who came back when its lease is over, and nothing else', async () => {
     const { left, leaseUntil } = await leftByKilled(['ann', 'eve'], 1_000);
     const [ann, eve] = left;
     await pair.attached(pair.second, { user: 'ann', resumeToken: ann!.resumeToken });
     const { sessions } = pair.documents;
-    await eventually(async () => (await sessions.get(ann!.id)) === undefined);
+    await until(async () => (await sessions.get(ann!.id)) === undefined, 'what was left behind to be removed');
     expect(await pair.first.store('session').now()).toBeGreaterThanOrEqual(leaseUntil);
     // She may come back until her grace is over.
     expect(await sessions.get(eve!.id)).toBeDefined();
     const { welcome } = await pair.attached(pair.first, { user: 'eve', resumeToken: eve!.resumeToken });
     expect(welcome.session).toBe(eve!.data.session);
     expect((await client(pair.first).countSessions({ parent: PARENT })).count).toBe(2);
-  }, 20_000);
+  });
 
   it('prove zero although a replica has gone down with its sessions', async () => {
     const there = new AttachClient(pair.second.channel('client', INSTALLATION), { user: 'there' });
@@ -220,10 +222,10 @@ function suite(backing: Backing): void {
     expect((await there.until('ended')).reason).toBe(EndReason.MOVE);
     const run = withoutTerminalServers({ reactionTimeMs: 300 });
     await pair.first.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));
-    await pair.first.seen('SessionsDrained', undefined, 15_000);
+    await pair.first.seen('SessionsDrained');
     const { gate } = await client(pair.first).getGate({ name: `${PARENT}/gate` });
     expect(gate?.state).toBe(GateState.CLOSED);
-  }, 30_000);
+  });
 }
 
 describe('two replicas of the session service, embedded', () => suite('embedded'));

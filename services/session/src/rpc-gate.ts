@@ -149,6 +149,6 @@ async function sendNotice(
   });
   if (isRejected(result)) return result;
   const { facts } = record.data;
-  const { message } = result.gate;
+  const message = result.gate.messages?.find((sent) => sent.id === id);
   return { notice: message && renderNotice(message, policyOf(facts).language, facts), sessionCount };
 }

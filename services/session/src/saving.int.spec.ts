@@ -16,7 +16,7 @@ import { aboutRun, openSite, PARENT, SITE_SETTINGS, type Site } from './testing/
 
 const { EndReason, RefusalReason } = sessionV1;
 const { hosts } = withoutTerminalServers();
-const SAVE_MS = 3_000;
+const SAVE_MS = 8_000;
 /** What programs of the tests take to save. */
 const WORK_MS = 1_500;
 
@@ -75,7 +75,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(envelope.time - times.toldAt).toBeLessThan(SAVE_MS);
     expect(message.summary).toMatchObject({ told: 1, ended: 1, left: 0, lost: 0 });
     expect(await count()).toBe(0);
-  }, 30_000);
+  });
 
   it('is waited for when everybody was ready before', async () => {
     const { file, times, onLogoff } = saver();
@@ -85,7 +85,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(existsSync(file)).toBe(true);
     expect(envelope.time).toBeGreaterThanOrEqual(times.savedAt - 1);
     expect(message.summary).toMatchObject({ told: 1, ready: 1, left: 1, ended: 0, lost: 0 });
-  }, 30_000);
+  });
 
   it('is waited for before the install too', async () => {
     await site.setPolicy({ exemptUsers: ['support'] });
@@ -97,7 +97,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const { envelope } = await site.seen('DrainConfirmed', aboutRun(run));
     expect(existsSync(file)).toBe(true);
     expect(envelope.time).toBeGreaterThanOrEqual(times.savedAt - 1);
-  }, 30_000);
+  });
 
   it('is waited for no longer than it was told', async () => {
     let toldAt = 0;
@@ -110,13 +110,13 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     // It does not even end its side when the time is over.
     const { client: deaf } = await site.attached({ user: 'bob', savesOnLogoff: true });
     const run = await site.shutFor({ hosts, reactionTimeMs: 500 });
-    expect(await deaf.until('ended')).toMatchObject({ saveWithin: { seconds: 3n, nanos: 0 } });
+    expect(await deaf.until('ended')).toMatchObject({ saveWithin: { seconds: 8n, nanos: 0 } });
     const { message, envelope } = await site.seen('SessionsDrained', aboutRun(run));
     expect(envelope.time - toldAt).toBeGreaterThanOrEqual(SAVE_MS - 250);
     expect(envelope.time - toldAt).toBeLessThan(SAVE_MS + 2_000);
     expect(message.summary).toMatchObject({ told: 2, ended: 2, lost: 0 });
     expect(await deaf.ended).toBeUndefined();
-  }, 30_000);
+  });
 
   it('is not waited for when its program is killed, and ended at the deadline all the same', async () => {
     const { client } = await site.attached({ savesOnLogoff: true });
@@ -128,7 +128,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const { message, envelope } = await site.seen('SessionsDrained', aboutRun(run));
     expect(envelope.time - cutAt).toBeLessThan(SAVE_MS / 2);
     expect(message.summary).toMatchObject({ told: 1, ended: 1, lost: 0 });
-  }, 30_000);
+  });
 
   it('is not waited for when it does not say that it saves', async () => {
     const { client } = await site.attached();
@@ -141,7 +141,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const { message, envelope } = await site.seen('SessionsDrained', aboutRun(run));
     expect(envelope.time - endedAt).toBeLessThan(SAVE_MS / 2);
     expect(message.summary).toMatchObject({ told: 2, ended: 1, lost: 1 });
-  }, 30_000);
+  });
 
   it('hears nothing more, counts as inside, and does not come back meanwhile', async () => {
     const { client, welcome } = await site.attached({ savesOnLogoff: true });
@@ -166,7 +166,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(client.heard.at(-1)?.message.$case).toBe('ended');
     await site.seen('SessionsDrained', aboutRun(run));
     expect(await count()).toBe(0);
-  }, 30_000);
+  });
 }
 
 describe('work that is saved at the logoff, embedded', () => suite({}));

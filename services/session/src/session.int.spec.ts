@@ -1,9 +1,9 @@
 import { commonV1, sessionV1 } from '@lastcall/contracts';
 import { CODE } from '@lastcall/sdk';
-import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { openDocuments } from './documents.js';
 import { sessionModule } from './service.js';
-import { AttachClient } from './testing/attach-client.js';
+import { AttachClient, attachedOn, type Attached } from './testing/attach-client.js';
 import {
   backupFailed,
   backupTaken,
@@ -25,7 +25,7 @@ import {
 const { EndReason, RefusalReason, GateState } = sessionV1;
 const GATE = `installations/${INSTALLATION}/gate`;
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 5_000, helloTimeoutMs: 700 };
+const SETTINGS = { sessionLeaseMs: 10_000, resumeGraceMs: 4_000, heartbeatIntervalMs: 5_000, helloTimeoutMs: 3_000 };
 
 function suite(options: Omit<StackOptions, 'modules'>): void {
   let stack: Stack;
@@ -45,39 +45,19 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       ({ sequence } = await stack.publish('InstallationChanged', INSTALLATION, changed, source));
     }
     const { gates } = await openDocuments(stack.store('session'));
-    const until = Date.now() + 20_000;
-    for (;;) {
+    await until(async () => {
       const data = (await gates.get(INSTALLATION))?.data;
-      if (data?.versionSequence === sequence && data.gate.phase === 'open') break;
-      if (Date.now() > until) throw new Error(`the gate is not as the test needs it: ${JSON.stringify(data)}`);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+      return data?.versionSequence === sequence && data.gate.phase === 'open';
+    }, 'the gate to be as the test needs it');
   });
 
   const operator = () => stack.client(sessionV1.SessionServiceService);
   const gate = async () => (await operator().getGate({ name: GATE })).gate!;
 
-  async function gateUntil(fits: (gate: sessionV1.Gate) => boolean, timeoutMs = 20_000): Promise<sessionV1.Gate> {
-    const until = Date.now() + timeoutMs;
-    for (;;) {
-      const found = await operator()
-        .getGate({ name: GATE })
-        .then(({ gate }) => gate)
-        .catch(() => undefined);
-      if (found && fits(found)) return found;
-      if (Date.now() > until) throw new Error(`the gate stays ${JSON.stringify(found)}`);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-
   const attach = (hello: Partial<sessionV1.Hello> = {}): AttachClient =>
     new AttachClient(stack.channel('client', INSTALLATION), hello);
 
-  async function attached(hello: Partial<sessionV1.Hello> = {}) {
-    const client = attach(hello);
-    const welcome = await client.until('welcome');
-    return { client, welcome };
-  }
+  const attached = (hello: Partial<sessionV1.Hello> = {}): Promise<Attached> => attachedOn(() => attach(hello));
 
   const nextRun = (make: typeof runSpec, more: Parameters<typeof runSpec>[0] = {}) => make({ fence: ++fence, ...more });
   const of =
@@ -151,7 +131,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(reopened).toMatchObject({ outcome: commonV1.RunOutcome.SUCCEEDED, version: '11.1.0', shutHosts: {} });
     await attached({ host: 'ts1', version: '11.1.0' });
     expect(await gate()).toMatchObject({ state: GateState.OPEN, alarm: false, version: '11.1.0' });
-  }, 30_000);
+  });
 
   it('gives who was away the standing notice, and withdraws it when the run is cancelled', async () => {
     const { client, welcome } = await attached({ user: 'bob' });
@@ -178,21 +158,11 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(await gate()).toMatchObject({ state: GateState.OPEN, epoch });
     back.say({ $case: 'goodbye', value: {} });
     await back.ended;
-  }, 20_000);
+  });
 
   async function listedUntil(fits: (session: sessionV1.Session) => boolean): Promise<void> {
-    const until = Date.now() + 5_000;
-    for (;;) {
-      const { sessions } = await operator().listSessions({
-        parent: PARENT,
-        pageSize: 0,
-        pageToken: '',
-        user: 'bob',
-        host: '',
-      });
-      if (sessions.some(fits)) return;
-      if (Date.now() > until) throw new Error(`no session fits: ${JSON.stringify(sessions)}`);
-    }
+    const request = { parent: PARENT, pageSize: 0, pageToken: '', user: 'bob', host: '' };
+    await until(async () => (await operator().listSessions(request)).sessions.some(fits), 'bob to be listed as he is');
   }
 
   it('logs off clients that never acknowledge, never read and never close, and one that reconnects in a loop', async () => {
@@ -223,7 +193,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await stack.publish('InstallationRolledBack', INSTALLATION, rolledBack(run));
     const { message: reopened } = await stack.seen('GateReopened', of(run));
     expect(reopened).toMatchObject({ outcome: commonV1.RunOutcome.ROLLED_BACK, version: '11.0.0' });
-  }, 20_000);
+  });
 
   it('keeps the gate shut in quarantine until a person opens it', async () => {
     const run = nextRun(withoutTerminalServers, { reactionTimeMs: 0 });
@@ -239,7 +209,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect((await attach().until('refused')).text).toContain('Ask your administrator');
     const opened = await operator().openGate({ name: GATE, reason: 'looked at it' });
     expect(opened.gate).toMatchObject({ state: GateState.OPEN, alarm: false });
-  }, 20_000);
+  });
 
   it('shuts and opens by hand; who waits is told when it opens', async () => {
     const { client } = await attached();
@@ -251,7 +221,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect(closing.gate?.state).toBe(GateState.CLOSING);
     expect((await client.until('notice')).text).toBe('New disks.');
     expect((await client.until('ended')).reason).toBe(EndReason.DEADLINE);
-    await gateUntil(({ state }) => state === GateState.CLOSED);
+    await until(async () => (await gate()).state === GateState.CLOSED, 'the gate to be closed');
     const seen: sessionV1.WaitForReopeningResponse[] = [];
     const waiter = stack.client(sessionV1.SessionServiceService, 'client', INSTALLATION);
     const waiting = (async () => {
@@ -263,7 +233,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await waiting;
     expect(seen.map(({ open }) => open)).toEqual([false, true]);
     expect(seen[0]?.gate).toMatchObject({ state: GateState.CLOSED, reason: 'New disks.' });
-  }, 20_000);
+  });
 
   it('sends a message to everybody without consequence', async () => {
     const { client } = await attached();
@@ -293,7 +263,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     await stack.seen('GateReopened', of(run));
     client.say({ $case: 'goodbye', value: {} });
     await client.ended;
-  }, 20_000);
+  });
 
   it('replaces the first connection by a second one with the same token', async () => {
     const { client, welcome } = await attached();
@@ -348,7 +318,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     const { client, welcome } = await attached();
     expect(welcome).toMatchObject({
       exempt: false,
-      resumeGrace: { seconds: 1n, nanos: 500_000_000 },
+      resumeGrace: { seconds: 4n, nanos: 0 },
       heartbeatInterval: { seconds: 5n },
       longestHold: { seconds: 14_400n },
     });

@@ -1,7 +1,7 @@
 import { drainOf } from './domain/drain.js';
 import type { GateState, Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
-import { messagesOf, untold } from './domain/messages.js';
+import { untold } from './domain/messages.js';
 import { standingAnnouncement } from './domain/slots.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
@@ -60,8 +60,8 @@ export class Telling {
     const { words, now } = this.options;
     const at = now();
     const encoderOf = once((notice: string) => {
-      const why = withdrawn?.notice === notice ? withdrawn : undefined;
-      return words.withdrawal(notice, why?.words ?? why?.text ?? '', facts, at);
+      const why = withdrawn?.notice === notice ? withdrawn.words : '';
+      return words.withdrawal(notice, why, facts, at);
     });
     for (const session of sessions) {
       const notice = session.told;
@@ -76,7 +76,7 @@ export class Telling {
     const { words, now } = this.options;
     const at = now();
     const announcement = standingAnnouncement(gate, at);
-    const messages = messagesOf(gate);
+    const { messages = [] } = gate;
     const newest = messages.at(-1)?.id ?? '';
     if (!announcement && newest === '') return;
     const encoderOf = once((notice: Notice) => words.encoder(notice, facts, at));

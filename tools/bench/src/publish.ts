@@ -50,7 +50,9 @@ async function measure(bench: Bench): Promise<object> {
     const { whole, publish } = await publishOne(lastcall, product, `${SEED.years}.${SEED.releases + i}.0`);
     publishMs.push(publish);
     wholeMs.push(whole);
-    bench.say(`${i}/${PUBLICATIONS}: signed and published in ${Math.round(publish)} ms, with its upload ${Math.round(whole)} ms`); // prettier-ignore
+    bench.say(
+      `${i}/${PUBLICATIONS}: signed and published in ${Math.round(publish)} ms, with its upload ${Math.round(whole)} ms`,
+    );
   }
   const metadata = await fetchMetadata(
     lastcall,
@@ -108,17 +110,22 @@ async function fetchMetadata(lastcall: Lastcall, target: string): Promise<Readon
     bytes[name.replace(/^\d+\./, '')] = body.byteLength;
     return (JSON.parse(body.toString('utf8')) as MetadataJson).signed;
   };
-  const metaOf = (signed: unknown): Record<string, { version: number }> => (signed as { meta: Record<string, { version: number }> }).meta; // prettier-ignore
+  const metaOf = (signed: unknown) => (signed as { meta: Record<string, { version: number }> }).meta;
   const timestamp = await read('timestamp.json');
   const snapshot = metaOf(await read(`${metaOf(timestamp)['snapshot.json']?.version}.snapshot.json`));
   let role: string | undefined = 'targets';
   while (role !== undefined) {
     const signed: unknown = await read(`${snapshot[`${role}.json`]?.version}.${role}.json`);
-    const { delegations, targets } = signed as { delegations?: { roles: { name: string; paths: string[] }[] }; targets: Record<string, unknown> }; // prettier-ignore
+    const { delegations, targets } = signed as TargetsPart;
     if (target in targets) return bytes;
     role = delegations?.roles.find(({ paths }) => paths.some((pattern) => matches(pattern, target)))?.name;
   }
   throw new Error(`${target} is not in the signed metadata`);
+}
+
+interface TargetsPart {
+  readonly delegations?: { readonly roles: readonly { readonly name: string; readonly paths: readonly string[] }[] };
+  readonly targets: Readonly<Record<string, unknown>>;
 }
 
 function matches(pattern: string, path: string): boolean {

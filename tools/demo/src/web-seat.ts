@@ -50,7 +50,11 @@ export async function webSeat({ stage, releases }: Play): Promise<Check[]> {
   return [
     check('the seat took 11.1.0 from the web space', good === '11.1.0', good),
     check('it is on 11.1.0 again after the broken 11.2.0', alive.version === '11.1.0', alive.version),
-    check('with its data', kept.schema === 2 && kept.bookings.size === 2, `schema ${kept.schema}, ${kept.bookings.size} bookings`), // prettier-ignore
+    check(
+      'with its data',
+      kept.schema === 2 && kept.bookings.size === 2,
+      `schema ${kept.schema}, ${kept.bookings.size} bookings`,
+    ),
     check('and a backup of each update', backups.length === 2, backups.join(', ')),
   ];
 }

@@ -47,7 +47,7 @@ function suite(pair: Pair): void {
     const killed = new Set<string>();
     beforeAll(async () => {
       world = await createWorld({ pair });
-    }, 120_000);
+    }, 180_000);
     afterAll(() => world.stop(), 60_000);
 
     /** Resolves when the agent has begun the step; remembers all that it begins. */

@@ -48,7 +48,7 @@ function suite(pair: Pair): void {
     const covered = new Set<EventType>(['HostJoined']);
     beforeAll(async () => {
       world = await createWorld({ pair });
-    }, 120_000);
+    }, 180_000);
     afterAll(() => world.stop(), 60_000);
 
     const nextVersion = (suffix = ''): string => `1.${++patch}.0${suffix}`;

@@ -13,7 +13,7 @@ describe('a rollback that a person asks for', () => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({ pair: 'embedded' });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => world.stop(), 60_000);
 
   const parent = `installations/${INSTALLATION}`;
@@ -61,5 +61,5 @@ describe('a rollback that a person asks for', () => {
     expect(await remainsOf(world)).toEqual(allOn(world, old, ['before the update']));
     const backups = await world.services.preflight.listBackups({ parent, pageSize: 0, pageToken: '' });
     expect(backups.backups.map((b) => b.version)).toContain('1.1.0');
-  }, 150_000);
+  }, 180_000);
 });

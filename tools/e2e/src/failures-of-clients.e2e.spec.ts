@@ -35,7 +35,7 @@ function suite(pair: Pair): void {
     let minor = 0;
     beforeAll(async () => {
       world = await createWorld({ pair, settings: SETTINGS });
-    }, 120_000);
+    }, 180_000);
     afterAll(() => world.stop(), 60_000);
 
     async function publishNext(troubles = {}): Promise<string> {
@@ -81,7 +81,7 @@ function suite(pair: Pair): void {
       expect(heard.at(-1)?.at).toBeGreaterThanOrEqual(deadline - 50);
       const told = world.users.length + 1;
       expect(await drainOf(run)).toMatchObject({ told, acknowledged: told - 1 });
-    }, 60_000);
+    }, 180_000);
 
     it('that is frozen and never closes its stream does not keep its session', async () => {
       const before = (await applicant('frozen')).version;
@@ -101,7 +101,7 @@ function suite(pair: Pair): void {
       await program.until(/refused wrong-version/);
       program.kill();
       await program.exited;
-    }, 60_000);
+    }, 180_000);
 
     async function startClient(version: string): Promise<Child> {
       const file = join(world.dir, 'frozen-client.cjs');
@@ -140,7 +140,7 @@ function suite(pair: Pair): void {
       expect(shut).not.toContain('welcome');
       expect(shut).toContain('REFUSAL_REASON_GATE_SHUT');
       expect(new Set(answers.map(({ answer }) => answer))).not.toContain('the end');
-    }, 60_000);
+    }, 180_000);
 
     it('that should prove the first start and never comes keeps its host shut, with an alarm; others go on', async () => {
       const version = await publishNext({ 'first-start': 'does-nothing' });
@@ -158,7 +158,7 @@ function suite(pair: Pair): void {
       await world.services.session.openGate({ name: `${PARENT}/gate`, reason: 'the client was looked at' });
       await world.everybodyIn();
       expect(await remainsOf(world)).toEqual(allOn(world, version));
-    }, 60_000);
+    }, 180_000);
   });
 }
 

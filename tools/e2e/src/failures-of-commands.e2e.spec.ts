@@ -22,7 +22,7 @@ describe('a command of the manifest', () => {
   const entries: string[] = [];
   beforeAll(async () => {
     world = await createWorld({ pair: 'embedded', settings: { session: { LASTCALL_FIRST_START_SETTLE_MS: '500' } } });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => world.stop(), 60_000);
   const nextVersion = (): string => `1.${++minor}.0`;
 
@@ -60,7 +60,7 @@ describe('a command of the manifest', () => {
       expect(run).toMatchObject({ outcome: RunOutcome.ROLLED_BACK, alarm: false, failure: { reason, host: 'srv' } });
       await expectBackTo(before);
     },
-    60_000,
+    180_000,
   );
 
   it.each(['backup', 'verify-backup'].flatMap((command) => BOTH.map((how) => [command, how] as const)))(
@@ -75,7 +75,7 @@ describe('a command of the manifest', () => {
       expect(eventsOf(run)).not.toContain('InstallStarted');
       await expectBackTo(before);
     },
-    60_000,
+    180_000,
   );
 
   it.each(BOTH)(
@@ -87,7 +87,7 @@ describe('a command of the manifest', () => {
       expect(run).toMatchObject({ outcome: RunOutcome.ROLLED_BACK, alarm: false, failure: { reason: REASON[how] } });
       await expectBackTo(before);
     },
-    60_000,
+    180_000,
   );
 
   it.each(BOTH)(
@@ -103,7 +103,7 @@ describe('a command of the manifest', () => {
       });
       await expectBackTo(before);
     },
-    60_000,
+    180_000,
   );
 
   it.each([
@@ -133,7 +133,7 @@ describe('a command of the manifest', () => {
       await world.services.session.openGate({ name: `${PARENT}/gate`, reason: 'looked at and restored' });
       await expectBackTo(before);
     },
-    60_000,
+    180_000,
   );
 
   async function restoreBackupOf(run: Run): Promise<void> {
@@ -163,7 +163,7 @@ describe('a command of the manifest', () => {
       await world.services.session.openGate({ name: `${PARENT}/gate`, reason: 'the client was looked at' });
       await expectBackTo(version);
     },
-    60_000,
+    180_000,
   );
 
   it('that does what it should leaves the place as before: the next update succeeds', async () => {
@@ -173,5 +173,5 @@ describe('a command of the manifest', () => {
     expect(run).toMatchObject({ outcome: RunOutcome.SUCCEEDED, alarm: false, failure: undefined });
     await expectBackTo(version);
     expect(whatHappened().filter((line) => line.endsWith(' off'))).toHaveLength(world.users.length);
-  }, 60_000);
+  }, 180_000);
 });

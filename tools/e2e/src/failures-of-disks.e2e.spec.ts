@@ -47,7 +47,7 @@ describe('disks', () => {
         return async () => (host === 'srv' && small ? unmount(dir) : undefined);
       },
     });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => world.stop(), 60_000);
   afterEach(() => empty());
 
@@ -119,7 +119,7 @@ describe('disks', () => {
       expect(whatHappened()).toEqual([]);
       await expectUntouched(version, next);
     },
-    60_000,
+    180_000,
   );
 
   onSmallDisk(
@@ -139,7 +139,7 @@ describe('disks', () => {
       await expectUntouched(version, next);
       await expectNextSucceeds(next);
     },
-    90_000,
+    180_000,
   );
 
   onSmallDisk(
@@ -162,7 +162,7 @@ describe('disks', () => {
       empty();
       await expectNextSucceeds(next);
     },
-    90_000,
+    180_000,
   );
 
   function flipOneByte(file: string): void {
@@ -196,6 +196,6 @@ describe('disks', () => {
       writeFileSync(stored, good);
       await expectNextSucceeds(next);
     },
-    90_000,
+    180_000,
   );
 });

@@ -28,7 +28,7 @@ function suite(pair: Pair): void {
     let minor = 0;
     beforeAll(async () => {
       world = await createWorld({ pair, settings: SETTINGS });
-    }, 120_000);
+    }, 180_000);
     afterAll(() => world.stop(), 60_000);
     const current = (): Promise<string> => world.versionOn('srv');
 
@@ -92,7 +92,7 @@ function suite(pair: Pair): void {
       await until(async () => (await remainsOf(world)).unfinished.length === 0, 'its work to be done');
       expect(await remainsOf(world)).toEqual(allOn(world, next));
       expect(await knock(world, { user: 'newcomer', host: 'desk', version: next })).toBe('welcome');
-    }, 60_000);
+    }, 180_000);
 
     it('a server that is switched off when the users are out ends the run, and they get in again', async () => {
       const version = await current();
@@ -111,7 +111,7 @@ function suite(pair: Pair): void {
       expect((await world.ended(await world.update(next))).outcome).toBe(RunOutcome.SUCCEEDED);
       await world.everybodyIn();
       expect(await remainsOf(world)).toEqual(allOn(world, next));
-    }, 90_000);
+    }, 180_000);
 
     it('a release that wants a newer agent is not installed by an older one', async () => {
       const version = await current();
@@ -124,7 +124,7 @@ function suite(pair: Pair): void {
         ['desk', 'srv', 'ts'].map((host) => `agent-version ${host}`),
       );
       expect(whatHappened()).toEqual([]);
-    }, 60_000);
+    }, 180_000);
 
     it('an agent that is older than the place allows neither joins nor connects', async () => {
       const { installer } = world.services;
@@ -185,7 +185,7 @@ function suite(pair: Pair): void {
       await until(async () => (await gateOf()) !== undefined, 'the gate to be known');
       const gate = await gateOf();
       expect(gate).toMatchObject({ alarm: false, run: '', epoch: 0 });
-    }, 60_000);
+    }, 180_000);
   });
 }
 

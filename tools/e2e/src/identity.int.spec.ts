@@ -29,7 +29,7 @@ describe('every edge', () => {
   beforeAll(async () => {
     stack = await startStack({ modules: MODULES });
     hostKeys = await addInstallations(stack);
-  }, 60_000);
+  });
   afterAll(() => stack.stop());
 
   /** Everybody who has a good credential. A host's is always of its installation. */
@@ -90,7 +90,7 @@ describe('every edge', () => {
       different.push(...(await walk(METHODS, who, credential, expected)));
     }
     expect(different).toEqual([]);
-  }, 60_000);
+  });
 
   it('turns away whoever has no credential or a bad one, at each method', async () => {
     const expected = (method: MethodDefinition): Verdict =>
@@ -100,7 +100,7 @@ describe('every edge', () => {
       different.push(...(await walk(METHODS, what, credential, expected)));
     }
     expect(different).toEqual([]);
-  }, 60_000);
+  });
 
   it('denies a method that is not in the table, to everybody', async () => {
     const table = PERMISSIONS as Map<string, Permission>;
@@ -117,7 +117,7 @@ describe('every edge', () => {
       table.clear();
       for (const [path, permission] of kept) table.set(path, permission);
     }
-  }, 60_000);
+  });
 
   it('denies a request that names two installations to whoever is bound to one of them', async () => {
     const twice = METHODS.filter((method) => ['CreateJob', 'AdviseJob'].includes(nameOf(method)));

@@ -74,11 +74,11 @@ async function install(version: string): Promise<string> {
 beforeAll(async () => {
   dir = (await folder).path;
   lastcall = await startLastcall({ pair: 'embedded', dir });
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await lastcall.stop();
   await (await folder).remove();
-}, 60_000);
+}, 180_000);
 
 describe('keys that are not on the catalog', () => {
   it('are made, handed over by two holders, used, rotated and revoked, and an agent of before follows', async () => {

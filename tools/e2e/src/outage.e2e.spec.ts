@@ -68,11 +68,11 @@ function suite(name: string, open: () => Promise<Backends>, outages: readonly st
       backends = await open();
       const { nats, mongodb } = backends;
       world = await createWorld({ pair: 'distributed', nats: nats.url, mongodb });
-    }, 120_000);
+    }, 180_000);
     afterAll(async () => {
       await world.stop();
       await backends.remove();
-    }, 60_000);
+    }, 180_000);
 
     /** What the catalog's process says of itself. */
     const isReady = async (): Promise<boolean> => (await fetch(`${world.lastcall.catalogUrl}/readyz`)).ok;

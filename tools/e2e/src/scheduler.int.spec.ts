@@ -87,7 +87,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const { job } = await create('nightly');
       expect(job).toMatchObject({ state: schedulerV1.JobState.DISABLED, nextDueTime: undefined });
       const enabled = (await enable('nightly')).job;
-      const { message, envelope } = await stack.seen('RunStarted', undefined, 10_000);
+      const { message, envelope } = await stack.seen('RunStarted');
       expect(envelope.time).toBeGreaterThanOrEqual(enabled?.nextDueTime?.getTime() ?? Infinity);
       expect(parseRunSpec(message.run)).toMatchObject({
         job: 'nightly',

@@ -91,7 +91,7 @@ describe('the package', () => {
     const compilerOptions = { strict: true, noEmit: true, module: 'nodenext', target: 'es2022', types: ['node'] };
     writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
     expect(run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', app], app)).toBe('');
-  }, 60_000);
+  });
 
   it('has a page for everything that it exports, without a warning', () => {
     const docs = join(folder.path, 'docs');
@@ -104,7 +104,7 @@ describe('the package', () => {
     ]) {
       expect(pages).toContain(page);
     }
-  }, 60_000);
+  });
 
   it('carries a session from an ES module: counted down, saved, back again', async () => {
     const file = join(folder.path, 'app/program.mjs');

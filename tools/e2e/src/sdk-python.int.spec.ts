@@ -60,5 +60,5 @@ suite(problem === undefined ? 'a client in Python' : `a client in Python (needs 
     await until(async () => after().includes('open again'), 'the reopening');
     await until(async () => after().some((line) => line.startsWith('logged in as')), 'the second login');
     await door.hasInside(['ada']);
-  }, 60_000);
+  });
 });

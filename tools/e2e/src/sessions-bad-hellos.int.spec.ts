@@ -78,14 +78,14 @@ function suite(pair: Pair): void {
     door = openLean(replicas.first.grpcAddress, replicas.first.token('client', INSTALLATION));
     bystander = door.attach({ ...GOOD, user: 'bystander' });
     await bystander.until('welcome');
-  }, 60_000);
+  });
   afterEach(async () => {
     await expectUndisturbed();
   });
   afterAll(async () => {
     door.close();
     await replicas.stop();
-  }, 60_000);
+  });
 
   /** The one who is inside is answered, and is alone in the store. */
   async function expectUndisturbed(): Promise<void> {

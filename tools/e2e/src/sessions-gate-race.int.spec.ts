@@ -69,11 +69,11 @@ function suite(pair: Pair): void {
       const stack = replicas.all[i % REPLICAS]!;
       return openLean(stack.grpcAddress, stack.token('client', INSTALLATION));
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     connections.forEach((connection) => connection.close());
     await replicas.stop();
-  }, 60_000);
+  });
 
   const attach = (user: string, i: number): LeanClient =>
     connections[i % connections.length]!.attach({ installation: INSTALLATION, user, version: VERSION });

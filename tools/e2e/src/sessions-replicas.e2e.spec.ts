@@ -37,7 +37,7 @@ describeWith('nats', 'three replicas of the session service, with NATS', () => {
     let crowd: SdkCrowd;
     beforeAll(async () => {
       replicas = await startSessionProcesses(REPLICAS, SETTINGS);
-    }, 120_000);
+    }, 180_000);
     afterEach(async () => {
       await crowd.leave();
       // A test that failed may have left it shut.
@@ -46,7 +46,7 @@ describeWith('nats', 'three replicas of the session service, with NATS', () => {
         .openGate({ name: GATE, reason: 'The test is over.' })
         .catch(() => undefined);
       await until(async () => (await count()) === 0, 'everybody to have left');
-    }, 60_000);
+    }, 180_000);
     afterAll(() => replicas.stop(), 60_000);
 
     const count = async (replica = REPLICAS - 1): Promise<number> =>
@@ -107,7 +107,7 @@ describeWith('nats', 'three replicas of the session service, with NATS', () => {
       await replicas.replicas[0]!.start();
       expectUndisturbed([notice?.notice ?? '']);
       expect(await count()).toBe(USERS);
-    }, 90_000);
+    }, 180_000);
 
     it('a logoff is stored, its replica dies before the broadcast, and another one in the reaction time', async () => {
       await logIn(USERS, 'logoff');
@@ -132,7 +132,7 @@ describeWith('nats', 'three replicas of the session service, with NATS', () => {
       await operator.openGate({ name: GATE, reason: 'The disks are in.' });
       await crowd.everybody(({ session }) => session.phase === 'attached', 'in again');
       await Promise.all([0, 1].map((i) => replicas.replicas[i]!.start()));
-    }, 90_000);
+    }, 180_000);
 
     it('a run: the replica that wrote the notice is killed as soon as it has', async () => {
       await logIn(USERS, 'run');
@@ -150,7 +150,7 @@ describeWith('nats', 'three replicas of the session service, with NATS', () => {
       await replicas.replicas[killed]!.start();
       expectUndisturbed([message.notice]);
       await expectDrained(run, USERS);
-    }, 90_000);
+    }, 180_000);
 
     it(`all are restarted one after the other under ${ROLLING_USERS} sessions`, async () => {
       await logIn(ROLLING_USERS, 'rolling');

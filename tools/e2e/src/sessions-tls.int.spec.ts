@@ -42,7 +42,7 @@ describe('TLS at the edge of sessions', () => {
     await Promise.all(sessions.splice(0).map((session) => session.goodbye()));
     await stack.stop();
     await folder.remove();
-  }, 30_000);
+  });
 
   async function start({ cert, key }: CertificatePair): Promise<void> {
     folder = await createTempFolder('tls');
@@ -98,41 +98,34 @@ describe('TLS at the edge of sessions', () => {
     const { count } = await createClient(sessionV1.SessionServiceService, channel).countSessions({ parent: PARENT });
     expect(count).toBe(1);
     channel.close();
-  }, 30_000);
+  });
 
   it.each([
     ['of another name', () => trusted.issue('lastcall', { dnsName: 'lastcall.example' }), /altnames|IP: 127\.0\.0\.1/i],
     ['of an authority that nobody trusts', () => stranger.issue('lastcall'), /certificate/i],
     ['that has expired', () => trusted.issue('lastcall', { validUntil: Date.now() - DAY_MS }), /expired/i],
-  ])(
-    'a certificate %s: nobody says a word to that server, and a person reads why',
-    async (_, issue, why) => {
-      await start(issue());
-      const { session, heard } = attach();
-      const channel = openChannel({
-        address: stack.grpcAddress,
-        credential: () => stack.token('admin'),
-        tls: { ca: Buffer.from(trusted.ca) },
-      });
-      const operator = createClient(sessionV1.SessionServiceService, channel);
-      const failure = operator.getGate({ name: GATE }, { timeoutMs: 3_000 });
-      await expect(failure).rejects.toMatchObject({ code: CODE.unavailable, message: expect.stringMatching(why) });
-      channel.close();
+  ])('a certificate %s: nobody says a word to that server, and a person reads why', async (_, issue, why) => {
+    await start(issue());
+    const { session, heard } = attach();
+    const channel = openChannel({
+      address: stack.grpcAddress,
+      credential: () => stack.token('admin'),
+      tls: { ca: Buffer.from(trusted.ca) },
+    });
+    const operator = createClient(sessionV1.SessionServiceService, channel);
+    const failure = operator.getGate({ name: GATE }, { timeoutMs: 3_000 });
+    await expect(failure).rejects.toMatchObject({ code: CODE.unavailable, message: expect.stringMatching(why) });
+    channel.close();
 
-      const { code, text } = await operatorsTool();
-      expect(code).toBe(NOT_REACHABLE);
-      expect(text).toMatch(why);
+    const { code, text } = await operatorsTool();
+    expect(code).toBe(NOT_REACHABLE);
+    expect(text).toMatch(why);
 
-      // The application goes on without: nothing is thrown, nothing is refused, it tries again.
-      // Its developer is told once, after a few attempts, in the same words.
-      await until(async () => heard.errors.length > 0, 'the SDK to tell why');
-      const problem = { code: 'LASTCALL_UNREACHABLE', message: expect.stringMatching(why) };
-      expect(heard).toMatchObject({ attached: [], refusals: [], errors: [problem] });
-      await until(
-        async () => session.phase === 'backing-off' || session.phase === 'connecting',
-        'the SDK to try again',
-      );
-    },
-    30_000,
-  );
+    // The application goes on without: nothing is thrown, nothing is refused, it tries again.
+    // Its developer is told once, after a few attempts, in the same words.
+    await until(async () => heard.errors.length > 0, 'the SDK to tell why');
+    const problem = { code: 'LASTCALL_UNREACHABLE', message: expect.stringMatching(why) };
+    expect(heard).toMatchObject({ attached: [], refusals: [], errors: [problem] });
+    await until(async () => session.phase === 'backing-off' || session.phase === 'connecting', 'the SDK to try again');
+  });
 });

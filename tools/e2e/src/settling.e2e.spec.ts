@@ -13,7 +13,7 @@ describe('a release that does not stay healthy', () => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({ pair: 'embedded', settings: SETTINGS });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => world.stop(), 60_000);
 
   it('is rolled back before the gate opens', async () => {
@@ -40,5 +40,5 @@ describe('a release that does not stay healthy', () => {
     await world.everybodyIn();
     expect(await remainsOf(world)).toEqual(allOn(world, version, ['kept']));
     world.users.forEach((user, i) => expect(unfairness(user, before[i] ?? 0)).toEqual([]));
-  }, 120_000);
+  }, 180_000);
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   fresh = await setUpSeat(join(folder.path, 'fresh'), web.url, join(webWith('11.0.0'), 'tuf/root.json'));
   await fresh.book('1-1');
   await fresh.stopApplication();
-}, 120_000);
+}, 180_000);
 afterEach(async () => {
   for (const seat of seats.splice(0)) await seat.stopApplication();
   web.holdAfter = undefined;
@@ -109,7 +109,7 @@ describe('an application with the SDK', () => {
       release: undefined,
       reason: expect.stringContaining('is the newest'),
     });
-  }, 60_000);
+  }, 180_000);
 
   it('that breaks comes back with its data', async () => {
     const seat = await seatWith('11.2.0');
@@ -128,7 +128,7 @@ describe('an application with the SDK', () => {
     expect(await updates.check()).toMatchObject({
       triedBefore: expect.stringContaining('seat-maps-2.json is missing'),
     });
-  }, 60_000);
+  }, 180_000);
 
   it('that dies in the download leaves nothing running and loses nothing', async () => {
     const seat = await seatWith('11.1.0');
@@ -146,7 +146,7 @@ describe('an application with the SDK', () => {
     expect(await updates.refresh()).toMatchObject({ phase: 'downloading', update: { version: '11.1.0' } });
     expect(await updates.resume()).toMatchObject({ phase: 'ready' });
     expect(await updates.restart('now')).toMatchObject({ installedVersion: '11.1.0' });
-  }, 60_000);
+  }, 180_000);
 
   it('skips the backup for a reason only, which is recorded, and then has no way back for its data', async () => {
     const seat = await seatWith('11.2.0');
@@ -165,7 +165,7 @@ describe('an application with the SDK', () => {
     });
     await expect(updates.begin()).rejects.toMatchObject({ reason: 'SEAT_STUCK' });
     expect(seat.version()).toBe('11.0.0');
-  }, 60_000);
+  }, 180_000);
 
   it('is refused what cannot be, and goes on', async () => {
     const seat = await seatWith('11.1.0');
@@ -179,7 +179,7 @@ describe('an application with the SDK', () => {
     const nowhere = openUpdates({ folder: join(folder.path, 'nowhere') });
     await expect(nowhere.check()).rejects.toMatchObject({ reason: 'NO_SEAT' });
     expect(await updates.check()).toMatchObject({ release: { version: '11.1.0' } });
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the command line on a seat', () => {
@@ -198,7 +198,7 @@ describe('the command line on a seat', () => {
     expect(after.text).toMatch(/Newer +none\n(.*\n)*Last update +11\.0\.0 to 11\.1\.0: updated/);
     expect(after.text).toContain(`backup: skipped (${REASON})`);
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0, text: expect.stringMatching(/^Nothing to update/) }); // prettier-ignore
-  }, 60_000);
+  }, 180_000);
 
   it('takes what the channel of the web space offers, by the path of required versions', async () => {
     const seat = await seatWith('preview');
@@ -216,7 +216,7 @@ describe('the command line on a seat', () => {
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(seat.version()).toBe('11.1.2');
-  }, 90_000);
+  }, 180_000);
 
   it('says that the web space cannot be reached, changes nothing, and goes on when it is back', async () => {
     const seat = await seatWith('11.1.0');
@@ -231,7 +231,7 @@ describe('the command line on a seat', () => {
     expect([seat.version(), await seat.alive(), backups(seat)]).toEqual(['11.0.0', '11.0.0', []]);
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(await seat.alive()).toBe('11.1.0');
-  }, 90_000);
+  }, 180_000);
 });
 
 describe('a web space that lies', () => {
@@ -263,7 +263,7 @@ describe('a web space that lies', () => {
       ]);
       expect(await seat.alive()).toBe('11.0.0');
     },
-    60_000,
+    180_000,
   );
 
   it('other bytes are refused, and fetched again when the right ones are there', async () => {
@@ -277,7 +277,7 @@ describe('a web space that lies', () => {
     web.instead.clear();
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(await seat.alive()).toBe('11.1.0');
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('a disk that is full', () => {
@@ -309,7 +309,7 @@ describe('a disk that is full', () => {
       await seat.stopApplication();
       disk.unmount();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 /** `LASTCALL_TEST_SEAT_KILLS=all` kills at each step; otherwise at those where most hangs on it. */
@@ -333,7 +333,7 @@ describe('killed with SIGKILL', () => {
   beforeAll(async () => {
     ready = await readySeat('11.1.0');
     readyForBroken = await readySeat('11.2.0');
-  }, 120_000);
+  }, 180_000);
 
   async function killedAt(from: Seat, phase: string, step: string): Promise<Seat> {
     const seat = copySeat(from, join(folder.path, `killed-${phase}-${step}`));
@@ -362,7 +362,7 @@ describe('killed with SIGKILL', () => {
     expect(await seat.lastcall('update', 'now', '--yes')).toMatchObject({ code: 0 });
     expect(web.blobBytes).toBeLessThan(1.2 * 1024 * 1024);
     expect([seat.version(), await seat.alive()]).toEqual(['11.1.0', '11.1.0']);
-  }, 90_000);
+  }, 180_000);
 
   it.each(THERE)(
     'at %s of the restart, the next start brings the new version',
@@ -375,7 +375,7 @@ describe('killed with SIGKILL', () => {
       expect(await seat.status()).toMatchObject({ phase: 'resting', last: { result: 'updated' } });
       expect(backups(seat)).toHaveLength(1);
     },
-    90_000,
+    180_000,
   );
 
   it.each(BACK)(
@@ -387,6 +387,6 @@ describe('killed with SIGKILL', () => {
       expect(seat.data()).toEqual({ schema: 1, seats: ['1-1', '9-9'] });
       expect(await seat.status()).toMatchObject({ phase: 'resting', last: { result: 'gone-back' } });
     },
-    90_000,
+    180_000,
   );
 });

@@ -47,7 +47,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     beforeAll(async () => {
       stack = await startStack({ modules: MODULES, ...pair });
       await addInstallations(stack);
-    }, 60_000);
+    });
     afterAll(() => stack.stop());
 
     const admin = <D extends ServiceDefinition>(definition: D) => stack.client(definition);
@@ -85,7 +85,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       }
       const { tokens: list } = await tokens().listTokens(PAGE);
       expect(list.find((t) => t.name === name)?.revokeTime).toBeDefined();
-    }, 45_000);
+    });
 
     it('end the session that was attached with them, with the reason', async () => {
       const { channel, name } = await issue(identityV1.Role.CLIENT);
@@ -102,7 +102,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect([heard, reason]).toEqual([['welcome', 'ended'], sessionV1.EndReason.REVOKED]);
       const sessions = admin(sessionV1.SessionServiceService);
       await until(async () => (await sessions.countSessions({ parent: PARENT })).count === 0, 'nobody to be inside');
-    }, 45_000);
+    });
 
     it('end what was being watched with them', async () => {
       const { channel, name } = await issue(identityV1.Role.VIEWER);
@@ -121,7 +121,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await tokens().revokeToken({ name });
       expect(await Promise.all(ends)).toEqual([CODE.unauthenticated, CODE.unauthenticated]);
       await gate.openGate({ name: `${PARENT}/gate`, reason: 'test' });
-    }, 45_000);
+    });
 
     /** One that waits for the facts of its host, whose agent is not there. */
     async function startedRun(): Promise<string> {
@@ -171,7 +171,7 @@ describe('the first start', () => {
     expect(modeOf(dataDir)).toBe('700');
     expect(modeOf(join(dataDir, 'identity'))).toBe('700');
     await folder.remove();
-  }, 30_000);
+  });
 });
 
 const QUIET = { LASTCALL_LOG_LEVEL: 'silent' };

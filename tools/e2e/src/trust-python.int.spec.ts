@@ -74,7 +74,7 @@ suite(problem === undefined ? 'python-tuf' : `python-tuf (needs python3 and pip:
     beforeAll(async () => {
       stack = await startStack({ modules: [catalogModule, installerModule] });
       await addSite(stack);
-    }, 60_000);
+    });
     afterAll(() => stack.stop());
 
     it('verifies each release from the first root on, and what is withdrawn is not there', async () => {

@@ -22,7 +22,7 @@ describe('a host that vanishes for good while it installs', () => {
   let world: World;
   beforeAll(async () => {
     world = await createWorld({ pair: 'embedded', settings: SETTINGS });
-  }, 120_000);
+  }, 180_000);
   afterAll(() => world.stop(), 60_000);
 
   it('costs only its own users the time until a person has looked', async () => {
@@ -60,5 +60,5 @@ describe('a host that vanishes for good while it installs', () => {
 
     await world.publish({ version: '1.2.0' });
     expect((await world.ended(await world.update('1.2.0'))).outcome).toBe(commonV1.RunOutcome.SUCCEEDED);
-  }, 150_000);
+  }, 180_000);
 });

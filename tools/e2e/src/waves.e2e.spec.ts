@@ -12,7 +12,7 @@ describe('a wave across three installations', () => {
   let sites: WaveSites;
   beforeAll(async () => {
     sites = await createWaveSites([...CANARIES, 'bremen'], '1.0.0');
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     if (sites) await sites.stop();
   });

@@ -1,6 +1,6 @@
 import { assertNever, backoffMs, MINUTE_MS, SECOND_MS, type Decider } from '@lastcall/kernel';
 import type { Phase, SessionCommand, SessionEvent, SessionState } from './session-state.js';
-import type { EndReason, Incoming, NoticeView, Refusal } from './session-words.js';
+import type { Incoming, NoticeView, Refusal } from './session-words.js';
 
 /*
  * One user's session as the application's side sees it: which stream is open, what the user has been shown, what happens next.
@@ -211,7 +211,7 @@ function ended(moment: Moment, message: Extract<Incoming, { kind: 'ended' }>, at
   return [over(moment, message)];
 }
 
-type End = { readonly reason: EndReason; readonly text: string; readonly comeBack: boolean; readonly saveWithinMs?: number | undefined }; // prettier-ignore
+type End = Omit<Extract<Incoming, { kind: 'ended' }>, 'kind'>;
 
 function over({ now }: Moment, { reason, text, comeBack, saveWithinMs }: End): SessionEvent {
   return { kind: 'ended', reason, text, comeBack, saveUntil: now + SAVE_MS, saveWithinMs };

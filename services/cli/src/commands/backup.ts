@@ -16,7 +16,12 @@ export function addBackup(cli: Cli): void {
   const noun = cli.noun('backup', 'Data backups and their restore points');
   cli.define(
     noun,
-    { use: 'take', does: 'Takes a data backup now; nobody is disturbed', example: 'lastcall backup take', installation: true }, // prettier-ignore
+    {
+      use: 'take',
+      does: 'Takes a data backup now; nobody is disturbed',
+      example: 'lastcall backup take',
+      installation: true,
+    },
     take,
   );
   cli.define(

@@ -35,7 +35,7 @@ export function addHost(cli: Cli): void {
               'terminal-server',
               'workstation',
             ]).makeOptionMandatory(),
-          ) // prettier-ignore
+          )
           .option('--valid <span>', 'how long it can be used', '1h'),
     },
     joinToken,
@@ -57,9 +57,15 @@ function addRelease(cli: Cli, noun: ReturnType<Cli['noun']>): void {
       example: 'lastcall host release-quarantine ts1 --reason "disk replaced"',
       installation: true,
       options: (command) =>
-        command.requiredOption('--reason <text>', 'why, for people; it is kept in the audit').addOption(
-          choice('--data <what>', 'for the server: back to the backup of the failed run (what came later is lost), or as it is', ['restore', 'keep']), // prettier-ignore
-        ),
+        command
+          .requiredOption('--reason <text>', 'why, for people; it is kept in the audit')
+          .addOption(
+            choice(
+              '--data <what>',
+              'for the server: back to the backup of the failed run (what came later is lost), or as it is',
+              ['restore', 'keep'],
+            ),
+          ),
     },
     releaseQuarantine,
   );

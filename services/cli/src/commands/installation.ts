@@ -53,7 +53,12 @@ export function addInstallation(cli: Cli): void {
   cli.define(noun, { use: 'list', does: 'Lists installations', example: 'lastcall installation list' }, list);
   cli.define(
     noun,
-    { use: 'show [installation]', does: 'Shows one installation', example: 'lastcall installation show berlin', installation: true }, // prettier-ignore
+    {
+      use: 'show [installation]',
+      does: 'Shows one installation',
+      example: 'lastcall installation show berlin',
+      installation: true,
+    },
     show,
   );
   cli.define<InstallationOptions>(

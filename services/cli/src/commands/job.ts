@@ -17,7 +17,12 @@ export function addJob(cli: Cli): void {
   cli.define(noun, { use: 'list', does: 'Lists jobs', example: 'lastcall job list', installation: true }, list);
   cli.define(
     noun,
-    { use: 'show <job>', does: 'Shows one job and what would stop it', example: 'lastcall job show nightly', installation: true }, // prettier-ignore
+    {
+      use: 'show <job>',
+      does: 'Shows one job and what would stop it',
+      example: 'lastcall job show nightly',
+      installation: true,
+    },
     show,
   );
   cli.define<{ confirm?: string[] }>(
@@ -27,18 +32,29 @@ export function addJob(cli: Cli): void {
       does: 'Lets a job fire when it is due',
       example: 'lastcall job enable update-11-1',
       installation: true,
-      options: (command) => command.addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times')), // prettier-ignore
+      options: (command) =>
+        command.addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times')),
     },
     enable,
   );
   cli.define(
     noun,
-    { use: 'disable <job>', does: 'Keeps a job from firing; a run that has begun goes on', example: 'lastcall job disable nightly', installation: true }, // prettier-ignore
+    {
+      use: 'disable <job>',
+      does: 'Keeps a job from firing; a run that has begun goes on',
+      example: 'lastcall job disable nightly',
+      installation: true,
+    },
     disable,
   );
   cli.define(
     noun,
-    { use: 'delete <job>', does: 'Deletes a job; its runs stay', example: 'lastcall job delete nightly', installation: true }, // prettier-ignore
+    {
+      use: 'delete <job>',
+      does: 'Deletes a job; its runs stay',
+      example: 'lastcall job delete nightly',
+      installation: true,
+    },
     remove,
   );
   cli.define<{ confirm?: string[]; requestId?: string }>(
@@ -69,7 +85,7 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
         jobOptions(command)
           .addOption(
             choice('--type <type>', 'what it does', ['software-update', 'data-backup']).default('software-update'),
-          ) // prettier-ignore
+          )
           .option('--enable', 'enable it at once'),
     },
     create,
@@ -212,7 +228,10 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],
     ['Version', job.version || 'the newest that may be taken'],
-    ['Goes back', job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`)], // prettier-ignore
+    [
+      'Goes back',
+      job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
+    ],
     ['Backup', backupWord(job.backupMode)],
     ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
     ['Message', job.message],

@@ -69,7 +69,8 @@ function addMaking(cli: Cli, noun: Command): void {
       does: 'Makes keys, each in an encrypted file; needs no network',
       example: 'lastcall keys init /media/stick/keys',
       options: (command) => {
-        for (const role of OFFLINE_ROLES) command.option(`--${role} <m/n>`, `how many of how many keys must sign for ${role}`, '2/3'); // prettier-ignore
+        for (const role of OFFLINE_ROLES)
+          command.option(`--${role} <m/n>`, `how many of how many keys must sign for ${role}`, '2/3');
         withPassphrase(command);
       },
     },
@@ -77,7 +78,12 @@ function addMaking(cli: Cli, noun: Command): void {
   );
   cli.define<FolderOptions>(
     noun,
-    { use: 'list', does: 'Lists the keys of a folder; needs no network', example: 'lastcall keys list --keys ./keys', options: (command) => withFolder(command) }, // prettier-ignore
+    {
+      use: 'list',
+      does: 'Lists the keys of a folder; needs no network',
+      example: 'lastcall keys list --keys ./keys',
+      options: (command) => withFolder(command),
+    },
     list,
   );
   cli.define<FolderOptions & { newPassphraseFile?: string }>(
@@ -209,7 +215,12 @@ async function list(work: Work, options: FolderOptions): Promise<void> {
     const need = `${threshold} of ${keys.length}`;
     return keys.map((key) => [key.name, need, here.has(key.public) ? 'here' : 'elsewhere', key.public]);
   });
-  const retired = trust.retired.map((key) => [key.name, key.why, here.has(key.public) ? 'here' : 'elsewhere', key.public]); // prettier-ignore
+  const retired = trust.retired.map((key) => [
+    key.name,
+    key.why,
+    here.has(key.public) ? 'here' : 'elsewhere',
+    key.public,
+  ]);
   work.print(trust, () => table(['key', 'must sign', 'file', 'public key'], [...rows, ...retired]));
 }
 
@@ -270,7 +281,9 @@ function offlineKeys(trust: TrustFile, newOnlineKeys: boolean): catalogV1.Offlin
 async function carry(work: Work, options: ApplyOptions, request: SigningRequest): Promise<void> {
   if (options.out !== undefined) {
     await writeRequestFile(options.out, request);
-    work.note(`${options.out} is to be signed: "lastcall release sign ${options.out} --keys FOLDER", then "lastcall keys submit ${options.out}".`); // prettier-ignore
+    work.note(
+      `${options.out} is to be signed: "lastcall release sign ${options.out} --keys FOLDER", then "lastcall keys submit ${options.out}".`,
+    );
     return;
   }
   const sign: SignOptions = { ...options, keys: keysFolder(work, options) };
@@ -281,6 +294,8 @@ async function submit(work: Work, request: SigningRequest): Promise<void> {
   const answer = await submitRequest(work.services, request);
   work.print(catalogV1.SubmitSigningResponse.toJSON(answer), () => {
     const root = `root ${answer.state?.rootVersion}`;
-    return answer.release ? `published ${answer.release.product} ${answer.release.version}\n` : `accepted; clients believe ${root} now\n`; // prettier-ignore
+    return answer.release
+      ? `published ${answer.release.product} ${answer.release.version}\n`
+      : `accepted; clients believe ${root} now\n`;
   });
 }

@@ -70,7 +70,9 @@ async function print(work: Work, report: preflightV1.Report): Promise<number> {
 
 export function reportText(report: preflightV1.Report, zone: string): string {
   const rows = report.checks.map((c) => [verdictWord(c.verdict), c.check, c.host, c.asked, c.found]);
-  const remedies = report.checks.filter((c) => c.remedy !== '').map((c) => `  ${c.check}${c.host ? ` on ${c.host}` : ''}: ${oneLine(c.remedy)}\n`); // prettier-ignore
+  const remedies = report.checks
+    .filter((c) => c.remedy !== '')
+    .map((c) => `  ${c.check}${c.host ? ` on ${c.host}` : ''}: ${oneLine(c.remedy)}\n`);
   return [
     fields([
       ['Report', lastPart(report.name)],

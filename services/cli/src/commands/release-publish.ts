@@ -95,7 +95,9 @@ async function prepare(work: Work, { channel, out }: { channel: string; out: str
   const request = await fetchRequest(work.services, { release, channel });
   checkSaysFolder(request, found);
   await writeRequestFile(out, request);
-  work.note(`${out} is to be signed: "lastcall release sign ${out} --keys FOLDER", then "lastcall release publish --signed ${out}".`); // prettier-ignore
+  work.note(
+    `${out} is to be signed: "lastcall release sign ${out} --keys FOLDER", then "lastcall release publish --signed ${out}".`,
+  );
 }
 
 async function sign(

@@ -27,7 +27,12 @@ export function addRun(cli: Cli): void {
   );
   cli.define(
     noun,
-    { use: 'show [run]', does: 'Shows a run and what happened in it; without a name the newest', example: 'lastcall run show', installation: true }, // prettier-ignore
+    {
+      use: 'show [run]',
+      does: 'Shows a run and what happened in it; without a name the newest',
+      example: 'lastcall run show',
+      installation: true,
+    },
     show,
   );
   cli.define<{ job?: string }>(
@@ -98,7 +103,11 @@ async function show(work: Work, _: object, id?: string): Promise<void> {
 
 async function cancel(work: Work, { reason }: { reason: string }, id?: string): Promise<void> {
   const { run } = await work.services.scheduler.cancelRun({ name: await namedOrNewest(work, id), reason });
-  if (run) work.print(schedulerV1.Run.toJSON(run), () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`); // prettier-ignore
+  if (run)
+    work.print(
+      schedulerV1.Run.toJSON(run),
+      () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`,
+    );
 }
 
 async function report(work: Work, { users = false }: { users?: boolean }, id?: string): Promise<void> {

@@ -96,7 +96,10 @@ async function now(work: Work, options: UpdateNowOptions): Promise<number | void
     work.note(`Note: ${version} is the first step. ${found.reason}`);
   const isSingle = installation.kind === commonV1.InstallationKind.SINGLE_USER;
   if (isSingle) await confirmRestart(work, options, version, found.installedVersion);
-  const given = givenFields(isSingle && !options.at && !options.in ? { ...options, now: true } : options, installation.timeZone); // prettier-ignore
+  const given = givenFields(
+    isSingle && !options.at && !options.in ? { ...options, now: true } : options,
+    installation.timeZone,
+  );
   const asks = !isSingle && work.io.isTerminal && !work.json && !options.yes;
   if (!asks && !given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
   const proposal = schedulerV1.Job.fromPartial({

@@ -1,4 +1,5 @@
 import { catalogV1, formatName } from '@lastcall/contracts';
+import type { Command } from 'commander';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
@@ -28,7 +29,8 @@ export function addWave(cli: Cli): void {
     {
       use: 'create <wave> <product> <version>',
       does: 'Puts a published release into a channel, stage by stage',
-      example: 'lastcall wave create spring encore 11.1.0 --channel stable --stage canary --stage 25% --stage 100% --soak 24h', // prettier-ignore
+      example:
+        'lastcall wave create spring encore 11.1.0 --channel stable --stage canary --stage 25% --stage 100% --soak 24h',
       options: (command) =>
         command
           .requiredOption('--channel <channel>', 'line of releases whose installations get it')
@@ -37,7 +39,7 @@ export function addWave(cli: Cli): void {
               '--stage <members>',
               'a group, or a percentage of all; several times, the last one 100%',
             ).makeOptionMandatory(),
-          ) // prettier-ignore
+          )
           .option('--stop-at <number>', 'failed installations that stop it, such as 2 or 10%', '1')
           .option('--soak <span>', 'time from a stage that has it to the next', '24h')
           .option('--needed <percent>', 'percent of a stage that must have it before it soaks (default: 100)'),
@@ -62,42 +64,40 @@ export function addWave(cli: Cli): void {
   defineDecisions(cli, noun);
 }
 
-function defineDecisions(cli: Cli, noun: ReturnType<Cli['noun']>): void {
-  const because = (command: Parameters<NonNullable<Parameters<Cli['define']>[1]['options']>>[0]): void => {
+/** What a person decides about a wave, each with a reason. */
+const DECISIONS = [
+  [
+    'stop',
+    'stopWave',
+    'Stops a wave: nobody is offered the release until it is resumed',
+    'lastcall wave stop spring --reason "a customer reports lost bookings"',
+  ],
+  [
+    'resume',
+    'resumeWave',
+    'Lets a stopped wave go on; what has failed until now counts no more',
+    'lastcall wave resume spring --reason "the disk in Bremen was full"',
+  ],
+  [
+    'abort',
+    'abortWave',
+    'Ends a wave for good: nobody of the channel is offered this release any more',
+    'lastcall wave abort spring --reason "11.1.1 comes instead"',
+  ],
+] as const;
+
+function defineDecisions(cli: Cli, noun: Command): void {
+  const because = (command: Command): void => {
     command.requiredOption('--reason <text>', 'why, for people');
   };
-  cli.define<Reason>(
-    noun,
-    {
-      use: 'stop <wave>',
-      does: 'Stops a wave: nobody is offered the release until it is resumed',
-      example: 'lastcall wave stop spring --reason "a customer reports lost bookings"',
-      options: because,
-    },
-    async (work, { reason }, wave) => printed(work, await work.services.waves.stopWave({ name: nameOf(wave), reason })),
-  );
-  cli.define<Reason>(
-    noun,
-    {
-      use: 'resume <wave>',
-      does: 'Lets a stopped wave go on; what has failed until now counts no more',
-      example: 'lastcall wave resume spring --reason "the disk in Bremen was full"',
-      options: because,
-    },
-    async (work, { reason }, wave) =>
-      printed(work, await work.services.waves.resumeWave({ name: nameOf(wave), reason })),
-  );
-  cli.define<Reason>(
-    noun,
-    {
-      use: 'abort <wave>',
-      does: 'Ends a wave for good: nobody of the channel is offered this release any more',
-      example: 'lastcall wave abort spring --reason "11.1.1 comes instead"',
-      options: because,
-    },
-    async (work, { reason }, wave) =>
-      printed(work, await work.services.waves.abortWave({ name: nameOf(wave), reason })),
-  );
+  for (const [verb, decide, does, example] of DECISIONS) {
+    cli.define<Reason>(
+      noun,
+      { use: `${verb} <wave>`, does, example, options: because },
+      async (work, { reason }, wave) =>
+        printed(work, await work.services.waves[decide]({ name: nameOf(wave), reason })),
+    );
+  }
   cli.define<Reason>(
     noun,
     {
@@ -106,15 +106,10 @@ function defineDecisions(cli: Cli, noun: ReturnType<Cli['noun']>): void {
       example: 'lastcall wave admit spring berlin --reason "needs the fix today"',
       options: because,
     },
-    async (work, { reason }, wave, installation) =>
-      printed(
-        work,
-        await work.services.waves.admitInstallation({
-          name: nameOf(wave),
-          installation: lastPart(installation),
-          reason,
-        }),
-      ),
+    async (work, { reason }, wave, installation) => {
+      const request = { name: nameOf(wave), installation: lastPart(installation), reason };
+      await printed(work, await work.services.waves.admitInstallation(request));
+    },
   );
 }
 
@@ -155,10 +150,12 @@ async function list(work: Work, { product = '' }: { product?: string }): Promise
     ...[lastPart(w.name), w.product, w.version, w.channel, waveStateWord(w.state)],
     ...[`${w.stage} of ${w.stages.length}`, timeIn(w.createTime, zone), w.reason],
   ];
-  work.print(
-    catalogV1.ListWavesResponse.toJSON({ waves, nextPageToken: '' }),
-    () =>
-    table(['wave', 'product', 'version', 'channel', 'state', 'stage', `created (${zone})`, 'why'], waves.map(row), 'no waves'), // prettier-ignore
+  work.print(catalogV1.ListWavesResponse.toJSON({ waves, nextPageToken: '' }), () =>
+    table(
+      ['wave', 'product', 'version', 'channel', 'state', 'stage', `created (${zone})`, 'why'],
+      waves.map(row),
+      'no waves',
+    ),
   );
 }
 

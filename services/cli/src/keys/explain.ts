@@ -33,8 +33,12 @@ function revokedLines(role: OfflineRole, name: string, threshold: number): strin
   const lines = [
     `A client that cannot reach the catalog believes ${name} until it can. Alone it could never sign anything: ${threshold} keys must.`,
   ];
-  if (role === 'releases') lines.push('What was signed with it is signed again: look at "lastcall release list" for what nobody of you published.'); // prettier-ignore
-  if (threshold === 1) lines[0] = `Whoever has ${name} can sign for ${role} alone until clients have taken the change. Do it now.`; // prettier-ignore
+  if (role === 'releases')
+    lines.push(
+      'What was signed with it is signed again: look at "lastcall release list" for what nobody of you published.',
+    );
+  if (threshold === 1)
+    lines[0] = `Whoever has ${name} can sign for ${role} alone until clients have taken the change. Do it now.`;
   return lines;
 }
 

@@ -29,7 +29,6 @@ export async function askPassphrase(
   options: PassphraseOptions,
   message = 'Passphrase of the keys',
 ): Promise<string> {
-  // prettier-ignore
   const source = sourceOf(options, message);
   return (await given(io, source)) ?? typed(io, source);
 }

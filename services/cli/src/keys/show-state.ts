@@ -14,7 +14,12 @@ export function showState(work: Work, state: catalogV1.SigningState, trust: Trus
   const zone = ownZone();
   work.print(catalogV1.SigningState.toJSON(state), () => {
     const who = fields([
-      ['Signed', state.offline ? 'root, targets and releases with keys that are not on the catalog' : 'by the catalog itself, with keys on its disk'], // prettier-ignore
+      [
+        'Signed',
+        state.offline
+          ? 'root, targets and releases with keys that are not on the catalog'
+          : 'by the catalog itself, with keys on its disk',
+      ],
       ['Root', `version ${state.rootVersion}: ${set(state.root)}`],
       ['Targets', set(state.targets)],
       ['Releases', set(state.releases)],

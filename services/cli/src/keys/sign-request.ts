@@ -39,7 +39,9 @@ export async function signWithFolder(
   work.note(describeRequest(request, names).map(safe).join('\n'));
   await confirmSigning(work, options);
   const active = new Set(Object.values(trust.roles).flatMap((role) => role.keys.map((key) => key.public)));
-  const files = (await readKeyFiles(options.keys)).toSorted((a, b) => Number(active.has(b.public)) - Number(active.has(a.public))); // prettier-ignore
+  const files = (await readKeyFiles(options.keys)).toSorted(
+    (a, b) => Number(active.has(b.public)) - Number(active.has(a.public)),
+  );
   if (!files.some((file) => isWanted(request, file))) {
     const missing = missingWords(request);
     const why = missing === '' ? 'it has all signatures already' : `it waits for ${missing}`;

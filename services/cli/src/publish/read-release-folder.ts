@@ -45,7 +45,11 @@ export async function readReleaseFolder(dir: string): Promise<ReleaseFolder> {
   }
   const { manifest } = parsed;
   const artifacts = await readArtifacts(dir, file, text, manifest);
-  const missing = missingPrograms(manifest, artifacts).map((rule) => ({ file, line: lineOf(text, rule.program), rule: rule.text })); // prettier-ignore
+  const missing = missingPrograms(manifest, artifacts).map((rule) => ({
+    file,
+    line: lineOf(text, rule.program),
+    rule: rule.text,
+  }));
   if (missing.length > 0) throw new FileProblems(missing);
   return { manifest, manifestBytes, artifacts };
 }

@@ -63,5 +63,8 @@ const UNITS: Readonly<Record<string, number>> = {
 export function parseSpan(text: string): number | undefined {
   const compact = text.replaceAll(/\s+/g, '');
   if (!/^(\d+(ms|s|min|m|h|d))+$/.test(compact)) return undefined;
-  return [...compact.matchAll(/(\d+)(ms|s|min|m|h|d)/g)].reduce((ms, [, n, unit]) => ms + Number(n) * (UNITS[unit ?? ''] ?? 0), 0); // prettier-ignore
+  return [...compact.matchAll(/(\d+)(ms|s|min|m|h|d)/g)].reduce(
+    (ms, [, n, unit]) => ms + Number(n) * (UNITS[unit ?? ''] ?? 0),
+    0,
+  );
 }

@@ -12,7 +12,11 @@ import { runView, type RunKnown } from './run-view.js';
  */
 
 export async function watchRun(work: Work, name: string, zone: string): Promise<number> {
-  const run = await (work.json ? watchJson(work, name) : work.io.isTerminal ? watchLive(work, name, zone) : watchLines(work, name, zone)); // prettier-ignore
+  const run = await (work.json
+    ? watchJson(work, name)
+    : work.io.isTerminal
+      ? watchLive(work, name, zone)
+      : watchLines(work, name, zone));
   return outcomeWord(run.outcome) === 'succeeded' ? EXIT.done : EXIT.failed;
 }
 

@@ -105,7 +105,9 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
       return { over: [...gate.over, run].slice(-OVER_KEPT), fence: Math.max(gate.fence, fence) };
     }
     case 'message-sent':
-      return event.notice.kind === 'message' ? withMessage(gate, event.notice) : { announcement: event.notice };
+      return event.notice.kind === 'message'
+        ? { messages: withMessage(gate, event.notice) }
+        : { announcement: event.notice };
     default:
       return assertNever(event);
   }
@@ -113,7 +115,7 @@ function standingAfter(gate: GateState, event: StandingEvent): Partial<Standing>
 
 function standing(gate: GateState): Standing {
   const { epoch, version, catalogVersion, superseded, hand, firstStarts, quarantine, late, over, fence } = gate;
-  const { message, messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
+  const { messages, announcement, withdrawn, holdDecisions, shutTimesMs } = gate;
   return {
     epoch,
     version,
@@ -125,7 +127,6 @@ function standing(gate: GateState): Standing {
     ...(hand && { hand }),
     ...(quarantine && { quarantine }),
     ...(late && { late }),
-    ...(message && { message }),
     ...(messages && { messages }),
     ...(announcement && { announcement }),
     ...(withdrawn && { withdrawn }),
@@ -202,7 +203,7 @@ function withStart(gate: GateState, host: string, change: (start: FirstStart) =>
 function withdraw(gate: GateState, words: Words): Standing {
   const rest = standing(gate);
   const stood = gate.phase === 'closing' || gate.phase === 'draining';
-  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, text: '', words } } : rest;
+  return stood ? { ...rest, withdrawn: { notice: gate.notice.id, words } } : rest;
 }
 
 function reopened(gate: GateState, { words, at }: Event<'reopened'>): GateState {

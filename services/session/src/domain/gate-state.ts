@@ -123,14 +123,12 @@ export interface Standing {
   readonly over: readonly string[];
   /** Highest fence of those. */
   readonly fence: number;
-  /** A person's last message without consequence. */
-  readonly message?: Notice;
-  /** The last of them, that one included; read them with `messagesOf`. */
+  /** A person's last messages without consequence, in the order in which they were sent. Absent: none. */
   readonly messages?: readonly Notice[];
   /** The newest word about a planned run, or about one that is over. */
   readonly announcement?: Notice;
-  /** The last notice that was taken back, and what to tell the users. `text`: what an older replica wrote there instead. */
-  readonly withdrawn?: { readonly notice: string; readonly text: string; readonly words?: Words };
+  /** The last notice that was taken back, and what to tell the users. */
+  readonly withdrawn?: { readonly notice: string; readonly words: Words };
   /** What became of the holds of the last logoff, the newest last. */
   readonly holdDecisions?: readonly HoldDecision[];
   /** How long the gate was shut the last times, from the logoff to the reopening, the newest last; for estimates. */

@@ -311,7 +311,7 @@ describe('messages', () => {
 
   it('stand beside the notice, those of a person apart from those about a plan', () => {
     const { state } = given(send('soon', 'announcement'), shut(), tell(), send('hello', 'message'));
-    expect(state).toMatchObject({ message: { id: 'hello' }, announcement: { id: 'soon' } });
+    expect(state).toMatchObject({ messages: [{ id: 'hello' }], announcement: { id: 'soon' } });
     expect(standingNotice(state)?.kind).toBe('logoff');
     expect(given(send('soon', 'announcement')).when(send('later', 'moved')).state.announcement?.id).toBe('later');
     expect(given(send('soon', 'announcement')).when(send('soon', 'announcement')).events).toEqual([]);
@@ -326,6 +326,6 @@ describe('messages', () => {
     const { when } = given(send('soon', 'announcement'));
     expect(when(after(99, 'cancelled')).events).toEqual([]);
     expect(when(after(100, 'cancelled')).state.announcement?.id).toBe('after-100');
-    expect(when(after(99, 'message')).state.message?.id).toBe('after-99');
+    expect(when(after(99, 'message')).state.messages?.map(({ id }) => id)).toEqual(['after-99']);
   });
 });

@@ -18,7 +18,6 @@ import {
 import { approveHold, askHold, dropHolds, releaseHold } from './holds.js';
 import { caughtUp, lateAfter, noteLate } from './late-hosts.js';
 import { renewLease } from './lease.js';
-import { messagesOf } from './messages.js';
 
 /*
  * Whether users may log in to an installation.
@@ -94,8 +93,8 @@ function decide(gate: GateState, command: GateCommand): Decision {
 
 /** The same one again is what a crash leads to. */
 function sendMessage(gate: GateState, { notice, apartMs = 0 }: Command<'send-message'>): Decision {
-  const { announcement } = gate;
-  if ([announcement, ...messagesOf(gate)].some((known) => known?.id === notice.id)) return [];
+  const { announcement, messages = [] } = gate;
+  if ([announcement, ...messages].some((known) => known?.id === notice.id)) return [];
   const isTooSoon = notice.kind !== 'message' && announcement && notice.sentAt < announcement.sentAt + apartMs;
   return isTooSoon ? [] : [{ type: 'message-sent', notice }];
 }

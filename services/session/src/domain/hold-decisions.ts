@@ -20,12 +20,17 @@ export function withDecisions(before: GateState, after: GateState): GateState {
 
 function decisionsOf(before: GateState, after: GateState): readonly HoldDecision[] {
   const [was, is] = [holdsOf(before), holdsOf(after)];
-  const granted = is.filter((hold) => !hold.awaitsApproval && !was.some(({ id, awaitsApproval }) => id === hold.id && !awaitsApproval)); // prettier-ignore
+  const counted = new Set(was.filter(counts).map(({ id }) => id));
+  const granted = is.filter((hold) => counts(hold) && !counted.has(hold.id));
   const outcome = after.phase === 'open' ? 'postponed' : 'denied';
   return [
     ...was.filter((hold) => isOver(hold, is)).map(({ id, session }) => ({ hold: id, session, outcome }) as const),
     ...granted.map(({ id, session, expiresAt }) => ({ hold: id, session, outcome: 'moved', expiresAt }) as const),
   ];
+}
+
+function counts({ awaitsApproval }: Hold): boolean {
+  return !awaitsApproval;
 }
 
 /** It waited, and neither it nor another one of its owner waits or counts any more. */

@@ -11,18 +11,10 @@ export const STANDS_MS = HOUR_MS;
 /** A replica that has not looked while more than these were sent tells the newest of them. */
 const KEPT = 20;
 
-type Sent = Pick<Standing, 'message' | 'messages'>;
-
-/** In the order in which they were sent. */
-export function messagesOf({ message, messages = [] }: Sent): readonly Notice[] {
-  // An older replica writes the newest alone.
-  return message && messages.at(-1)?.id !== message.id ? [...messages, message] : messages;
-}
-
-export function withMessage(sent: Sent, notice: Notice): Sent {
+/** Those that stand, and this one. */
+export function withMessage({ messages = [] }: Pick<Standing, 'messages'>, notice: Notice): readonly Notice[] {
   const since = notice.sentAt - STANDS_MS;
-  const others = messagesOf(sent).filter(({ sentAt }) => sentAt > since);
-  return { message: notice, messages: [...others, notice].slice(-KEPT) };
+  return [...messages.filter(({ sentAt }) => sentAt > since), notice].slice(-KEPT);
 }
 
 /** Those after the one that was told last, for a session that was there when they were sent. */

@@ -1,5 +1,5 @@
 import { standingNotice, type GateState, type Notice } from './gate-state.js';
-import { messagesOf, STANDS_MS } from './messages.js';
+import { STANDS_MS } from './messages.js';
 
 /*
  * What a session is told when it comes in. Beside the logoff that stands there are two slots, the newest word about a planned run and a
@@ -26,7 +26,7 @@ export interface Opening {
 /** `createdAt`: when the session was let in for the first time; what was sent since then, it may have missed. */
 export function openingFor(gate: GateState, createdAt: number, now: number): Opening {
   const standing = standingNotice(gate);
-  const messages = messagesOf(gate);
+  const { messages = [] } = gate;
   const isMissed = ({ sentAt }: Notice): boolean => sentAt >= createdAt && now < sentAt + STANDS_MS;
   const missed = messages.findIndex(isMissed);
   const notice = standing ?? standingAnnouncement(gate, now) ?? messages[missed];

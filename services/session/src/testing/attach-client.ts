@@ -50,7 +50,7 @@ export class AttachClient {
   async until<C extends DownCase>(
     kind: C,
     fits: (value: ValueOf<C>) => boolean = () => true,
-    timeoutMs = 8_000,
+    timeoutMs = 30_000,
   ): Promise<ValueOf<C>> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
@@ -107,4 +107,23 @@ export function helloOf(hello: Partial<sessionV1.Hello>): sessionV1.Hello {
     clientKind: 'terminal',
     ...hello,
   });
+}
+
+export interface Attached {
+  readonly client: AttachClient;
+  readonly welcome: sessionV1.Welcome;
+}
+
+const ATTEMPTS = 5;
+
+/** Resolves when it is inside. As clients do, it tries again when its stream breaks before it has an answer: the store may be slow. */
+export async function attachedOn(attach: () => AttachClient): Promise<Attached> {
+  for (let attempt = 1; ; attempt++) {
+    const client = attach();
+    try {
+      return { client, welcome: await client.until('welcome') };
+    } catch (error) {
+      if (client.heard.length > 0 || attempt === ATTEMPTS) throw error;
+    }
+  }
 }

@@ -6,7 +6,8 @@ import type { Store } from '@lastcall/store';
 import { openDocuments, type Documents } from '../documents.js';
 import { sessionModule } from '../service.js';
 import type { SessionSettings } from '../settings.js';
-import { AttachClient } from './attach-client.js';
+import { eventually } from './eventually.js';
+import { AttachClient, attachedOn, type Attached } from './attach-client.js';
 import { INSTALLATION, installationChanged } from './run-events.js';
 
 /* Two replicas of the session service on the same store and bus, with one installation. */
@@ -45,7 +46,7 @@ export interface Pair<R> {
   readonly second: R;
   readonly documents: Documents;
   attach(replica: R, hello?: Partial<sessionV1.Hello>, subject?: string): AttachClient;
-  attached(replica: R, hello?: Partial<sessionV1.Hello>): Promise<{ client: AttachClient; welcome: sessionV1.Welcome }>;
+  attached(replica: R, hello?: Partial<sessionV1.Hello>): Promise<Attached>;
   operator(replica: R): Sessions;
   /** Every session of the installation, by way of this replica. */
   list(replica: R, filter?: { user?: string; host?: string; pageSize?: number }): Promise<sessionV1.Session[]>;
@@ -59,7 +60,7 @@ export interface PairOptions {
 }
 
 const PARENT = `installations/${INSTALLATION}`;
-const SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 2_000, heartbeatIntervalMs: 60_000, moveMs: 1_000 };
+const SETTINGS = { sessionLeaseMs: 5_000, resumeGraceMs: 2_000, heartbeatIntervalMs: 60_000, moveMs: 1_000 };
 
 export async function startPair<R extends Replica>(start: Start<R>, options: PairOptions): Promise<Pair<R>> {
   const { backing, policy = {} } = options;
@@ -77,10 +78,7 @@ export async function startPair<R extends Replica>(start: Start<R>, options: Pai
     second,
     documents,
     attach,
-    attached: async (replica, hello) => {
-      const client = attach(replica, hello);
-      return { client, welcome: await client.until('welcome') };
-    },
+    attached: (replica, hello) => attachedOn(() => attach(replica, hello)),
     operator,
     list: async (replica, { user = '', host = '', pageSize = 0 } = {}) => {
       const all: sessionV1.Session[] = [];
@@ -113,14 +111,4 @@ async function distributed<R extends Replica>(start: Start<R>, settings: Replica
   const options = { modules: [sessionModule], settings, bus: 'nats', store: 'mongodb' } as const;
   const first = await start(options);
   return [first, await start({ ...options, prefix: first.prefix })];
-}
-
-/** Looks again and again; what is looked at has no signal of its own. */
-export async function eventually(look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!(await look())) {
-    if (Date.now() > until) throw new Error('it did not happen in time');
-    // The embedded store answers without a turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

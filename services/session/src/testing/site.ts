@@ -4,15 +4,15 @@ import type { Channel, UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
 import { openDocuments, type Documents } from '../documents.js';
 import type { GateState } from '../domain/gate-state.js';
-import { AttachClient } from './attach-client.js';
+import { AttachClient, attachedOn, type Attached } from './attach-client.js';
+import { eventually } from './eventually.js';
 import { INSTALLATION, installationChanged, runSpec, stagingCompleted } from './run-events.js';
-import { eventually } from './pair.js';
 
 /* The session service and one installation, as tests see them from outside. */
 
 export const PARENT = `installations/${INSTALLATION}`;
 export const GATE = `${PARENT}/gate`;
-export const SITE_SETTINGS = { sessionLeaseMs: 2_000, resumeGraceMs: 1_500, heartbeatIntervalMs: 60_000 };
+export const SITE_SETTINGS = { sessionLeaseMs: 10_000, resumeGraceMs: 4_000, heartbeatIntervalMs: 60_000 };
 
 type Policy = Parameters<typeof sessionV1.SessionPolicy.fromPartial>[0];
 
@@ -39,7 +39,7 @@ export interface Site {
   gate(): Promise<sessionV1.Gate>;
   attach(hello?: Partial<sessionV1.Hello>): AttachClient;
   /** Resolves when it is inside. */
-  attached(hello?: Partial<sessionV1.Hello>): Promise<{ client: AttachClient; welcome: sessionV1.Welcome }>;
+  attached(hello?: Partial<sessionV1.Hello>): Promise<Attached>;
   /** Shuts the gate for the next run. */
   shutFor(more?: Partial<RunSpec>): Promise<RunSpec>;
   /** The catalog says it anew. Resolves when it is known. */
@@ -63,10 +63,7 @@ export async function openSite<G extends Ground>(stack: G): Promise<G & Site> {
       return gate;
     },
     attach: (hello) => new AttachClient(stack.channel('client', INSTALLATION), hello ?? {}),
-    attached: async (hello) => {
-      const client = site.attach(hello);
-      return { client, welcome: await client.until('welcome') };
-    },
+    attached: (hello) => attachedOn(() => site.attach(hello)),
     shutFor: async (more) => {
       const run = runSpec({ fence: ++fence, ...more });
       await stack.publish('StagingCompleted', INSTALLATION, stagingCompleted(run));

@@ -33,7 +33,7 @@ export interface FrontDoorOptions {
 export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
   const folder = await createTempFolder('door');
   const tls = options.tls ? writeCertificates(folder.path) : undefined;
-  const settings = { sessionLeaseMs: 2_000, ...tls?.settings, ...options.settings };
+  const settings = { sessionLeaseMs: 5_000, ...tls?.settings, ...options.settings };
   const stack = await startStack({ modules: [sessionModule], settings });
   const address = stack.grpcAddress;
   const channel = openChannel({ address, credential: () => stack.token('admin'), tls: tls && { ca: tls.ca } });

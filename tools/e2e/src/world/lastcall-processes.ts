@@ -145,7 +145,7 @@ interface Layout {
 
 const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
 /** Sessions of a replica that was killed are waited for that long; a test has less patience than users. */
-const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '2000' };
+const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '4000' };
 /** Long enough to be seen. */
 const SHORT_SETTLING = { LASTCALL_SETTLE_MS: '200' };
 

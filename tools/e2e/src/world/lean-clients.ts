@@ -136,7 +136,7 @@ export class LeanClient {
   async until<C extends DownCase>(
     kind: C,
     fits: (value: ValueOf<C>) => boolean = () => true,
-    timeoutMs = 15_000,
+    timeoutMs = 30_000,
   ): Promise<ValueOf<C>> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {

@@ -48,7 +48,20 @@ export function createNamespaces(): Namespaces {
   };
   try {
     for (const side of SIDES) ip('netns', 'add', names[side]);
-    ip('link', 'add', links.server, 'netns', names.server, 'type', 'veth', 'peer', 'name', links.client, 'netns', names.client); // prettier-ignore
+    ip(
+      'link',
+      'add',
+      links.server,
+      'netns',
+      names.server,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      links.client,
+      'netns',
+      names.client,
+    );
     for (const side of SIDES) {
       ip('-n', names[side], 'addr', 'add', `${ADDRESSES[side]}/30`, 'dev', links[side]);
       ip('-n', names[side], 'link', 'set', links[side], 'up');
