@@ -1,5 +1,5 @@
-import type { hostEdgeV1 } from '@lastcall/contracts';
-import { openChannel, type Channel } from '@lastcall/sdk';
+import { hostEdgeV1 } from '@lastcall/contracts';
+import { createClient, openChannel, type Channel } from '@lastcall/sdk';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
@@ -12,7 +12,9 @@ import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
-import { isLocal, type LeftOver, type Step } from './domain/order.js';
+import { isLocal, type LeftOver, type OnLocalStep, type Step } from './domain/order.js';
+import { createHostUpdates } from './local/host-updates.js';
+import { createLocalDoor } from './local/local-door.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
@@ -48,9 +50,6 @@ export interface AgentOptions {
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
 }
-
-/** `total` is 0 where nothing is counted. */
-export type OnLocalStep = (step: Step, done: number, total: number) => void;
 
 export interface Agent {
   readonly record: HostRecord;
@@ -100,13 +99,27 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
   await collectStale(staging, journal, log);
   const link: { current?: HostLink | undefined } = {};
+  const updates =
+    channel &&
+    createHostUpdates({
+      record,
+      client: createClient(hostEdgeV1.HostEdgeServiceService, channel),
+      book: () => journal.book,
+      installedVersion: () => releases.installedVersion(),
+    });
+  const door = updates && createLocalDoor({ layout, updates, log });
+  const sayProgress = throttled((message) => link.current?.send(message), options.onLocalStep);
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
     onEvent: (event) => {
       if (event.type === 'step-begun' && isLocal(event.order)) options.onLocalStep?.(event.step, 0, 0);
       report(event, (message) => link.current?.send(message));
+      updates?.onEvent(event);
     },
-    onProgress: throttled((message) => link.current?.send(message), options.onLocalStep),
+    onProgress: (order, step, done, total) => {
+      sayProgress(order, step, done, total);
+      updates?.onProgress(done, total);
+    },
   });
   const { heartbeatMs } = options;
   link.current =
@@ -130,14 +143,17 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const { current } = link;
   return {
     ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
-    start: () => begin(runner, current),
-    stop: () => end(runner, current, { channel, journal, held }),
+    start: () => {
+      runner.start();
+      current?.start();
+      door?.start();
+    },
+    stop: async () => {
+      updates?.stop();
+      await door?.stop();
+      await end(runner, current, { channel, journal, held });
+    },
   };
-}
-
-function begin(runner: OrderRunner, link: HostLink | undefined): void {
-  runner.start();
-  link?.start();
 }
 
 async function end(

@@ -11,6 +11,7 @@ import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
+import { createWaveGauge } from './wave-gauge.js';
 import { createWaves } from './waves.js';
 import { DEFAULT_LIFETIMES } from './tuf/opened.js';
 import { openRepository } from './tuf/repository.js';
@@ -49,7 +50,12 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
     rpc: createRpc({ documents, blobs, publishing, signing, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, context.log),
-    duties: [publishing.keeper, waves.duty, createSignatureWatch({ documents, blobs, repository }, context.log, now)],
+    duties: [
+      publishing.keeper,
+      waves.duty,
+      createWaveGauge(documents, (...said) => context.gauge(...said)),
+      createSignatureWatch({ documents, blobs, repository }, context.log, now),
+    ],
     agentKey: (installation, host) => agentKey(documents, installation, host),
   };
 }
