@@ -26,6 +26,8 @@ import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import type { KeepPolicy } from './retention.js';
 import { demandCommandUser } from './platform/command-user.js';
+import { createPlatform } from './platform/platform.js';
+import type { Platform } from './platform/port.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -93,9 +95,11 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
     : () => '';
   const channel = services ? openHostChannel(record, credential) : undefined;
   const journal = openJournal(layout.journal, createOrderBook(record));
-  const releases = createReleases(layout, record.product);
+  const platform = createPlatform();
+  const releases = createReleases(layout, record.product, platform);
+  await releases.settle();
   const limit = downloadLimit(record, channel, log);
-  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit };
+  const needs = { layout, record, releases, platform, catalogUrl: catalog.url, credential, limit };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
   await collectStale(staging, journal, log);
   const link: { current?: HostLink | undefined } = {};
@@ -205,6 +209,7 @@ interface StepNeeds {
   readonly layout: Layout;
   readonly record: HostRecord;
   readonly releases: Releases;
+  readonly platform: Platform;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly limit: () => Promise<RateLimit>;
@@ -212,7 +217,7 @@ interface StepNeeds {
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, catalogUrl, credential, limit }: StepNeeds,
+  { layout, record, releases, platform, catalogUrl, credential, limit }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -230,7 +235,7 @@ async function assembleSteps(
     ...{ layout, record, releases, source, freeBytes, staging, backups },
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
-    oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
+    oldProcesses: createOldProcesses({ versionsDir: layout.versions, platform }),
   });
   return { steps, source, staging, backups };
 }
