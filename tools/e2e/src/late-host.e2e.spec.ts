@@ -75,7 +75,7 @@ describe('a workstation that was switched off', () => {
     expect(await refusalOn('desk', OLD)).toMatchObject({
       reason: sessionV1.RefusalReason.WRONG_VERSION,
       requiredVersion: NEW,
-      text: expect.stringContaining('was healthy and is no longer'),
+      text: expect.stringContaining('The update of desk has failed.'),
     });
   }, 90_000);
 

@@ -133,7 +133,7 @@ commands:
 const WORKSTATION = `
   workstation:
     stop: { run: [node, desk.js, stop], timeout: 3s }
-    health: { run: [node, desk.js, health], timeout: 500ms }`;
+    health: { run: [node, desk.js, health], timeout: 3s }`;
 
 /** Writes the release below `dir` and answers its folder. */
 export async function writeTinyRelease(dir: string, release: TinyRelease): Promise<string> {
