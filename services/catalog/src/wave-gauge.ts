@@ -12,10 +12,7 @@ const EVERY_MS = 5_000;
 const COUNTED = 1_000;
 const STATES: readonly KnownWave['state'][] = ['running', 'stopped', 'done', 'aborted'];
 
-export function createWaveGauge(
-  { waves }: Pick<Documents, 'waves'>,
-  gauge: ServiceContext<object>['gauge'],
-): Duty {
+export function createWaveGauge({ waves }: Pick<Documents, 'waves'>, gauge: ServiceContext<object>['gauge']): Duty {
   return {
     name: 'wave-gauge',
     everyMs: EVERY_MS,
