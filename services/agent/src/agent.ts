@@ -1,5 +1,5 @@
-import type { hostEdgeV1 } from '@lastcall/contracts';
-import { openChannel, type Channel } from '@lastcall/sdk';
+import { hostEdgeV1 } from '@lastcall/contracts';
+import { createClient, openChannel, type Channel } from '@lastcall/sdk';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
@@ -12,7 +12,9 @@ import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
-import { isLocal, type LeftOver, type Step } from './domain/order.js';
+import { isLocal, type LeftOver, type OnLocalStep, type Step } from './domain/order.js';
+import { createHostUpdates } from './local/host-updates.js';
+import { createLocalDoor } from './local/local-door.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
@@ -26,6 +28,8 @@ import type { KeepPolicy } from './retention.js';
 import { parseAddress } from './peer/address.js';
 import { startPeerServer, type PeerServer } from './peer/serve.js';
 import { demandCommandUser } from './platform/command-user.js';
+import { createPlatform } from './platform/platform.js';
+import type { Platform } from './platform/port.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -52,9 +56,6 @@ export interface AgentOptions {
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
 }
-
-/** `total` is 0 where nothing is counted. */
-export type OnLocalStep = (step: Step, done: number, total: number) => void;
 
 export interface Agent {
   readonly record: HostRecord;
@@ -99,21 +100,37 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
     : () => '';
   const channel = services ? openHostChannel(record, credential) : undefined;
   const journal = openJournal(layout.journal, createOrderBook(record));
-  const releases = createReleases(layout, record.product);
+  const platform = createPlatform();
+  const releases = createReleases(layout, record.product, platform);
+  await releases.settle();
   const limit = downloadLimit(record, channel, log);
   const serving: StepNeeds['serving'] = {};
-  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit, serving };
+  const needs = { layout, record, releases, platform, catalogUrl: catalog.url, credential, limit, serving };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
   await collectStale(staging, journal, log);
   serving.server = await serveOthers(options, needs);
   const link: { current?: HostLink | undefined } = {};
+  const updates =
+    channel &&
+    createHostUpdates({
+      record,
+      client: createClient(hostEdgeV1.HostEdgeServiceService, channel),
+      book: () => journal.book,
+      installedVersion: () => releases.installedVersion(),
+    });
+  const door = updates && createLocalDoor({ layout, updates, log });
+  const sayProgress = throttled((message) => link.current?.send(message), options.onLocalStep);
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
     onEvent: (event) => {
       if (event.type === 'step-begun' && isLocal(event.order)) options.onLocalStep?.(event.step, 0, 0);
       report(event, (message) => link.current?.send(message));
+      updates?.onEvent(event);
     },
-    onProgress: throttled((message) => link.current?.send(message), options.onLocalStep),
+    onProgress: (order, step, done, total) => {
+      sayProgress(order, step, done, total);
+      updates?.onProgress(done, total);
+    },
   });
   const { heartbeatMs } = options;
   link.current =
@@ -137,14 +154,17 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const { current } = link;
   return {
     ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
-    start: () => begin(runner, current),
-    stop: () => end(runner, current, { channel, journal, held, peerServer: serving.server }),
+    start: () => {
+      runner.start();
+      current?.start();
+      door?.start();
+    },
+    stop: async () => {
+      updates?.stop();
+      await door?.stop();
+      await end(runner, current, { channel, journal, held, peerServer: serving.server });
+    },
   };
-}
-
-function begin(runner: OrderRunner, link: HostLink | undefined): void {
-  runner.start();
-  link?.start();
 }
 
 async function end(
@@ -197,6 +217,7 @@ interface StepNeeds {
   readonly layout: Layout;
   readonly record: HostRecord;
   readonly releases: Releases;
+  readonly platform: Platform;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly limit: () => Promise<RateLimit>;
@@ -206,7 +227,7 @@ interface StepNeeds {
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, catalogUrl, credential, limit, serving }: StepNeeds,
+  { layout, record, releases, platform, catalogUrl, credential, limit, serving }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -229,7 +250,7 @@ async function assembleSteps(
     ...{ layout, record, releases, source, freeBytes, staging, backups },
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
-    oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
+    oldProcesses: createOldProcesses({ versionsDir: layout.versions, platform }),
   });
   return { steps, source, staging, backups };
 }

@@ -25,6 +25,8 @@ export interface Layout {
   readonly backups: string;
   readonly logs: string;
   readonly scratch: string;
+  /** Whoever may enter it may ask the agent. */
+  readonly local: string;
   readonly reserve: string;
 }
 
@@ -47,6 +49,7 @@ export function layoutOf(dataDir: string): Layout {
     backups: join(root, 'backups'),
     logs: join(root, 'logs'),
     scratch: join(root, 'scratch'),
+    local: join(root, 'local'),
     reserve: join(root, 'reserve'),
   };
 }

@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
+import { createPlatform } from './platform/platform.js';
 import { createReleases } from './releases.js';
 
 describe('the swap', () => {
@@ -39,6 +40,21 @@ describe('the swap', () => {
     await releases.swapTo('11.0.0');
     expect(await releases.installedVersion()).toBe('11.0.0');
     expect(readdirSync(layout.root).filter((name) => name.endsWith('.next'))).toEqual([]);
+  });
+
+  it('goes by junctions on Windows, and is put right when it was cut off between their renames', async () => {
+    const releases = createReleases(layout, 'encore', createPlatform('win32'));
+    await releases.swapTo('11.0.0');
+    await releases.swapTo('11.1.0');
+    expect([await releases.installedVersion(), await releases.previousVersion()]).toEqual(['11.1.0', '11.0.0']);
+    expect(readlinkSync(layout.current)).toBe(join(layout.versions, '11.1.0'));
+    renameSync(layout.current, `${layout.current}.before`);
+    symlinkSync(join(layout.versions, '11.0.0'), `${layout.current}.next`);
+    expect(await releases.installedVersion()).toBe('');
+    await releases.settle();
+    expect(await releases.installedVersion()).toBe('11.1.0');
+    await releases.swapTo('11.0.0');
+    expect([await releases.installedVersion(), await releases.previousVersion()]).toEqual(['11.0.0', '11.1.0']);
   });
 
   it('refuses a version that is not staged and leaves the current one', async () => {

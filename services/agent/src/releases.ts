@@ -4,15 +4,18 @@ import { isRejected, sha256Hex } from '@lastcall/kernel';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { exists, linkDurably, syncFolder, writeFileDurably } from './files.js';
+import { exists, syncFolder, writeFileDurably } from './files.js';
 import type { Layout } from './layout.js';
+import { createPlatform } from './platform/platform.js';
+import type { Platform } from './platform/port.js';
 import { StepFailure } from './step-failure.js';
 import { checkTree, type Seen } from './tree-check.js';
 import type { SignedRelease } from './tuf/release-source.js';
 
 /*
  * The releases on this host. Owns three things: the signed texts of a release (`releases/<version>`), which version is the current
- * one, and the swap: one rename of a symbolic link, so that there is no moment without a current version and none with half of one.
+ * one, and the swap: a link is led to another folder, which is one rename where the system has that (`platform/links.ts`), so that there is no
+ * moment with half of a version.
  */
 
 /** A release as its signed texts describe it. */
@@ -48,6 +51,8 @@ function unusable(product: string, version: string, why: string): StepFailure {
 }
 
 export interface Releases {
+  /** Puts right what a swap left that was cut off. Before anything else is asked. */
+  settle(): Promise<void>;
   /** Empty for none. */
   installedVersion(): Promise<string>;
   /** The version that was current before the last swap; empty for none. */
@@ -69,13 +74,20 @@ export interface Releases {
   keepOnly(versions: ReadonlySet<string>): Promise<void>;
 }
 
-export function createReleases(layout: Layout, product: string): Releases {
+export function createReleases(
+  layout: Layout,
+  product: string,
+  platform: Pick<Platform, 'pointTo' | 'settleLink'> = createPlatform(),
+): Releases {
   const treeOf = (version: string): string => join(layout.versions, version);
   const textsOf = (version: string): string => join(layout.releases, version);
   /** Versions that were found as signed, file by file, and have not been made current since. */
   const verified = new Map<string, Seen>();
   const releases: Releases = {
     treeOf,
+    settle: async () => {
+      for (const link of [layout.previous, layout.current]) await platform.settleLink(link);
+    },
     installedVersion: () => linkedVersion(layout.current),
     previousVersion: () => linkedVersion(layout.previous),
     isStaged: async (version) => (await exists(treeOf(version))) && (await exists(textsOf(version))),
@@ -103,10 +115,10 @@ export function createReleases(layout: Layout, product: string): Releases {
       if (!(await releases.isStaged(version))) throw notStaged(version);
       const before = await releases.installedVersion();
       if (before === version) return;
-      if (before !== '') await linkDurably(layout.previous, join('versions', before));
+      if (before !== '') await platform.pointTo(layout.previous, treeOf(before));
       const now = new Date();
       await utimes(textsOf(version), now, now);
-      await linkDurably(layout.current, join('versions', version));
+      await platform.pointTo(layout.current, treeOf(version));
     },
     findChanges: async ({ version, tree }, exact, signal) => {
       const { changes, seen } = await checkTree(treeOf(version), tree, { exact, signal });

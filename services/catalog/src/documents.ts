@@ -14,7 +14,7 @@ import { dueOf, isBinding, type WaveState } from './domain/wave.js';
  * field, so that they come in the order of the ids.
  */
 
-const ALL = 'all';
+export const ALL = 'all';
 
 const products: CollectionSpec<ProductState> = {
   name: 'products',

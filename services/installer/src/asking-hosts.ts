@@ -117,7 +117,7 @@ async function usersOn({ session }: Others, spec: RunSpec, { host }: HostKey): P
   const parent = formatName('installation', { installation: spec.installation });
   const { sessions } = await session.listSessions(sessionV1.ListSessionsRequest.fromPartial({ parent, host }));
   if (sessions.length === 0) return undefined;
-  const message = `${sessions.length} users are logged in on ${host}, and the application is stopped for the update; ask them to log off first`;
+  const message = `somebody is logged in on ${host} (sessions: ${sessions.length}), and the application is stopped for the update; they have to log off first`;
   return reject('refused', 'HOST_IN_USE', message, { facts: { host, sessions: String(sessions.length) } });
 }
 

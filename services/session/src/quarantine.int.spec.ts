@@ -49,7 +49,8 @@ it('lets nobody in on a host that was switched off until it has caught up, and s
   await site.publish('HostCatchUpFailed', INSTALLATION, { ...ofHost, failure, givenUp: true }, source);
   await until(async () => (await site.gate()).alarm, 'the alarm');
   expect((await site.gate()).shutHosts).toEqual({ ws9: expect.stringContaining('the port is silent') });
-  const why = { reason: RefusalReason.HOST_SHUT, text: expect.stringContaining('the port is silent') };
+  // What failed is for operators.
+  const why = { reason: RefusalReason.HOST_SHUT, text: expect.stringContaining('The update of ws9 has failed') };
   expect(await site.attach(hello).until('refused')).toMatchObject(why);
 
   await site.publish(

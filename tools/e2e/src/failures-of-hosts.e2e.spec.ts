@@ -81,9 +81,11 @@ function suite(pair: Pair): void {
       const waiting = world.users.filter((user) => user.host === 'desk');
       await world.everybodyIn(10_000, elsewhere);
       const missing = { srv: next, ts: next, desk: version };
-      expect(await remainsOf(world)).toEqual({ ...allOn(world, next), versions: missing });
+      expect(await remainsOf(world)).toEqual({ ...allOn(world, next), versions: missing, shutHosts: ['desk'] });
       const refused = await knock(world, { user: 'newcomer', host: 'desk', version });
       expect(refused).toBe('REFUSAL_REASON_WRONG_VERSION');
+      // The right version is not enough while the host has another one.
+      expect(await knock(world, { user: 'newcomer', host: 'desk', version: next })).toBe('REFUSAL_REASON_HOST_SHUT');
       expect(waiting.some((user) => user.isIn())).toBe(false);
 
       await world.startAgent('desk');

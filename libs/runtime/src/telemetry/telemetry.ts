@@ -36,6 +36,7 @@ export const COUNTERS = {
 export const GAUGES = {
   outbox_pending: 'Events that wait in the outbox, as far as the relay has looked, by service',
   dead_letters: 'Events that wait in the dead letters, by service',
+  waves: 'Waves by state (running, stopped, done, aborted)',
 } as const;
 
 export type CounterName = keyof typeof COUNTERS;

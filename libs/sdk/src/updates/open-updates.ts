@@ -1,6 +1,8 @@
 import { CallError, CODE } from '../call-error.js';
 import { reportTo } from '../session/session-problem.js';
-import { findProgram, startSeatProgram, type Said, type SeatProgram } from './seat-program.js';
+import { connectToAgent } from './agent-socket.js';
+import type { Said, SeatProgram } from './conversation.js';
+import { findProgram, isSingleSeat, startSeatProgram } from './seat-program.js';
 import type {
   BeginUpdate,
   SeatUpdateCheck,
@@ -11,8 +13,9 @@ import type {
 } from './updates-api.js';
 
 /**
- * The updates of this computer where it is a seat of its own: what is new, backup and download with pause and resume, the restart, and the way back.
- * Needs no server; the agent program beside the application does the work (`lastcall-agent seat init` sets it up).
+ * The updates of this computer. Where it is a seat of its own: what is new, backup and download with pause and resume, the restart, and the way back;
+ * needs no server, the agent program beside the application does the work (`lastcall-agent seat init` sets it up). Where it is a host of an
+ * installation, its agent is asked to bring it to the version of that installation, and to no other.
  */
 export function openUpdates(options: UpdatesOptions = {}): Updates {
   const folder = options.folder ?? (options.env ?? process.env)['LASTCALL_SEAT'] ?? '';
@@ -35,7 +38,7 @@ export function openUpdates(options: UpdatesOptions = {}): Updates {
   };
   const ask = async (command: Said): Promise<Said> => {
     // One that ended is started again: what it was doing is on the disk.
-    if (!program?.isOpen) program = startSeatProgram(options.program ?? findProgram(folder), folder, onSaid);
+    if (!program?.isOpen) program = reach(options, folder, onSaid);
     return program.ask(command);
   };
   const change = async (command: Said): Promise<UpdateState> => {
@@ -75,4 +78,10 @@ export function openUpdates(options: UpdatesOptions = {}): Updates {
       program = undefined;
     },
   };
+}
+
+/** A host of an installation has an agent that runs; a seat of its own starts one when it is needed. */
+function reach({ program }: UpdatesOptions, folder: string, onSaid: (said: Said) => void): SeatProgram {
+  if (!program && !isSingleSeat(folder)) return connectToAgent(folder, onSaid);
+  return startSeatProgram(program ?? findProgram(folder), folder, onSaid);
 }

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { CallError, CODE } from '../call-error.js';
+import { createConversation, followLines, type Said, type SeatProgram } from './conversation.js';
 
 /*
  * The agent program beside the application: commands as JSON lines to its standard input, what happens as JSON lines from its standard output.
@@ -11,42 +12,27 @@ import { CallError, CODE } from '../call-error.js';
  * process, nothing else does.
  */
 
-export type Said = Readonly<Record<string, unknown>>;
-
-export interface SeatProgram {
-  /** Resolves with the answer, rejects with a CallError. */
-  ask(command: Said): Promise<Said>;
-  /** Resolves when the program has ended, or goes on with an install by itself. */
-  close(): Promise<void>;
-  readonly isOpen: boolean;
-}
-
 type SeatChild = ChildProcessByStdio<Writable, Readable, null>;
 
-interface Waiting {
-  resolve(answer: Said): void;
-  reject(error: CallError): void;
-}
+const seatFile = (folder: string): string => join(folder, 'seat.json');
 
-const CODES: Readonly<Record<string, number>> = {
-  invalid: CODE.invalidArgument,
-  'not-found': CODE.notFound,
-  conflict: CODE.aborted,
-  'not-reachable': CODE.unavailable,
-  refused: CODE.failedPrecondition,
-};
+/** Whether this is a single seat, which has no agent that runs all the time. */
+export function isSingleSeat(folder: string): boolean {
+  return existsSync(seatFile(folder));
+}
 
 /** Node and the file of the agent that set the seat up, from its `seat.json`. Throws a CallError. */
 export function findProgram(folder: string): readonly string[] {
+  const file = seatFile(folder);
   try {
-    const { program } = JSON.parse(readFileSync(join(folder, 'seat.json'), 'utf8')) as { program?: unknown };
+    const { program } = JSON.parse(readFileSync(file, 'utf8')) as { program?: unknown };
     if (Array.isArray(program) && program.length > 0 && program.every((part) => typeof part === 'string'))
       return program;
   } catch (cause) {
-    const message = `${folder || 'the seat'} is no single seat: make it one with "lastcall-agent seat init", and name it (LASTCALL_SEAT)`;
-    throw new CallError(CODE.notFound, message, { reason: 'NO_SEAT' }, { cause });
+    const message = `${file} cannot be read; make the seat anew with "lastcall-agent seat init"`;
+    throw new CallError(CODE.failedPrecondition, message, { reason: 'NO_SEAT' }, { cause });
   }
-  throw new CallError(CODE.failedPrecondition, `${folder}/seat.json names no program`, { reason: 'NO_SEAT' });
+  throw new CallError(CODE.failedPrecondition, `${file} names no program`, { reason: 'NO_SEAT' });
 }
 
 /** Starts the program. `onSaid` hears states and progress, in order. */
@@ -62,25 +48,17 @@ export function startSeatProgram(
     // The mark of the command that started this application: whoever bears it is ended when that command is repeated.
     env: { ...process.env, LASTCALL_COMMAND: undefined },
   });
-  const waiting = new Map<number, Waiting>();
   let isOpen = true;
-  let next = 1;
-  const hold = (): void => (waiting.size > 0 ? ref(child) : unref(child));
-  const onLine = (said: Said): void => {
-    const asked = typeof said['to'] === 'number' ? waiting.get(said['to']) : undefined;
-    if (!asked) return onSaid(said);
-    waiting.delete(said['to'] as number);
-    hold();
-    if (said['said'] === 'answer') asked.resolve(said);
-    else asked.reject(refusal(said));
-  };
-  followLines(child.stdout, onLine);
+  const conversation = createConversation({
+    write: (line) => void child.stdin.write(line),
+    hold: (isAsked) => (isAsked ? ref(child) : unref(child)),
+    onSaid,
+  });
+  followLines(child.stdout, conversation.hear);
   const ended = new Promise<void>((resolve) => {
     const end = (why: string): void => {
       isOpen = false;
-      const error = new CallError(CODE.unavailable, why, { reason: 'PROGRAM_ENDED' });
-      for (const asked of waiting.values()) asked.reject(error);
-      waiting.clear();
+      conversation.end(new CallError(CODE.unavailable, why, { reason: 'PROGRAM_ENDED' }));
       resolve();
     };
     child.once('error', (error) => end(`the agent program could not be started: ${error.message}`));
@@ -93,13 +71,7 @@ export function startSeatProgram(
     get isOpen() {
       return isOpen;
     },
-    ask: (command_) =>
-      new Promise((resolve, reject) => {
-        const id = next++;
-        waiting.set(id, { resolve, reject });
-        hold();
-        child.stdin.write(`${JSON.stringify({ id, ...command_ })}\n`);
-      }),
+    ask: conversation.ask,
     close: async () => {
       if (!isOpen) return;
       ref(child);
@@ -123,28 +95,4 @@ function unref(child: SeatChild): void {
 /** Pipes of a child are sockets, which its types do not say. */
 function pipesOf({ stdin, stdout }: SeatChild): readonly Socket[] {
   return [stdin, stdout] as unknown as readonly Socket[];
-}
-
-function followLines(stream: NodeJS.ReadableStream, onLine: (said: Said) => void): void {
-  let rest = '';
-  stream.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const said of lines.map(parseLine)) if (said) onLine(said);
-  });
-}
-
-/** Undefined for a line for people, or one that was cut off: an application must not end by it. */
-function parseLine(line: string): Said | undefined {
-  try {
-    const said: unknown = JSON.parse(line);
-    return typeof said === 'object' && said !== null ? (said as Said) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function refusal(said: Said): CallError {
-  const text = (key: string): string => (typeof said[key] === 'string' ? said[key] : '');
-  return new CallError(CODES[text('kind')] ?? CODE.unknown, text('message'), { reason: text('reason') });
 }

@@ -34,6 +34,8 @@ export interface UpdateState {
   readonly phase: UpdatePhase;
   /** Empty for none. */
   readonly installedVersion: string;
+  /** Id of the installation that this host follows; undefined on a seat of its own. */
+  readonly follows?: string;
   /** The update in hand; undefined when resting. */
   readonly update?: {
     readonly version: string;
@@ -88,7 +90,7 @@ export interface SeatUpdateCheck {
 
 /** Of `openUpdates`. */
 export interface UpdatesOptions {
-  /** Data folder of the seat. Default: LASTCALL_SEAT. */
+  /** Data folder of the agent on this computer. Default: LASTCALL_SEAT. */
   readonly folder?: string | undefined;
   /** Default: `process.env`. */
   readonly env?: Environment | undefined;
@@ -109,8 +111,9 @@ export interface BeginUpdate {
 }
 
 /**
- * The updates of a single seat. Each call resolves when the seat waits again and rejects with a CallError: `unavailable` when the signed files
- * cannot be reached, `failedPrecondition` when it is refused.
+ * The updates of a single seat, or of a host of an installation (`state.follows`). Each call resolves when it waits again and rejects with a
+ * CallError: `unavailable` when the signed files, the services or the agent cannot be reached, `failedPrecondition` when it is refused,
+ * `permissionDenied` when this user may not ask the agent of this host.
  */
 export interface Updates {
   /** As last heard; undefined before the first call. */
@@ -119,7 +122,12 @@ export interface Updates {
   refresh(): Promise<UpdateState>;
   /** What is new, and its notes. */
   check(): Promise<SeatUpdateCheck>;
-  /** Backs up and downloads. Goes on where an update of the same version stands. Resolves ready, paused, or resting: nothing was newer, or the backup failed (`last`). */
+  /**
+   * On a host of an installation: brings it to the installation's version, the application stopped and started on the way; resolves resting, and
+   * `last` says how it ended. `pause` and `restart` are refused there.
+   *
+   * On a seat of its own: backs up and downloads. Goes on where an update of the same version stands. Resolves ready, paused, or resting: nothing was newer, or the backup failed (`last`).
+   */
   begin(options?: BeginUpdate): Promise<UpdateState>;
   /** Breaks `begin` or `resume` off; both resolve then. */
   pause(): Promise<UpdateState>;
@@ -131,8 +139,9 @@ export interface Updates {
    */
   restart(when: 'now' | 'next-start' | 'later'): Promise<UpdateState>;
   /**
-   * First thing in an application's start: installs what was put off to it, and ends what was cut off. `restarted`: the application was started
-   * anew, this process has to end. Never rejects: an application must start.
+   * First thing in an application's start, before any login: installs what was put off to it, and ends what was cut off; a host that has another
+   * version than its installation is brought to that. `restarted`: this process is of the version before and has to end. Never rejects: an
+   * application must start.
    */
   atStart(): Promise<'go-on' | 'restarted'>;
   /** Lets the agent program go: a download is broken off and kept, an install goes on to its end first. */

@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createPlatform } from '../platform/platform.js';
+import type { RunTool } from '../platform/port.js';
 import { createOldProcesses } from './old-processes.js';
 
 /** Real programs, started from a folder of versions and from elsewhere. */
@@ -19,7 +21,7 @@ describe('processes that a stop command left running', () => {
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
   const { signal } = new AbortController();
-  const end = (graceMs = 200) => createOldProcesses({ versionsDir, graceMs }).end(signal);
+  const end = (graceMs = 200) => createOldProcesses({ versionsDir, graceMs, platform: createPlatform() }).end(signal);
 
   /** Resolves when it has written its first line. */
   async function start(
@@ -88,4 +90,38 @@ describe('processes that a stop command left running', () => {
     ]);
     closeSync(own);
   });
+
+  // Real programs; the list of them is in the words of the system, and this system says which of them are there.
+  it.each(['darwin', 'win32'] as const)(
+    'are found on %s by their executable alone, asked or ended, and leave others alone',
+    async (system) => {
+      const deaf = await start(process.execPath, ['-e', `process.on("SIGTERM", () => undefined); ${loop}`]);
+      const obedient = await start(process.execPath, ['-e', loop]);
+      const stranger = await start(process.execPath, ['-e', loop]);
+      const inside = system === 'win32' ? join(app, 'Encore.EXE').toUpperCase() : join(app, 'My App');
+      const paths = new Map([
+        [deaf.pid ?? 0, inside],
+        [obedient.pid ?? 0, inside],
+        [stranger.pid ?? 0, join(root, 'versions-of-somebody', 'app')],
+        // The agent may run from there.
+        [process.pid, inside],
+      ]);
+      const isThere = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+      const run: RunTool = async () => {
+        const rows = [...paths].filter(([pid]) => started.every((child) => child.pid !== pid || isThere(child)));
+        if (system === 'darwin') return rows.map(([pid, path]) => `${pid} 1 ${path}\n`).join('');
+        return JSON.stringify(
+          rows.map(([ProcessId, ExecutablePath]) => ({ ProcessId, ParentProcessId: 1, ExecutablePath })),
+        );
+      };
+      const platform = createPlatform(system, run);
+      const ended = await createOldProcesses({ versionsDir, graceMs: 600, platform }).end(signal);
+      expect(ended).toEqual([
+        { pid: deaf.pid, command: inside, foundBy: `executable ${inside}`, ended: 'killed' },
+        { pid: obedient.pid, command: inside, foundBy: `executable ${inside}`, ended: 'asked' },
+      ]);
+      expect([await deaf.ended, await obedient.ended]).toEqual(['SIGKILL', 'SIGTERM']);
+      expect(isThere(stranger)).toBe(true);
+    },
+  );
 });

@@ -2,13 +2,15 @@ import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LeftOver } from '../domain/order.js';
+import type { Platform } from '../platform/port.js';
 import { StepFailure, throwIfStopping } from '../step-failure.js';
+import { endListed } from './listed-processes.js';
 
 /*
  * Processes of an installed version that its `stop` command left running. Found by what they run and have open below `versions/`: executable,
  * script among the arguments, open or mapped files. A working folder alone proves nothing: it may be the shell of a person who looks.
- * Asked first (SIGTERM), ended after a while (SIGKILL), and reported. Never the agent itself or what it was started by. Linux only; elsewhere
- * the stop command is relied on.
+ * Asked first (SIGTERM), ended after a while (SIGKILL), and reported. Never the agent itself or what it was started by. Other systems than
+ * Linux show the executable alone, by the port: `listed-processes.ts`.
  */
 
 export interface OldProcesses {
@@ -19,6 +21,7 @@ export interface OldProcesses {
 export interface OldProcessesOptions {
   /** Where versions lie: whatever runs from below it belongs to the application. */
   readonly versionsDir: string;
+  readonly platform: Platform;
   /** From SIGTERM to SIGKILL. Default 5 s. */
   readonly graceMs?: number;
 }
@@ -38,11 +41,15 @@ interface Found {
   readonly foundBy: string;
 }
 
-export function createOldProcesses({ versionsDir, graceMs = GRACE_MS }: OldProcessesOptions): OldProcesses {
+export function createOldProcesses({ versionsDir, platform, graceMs = GRACE_MS }: OldProcessesOptions): OldProcesses {
   return {
     end: async (signal) => {
-      if (process.platform !== 'linux') return [];
       const folder = `${realpathSync(versionsDir)}${sep}`;
+      if (platform.system !== 'linux') {
+        const { ended, remaining } = await endListed(platform, folder, graceMs, signal);
+        if (remaining.length > 0) throw remain(remaining);
+        return ended.slice(0, REPORTED_MAX);
+      }
       const ended: LeftOver[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         const found = findBelow(folder);
@@ -78,7 +85,7 @@ async function aliveAfter(found: readonly Found[], limitMs: number, signal: Abor
   return alive;
 }
 
-function remain(found: readonly Found[]): StepFailure {
+function remain(found: readonly Pick<Found, 'pid' | 'command'>[]): StepFailure {
   const names = found.map(({ pid, command }) => `${pid} (${command})`).join(', ');
   const message = `processes of the version before cannot be ended: ${names}; look who they belong to`;
   return new StepFailure('PROCESSES_REMAIN', message, { processes: names });

@@ -153,6 +153,9 @@ export type Step =
   | 'settle'
   | 'first-start';
 
+/** `total` is 0 where nothing is counted. */
+export type OnLocalStep = (step: Step, done: number, total: number) => void;
+
 /** The steps of an action, in order. Each can be repeated: that is how a crash is survived. */
 export function planOf(action: OrderAction): readonly Step[] {
   switch (action.kind) {

@@ -8,6 +8,7 @@ const NOT_FOUND = 113;
 
 export function createDarwin(run: RunTool): Platform {
   return {
+    system: 'darwin',
     processes: async (signal) => parsePs(await run('/bin/ps', ['-axww', '-o', 'pid=,ppid=,comm='], signal)),
     service: async (name, signal) => {
       try {
@@ -24,6 +25,8 @@ export function createDarwin(run: RunTool): Platform {
       await run('/bin/launchctl', ['kill', 'SIGTERM', `system/${checkServiceName(name)}`], signal);
     },
     pointTo: replaceLink,
+    // One rename: there is nothing between.
+    settleLink: async () => undefined,
     // Of all APFS volumes that Time Machine knows; it cannot be told which.
     snapshot: async (_, signal) => parseTmutil(await run('/usr/bin/tmutil', ['localsnapshot'], signal)),
   };

@@ -1,6 +1,6 @@
 import { rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { exists, syncFolder } from '../files.js';
+import { exists, linkDurably, syncFolder } from '../files.js';
 
 /*
  * How a link is led to another folder. POSIX replaces it by one rename. A junction of Windows cannot be replaced, so it steps aside first; whoever
@@ -8,11 +8,7 @@ import { exists, syncFolder } from '../files.js';
  */
 
 export async function replaceLink(link: string, folder: string): Promise<void> {
-  const next = `${link}.next`;
-  await rm(next, { force: true });
-  await symlink(relative(dirname(link), folder), next, 'dir');
-  await rename(next, link);
-  syncFolder(dirname(link));
+  await linkDurably(link, relative(dirname(link), folder));
 }
 
 /** Junctions need an absolute target and no rights of an administrator, which symbolic links of Windows do. */

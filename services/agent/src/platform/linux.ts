@@ -9,6 +9,7 @@ export function createLinux(run: RunTool): Platform {
     await run('systemctl', [verb, '--', checkServiceName(name)], signal);
   };
   return {
+    system: 'linux',
     processes: async () => readProc('/proc'),
     service: async (name, signal) => {
       const ask = ['show', '--property=LoadState,ActiveState,MainPID', '--', checkServiceName(name)];
@@ -17,6 +18,8 @@ export function createLinux(run: RunTool): Platform {
     startService: (name, signal) => control('start', name, signal),
     stopService: (name, signal) => control('stop', name, signal),
     pointTo: replaceLink,
+    // One rename: there is nothing between.
+    settleLink: async () => undefined,
     snapshot: async () => undefined,
   };
 }

@@ -139,8 +139,14 @@ describe.each(SYSTEMS)('the port on %s', (system) => {
       symlinkSync(join(dir, 'versions', '2'), join(dir, 'current.next'));
       await lead('2');
       expect(found()).toBe('2');
+      await on(system).platform.settleLink(join(dir, 'current'));
+      expect(found()).toBe('2');
       if (system !== 'win32') return;
       // Between its two renames, and after them.
+      renameSync(join(dir, 'current'), join(dir, 'current.before'));
+      expect(found).toThrow();
+      await on(system).platform.settleLink(join(dir, 'current'));
+      expect(found()).toBe('2');
       renameSync(join(dir, 'current'), join(dir, 'current.before'));
       await lead('1');
       expect(found()).toBe('1');

@@ -17,6 +17,7 @@ export type ServiceState =
   | { readonly kind: 'absent' };
 
 export interface Platform {
+  readonly system: NodeJS.Platform;
   /** All that this user may see. */
   processes(signal: AbortSignal): Promise<readonly RunningProcess[]>;
   /** Of the system's service manager. */
@@ -25,6 +26,8 @@ export interface Platform {
   stopService(name: string, signal: AbortSignal): Promise<void>;
   /** Leads a link to another folder. Interrupted anywhere, the link leads to the old folder or to the new one after the next call. */
   pointTo(link: string, folder: string): Promise<void>;
+  /** Puts right what an interruption left, before anybody asks where the link leads. */
+  settleLink(link: string): Promise<void>;
   /** A picture of the volume as it is now, by its name; undefined where the system has none to offer. */
   snapshot(volume: string, signal: AbortSignal): Promise<string | undefined>;
 }

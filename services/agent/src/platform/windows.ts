@@ -1,4 +1,4 @@
-import { replaceJunction } from './links.js';
+import { replaceJunction, settleJunction } from './links.js';
 import { checkServiceName, type Platform, type RunningProcess, type RunTool, type ServiceState } from './port.js';
 
 /*
@@ -22,11 +22,13 @@ export function createWindows(run: RunTool): Platform {
     run('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', STRICT + script], signal, env);
   const named = (name: string) => ({ LASTCALL_SERVICE: checkServiceName(name) });
   return {
+    system: 'win32',
     processes: async (signal) => parseProcesses(await ask(PROCESSES, signal)),
     service: async (name, signal) => parseService(await ask(SERVICE, signal, named(name))),
     startService: async (name, signal) => void (await ask(START, signal, named(name))),
     stopService: async (name, signal) => void (await ask(STOP, signal, named(name))),
     pointTo: replaceJunction,
+    settleLink: settleJunction,
     snapshot: async (volume, signal) => {
       if (!/^[A-Za-z]:\\$/.test(volume)) throw new Error(`${volume} is no volume; write it like C:\\`);
       return parseShadowCopy(await ask(SNAPSHOT, signal, { LASTCALL_VOLUME: volume }));

@@ -1,4 +1,4 @@
-import type { OnLocalStep } from '../agent.js';
+import type { OnLocalStep } from '../domain/order.js';
 import { createSpeedometer } from './speed.js';
 
 /*

@@ -1,8 +1,8 @@
 import { isRejected, randomId, reject, RejectedError, run } from '@lastcall/kernel';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openAgent, type Agent, type OnLocalStep } from '../agent.js';
-import { localOrderId, type Order, type OrderAction, type OrderResult } from '../domain/order.js';
+import { openAgent, type Agent } from '../agent.js';
+import { localOrderId, type OnLocalStep, type Order, type OrderAction, type OrderResult } from '../domain/order.js';
 import {
   mayPause,
   restorePointOf,

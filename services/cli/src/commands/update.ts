@@ -41,7 +41,7 @@ export function addUpdate(cli: Cli): void {
     noun,
     {
       use: 'now',
-      does: 'Updates: on one seat at once; with many users it saves a job, asking for what is not given',
+      does: 'Updates: the computer that you sit at (--seat) at once; an installation by a job, asking for what is not given',
       example: 'lastcall update now --in 30s --message "Version 11.1 comes. Please save your work."',
       installation: true,
       options: (command) =>
@@ -60,7 +60,7 @@ export function addUpdate(cli: Cli): void {
 
 const SEAT: [string, string] = [
   '--seat <folder>',
-  'a seat that is updated from signed files on a web space, without a server (default: LASTCALL_SEAT)',
+  'data folder of the agent on this computer: a seat without a server, or a host that catches up (default: LASTCALL_SEAT)',
 ];
 
 async function check(work: Work, options: { seat?: string }): Promise<void> {

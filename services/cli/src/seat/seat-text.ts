@@ -50,12 +50,16 @@ const RESULTS: Readonly<Record<NonNullable<UpdateState['last']>['result'], strin
 
 /** Why it stands still, or how it ended, with what to do. */
 export function problemText(state: UpdateState): string {
-  const { phase, problem, last } = state;
+  const { phase, problem, last, follows } = state;
+  if (phase === 'stuck' && follows !== undefined) {
+    return `the way back failed (${problem?.message}); an administrator has to look at this computer and release it`;
+  }
   if (phase === 'stuck') {
     return `the way back failed (${problem?.message}); the application does not run. Mend that, then run it again`;
   }
   if (phase === 'resting') {
-    const hint = last?.result === 'not-begun' ? '; --skip-backup REASON goes on without a backup' : '';
+    const hint =
+      last?.result === 'not-begun' && follows === undefined ? '; --skip-backup REASON goes on without a backup' : '';
     return `${lastUpdate(state) ?? 'nothing was begun'}${hint}`;
   }
   return `${problem?.message ?? 'it was paused'}; what has arrived is kept, run it again to go on`;

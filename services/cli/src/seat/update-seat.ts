@@ -6,8 +6,8 @@ import type { Work } from '../work.js';
 import { checkText, lastUpdate, problemText, progressText, standing } from './seat-text.js';
 
 /*
- * `lastcall update` on a seat of its own: the same words as with a server, driven through the SDK as an application would. Ctrl-C pauses; the same
- * command again goes on where it stands.
+ * `lastcall update` for the computer that somebody sits at: a seat of its own, or a host that is brought to the version of its installation.
+ * Driven through the SDK as an application would. Ctrl-C pauses, where that is possible; the same command again goes on where it stands.
  */
 
 export interface SeatUpdateOptions {
@@ -71,11 +71,18 @@ async function begin(work: Work, updates: Updates, options: SeatUpdateOptions): 
     return undefined;
   }
   if (!options.yes) {
-    const backup = skipBackup === undefined ? 'Back up, and download' : 'Download, without a backup,';
-    const question = `${backup} ${wanted} (now ${found.installedVersion})?`;
+    const question = questionOf(wanted, found.installedVersion, updates.state?.follows, skipBackup);
     if (!(await confirmOr(work, question, '--yes'))) throw new UsageError('not confirmed; nothing was changed');
   }
   return updates.begin({ version: wanted, skipBackup });
+}
+
+function questionOf(wanted: string, now: string, follows: string | undefined, skipBackup: string | undefined): string {
+  if (follows !== undefined) {
+    return `Stop the application here, and start it again on ${wanted}, the version of ${follows} (now ${now || 'none'})?`;
+  }
+  const backup = skipBackup === undefined ? 'Back up, and download' : 'Download, without a backup,';
+  return `${backup} ${wanted} (now ${now})?`;
 }
 
 async function when(work: Work, { update }: UpdateState, { restart, yes }: SeatUpdateOptions): Promise<When> {

@@ -67,7 +67,8 @@ function whyLate({ late }: GateState, host: string): Phrase | undefined {
   if (!found) return undefined;
   const { why, givenUp } = found;
   if (why === '') return { phrase: 'host-late', host };
-  return { phrase: givenUp ? 'host-late-given-up' : 'host-late-failed', host, why };
+  // What failed there is for operators.
+  return { phrase: givenUp ? 'host-late-given-up' : 'host-late-failed', host };
 }
 
 function whyHostShut({ firstStarts, quarantine }: GateState, host: string): Phrase | undefined {

@@ -34,7 +34,7 @@ describe('a late host', () => {
 
   it('given that it fell back, then users and operators are told why, until it has proven itself', () => {
     const { state } = given(...updated, begun, failed);
-    expect(refusal(state)).toMatchObject({ words: { phrase: 'host-late-failed', why: 'health lost' } });
+    expect(refusal(state)).toMatchObject({ words: { phrase: 'host-late-failed', host: 'desk' } });
     expect(lateHostsOf(state)['desk']).toContain('health lost');
     expect(hasAlarm(state)).toBe(false);
     expect(given(...updated, begun, failed, begun).state).toEqual(state);

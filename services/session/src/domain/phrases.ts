@@ -39,9 +39,8 @@ export interface PhraseValues {
   readonly 'host-given-up': { readonly host: string };
   readonly 'host-quarantined': { readonly host: string };
   readonly 'host-late': { readonly host: string };
-  /** `why`: as the host said it, in English. */
-  readonly 'host-late-failed': { readonly host: string; readonly why: string };
-  readonly 'host-late-given-up': { readonly host: string; readonly why: string };
+  readonly 'host-late-failed': { readonly host: string };
+  readonly 'host-late-given-up': { readonly host: string };
   readonly 'wrong-version': { readonly version: string; readonly wanted: string };
   readonly 'hello-missing': unknown;
   readonly 'hello-late': unknown;

@@ -41,10 +41,10 @@ const english: Texts = {
     'You will be able to log in as soon as that is done.',
   'host-late': 'Log in on {host} as soon as it has been updated too and has stayed healthy for a moment.',
   'host-late-failed':
-    'The update of {host} has failed ({why}). It is tried again when it is switched on the next time, or asked for; ' +
+    'The update of {host} has failed. It is tried again when it is switched on the next time, or asked for; ' +
     'you can log in there when it has succeeded.',
   'host-late-given-up':
-    'The update of {host} has failed ({why}) and is not tried again by itself; your administrator has to look.',
+    'The update of {host} has failed and is not tried again by itself; your administrator has to look.',
   'wrong-version':
     'This program has version {version}, but version {wanted} is needed. ' +
     'It follows by itself when the host has been updated; otherwise ask your administrator.',
@@ -116,10 +116,10 @@ const german: Texts = {
   'host-late':
     'Melden Sie sich auf {host} an, sobald auch dieser Rechner aktualisiert wurde und einen Moment lang fehlerfrei läuft.',
   'host-late-failed':
-    'Die Aktualisierung von {host} ist fehlgeschlagen ({why}). Sie wird beim nächsten Einschalten wiederholt, oder wenn jemand ' +
+    'Die Aktualisierung von {host} ist fehlgeschlagen. Sie wird beim nächsten Einschalten wiederholt, oder wenn jemand ' +
     'darum bittet; danach können Sie sich dort anmelden.',
   'host-late-given-up':
-    'Die Aktualisierung von {host} ist fehlgeschlagen ({why}) und wird nicht von selbst wiederholt; Ihr Administrator muss nachsehen.',
+    'Die Aktualisierung von {host} ist fehlgeschlagen und wird nicht von selbst wiederholt; Ihr Administrator muss nachsehen.',
   'wrong-version':
     'Dieses Programm hat Version {version}, benötigt wird aber Version {wanted}. ' +
     'Es folgt von selbst, wenn der Rechner aktualisiert wurde; sonst fragen Sie bitte Ihren Administrator.',

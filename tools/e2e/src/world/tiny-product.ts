@@ -13,6 +13,8 @@ export interface TinyRelease {
   readonly unhealthy?: boolean;
   /** More lines for `requires:` of the manifest. */
   readonly requires?: string;
+  /** Workstations have a health check. */
+  readonly workstationHealth?: boolean;
   /** A command of this release that does not do what it should, by its name in the program. */
   readonly troubles?: Readonly<Record<string, Trouble>>;
   /** Bytes that cannot be compressed or shared with another release, beside the program of each role. */
@@ -91,7 +93,17 @@ if (!isInTrouble('first-start')) {
 }
 `;
 
-function manifest({ version, requires = '', firstStartTimeout = '20s' }: TinyRelease): string {
+/** What runs on a workstation besides its client. */
+const DESK = `${TROUBLE}
+isInTrouble(process.argv[2]);
+`;
+
+function manifest({
+  version,
+  requires = '',
+  firstStartTimeout = '20s',
+  workstationHealth = false,
+}: TinyRelease): string {
   const run = (command: string): string => `{ run: [node, app.js, ${command}], timeout: 3s }`;
   return `
 product: tiny
@@ -114,9 +126,14 @@ commands:
     verifyBackup: ${run('verify-backup')}
     restore: ${run('restore')}
   terminal-server:
-    firstStart: { run: [node, client.js], timeout: ${firstStartTimeout} }
+    firstStart: { run: [node, client.js], timeout: ${firstStartTimeout} }${workstationHealth ? WORKSTATION : ''}
 `;
 }
+
+const WORKSTATION = `
+  workstation:
+    stop: { run: [node, desk.js, stop], timeout: 3s }
+    health: { run: [node, desk.js, health], timeout: 3s }`;
 
 /** Writes the release below `dir` and answers its folder. */
 export async function writeTinyRelease(dir: string, release: TinyRelease): Promise<string> {
@@ -126,6 +143,7 @@ export async function writeTinyRelease(dir: string, release: TinyRelease): Promi
   for (const [part, program, text] of [
     ['server', 'app.js', APP],
     ['client', 'client.js', CLIENT],
+    ...(release.workstationHealth ? ([['client', 'desk.js', DESK]] as const) : []),
   ] as const) {
     await mkdir(join(folder, part), { recursive: true });
     await writeFile(join(folder, part, program), programNote === '' ? text : `// ${programNote}\n${text}`);
