@@ -1,11 +1,10 @@
 import type { hostEdgeV1 } from '@lastcall/contracts';
-import { openChannel, type Channel } from '@lastcall/sdk';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import type { Channel } from '@lastcall/sdk';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
 import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
-import { trustAuthority } from './authority.js';
 import { createBackups, type Backups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
@@ -13,6 +12,7 @@ import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
 import { isLocal, type LeftOver, type Step } from './domain/order.js';
+import { openHostChannel } from './host-channel.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
 import { createCredential, readIdentity } from './identity.js';
@@ -24,6 +24,9 @@ import { trimLogs } from './logs.js';
 import { createOrderRunner, type OrderRunner } from './order-runner.js';
 import type { KeepPolicy } from './retention.js';
 import { demandCommandUser } from './platform/command-user.js';
+import { createProgramFolder } from './program/program-folder.js';
+import { endProbation } from './program/probation.js';
+import { createProgramSteps, type FailedTakeOver, type HandOver } from './program/program-steps.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -47,6 +50,12 @@ export interface AgentOptions {
   readonly keep?: KeepPolicy;
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
+  /** What became of the new agent that was to take over from this process. */
+  readonly failedTakeOver?: FailedTakeOver | undefined;
+  /** How long this agent has to work before it counts as settled, when it has just taken over. Default 10 s. */
+  readonly settleMs?: number | undefined;
+  /** This agent is to take over: called when the edge has accepted it. It begins no order and takes none in. */
+  readonly onAccepted?: () => Promise<void>;
 }
 
 /** `total` is 0 where nothing is counted. */
@@ -62,6 +71,8 @@ export interface Agent {
   /** Connects, where there are services, and works until it is stopped. */
   start(): void;
   stop(): Promise<void>;
+  /** Resolves when another agent is to take over; whoever runs this one stops it then. */
+  readonly handOver: Promise<HandOver>;
   /** Rejects when the agent cannot go on, because its journal cannot be written for example. */
   readonly failed: Promise<never>;
 }
@@ -96,9 +107,12 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
-  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit };
+  const connected = settleable<void>();
+  const handOver = settleable<HandOver>();
+  const follow = { connected: connected.promise, onHandOver: handOver.settle };
+  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit, follow };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
-  await collectStale(staging, journal, log);
+  if (!options.onAccepted) await collectStale(staging, journal, log);
   const link: { current?: HostLink | undefined } = {};
   const runner = createOrderRunner({
     ...{ layout, record, journal, releases, steps, log },
@@ -122,6 +136,11 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
           .map(answerTo);
       },
       onMessage: async (message) => {
+        if (options.onAccepted) return takeOverAt(message, options.onAccepted);
+        if (message.$case === 'welcome') {
+          connected.settle();
+          if (!isBeingUpdated(journal)) endProbation(layout.program);
+        }
         await onMessage(message, runner, catalog.change);
         const state = message.$case === 'order' ? journal.book.orders.get(message.value.order) : undefined;
         if (state) link.current?.send(answerTo(state));
@@ -129,15 +148,25 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
     });
   const { current } = link;
   return {
-    ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
-    start: () => begin(runner, current),
+    ...{ record, runner, journal, releases, source, backups, failed: runner.failed, handOver: handOver.promise },
+    start: () => begin(options.onAccepted ? undefined : runner, current),
     stop: () => end(runner, current, { channel, journal, held }),
   };
 }
 
-function begin(runner: OrderRunner, link: HostLink | undefined): void {
-  runner.start();
+function begin(runner: OrderRunner | undefined, link: HostLink | undefined): void {
+  runner?.start();
   link?.start();
+}
+
+function settleable<T>() {
+  let settle: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((resolve) => (settle = resolve));
+  return { promise, settle };
+}
+
+async function takeOverAt({ $case }: Down, onAccepted: () => Promise<void>): Promise<void> {
+  if ($case === 'welcome') await onAccepted();
 }
 
 async function end(
@@ -154,12 +183,6 @@ async function end(
 /** What a killed agent was in the middle of writing. */
 function clearScratch(layout: Layout): void {
   for (const name of readdirSync(layout.scratch)) rmSync(join(layout.scratch, name), { recursive: true, force: true });
-}
-
-function openHostChannel(record: HostRecord, credential: () => string): Channel {
-  const tls = record.tlsCaFile === '' ? undefined : { ca: readFileSync(record.tlsCaFile) };
-  if (tls) trustAuthority(tls.ca.toString());
-  return openChannel({ address: record.address, credential, tls });
 }
 
 /** The catalog may move; where it was last is known without a connection. */
@@ -192,11 +215,12 @@ interface StepNeeds {
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly limit: () => Promise<RateLimit>;
+  readonly follow: { readonly connected: Promise<void>; readonly onHandOver: (handOver: HandOver) => void };
 }
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, catalogUrl, credential, limit }: StepNeeds,
+  { layout, record, releases, catalogUrl, credential, limit, follow }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -209,9 +233,13 @@ async function assembleSteps(
   });
   const blobs = await openBlobStore(layout.blobs);
   const backups = createBackups(layout);
-  const staging = createStaging({ layout, source, releases, blobs, catalogUrl, credential, limit, freeBytes, ...keep });
+  const download = { source, catalogUrl, credential, limit, freeBytes };
+  const staging = createStaging({ ...download, layout, releases, blobs, ...keep });
+  const { failedTakeOver, settleMs } = options;
+  const folder = createProgramFolder(layout, download);
   const steps = createSteps({
     ...{ layout, record, releases, source, freeBytes, staging, backups },
+    program: createProgramSteps({ layout, folder, failedTakeOver, settleMs, ...follow }),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),
@@ -250,6 +278,13 @@ async function onMessage(message: Down, runner: OrderRunner, onCatalog: (url: st
     case 'heartbeat':
       return undefined;
   }
+}
+
+/** The order that made this agent take over ends its probation, unless its time was up before that. */
+function isBeingUpdated({ book }: Journal): boolean {
+  return [...book.orders.values()].some(
+    ({ phase, order }) => phase !== 'finished' && order.action.kind === 'update-agent',
+  );
 }
 
 function openOrders({ book }: Journal): OrderState[] {

@@ -24,6 +24,8 @@ export interface Layout {
   readonly logs: string;
   readonly scratch: string;
   readonly reserve: string;
+  /** Versions of the agent itself, laid out like this folder. */
+  readonly program: string;
 }
 
 export function layoutOf(dataDir: string): Layout {
@@ -45,6 +47,7 @@ export function layoutOf(dataDir: string): Layout {
     logs: join(root, 'logs'),
     scratch: join(root, 'scratch'),
     reserve: join(root, 'reserve'),
+    program: join(root, 'program'),
   };
 }
 
