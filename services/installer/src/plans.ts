@@ -32,6 +32,8 @@ export interface Plans {
   finishOrder(run: string, finished: (at: number) => FinishedOrder, envelope: EventEnvelope): Promise<void>;
   /** Brings a quarantined host back once more; answers run and order. */
   release(host: HostKey, data: 'restore' | 'keep' | undefined): Promise<ReleasedHost | Rejected>;
+  /** The run that is changing this installation, or is about to; undefined for none. */
+  active(installation: string): Promise<string | undefined>;
   /** The plan's own deadline may have passed. */
   expire(run: string): Promise<void>;
   /** A host is connected and has this version; it catches up if its installation was updated without it. */
@@ -83,6 +85,10 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
       write(run, undefined, (current, { now }) =>
         current && isOverdue(current, now) ? applied(current, { type: 'expire', at: now }, settings, now) : KEEP,
       ),
+    active: async (installation) => {
+      const recent = (await plans.query(recentOf(installation))).items;
+      return recent.find(({ data: { state } }) => isRunning(state) || state.phase === 'staged')?.id;
+    },
     release: (host, data) => releaseHost(plans, host, data, settings),
     hostReturned: async (returned) => {
       const run = await planToCatchUpWith(plans, returned);
@@ -198,8 +204,7 @@ async function releaseHost(
   data: 'restore' | 'keep' | undefined,
   settings: InstallerSettings,
 ): Promise<ReleasedHost | Rejected> {
-  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
-  const recent = (await plans.query(query)).items;
+  const recent = (await plans.query(recentOf(installation))).items;
   const found = recent.find(({ data: { state } }) => !isSettledWithoutChange(state));
   if (!found) return notQuarantined(host);
   let answer: ReleasedHost | Rejected = notQuarantined(host);
@@ -220,6 +225,10 @@ async function releaseHost(
   return answer;
 }
 
+function recentOf(installation: string) {
+  return { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
+}
+
 function notQuarantined(host: string): Rejected {
   const message = `host ${host} is not quarantined by the last run that changed anything; see: lastcall run list`;
   return reject('refused', 'NOT_QUARANTINED', message, { facts: { host } });
@@ -230,8 +239,7 @@ async function planToCatchUpWith(
   plans: Collection<PlanDocument>,
   { installation, host }: ReturnedHost,
 ): Promise<string | undefined> {
-  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
-  for (const { id, data } of (await plans.query(query)).items) {
+  for (const { id, data } of (await plans.query(recentOf(installation))).items) {
     if (isSettledWithoutChange(data.state)) continue;
     if (data.state.phase !== 'updated') return undefined;
     return data.catchUps?.[host]?.phase === 'waiting' ? id : undefined;

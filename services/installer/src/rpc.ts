@@ -10,9 +10,11 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
+import { updateAgents } from './agent-updates.js';
 import { BY_INSTALLATION, hostIdOf, type Documents, type PlanDocument, type QueueDocument } from './documents.js';
 import type { HostEdge } from './host-edge.js';
 import type { Joining } from './joining.js';
+import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 import { hostsAtWork, hostToWire, planToWire } from './wire.js';
 
@@ -24,6 +26,7 @@ export interface RpcParts {
   readonly context: ServiceContext<object>;
   readonly documents: Documents;
   readonly joining: Joining;
+  readonly orders: Orders;
   readonly plans: Plans;
   readonly edge: HostEdge;
 }
@@ -36,6 +39,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       getHost: ({ name }) => getHost(parts, name),
       listHosts: (request) => listHosts(parts, request),
       getPlan: ({ name }) => getPlan(parts, name),
+      updateAgents: (request) => updateAgents(parts, request),
       releaseQuarantine: (request) => releaseQuarantine(parts, request),
       listPlans: async (request) => {
         const { plans } = parts.documents;

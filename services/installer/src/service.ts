@@ -44,7 +44,7 @@ export const installerModule: ServiceModule<InstallerSettings> = {
     const catalog = createCatalog(context);
     const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
     return {
-      rpc: createRpc({ context, documents, joining, plans, edge }),
+      rpc: createRpc({ context, documents, joining, orders, plans, edge }),
       consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
       duties: [duties.orders, duties.plans, duties.tokens],
       agentKey: async (installation, host) => {
