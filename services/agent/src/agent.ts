@@ -26,7 +26,7 @@ import type { KeepPolicy } from './retention.js';
 import { demandCommandUser } from './platform/command-user.js';
 import { createProgramFolder } from './program/program-folder.js';
 import { endProbation } from './program/probation.js';
-import { createProgramSteps, type FailedTakeOver, type HandOver } from './program/program-steps.js';
+import { createProgramSteps, type Following } from './program/program-steps.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -50,10 +50,8 @@ export interface AgentOptions {
   readonly keep?: KeepPolicy;
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
-  /** What became of the new agent that was to take over from this process. */
-  readonly failedTakeOver?: FailedTakeOver | undefined;
-  /** How long this agent has to work before it counts as settled, when it has just taken over. Default 10 s. */
-  readonly settleMs?: number | undefined;
+  /** Where another agent can be started in the place of this one; without it, orders for that fail. */
+  readonly following?: Following;
   /** This agent is to take over: called when the edge has accepted it. It begins no order and takes none in. */
   readonly onAccepted?: () => Promise<void>;
 }
@@ -71,8 +69,6 @@ export interface Agent {
   /** Connects, where there are services, and works until it is stopped. */
   start(): void;
   stop(): Promise<void>;
-  /** Resolves when another agent is to take over; whoever runs this one stops it then. */
-  readonly handOver: Promise<HandOver>;
   /** Rejects when the agent cannot go on, because its journal cannot be written for example. */
   readonly failed: Promise<never>;
 }
@@ -107,10 +103,8 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const journal = openJournal(layout.journal, createOrderBook(record));
   const releases = createReleases(layout, record.product);
   const limit = downloadLimit(record, channel, log);
-  const connected = settleable<void>();
-  const handOver = settleable<HandOver>();
-  const follow = { connected: connected.promise, onHandOver: handOver.settle };
-  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit, follow };
+  const connected = Promise.withResolvers<void>();
+  const needs = { layout, record, releases, catalogUrl: catalog.url, credential, limit, connected: connected.promise };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
   if (!options.onAccepted) await collectStale(staging, journal, log);
   const link: { current?: HostLink | undefined } = {};
@@ -138,7 +132,7 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
       onMessage: async (message) => {
         if (options.onAccepted) return takeOverAt(message, options.onAccepted);
         if (message.$case === 'welcome') {
-          connected.settle();
+          connected.resolve();
           if (!isBeingUpdated(journal)) endProbation(layout.program);
         }
         await onMessage(message, runner, catalog.change);
@@ -148,7 +142,7 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
     });
   const { current } = link;
   return {
-    ...{ record, runner, journal, releases, source, backups, failed: runner.failed, handOver: handOver.promise },
+    ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
     start: () => begin(options.onAccepted ? undefined : runner, current),
     stop: () => end(runner, current, { channel, journal, held }),
   };
@@ -157,12 +151,6 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
 function begin(runner: OrderRunner | undefined, link: HostLink | undefined): void {
   runner?.start();
   link?.start();
-}
-
-function settleable<T>() {
-  let settle: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => (settle = resolve));
-  return { promise, settle };
 }
 
 async function takeOverAt({ $case }: Down, onAccepted: () => Promise<void>): Promise<void> {
@@ -215,12 +203,12 @@ interface StepNeeds {
   readonly catalogUrl: () => string;
   readonly credential: () => string;
   readonly limit: () => Promise<RateLimit>;
-  readonly follow: { readonly connected: Promise<void>; readonly onHandOver: (handOver: HandOver) => void };
+  readonly connected: Promise<void>;
 }
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, catalogUrl, credential, limit, follow }: StepNeeds,
+  { layout, record, releases, catalogUrl, credential, limit, connected }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -235,11 +223,10 @@ async function assembleSteps(
   const backups = createBackups(layout);
   const download = { source, catalogUrl, credential, limit, freeBytes };
   const staging = createStaging({ ...download, layout, releases, blobs, ...keep });
-  const { failedTakeOver, settleMs } = options;
   const folder = createProgramFolder(layout, download);
   const steps = createSteps({
     ...{ layout, record, releases, source, freeBytes, staging, backups },
-    program: createProgramSteps({ layout, folder, failedTakeOver, settleMs, ...follow }),
+    program: createProgramSteps({ layout, folder, connected, following: options.following }),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions }),

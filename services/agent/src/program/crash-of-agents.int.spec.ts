@@ -14,6 +14,9 @@ const NEW = '0.2.0';
 const STEPS = ['metadata', 'download', 'build', 'try-out', 'take-over'];
 const ROUNDS = Number(process.env['LASTCALL_TEST_KILL_ROUNDS'] ?? 1);
 
+// Up to six programs are started one after the other.
+jest.setTimeout(180_000);
+
 let pack: AgentPackage;
 let host: SelfUpdatingHost;
 let identity: string[];

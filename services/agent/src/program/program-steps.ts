@@ -23,21 +23,23 @@ export interface HandOver {
   readonly version: string;
 }
 
-/** What a process knows of the new agent that it let try to take over. */
-export interface FailedTakeOver {
-  readonly order: string;
-  readonly failure: StepFailure;
+/** How this agent can be followed by another one. */
+export interface Following {
+  /** The agent is to be stopped, and the other one to be started in its place. */
+  readonly onHandOver: (handOver: HandOver) => void;
+  /** What became of the last one that was let try from this process. */
+  readonly failed?: { readonly order: string; readonly failure: StepFailure } | undefined;
+  /** How long an agent that has taken over works before it counts as settled. Default 10 s. */
+  readonly settleMs?: number | undefined;
 }
 
 export interface ProgramStepsParts {
   readonly layout: Layout;
   readonly folder: ProgramFolder;
-  readonly onHandOver: (handOver: HandOver) => void;
-  readonly failedTakeOver?: FailedTakeOver | undefined;
+  /** Absent where an agent works for something else than `run`. */
+  readonly following: Following | undefined;
   /** Resolves when the edge has accepted a stream of this agent. */
   readonly connected: Promise<void>;
-  /** How long this agent works before it counts as settled. Default 10 s. */
-  readonly settleMs?: number | undefined;
 }
 
 export interface ProgramScope {
@@ -68,9 +70,10 @@ export function createProgramSteps(parts: ProgramStepsParts): ProgramSteps {
   };
 }
 
-async function tryOutNew({ layout, folder }: ProgramStepsParts, version: string, scope: ProgramScope): Promise<void> {
-  if (process.env[LAUNCHED] === undefined || process.platform === 'win32') throw notLaunched();
+async function tryOutNew(parts: ProgramStepsParts, version: string, scope: ProgramScope): Promise<void> {
   if (version === AGENT_VERSION) return;
+  demandFollowing(parts);
+  const { layout, folder } = parts;
   // What an earlier attempt has left says nothing about this one.
   endProbation(folder.dir);
   await demandAsSigned(folder, version, scope.signal);
@@ -98,24 +101,29 @@ function lastWords(output: string): Partial<TriedOut> | undefined {
   }
 }
 
-function notLaunched(): StepFailure {
+function demandFollowing({ following }: ProgramStepsParts): Following {
+  if (following && process.env[LAUNCHED] !== undefined && process.platform !== 'win32') return following;
   const message =
-    'this agent cannot be followed by another one: it was not started by bin/lastcall-agent.js, or runs on Windows; install the new one by hand';
-  return new StepFailure('AGENT_NOT_REPLACEABLE', message);
+    'this agent cannot be followed by another one: it does not run as "bin/lastcall-agent.js run", or runs on Windows; start it so, or install the new one by hand';
+  throw new StepFailure('AGENT_NOT_REPLACEABLE', message);
 }
 
 /** In the new agent. */
-async function settle({ folder, connected, settleMs = SETTLE_MS }: ProgramStepsParts, signal: AbortSignal) {
-  await Promise.race([connected, aborted(signal)]);
-  await delay(settleMs, undefined, { signal }).catch(() => undefined); // The next start goes on.
-  if (signal.aborted) throw new Interrupted();
+async function settle({ folder, connected, following }: ProgramStepsParts, signal: AbortSignal): Promise<void> {
+  if (following) {
+    await Promise.race([connected, aborted(signal)]);
+    // Ended early by the stop: the next start goes on.
+    await delay(following.settleMs ?? SETTLE_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) throw new Interrupted();
+  }
   endProbation(folder.dir);
 }
 
 /** In the old agent. */
 async function giveWay(parts: ProgramStepsParts, version: string, { order, signal }: ProgramScope): Promise<never> {
-  const { failedTakeOver, folder, onHandOver } = parts;
-  if (failedTakeOver?.order === order) throw failedTakeOver.failure;
+  const { onHandOver, failed } = demandFollowing(parts);
+  const { folder } = parts;
+  if (failed?.order === order) throw failed.failure;
   const probation = readProbation(folder.dir);
   if (probation?.version === version && probation.failed) {
     endProbation(folder.dir);

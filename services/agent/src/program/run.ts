@@ -6,7 +6,7 @@ import type { Log } from '../log.js';
 import { Interrupted, type StepFailure } from '../step-failure.js';
 import { AGENT_VERSION } from '../version.js';
 import { programReleases } from './program-folder.js';
-import { newAgentFailed, runAgent, type FailedTakeOver, type HandOver } from './program-steps.js';
+import { newAgentFailed, runAgent, type Following, type HandOver } from './program-steps.js';
 import { beginProbation } from './probation.js';
 
 /*
@@ -16,11 +16,13 @@ import { beginProbation } from './probation.js';
  * it was after the child has ended, this process goes on as before.
  */
 
-export interface RunOptions extends Pick<AgentOptions, 'dataDir' | 'log' | 'keep' | 'settleMs'> {
+export interface RunOptions extends Pick<AgentOptions, 'dataDir' | 'log' | 'keep'> {
   /** Asks to stop; the reason is logged. */
   readonly stop: AbortSignal;
   /** How long a new agent may take until the edge has accepted it. Default 60 s. */
   readonly takeOverMs?: number | undefined;
+  /** How long an agent that has taken over works before it counts. Default 10 s. */
+  readonly settleMs?: number | undefined;
 }
 
 const TAKE_OVER_MS = 60 * SECOND_MS;
@@ -31,9 +33,9 @@ export async function runUntilStopped(options: RunOptions): Promise<'stopped' | 
   const layout = layoutOf(dataDir);
   // A new agent whose watcher was killed: nobody knows what becomes of it, and it holds the lock.
   await endLeftOvers(markOfNew(layout));
-  let failedTakeOver: FailedTakeOver | undefined;
+  let failed: Following['failed'];
   for (;;) {
-    const handOver = await work(options, failedTakeOver);
+    const handOver = await work(options, failed);
     if (!handOver) return 'stopped';
     log.info('another agent takes over', { ...handOver, from: AGENT_VERSION });
     const failure = await letTakeOver(layout, handOver, options);
@@ -41,17 +43,19 @@ export async function runUntilStopped(options: RunOptions): Promise<'stopped' | 
     if (stop.aborted || !failure) return 'stopped';
     const { reason, message } = failure.failure;
     log.warn('this agent goes on', { order: handOver.order, reason, message });
-    failedTakeOver = { order: handOver.order, failure };
+    failed = { order: handOver.order, failure };
   }
 }
 
 /** Answers whom it gave way to. */
-async function work(options: RunOptions, failedTakeOver?: FailedTakeOver): Promise<HandOver | undefined> {
-  const agent = await openAgent({ ...options, failedTakeOver });
+async function work(options: RunOptions, failed: Following['failed']): Promise<HandOver | undefined> {
+  const handOver = Promise.withResolvers<HandOver>();
+  const following = { onHandOver: handOver.resolve, failed, settleMs: options.settleMs };
+  const agent = await openAgent({ ...options, following });
   logStart(options.log, agent);
   agent.start();
   try {
-    return await Promise.race([stopped(options), agent.failed, agent.handOver]);
+    return await Promise.race([stopped(options), agent.failed, handOver.promise]);
   } finally {
     await agent.stop();
   }
@@ -103,18 +107,17 @@ function markOfNew({ root }: Layout): string {
 export async function takeOver({ stop, ...options }: RunOptions): Promise<void> {
   const { program } = layoutOf(options.dataDir);
   const releases = programReleases({ program });
-  let settle: () => void = () => undefined;
-  const accepted = new Promise<void>((resolve) => (settle = resolve));
+  const accepted = Promise.withResolvers<void>();
   const onAccepted = async (): Promise<void> => {
     beginProbation(program, AGENT_VERSION);
     await releases.swapTo(AGENT_VERSION);
-    settle();
+    accepted.resolve();
   };
   const agent = await openAgent({ ...options, onAccepted });
   logStart(options.log, agent, { takesOver: true });
   agent.start();
   try {
-    await Promise.race([accepted, agent.failed, stopped({ stop, ...options })]);
+    await Promise.race([accepted.promise, agent.failed, stopped({ stop, ...options })]);
   } finally {
     await agent.stop();
   }

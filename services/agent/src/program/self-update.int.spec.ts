@@ -1,4 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { agentsOn } from '../testing/agent-service.js';
 import { oneWorks } from '../testing/one-works.js';
 import { packAgent, type AgentPackage, type SelfUpdatingHost } from '../testing/self-updating-host.js';
 
@@ -9,6 +10,9 @@ import { packAgent, type AgentPackage, type SelfUpdatingHost } from '../testing/
 
 const NEW = '0.2.0';
 const release = (version: string) => ({ product: 'encore', version });
+
+// Up to six programs are started one after the other, and one has to be waited for.
+jest.setTimeout(180_000);
 
 let pack: AgentPackage;
 let host: SelfUpdatingHost;
@@ -126,6 +130,24 @@ describe('the old agent goes on when the new one', () => {
     expect((await ordered()).failure).toMatchObject({ reason: 'RELEASE_NOT_FOUND' });
     await oneWorks(host, '0.1.0');
   });
+});
+
+it('is started by a launcher that runs on an older Node too', async () => {
+  await host.close();
+  host = await pack.startOldHost(new Server(), ServerCredentials.createInsecure());
+  host.repository.publish(pack.build.release(NEW));
+  host.startService();
+  expect((await ordered()).failure).toBeUndefined();
+  expect([host.linked(), host.service.starts()]).toEqual([NEW, 1]);
+  expect(agentsOn(host.dir)).toHaveLength(2);
+  await host.service.stop();
+  expect(agentsOn(host.dir)).toEqual([]);
+});
+
+it('is not for an agent that no launcher has started', async () => {
+  host.repository.publish(pack.build.release(NEW));
+  await host.start();
+  expect((await ordered()).failure).toMatchObject({ reason: 'AGENT_NOT_REPLACEABLE', facts: { step: 'try-out' } });
 });
 
 it('waits for the order before it, and is refused behind the fence of a later run', async () => {

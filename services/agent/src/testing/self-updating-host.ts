@@ -1,5 +1,5 @@
 import type { hostOrderV1 } from '@lastcall/contracts';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { linkedIn } from '../program/probation.js';
@@ -23,6 +23,8 @@ export interface SelfUpdatingHost extends TestHost {
 export interface AgentPackage {
   readonly build: AgentBuild;
   startHost(server: GrpcServer, credentials: unknown): Promise<SelfUpdatingHost>;
+  /** The same on a host whose own Node is too old, so that the launcher starts the agent on another one. */
+  startOldHost(server: GrpcServer, credentials: unknown): Promise<SelfUpdatingHost>;
   remove(): void;
 }
 
@@ -34,11 +36,22 @@ export function packAgent(): AgentPackage {
   return {
     build,
     startHost: (server, credentials) => startHost(launcher, server, credentials),
+    startOldHost: (server, credentials) => startHost(launchOnOldNode(dir, launcher), server, credentials),
     remove: () => {
       build.remove();
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Whatever Node the tests run on. */
+function launchOnOldNode(dir: string, launcher: string): string {
+  mkdirSync(join(dir, 'node_modules', '.bin'), { recursive: true });
+  symlinkSync(process.execPath, join(dir, 'node_modules', '.bin', 'node'));
+  const file = join(dir, 'on-old-node.js');
+  const pretend = `Object.defineProperty(process.versions, 'node', { value: '20.0.0' });`;
+  writeFileSync(file, `${pretend} require(${JSON.stringify(launcher)});`);
+  return file;
 }
 
 async function startHost(launcher: string, server: GrpcServer, credentials: unknown): Promise<SelfUpdatingHost> {
