@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openBlobStore } from '../blobs/blob-store.js';
 import { AGENT_PRODUCT } from '../domain/order.js';
+import { syncFolder } from '../files.js';
 import { layoutOf, type Layout } from '../layout.js';
 import { createReleases, type Releases } from '../releases.js';
 import { createStaging, type Staging, type StagingParts } from '../staging.js';
@@ -34,6 +35,8 @@ export function createProgramFolder(
     releases,
     openStaging: async () => {
       for (const dir of [layout.releases, layout.versions, layout.scratch]) mkdirSync(dir, { recursive: true });
+      // Their own names; staging sees to what is in them.
+      for (const dir of [program, dirname(program)]) syncFolder(dir);
       return createStaging({ ...parts, layout, releases, blobs: await openBlobStore(layout.blobs), keep: KEEP });
     },
     mainOf: (version) => join(releases.treeOf(version), 'dist', 'main.js'),
