@@ -98,6 +98,22 @@ describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %
     await oneWorks(host, OLD);
   });
 
+  it('is not needed to stop the service while the new agent is tried: both end, and it goes on at the next start', async () => {
+    host.startService();
+    const tried = Promise.withResolvers<void>();
+    whenNewIsTried(() => {
+      tried.resolve();
+      return false;
+    });
+    const order = host.orderUpdate(NEW);
+    await tried.promise;
+    await host.service.stop();
+    expect([agentsOn(host.dir), host.linked()]).toEqual([[], '']);
+    host.startService();
+    expect((await host.edge.result(order)).failure).toBeUndefined();
+    await oneWorks(host, NEW);
+  });
+
   it.each([
     ['old', () => host.service.pid()],
     ['new', newAgent],
