@@ -124,6 +124,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
   ...methods('lastcall.installer.v1.InstallerService', {
     CreateJoinToken: write('installation'),
     ReleaseQuarantine: write('installation'),
+    UpdateAgents: write('installation'),
     GetHost: read('installation'),
     ListHosts: read('installation'),
     GetPlan: read('installation'),

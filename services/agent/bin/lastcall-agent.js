@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 'use strict';
-// Starts the agent on Node 24 or newer: this one, or the one that the workspace pins (node_modules/.bin/node).
+// Starts the agent on Node 24 or newer: this one, or the one that the workspace pins (node_modules/.bin/node). Which agent, the data folder says:
+// one that has taken over there, or the one that came with this launcher.
 const { existsSync } = require('node:fs');
 const { spawn } = require('node:child_process');
 const { dirname, join } = require('node:path');
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const YOUNG = '--max-semi-space-size=4';
+/** The agent says so when another one is to be started in its place. */
+const FOLLOWED = 75;
 
 function findPinned() {
   for (let dir = __dirname; dir !== dirname(dir); dir = dirname(dir)) {
@@ -18,35 +21,67 @@ function findPinned() {
 
 /** The arguments and signals are passed on; the agent ends when this process does. */
 function runOn(node) {
-  const child = spawn(node, [...FLAGS, join(__dirname, '..', 'dist', 'main.js'), ...process.argv.slice(2)], {
+  const child = spawn(node, [...FLAGS, join(__dirname, 'lastcall-agent.js'), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('exit', (code) => process.exit(code === null ? 1 : code));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const passOn = (signal) => child.kill(signal);
+  for (const signal of signals) process.on(signal, passOn);
+  child.on('exit', (code) => {
+    for (const signal of signals) process.off(signal, passOn);
+    if (code === FOLLOWED) runOn(node);
+    else process.exit(code === null ? 1 : code);
+  });
+}
+
+/** This process begins anew, as it was called, with its number, so that whoever watches it sees no end. */
+function startAgain(flags = []) {
+  const { argv, env, execArgv, execPath } = process;
+  process.execve(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], env);
 }
 
 /**
- * Once more, in the same process, with a young generation that stays small: V8 reads its size when it starts. Measured while 300 MB were
- * staged: a peak of 114 MiB instead of 129, and no more processor time. Whoever chose a size keeps it; a channel to a parent would be lost.
+ * Once more with a young generation that stays small: V8 reads its size when it starts. Measured while 300 MB were staged: a peak of 114 MiB
+ * instead of 129, and no more processor time. Whoever chose a size keeps it; a channel to a parent would be lost.
  */
 function startAgainWithLessMemory() {
-  const { argv, channel, env, execArgv, execPath } = process;
+  const { channel, env, execArgv } = process;
   const isChosen = /semi.space/.test([...execArgv, env.NODE_OPTIONS].join(' '));
-  if (isChosen || channel || process.platform === 'win32') return;
-  process.execve?.(execPath, [execPath, YOUNG, ...execArgv, ...argv.slice(1)], env);
+  if (!isChosen && !channel && process.platform !== 'win32') startAgain([YOUNG]);
+}
+
+/** An agent whose files are damaged is worse than an older one. */
+function load(program) {
+  try {
+    if (program !== undefined) return require(program);
+  } catch (error) {
+    console.error(
+      `lastcall-agent: ${program} cannot be loaded, so the agent that came with the launcher works:`,
+      error,
+    );
+  }
+  return require('../dist/main.js');
+}
+
+async function start() {
+  const argv = process.argv.slice(2);
+  const { chooseProgram } = require('../dist/program/choose-program.js');
+  const code = await load(await chooseProgram(argv)).main(argv);
+  // A parent that is a launcher starts the next one.
+  if (code === FOLLOWED && !process.channel) startAgain();
+  process.exit(code);
 }
 
 if (Number(process.versions.node.split('.')[0]) >= 24) {
   startAgainWithLessMemory();
+  process.env.LASTCALL_AGENT_LAUNCHED = '1';
   // SQLite is new in Node and says so on every start; nobody who reads the agent's output can do anything about it.
   const { emitWarning } = process;
   process.emitWarning = (warning, ...rest) => {
     const type = typeof rest[0] === 'object' ? rest[0].type : rest[0];
     if (type !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest);
   };
-  void require('../dist/main.js')
-    .main(process.argv.slice(2))
-    .then((code) => process.exit(code));
+  void start();
 } else {
   const pinned = findPinned();
   if (pinned === undefined) {

@@ -1,11 +1,10 @@
 import { hostEdgeV1 } from '@lastcall/contracts';
-import { createClient, openChannel, type Channel } from '@lastcall/sdk';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createClient, type Channel } from '@lastcall/sdk';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClamAvProvider } from './antivirus/clamav.js';
 import { createDefenderProvider } from './antivirus/defender.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
-import { trustAuthority } from './authority.js';
 import { createBackups, type Backups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
 import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
@@ -13,6 +12,7 @@ import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { createOrderBook, type OrderEvent, type OrderState } from './domain/order-book.js';
 import { isLocal, type LeftOver, type OnLocalStep, type Step } from './domain/order.js';
+import { openHostChannel } from './host-channel.js';
 import { createHostUpdates } from './local/host-updates.js';
 import { createLocalDoor } from './local/local-door.js';
 import { createHostLink, type HostLink } from './host-link.js';
@@ -30,6 +30,9 @@ import { startPeerServer, type PeerServer } from './peer/serve.js';
 import { demandCommandUser } from './platform/command-user.js';
 import { createPlatform } from './platform/platform.js';
 import type { Platform } from './platform/port.js';
+import { createProgramFolder } from './program/program-folder.js';
+import { endProbation } from './program/probation.js';
+import { createProgramSteps, type Following } from './program/program-steps.js';
 import { createReleases, type Releases } from './releases.js';
 import { createStaging, type Staging } from './staging.js';
 import { statFreeBytes, type FreeBytes } from './step-failure.js';
@@ -55,6 +58,10 @@ export interface AgentOptions {
   readonly serveMaxBytes?: number;
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
+  /** Where another agent can be started in the place of this one; without it, orders for that fail. */
+  readonly following?: Following;
+  /** This agent is to take over: called when the edge has accepted it. It begins no order and takes none in. */
+  readonly onAccepted?: () => Promise<void>;
 }
 
 export interface Agent {
@@ -104,11 +111,17 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const releases = createReleases(layout, record.product, platform);
   await releases.settle();
   const limit = downloadLimit(record, channel, log);
+  const connected = Promise.withResolvers<void>();
   const serving: StepNeeds['serving'] = {};
-  const needs = { layout, record, releases, platform, catalogUrl: catalog.url, credential, limit, serving };
+  const needs: StepNeeds = {
+    ...{ layout, record, releases, platform, catalogUrl: catalog.url, credential, limit, serving },
+    connected: connected.promise,
+  };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
-  await collectStale(staging, journal, log);
-  serving.server = await serveOthers(options, needs);
+  if (!options.onAccepted) {
+    await collectStale(staging, journal, log);
+    serving.server = await serveOthers(options, needs);
+  }
   const link: { current?: HostLink | undefined } = {};
   const updates =
     channel &&
@@ -146,6 +159,11 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
           .map(answerTo);
       },
       onMessage: async (message) => {
+        if (options.onAccepted) return takeOverAt(message, options.onAccepted);
+        if (message.$case === 'welcome') {
+          connected.resolve();
+          if (!isBeingUpdated(journal)) endProbation(layout.program);
+        }
         await onMessage(message, runner, catalog.change);
         const state = message.$case === 'order' ? journal.book.orders.get(message.value.order) : undefined;
         if (state) link.current?.send(answerTo(state));
@@ -155,8 +173,9 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   return {
     ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
     start: () => {
-      runner.start();
       current?.start();
+      if (options.onAccepted) return;
+      runner.start();
       door?.start();
     },
     stop: async () => {
@@ -165,6 +184,10 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
       await end(runner, current, { channel, journal, held, peerServer: serving.server });
     },
   };
+}
+
+async function takeOverAt({ $case }: Down, onAccepted: () => Promise<void>): Promise<void> {
+  if ($case === 'welcome') await onAccepted();
 }
 
 async function end(
@@ -182,12 +205,6 @@ async function end(
 /** What a killed agent was in the middle of writing. */
 function clearScratch(layout: Layout): void {
   for (const name of readdirSync(layout.scratch)) rmSync(join(layout.scratch, name), { recursive: true, force: true });
-}
-
-function openHostChannel(record: HostRecord, credential: () => string): Channel {
-  const tls = record.tlsCaFile === '' ? undefined : { ca: readFileSync(record.tlsCaFile) };
-  if (tls) trustAuthority(tls.ca.toString());
-  return openChannel({ address: record.address, credential, tls });
 }
 
 /** The catalog may move; where it was last is known without a connection. */
@@ -223,11 +240,12 @@ interface StepNeeds {
   readonly limit: () => Promise<RateLimit>;
   /** Set while this host serves others. */
   readonly serving: { server?: PeerServer | undefined };
+  readonly connected: Promise<void>;
 }
 
 async function assembleSteps(
   options: AgentOptions,
-  { layout, record, releases, platform, catalogUrl, credential, limit, serving }: StepNeeds,
+  { layout, record, releases, platform, catalogUrl, credential, limit, serving, connected }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -242,12 +260,12 @@ async function assembleSteps(
   const backups = createBackups(layout);
   // Who serves others asks himself first: what he needs crosses the line once as well.
   const peerUrl = (): string | undefined => serving.server?.url ?? record.peer;
-  const staging = createStaging({
-    ...{ layout, source, releases, blobs, catalogUrl, credential, peerUrl, limit, freeBytes },
-    ...keep,
-  });
+  const download = { source, catalogUrl, credential, peerUrl, limit, freeBytes };
+  const staging = createStaging({ ...download, layout, releases, blobs, ...keep });
+  const folder = createProgramFolder(layout, download);
   const steps = createSteps({
     ...{ layout, record, releases, source, freeBytes, staging, backups },
+    program: createProgramSteps({ layout, folder, connected, following: options.following }),
     antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions, platform }),
@@ -299,6 +317,13 @@ async function onMessage(message: Down, runner: OrderRunner, onCatalog: (url: st
     case 'heartbeat':
       return undefined;
   }
+}
+
+/** The order that made this agent take over ends its probation, unless its time was up before that. */
+function isBeingUpdated({ book }: Journal): boolean {
+  return [...book.orders.values()].some(
+    ({ phase, order }) => phase !== 'finished' && order.action.kind === 'update-agent',
+  );
 }
 
 function openOrders({ book }: Journal): OrderState[] {

@@ -10,10 +10,12 @@ import { isOutOfSpace, openJournal, readJournal } from './journal.js';
 const decider = createOrderBook({ installation: 'berlin', host: 'srv', product: 'encore' });
 const AT = 1_000;
 
-function receive(id: string, fence = 1): OrderCommand {
+function orderOf(id: string, fence = 1): Order {
   const action = { kind: 'stage-release', product: 'encore', version: '11.1.0' } as const;
-  const order: Order = { order: id, installation: 'berlin', host: 'srv', run: '', fence, deadlineAt: 0, action };
-  return { type: 'receive', order, at: AT, installedVersion: '' };
+  return { order: id, installation: 'berlin', host: 'srv', run: '', fence, deadlineAt: 0, action };
+}
+function receive(id: string, fence = 1): OrderCommand {
+  return { type: 'receive', order: orderOf(id, fence), at: AT, installedVersion: '' };
 }
 const begin = (order: string): OrderCommand => ({ type: 'begin', order, at: AT, installedVersion: '' });
 
@@ -30,6 +32,36 @@ describe('the journal', () => {
     const again = openJournal(file(), decider);
     expect(again.book.orders.get('a')).toMatchObject({ phase: 'running' });
     expect(again.book.fence).toBe(7);
+    again.close();
+  });
+
+  it('passes over what a newer agent has recorded, and ends orders that only that one could do', () => {
+    const journal = openJournal(file(), decider);
+    journal.record(receive('a'), begin('a'));
+    journal.close();
+    const database = new DatabaseSync(file());
+    const add = (order: string, event: object): unknown =>
+      database.prepare('INSERT INTO events (order_id, event) VALUES (?, ?)').run(order, JSON.stringify(event));
+    add('a', { type: 'paused', order: 'a', at: AT });
+    for (const order of ['waiting', 'running']) {
+      const wire = { ...orderOf(order), action: { kind: 'polish-disks', product: 'encore' } };
+      add(order, { type: 'accepted', order: wire, at: AT });
+    }
+    add('running', { type: 'begun', order: 'running', at: AT, fromVersion: '' });
+    add('running', { type: 'step-begun', order: 'running', step: 'polish', at: AT });
+    database.close();
+    const again = openJournal(file(), decider);
+    expect(again.book.orders.get('a')).toMatchObject({ phase: 'running' });
+    const finish = (order: string): OrderCommand => ({ type: 'finish', order, at: AT, installedVersion: '' });
+    again.record(finish('running'));
+    expect(again.book.orders.get('running')).toMatchObject({ result: { failure: { reason: 'UNKNOWN_ACTION' } } });
+    again.record({ type: 'begin-step', order: 'a', step: 'metadata', at: AT });
+    for (const step of ['metadata', 'download', 'build'] as const) {
+      if (step !== 'metadata') again.record({ type: 'begin-step', order: 'a', step, at: AT });
+      again.record({ type: 'end-step', order: 'a', step, durationMs: 1 });
+    }
+    again.record(finish('a'), begin('waiting'));
+    expect(again.book.orders.get('waiting')).toMatchObject({ result: { failure: { reason: 'UNKNOWN_ACTION' } } });
     again.close();
   });
 

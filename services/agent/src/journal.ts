@@ -2,7 +2,7 @@ import { DAY_MS, Defect, isRejected, run, type Decider } from '@lastcall/kernel'
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { OrderBook, OrderCommand, OrderEvent } from './domain/order-book.js';
+import { readOrderEvent, type OrderBook, type OrderCommand, type OrderEvent } from './domain/order-book.js';
 import { noteWrite, syncFolder } from './files.js';
 
 /*
@@ -110,7 +110,8 @@ function replay(database: DatabaseSync, decider: Decider<OrderBook, OrderCommand
   const { highest } = database.prepare('SELECT highest FROM fence').get() as { highest: number };
   let book: OrderBook = { ...decider.initial, fence: highest };
   for (const row of database.prepare('SELECT event FROM events ORDER BY seq').iterate()) {
-    book = decider.evolve(book, JSON.parse(row['event'] as string) as OrderEvent);
+    const event = readOrderEvent(JSON.parse(row['event'] as string) as OrderEvent);
+    if (event) book = decider.evolve(book, event);
   }
   return book;
 }

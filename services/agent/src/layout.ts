@@ -28,6 +28,8 @@ export interface Layout {
   /** Whoever may enter it may ask the agent. */
   readonly local: string;
   readonly reserve: string;
+  /** Versions of the agent itself, laid out like this folder. */
+  readonly program: string;
 }
 
 export function layoutOf(dataDir: string): Layout {
@@ -51,6 +53,7 @@ export function layoutOf(dataDir: string): Layout {
     scratch: join(root, 'scratch'),
     local: join(root, 'local'),
     reserve: join(root, 'reserve'),
+    program: join(root, 'program'),
   };
 }
 

@@ -1,9 +1,8 @@
-import { isRejected, RejectedError, type RejectionCode } from '@lastcall/kernel';
+import { isRejected, RejectedError, SECOND_MS, type RejectionCode } from '@lastcall/kernel';
 import { CallError, CODE } from '@lastcall/sdk';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { openAgent } from './agent.js';
 import { parseAddress, urlOf } from './peer/address.js';
 import { parseRate } from './blobs/rate-limit.js';
 import { parseEnvironment } from './host-record.js';
@@ -12,6 +11,9 @@ import { joinInstallation } from './join.js';
 import { createLog, messageOf } from './log.js';
 import { layoutOf } from './layout.js';
 import { describeHost } from './platform/describe-host.js';
+import { DEFAULT_DATA_DIR } from './program/choose-program.js';
+import { runUntilStopped, takeOver, type RunOptions } from './program/run.js';
+import { tryOut } from './program/try-out.js';
 import { addSeatCommands } from './seat/commands.js';
 import { KEEP_BY_DEFAULT, type KeepPolicy } from './retention.js';
 import { formatStatus, readStatus } from './status.js';
@@ -19,7 +21,7 @@ import { AGENT_VERSION } from './version.js';
 
 /*
  * The command line of the agent. Exit codes as of `lastcall`: 0 done, 1 the operation failed, 2 usage, 3 refused, 4 not found, 5 not
- * reachable, 6 not permitted.
+ * reachable, 6 not permitted. 75 is for the launcher: another agent has taken over and is to be started in the place of this one.
  */
 
 const EXIT_OF_REJECTION: Readonly<Record<RejectionCode, number>> = {
@@ -61,6 +63,9 @@ interface JoinFlags {
 
 interface RunFlags {
   data: string;
+  takeOver?: boolean;
+  takeOverSeconds?: number;
+  settleSeconds?: number;
   keepVersions?: number;
   keepGib?: number;
   serveGib?: number;
@@ -99,7 +104,7 @@ function createProgram(): Command {
     .version(AGENT_VERSION)
     .enablePositionalOptions()
     .exitOverride();
-  const data = () => new Option('--data <dir>', 'data folder of the agent').default('./lastcall-agent-data');
+  const data = () => new Option('--data <dir>', 'data folder of the agent').default(DEFAULT_DATA_DIR);
   program
     .command('join')
     .description('join an installation with a one-time token (lastcall host join-token)')
@@ -122,7 +127,28 @@ function createProgram(): Command {
     .addOption(keepVersions())
     .addOption(keepGib())
     .addOption(serveGib())
+    .addOption(
+      new Option(
+        '--take-over-seconds <n>',
+        'how long a new agent may take until the services have accepted it (default 60)',
+      ).argParser(wholeNumber(1, 3_600)),
+    )
+    .addOption(
+      new Option('--settle-seconds <n>', 'how long a new agent has to work before it counts (default 10)').argParser(
+        wholeNumber(0, 3_600),
+      ),
+    )
+    .addOption(new Option('--take-over', 'of the agent that started this one').hideHelp())
     .action(run);
+  program
+    .command('try-out')
+    .description(
+      'say whether this agent can work on a data folder that another one works on (JSON); it changes nothing',
+    )
+    .addOption(data())
+    .action(async ({ data: dir }: { data: string }) => {
+      process.stdout.write(`${JSON.stringify(await tryOut(dir))}\n`);
+    });
   program
     .command('install')
     .description(
@@ -179,24 +205,20 @@ function servingOf({ serve, peer }: JoinFlags): { serve?: string; peer?: string 
   };
 }
 
-async function run({ data, serveGib: gib, ...keep }: RunFlags): Promise<void> {
-  const log = createLog();
-  const serving = gib !== undefined && { serveMaxBytes: gib * 1024 ** 3 };
-  const agent = await openAgent({ dataDir: data, log, keep: keepPolicyOf(keep), ...serving });
-  const { installation, host } = agent.record;
-  log.info('agent started', { installation, host, pid: process.pid, version: AGENT_VERSION });
-  const asked = new Promise<string>((done) => {
-    // Not `once`: a terminal and the launcher may both send it, and the second must not end the orderly stop.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => done(signal));
-    // The launcher that started this process is gone.
-    process.once('disconnect', () => done('disconnect'));
-  });
-  agent.start();
-  try {
-    log.info('agent stops', { because: await Promise.race([asked, agent.failed]) });
-  } finally {
-    await agent.stop();
-  }
+async function run({ data, takeOverSeconds, settleSeconds, serveGib: gib, ...flags }: RunFlags): Promise<void> {
+  const asked = new AbortController();
+  // Not `once`: a terminal and the launcher may both send it, and the second must not end the orderly stop.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort(signal));
+  // The launcher that started this process is gone.
+  process.once('disconnect', () => asked.abort('disconnect'));
+  const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : seconds * SECOND_MS);
+  const options: RunOptions = {
+    ...{ dataDir: data, log: createLog(), keep: keepPolicyOf(flags), stop: asked.signal },
+    ...{ takeOverMs: ms(takeOverSeconds), settleMs: ms(settleSeconds) },
+    ...(gib !== undefined && { serveMaxBytes: gib * 1024 ** 3 }),
+  };
+  if (flags.takeOver) return takeOver(options);
+  if ((await runUntilStopped(options)) === 'follow') throw new Followed();
 }
 
 async function install({ data, version, ...keep }: RunFlags & { version: string }): Promise<void> {
@@ -217,10 +239,15 @@ async function platform({ data, service }: { data: string; service: string }): P
 
 class UsageError extends Error {}
 class OperationFailed extends Error {}
+/** By another agent. */
+class Followed extends Error {}
+
+const EXIT_FOLLOWED = 75;
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UsageError) return 2;
+  if (error instanceof Followed) return EXIT_FOLLOWED;
   if (error instanceof RejectedError && isRejected(error.rejected)) return EXIT_OF_REJECTION[error.rejected.code];
   if (error instanceof CallError) return EXIT_OF_CALL.get(error.code) ?? 1;
   return 1;
@@ -232,7 +259,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await createProgram().parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
-    if (!(error instanceof CommanderError)) process.stderr.write(`lastcall-agent: ${messageOf(error)}\n`);
+    if (!(error instanceof CommanderError || error instanceof Followed))
+      process.stderr.write(`lastcall-agent: ${messageOf(error)}\n`);
     return exitCodeOf(error);
   }
 }

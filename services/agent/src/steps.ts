@@ -3,9 +3,17 @@ import { gt } from 'semver';
 import type { CommandScope, CommandTarget, ReleaseCommands } from './commands/release-commands.js';
 import type { OldProcesses } from './commands/old-processes.js';
 import type { RunningOrder } from './domain/order-book.js';
-import type { BackupEvidence, Evidence, LeftOver, OrderAction, Step } from './domain/order.js';
+import {
+  AGENT_PRODUCT,
+  type BackupEvidence,
+  type Evidence,
+  type LeftOver,
+  type OrderAction,
+  type Step,
+} from './domain/order.js';
 import { folderBytes } from './files.js';
 import { collectFacts, type FactsParts } from './facts/collect-facts.js';
+import type { ProgramSteps } from './program/program-steps.js';
 import { stagedChanged, type Release } from './releases.js';
 import type { OnProgress, Staging } from './staging.js';
 import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-failure.js';
@@ -20,6 +28,7 @@ export interface StepParts extends FactsParts {
   readonly staging: Staging;
   readonly commands: ReleaseCommands;
   readonly oldProcesses: OldProcesses;
+  readonly program: ProgramSteps;
 }
 
 export interface StepContext {
@@ -44,11 +53,13 @@ export function createSteps(parts: StepParts): Steps {
       case 'facts':
         return { evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), context.signal) } };
       case 'metadata':
-        return nothing(parts.staging.fetchTexts(parts.record.product, versionOf(action), context.signal));
       case 'download':
-        return { evidence: await parts.staging.downloadFiles(versionOf(action), context.signal, context.onProgress) };
       case 'build':
-        return nothing(parts.staging.buildTree(versionOf(action), context.signal));
+        return runStagingStep(parts, context);
+      case 'try-out':
+        return nothing(parts.program.tryOut(versionOf(action), programScope(context)));
+      case 'take-over':
+        return nothing(parts.program.takeOver(versionOf(action), programScope(context)));
       case 'backup':
         return nothing(takeBackup(parts, context));
       case 'prove':
@@ -74,6 +85,25 @@ export function createSteps(parts: StepParts): Steps {
         return runServiceStep(parts, context);
     }
   };
+}
+
+/** The same for releases of the application and of the agent, each in folders of its own. */
+async function runStagingStep(
+  parts: StepParts,
+  { state, step, signal, onProgress }: StepContext,
+): Promise<StepOutcome> {
+  const { action } = state.order;
+  const version = versionOf(action);
+  const isAgent = action.kind === 'update-agent';
+  const staging = isAgent ? await parts.program.folder.openStaging() : parts.staging;
+  if (step === 'metadata')
+    return nothing(staging.fetchTexts(isAgent ? AGENT_PRODUCT : parts.record.product, version, signal));
+  if (step === 'download') return { evidence: await staging.downloadFiles(version, signal, onProgress) };
+  return nothing(staging.buildTree(version, signal));
+}
+
+function programScope({ state, signal }: StepContext) {
+  return { order: state.order.order, signal };
 }
 
 async function nothing(work: Promise<unknown>): Promise<StepOutcome> {

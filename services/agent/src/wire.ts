@@ -53,6 +53,8 @@ function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): Order
       return { kind: 'start-client-once', ...wire.value };
     case 'restoreBackup':
       return { kind: 'restore-backup', ...wire.value };
+    case 'updateAgent':
+      return { kind: 'update-agent', ...wire.value };
     default:
       return undefined;
   }
@@ -67,7 +69,7 @@ function checkAction(action: OrderAction): Violation[] {
   const staysAsItIs = action.kind === 'roll-back-release' || action.kind === 'downgrade-release';
   const restoreOptional = staysAsItIs && restorePoint === '';
   return collect(
-    checkId('product', action.product),
+    action.kind === 'update-agent' ? undefined : checkId('product', action.product),
     version === undefined || versionOptional ? undefined : checkVersion('version', version),
     action.kind !== 'watch-health' || (action.durationMs >= 1 && action.durationMs <= DAY_MS)
       ? undefined

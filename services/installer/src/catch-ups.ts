@@ -22,16 +22,24 @@ type PlanChange = Change<PlanDocument, number | undefined>;
 
 export const KEEP = { keep: undefined } as const;
 
-/** Plans that are looked through for the one that a host has to catch up with. */
+/** Plans that are looked through for one that is under way, or that a host has to catch up with. */
 const RECENT = 10;
+
+/** The newest first. */
+export async function recentPlans(
+  plans: Collection<PlanDocument>,
+  installation: string,
+): Promise<readonly Document<PlanDocument>[]> {
+  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
+  return (await plans.query(query)).items;
+}
 
 /** The newest plan but those that have ended without a change. */
 export async function newestChange(
   plans: Collection<PlanDocument>,
   installation: string,
 ): Promise<Document<PlanDocument> | undefined> {
-  const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending', limit: RECENT } as const;
-  const recent = (await plans.query(query)).items;
+  const recent = await recentPlans(plans, installation);
   return recent.find(({ data: { state } }) => !isSettledWithoutChange(state));
 }
 

@@ -1,4 +1,4 @@
-import type { HostRole } from '@lastcall/kernel';
+import type { Failure, HostRole } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
 import type { CatchUpState } from './domain/catch-up.js';
 import type { HostQueue } from './domain/host-queue.js';
@@ -40,12 +40,23 @@ export interface HostProgress {
   readonly note?: string;
 }
 
+/** The last update of a host's agent. */
+export interface AgentUpdate {
+  readonly order: string;
+  readonly version: string;
+  /** Absent while it is under way. */
+  readonly endedAt?: number;
+  /** Absent when it succeeded. */
+  readonly failure?: Failure;
+}
+
 /** What a host has to do and which version it has. */
 export interface QueueDocument {
   readonly installation: string;
   readonly host: string;
   readonly queue: HostQueue;
   readonly progress?: HostProgress;
+  readonly agentUpdate?: AgentUpdate;
   readonly dueAt?: number;
 }
 

@@ -9,10 +9,10 @@ import {
   type hostEdgeV1,
   type OutgoingEvent,
 } from '@lastcall/contracts';
-import { isRejected, run as runDecider } from '@lastcall/kernel';
+import { isRejected, randomId, run as runDecider } from '@lastcall/kernel';
 import type { Change, Collection } from '@lastcall/store';
 import { boundNote, boundResult, boundVersion } from './bounds.js';
-import { hostIdOf, type HostProgress, type QueueDocument } from './documents.js';
+import { hostIdOf, type AgentUpdate, type HostProgress, type QueueDocument } from './documents.js';
 import {
   hostQueue,
   queueDueAt,
@@ -35,6 +35,8 @@ export interface HostKey {
 
 export interface Orders {
   issue(order: hostOrderV1.HostOrder | undefined, envelope: EventEnvelope): Promise<void>;
+  /** Orders a host to replace its agent, unless it is at that already. The order has the fence of the last run, so that a later one overtakes it. */
+  updateAgent(host: HostKey, version: string, validMs: number): Promise<void>;
   accept(host: HostKey, order: string): Promise<void>;
   progress(host: HostKey, order: string, progress: hostOrderV1.OrderProgress): Promise<void>;
   /** Resolves when the result is durable. */
@@ -78,6 +80,24 @@ export function createOrders({ queues, resultGraceMs, onQueued, onDue }: OrdersO
         step(host, (at) => ({ type: 'issue', order, at })),
       );
       onDue(order.deadlineAt);
+      onQueued(host);
+    },
+    updateAgent: async (host, version, validMs) => {
+      const order = randomId('agent');
+      let deadlineAt = 0;
+      await queues.change(hostIdOf(host.installation, host.host), (current, { now }) => {
+        const before = current ?? { ...host, queue: hostQueue.initial };
+        const { agentUpdate, queue } = before;
+        if (agentUpdate?.version === version && agentUpdate.endedAt === undefined) return { keep: undefined };
+        deadlineAt = now + validMs;
+        const wire = hostOrderV1.HostOrder.fromPartial({
+          ...{ ...host, order, fence: Math.max(queue.fence, 1), deadline: atToDate(deadlineAt), issuedBy: 'installer' },
+          action: { $case: 'updateAgent', value: { version } },
+        });
+        const asked = { ...before, agentUpdate: { order, version } };
+        return applied(asked, { type: 'issue', order: parseOrder(wire).order, at: now }, { now, resultGraceMs });
+      });
+      if (deadlineAt > 0) onDue(deadlineAt);
       onQueued(host);
     },
     accept: async (host, order) => {
@@ -154,11 +174,27 @@ function applied(current: QueueDocument, command: HostQueueCommand, about: Surro
   if (events.length === 0 && progress === current.progress) return { keep: undefined };
   const dueAt = queueDueAt(state, about.resultGraceMs);
   const { installation, host } = current;
+  const agentUpdate = agentUpdateAfter(current.agentUpdate, events, about.now);
   return {
-    write: { installation, host, queue: state, ...(progress && { progress }), ...(dueAt !== undefined && { dueAt }) },
+    write: {
+      ...{ installation, host, queue: state },
+      ...(progress && { progress }),
+      ...(agentUpdate && { agentUpdate }),
+      ...(dueAt !== undefined && { dueAt }),
+    },
     events: events.flatMap((event) => eventsFor(installation, event, { ...about, state })),
     result: undefined,
   };
+}
+
+function agentUpdateAfter(
+  update: AgentUpdate | undefined,
+  events: readonly HostQueueEvent[],
+  now: number,
+): AgentUpdate | undefined {
+  const end = events.find((event) => event.type === 'completed' && event.order.order === update?.order);
+  if (!update || end?.type !== 'completed') return update;
+  return { ...update, endedAt: now, ...(end.failure && { failure: end.failure }) };
 }
 
 /** Progress is kept while its order is open; a word about any other order changes nothing. */

@@ -9,6 +9,7 @@ import {
   lateHosts,
   newestChange,
   planToCatchUpWith,
+  recentPlans,
   returnedTo,
   startedOver,
   type ReturnedHost,
@@ -43,6 +44,8 @@ export interface Plans {
   finishOrder(run: string, finished: (at: number) => FinishedOrder, envelope: EventEnvelope): Promise<void>;
   /** Brings a quarantined host back once more; answers run and order. */
   release(host: HostKey, data: 'restore' | 'keep' | undefined): Promise<ReleasedHost | Rejected>;
+  /** The run that is changing this installation, or is about to; undefined for none. */
+  active(installation: string): Promise<string | undefined>;
   /** The plan's own deadline may have passed. */
   expire(run: string): Promise<void>;
   /** A host is connected and has this version; it catches up if its installation was updated without it. */
@@ -87,6 +90,10 @@ export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
       write(run, undefined, (current, { now }) =>
         current && isOverdue(current, now) ? applied(current, { type: 'expire', at: now }, settings, now) : KEEP,
       ),
+    active: async (installation) => {
+      const recent = await recentPlans(plans, installation);
+      return recent.find(({ data: { state } }) => isRunning(state) || state.phase === 'staged')?.id;
+    },
     release: (host, data) => releaseHost(plans, host, data, settings),
     hostReturned: async (returned) => {
       const run = await planToCatchUpWith(plans, returned);

@@ -10,6 +10,8 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
+import { updateAgents } from './agent-updates.js';
+import type { AskingHosts } from './asking-hosts.js';
 import {
   BY_INSTALLATION,
   hostIdOf,
@@ -18,9 +20,9 @@ import {
   type PlanDocument,
   type QueueDocument,
 } from './documents.js';
-import type { AskingHosts } from './asking-hosts.js';
 import { hostOf, type HostEdge } from './host-edge.js';
 import type { Joining } from './joining.js';
+import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 import { hostsAtWork, hostToWire, planToWire } from './wire.js';
 
@@ -32,6 +34,7 @@ export interface RpcParts {
   readonly context: ServiceContext<object>;
   readonly documents: Documents;
   readonly joining: Joining;
+  readonly orders: Orders;
   readonly plans: Plans;
   readonly edge: HostEdge;
   readonly asking: AskingHosts;
@@ -45,6 +48,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       getHost: ({ name }) => getHost(parts, name),
       listHosts: (request) => listHosts(parts, request),
       getPlan: ({ name }) => getPlan(parts, name),
+      updateAgents: (request) => updateAgents(parts, request),
       releaseQuarantine: (request) => releaseQuarantine(parts, request),
       listPlans: async (request) => {
         const { plans } = parts.documents;

@@ -46,11 +46,7 @@ export const installerModule: ServiceModule<InstallerSettings> = {
     const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
     return {
       rpc: createRpc({
-        context,
-        documents,
-        joining,
-        plans,
-        edge,
+        ...{ context, documents, joining, orders, plans, edge },
         asking: createAskingHosts({ context, documents, plans }),
       }),
       consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),

@@ -1,6 +1,12 @@
 import { atToDate, failureToWire, formatName, hostRole, installerV1 } from '@lastcall/contracts';
 import { sha256Hex, type Failure, type RunHost } from '@lastcall/kernel';
-import { isConnected, type HostDocument, type PlanDocument, type QueueDocument } from './documents.js';
+import {
+  isConnected,
+  type AgentUpdate,
+  type HostDocument,
+  type PlanDocument,
+  type QueueDocument,
+} from './documents.js';
 import type { CatchUpState } from './domain/catch-up.js';
 import type { HostTask, PlanState } from './domain/plan-state.js';
 
@@ -22,7 +28,13 @@ export function hostToWire(document: HostDocument, queue: QueueDocument | undefi
     currentOrder: current,
     ...progressOf(queue, current),
     keyFingerprint: sha256Hex(Buffer.from(publicKey, 'base64')),
+    ...(queue?.agentUpdate && { agentUpdate: agentUpdateToWire(queue.agentUpdate) }),
   });
+}
+
+function agentUpdateToWire({ order, version, endedAt, failure }: AgentUpdate): installerV1.AgentUpdate {
+  const endTime = endedAt === undefined ? undefined : atToDate(endedAt);
+  return { order, version, endTime, failure: failure && failureToWire(failure) };
 }
 
 function progressOf(queue: QueueDocument | undefined, order: string) {

@@ -106,6 +106,14 @@ describe('an order whose turn comes', () => {
     const asked = given(receive(order('c', { action: facts })), begin('c'), receive(order('b', { action: install })));
     expect(due(asked.state)).toEqual(['c']);
   });
+  it('is alone when it is about the agent itself', () => {
+    const update = order('a', { action: { kind: 'update-agent', version: '0.2.0' } });
+    const waiting = [receive(update), receive(order('b', { action: facts })), receive(order('c'))];
+    expect(due(given(...waiting).state)).toEqual(['a']);
+    const working = given(receive(order('b', { action: install })), begin('b'), receive(update));
+    expect(due(working.state)).toEqual(['b']);
+    expect(working.when({ ...begin('a') })).toMatchObject({ kind: 'rejected' });
+  });
   it('goes through its steps in order', () => {
     const begun = given(receive(order('a', { action: install })), begin('a'));
     expect(isRejected(begun.when({ type: 'begin-step', order: 'a', step: 'swap', at: AT }))).toBe(true);
@@ -193,6 +201,7 @@ describe('any orders in any order, with crashes', () => {
     { kind: 'roll-back-release', product: 'encore', version: '11.0.0', restorePoint: '', keepStopped: true },
     { kind: 'downgrade-release', product: 'encore', version: '10.0.0', restorePoint: 'rp' },
     { kind: 'watch-health', product: 'encore', version: '11.1.0', durationMs: 10 },
+    { kind: 'update-agent', version: '0.2.0' },
   ];
   const anyOrder = fc.record({
     id: fc.integer({ min: 0, max: 7 }),

@@ -100,6 +100,29 @@ export type OrderEvent =
   | { readonly type: 'finished'; readonly order: string; readonly result: OrderResult }
   | { readonly type: 'stored'; readonly order: string };
 
+const EVENT_TYPES: Readonly<Record<OrderEvent['type'], true>> = {
+  accepted: true,
+  refused: true,
+  begun: true,
+  'step-begun': true,
+  'step-ended': true,
+  finished: true,
+  stored: true,
+};
+
+/**
+ * An event as a newer agent may have recorded it, before this one came back: what this one does not know is passed over (undefined), and an order
+ * for something that it cannot do is one that it cannot use.
+ */
+export function readOrderEvent(recorded: OrderEvent): OrderEvent | undefined {
+  if (!Object.hasOwn(EVENT_TYPES, recorded.type)) return undefined;
+  if (recorded.type !== 'accepted' && recorded.type !== 'refused') return recorded;
+  const { order } = recorded;
+  if ((planOf(order.action) as readonly Step[] | undefined) !== undefined) return recorded;
+  const message = `the order is for something that only a newer agent can do: ${String(order.action.kind).slice(0, 40)}`;
+  return { ...recorded, order: { ...order, action: { kind: 'unusable', reason: 'UNKNOWN_ACTION', message } } };
+}
+
 type Decision = readonly OrderEvent[] | Rejected;
 
 /** Where an order stands in its plan: the step to do next, undefined when all are done. */
@@ -157,7 +180,7 @@ function decide(host: HostName, book: OrderBook, command: OrderCommand): Decisio
       if (state.phase !== 'running' || state.step !== command.step) return misused(`${command.step} has not begun`);
       return [{ dataChanged: false, ...command, type: 'step-ended' }];
     case 'finish':
-      return finish(state, command);
+      return finish(host, state, command);
     case 'confirm':
       return state.phase === 'finished' && !state.stored ? [{ type: 'stored', order: command.order }] : [];
     default:
@@ -182,7 +205,7 @@ function begin(
 ): Decision {
   if (state.phase !== 'waiting') return [];
   if (!dueOrders(book).some((due) => due === state)) return misused(`it is not the turn of ${order}`);
-  const refusal = fencedOff(host, book, state.order) ?? tooLate(host, state.order, at);
+  const refusal = unusable(host, state.order) ?? fencedOff(host, book, state.order) ?? tooLate(host, state.order, at);
   const dataUntouched = neverCameToData(book, state.order);
   if (!refusal) return [{ type: 'begun', order, at, fromVersion: installedVersion, dataUntouched }];
   return [{ type: 'finished', order, result: { failure: refusal, installedVersion, finishedAt: at } }];
@@ -201,13 +224,15 @@ function reachesData({ action, run }: Order, step: Step): boolean {
   return run !== '' && (step === 'migrate' || (step === 'restore' && action.kind === 'downgrade-release'));
 }
 
-function finish(state: OrderState, command: Extract<OrderCommand, { type: 'finish' }>): Decision {
+function finish(host: HostName, state: OrderState, command: Extract<OrderCommand, { type: 'finish' }>): Decision {
   if (state.phase === 'finished') return [];
   if (state.phase === 'waiting') return misused(`${command.order} was not begun`);
   if (!command.failure && nextStep(state) !== undefined) return misused(`${command.order} has steps left`);
   const evidence = evidenceOf(state);
+  // A newer agent may have begun what this one does not know.
+  const why = command.failure ?? unusable(host, state.order);
   const result: OrderResult = {
-    ...(command.failure && { failure: command.failure }),
+    ...(why && { failure: why }),
     installedVersion: command.installedVersion,
     finishedAt: command.at,
     ...(evidence && { evidence }),
@@ -228,11 +253,15 @@ function misdirected(host: HostName, order: Order): Failure | undefined {
     const message = `the order is for ${order.installation}/${order.host}, this host is ${host.installation}/${host.host}`;
     return failure('WRONG_HOST', message, host.host);
   }
-  if (action.kind === 'unusable') return failure(action.reason, action.message, host.host);
-  if (action.product !== host.product) {
+  if (action.kind === 'unusable') return unusable(host, order);
+  if (action.kind !== 'update-agent' && action.product !== host.product) {
     return failure('WRONG_PRODUCT', `the order is about ${action.product}, this host runs ${host.product}`, host.host);
   }
   return undefined;
+}
+
+function unusable(host: HostName, { action }: Order): Failure | undefined {
+  return action.kind === 'unusable' ? failure(action.reason, action.message, host.host) : undefined;
 }
 
 function fencedOff(host: HostName, book: OrderBook, order: Order): Failure | undefined {

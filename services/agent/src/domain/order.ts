@@ -27,10 +27,15 @@ export type OrderAction =
   | { readonly kind: 'watch-health'; readonly product: string; readonly version: string; readonly durationMs: number }
   | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
+  /** The agent's own program. */
+  | { readonly kind: 'update-agent'; readonly version: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
   | { readonly kind: 'unusable'; readonly reason: string; readonly message: string };
 
 export type ActionKind = OrderAction['kind'];
+
+/** Product of the agent's own releases. */
+export const AGENT_PRODUCT = 'lastcall-agent';
 
 export interface Order {
   readonly order: string;
@@ -151,7 +156,9 @@ export type Step =
   | 'start'
   | 'health'
   | 'settle'
-  | 'first-start';
+  | 'first-start'
+  | 'try-out'
+  | 'take-over';
 
 /** `total` is 0 where nothing is counted. */
 export type OnLocalStep = (step: Step, done: number, total: number) => void;
@@ -182,6 +189,8 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['first-start'];
     case 'restore-backup':
       return ['stop', 'clear', 'restore', 'migrate', 'start', 'health'];
+    case 'update-agent':
+      return ['metadata', 'download', 'build', 'try-out', 'take-over'];
     case 'unusable':
       return [];
   }

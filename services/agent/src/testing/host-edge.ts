@@ -1,4 +1,4 @@
-import { commonV1, hostEdgeV1, hostOrderV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, hostEdgeV1, hostOrderV1 } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
 
 /*
@@ -39,6 +39,8 @@ export interface HostEdge {
   until<T extends Up['$case']>($case: T, fits?: (value: Extract<Up, { $case: T }>['value']) => boolean): Promise<void>;
   /** Whether results are confirmed. */
   confirms: boolean;
+  /** Whether an agent is welcome. One that is not is left waiting. */
+  welcomes: (hello: hostEdgeV1.AgentHello) => boolean;
   /** Ends the stream that is open. */
   dropStream(): void;
   close(): void;
@@ -64,7 +66,7 @@ export async function startHostEdge({ server, credentials, join }: HostEdgeOptio
     call?.write({ serverTime: new Date(), message });
   const onMessage = (message: Up): void => {
     received.push(message);
-    if (message.$case === 'hello') {
+    if (message.$case === 'hello' && edge.welcomes(message.value)) {
       send({ $case: 'welcome', value: { catalogUrl: join.catalogUrl ?? '' } });
       for (const order of orders.values()) if (!results.has(order.order)) send({ $case: 'order', value: order });
     }
@@ -93,6 +95,10 @@ export async function startHostEdge({ server, credentials, join }: HostEdgeOptio
       opened.on('cancelled', () => undefined);
     },
   });
+  server.addService(catalogV1.CatalogServiceService, {
+    getInstallation: (_: unknown, answer: (error: null, response: unknown) => void) =>
+      answer(null, catalogV1.GetInstallationResponse.fromPartial({})),
+  });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', credentials as never, (error, bound) => (error ? reject(error) : resolve(bound))),
   );
@@ -102,6 +108,7 @@ export async function startHostEdge({ server, credentials, join }: HostEdgeOptio
     credentials: tokens,
     joins,
     confirms: true,
+    welcomes: () => true,
     order: (action, more) => {
       const { installation, host } = HOST;
       const order = randomId('o');

@@ -1,6 +1,7 @@
 import { canonicalize } from '@tufjs/canonical-json';
 import { packOf } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
+import { AGENT_PRODUCT } from '../domain/order.js';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -202,9 +203,10 @@ function signAll(shop: Shop, options: SignOptions): void {
     served.set(`/tuf/${role === 'timestamp' ? '' : `${version}.`}${name}`, bytes);
     return { version, length: bytes.byteLength, hashes: { sha256: sha256Hex(bytes) } };
   };
+  const paths = [product, AGENT_PRODUCT].map((name) => `${name}/*/*`);
   const delegations = {
     keys: { [keys.releases.id]: keys.releases.json },
-    roles: [{ name: `product-${product}`, ...signersOf(keys.releases), terminating: true, paths: [`${product}/*/*`] }],
+    roles: [{ name: `product-${product}`, ...signersOf(keys.releases), terminating: true, paths }],
   };
   const meta = {
     'targets.json': write('targets', 'targets.json', { targets: {}, delegations }),

@@ -1,12 +1,12 @@
 import { formatName, hostRole, installerV1 } from '@lastcall/contracts';
 import type { HostRole } from '@lastcall/kernel';
-import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { choice, spanOption } from '../option-values.js';
 import { bytes, fields, table } from '../render/text.js';
 import { time, timeIn } from '../render/time.js';
 import { lastPart, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
+import { addUpdateAgent, listHosts } from './host-update-agent.js';
 
 export function addHost(cli: Cli): void {
   const noun = cli.noun('host', 'Machines of an installation');
@@ -41,6 +41,7 @@ export function addHost(cli: Cli): void {
     joinToken,
   );
   addRelease(cli, noun);
+  addUpdateAgent(cli, noun);
 }
 
 interface ReleaseOptions {
@@ -90,18 +91,14 @@ async function releaseQuarantine(work: Work, { reason, data }: ReleaseOptions, i
 async function list(work: Work): Promise<void> {
   const installation = await work.installation();
   const zone = installation.timeZone;
-  const hosts = await allPages(async (pageToken) => {
-    const request = installerV1.ListHostsRequest.fromPartial({ parent: installation.name, pageToken });
-    const page = await work.services.installer.listHosts(request);
-    return { items: page.hosts, next: page.nextPageToken };
-  });
+  const hosts = await listHosts(work);
   work.print(installerV1.ListHostsResponse.toJSON({ hosts, nextPageToken: '' }), () =>
     table(
       ['host', 'role', 'agent', 'version', 'platform', `last seen (${zone})`],
       hosts.map((h) => [
         lastPart(h.name),
         roleWord(h.role),
-        h.connected ? 'connected' : 'away',
+        `${h.agentVersion} ${h.connected ? 'connected' : 'away'}`.trimStart(),
         h.installedVersion,
         h.platform,
         timeIn(h.lastSeenTime, zone),
@@ -126,11 +123,17 @@ function hostText(host: installerV1.Host, zone: string): string {
     ['Role', roleWord(host.role)],
     ['Agent', `${host.connected ? 'connected' : 'away'}, version ${host.agentVersion || 'unknown'}`],
     ['Last seen', time(host.lastSeenTime, zone)],
+    ['Agent update', host.agentUpdate && agentUpdateText(host.agentUpdate)],
     ['Installed', host.installedVersion || 'nothing'],
     ['Platform', host.platform],
     ['Order', host.currentOrder && `${host.currentOrder} ${progress?.step ?? ''}${amount}`],
     ['Key', host.keyFingerprint],
   ]);
+}
+
+function agentUpdateText({ version, endTime, failure }: installerV1.AgentUpdate): string {
+  if (failure) return `to ${version} failed: ${failure.message} [${failure.reason}]`;
+  return `to ${version} ${endTime ? 'done' : 'under way'}`;
 }
 
 async function joinToken(work: Work, options: { role: HostRole; valid: string }, host: string): Promise<void> {

@@ -61,6 +61,9 @@ export interface HostOrder {
     | //
     /** Stop, swap to an older version, restore data, start, health check. */
     { $case: "downgradeRelease"; value: DowngradeRelease }
+    | //
+    /** Replace the agent's own program by another version of it. Leaves the application alone. */
+    { $case: "updateAgent"; value: UpdateAgent }
     | undefined;
 }
 
@@ -122,6 +125,15 @@ export interface DowngradeRelease {
   version: string;
   /** Restore point to bring the data back from; empty leaves the data alone. */
   restorePoint: string;
+}
+
+/**
+ * Asks the agent to stage a release of the product `lastcall-agent`, to try it beside itself, and to let it take over. When it
+ * cannot, the old agent goes on and the result says why.
+ */
+export interface UpdateAgent {
+  /** Version of the agent (semver). */
+  version: string;
 }
 
 /** Asks to watch a release that was healthy once. It fails with HEALTH_LOST when several checks in a row find it unhealthy. */
@@ -392,6 +404,9 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "downgradeRelease":
         DowngradeRelease.encode(message.action.value, writer.uint32(146).fork()).join();
         break;
+      case "updateAgent":
+        UpdateAgent.encode(message.action.value, writer.uint32(154).fork()).join();
+        break;
     }
     return writer;
   },
@@ -537,6 +552,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             message.action = { $case: "downgradeRelease", value: DowngradeRelease.decode(reader, reader.uint32()) };
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.action = { $case: "updateAgent", value: UpdateAgent.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -598,6 +621,10 @@ export const HostOrder: MessageFns<HostOrder> = {
         ? { $case: "downgradeRelease", value: DowngradeRelease.fromJSON(object.downgradeRelease) }
         : isSet(object.downgrade_release)
         ? { $case: "downgradeRelease", value: DowngradeRelease.fromJSON(object.downgrade_release) }
+        : isSet(object.updateAgent)
+        ? { $case: "updateAgent", value: UpdateAgent.fromJSON(object.updateAgent) }
+        : isSet(object.update_agent)
+        ? { $case: "updateAgent", value: UpdateAgent.fromJSON(object.update_agent) }
         : undefined,
     };
   },
@@ -643,6 +670,8 @@ export const HostOrder: MessageFns<HostOrder> = {
       obj.watchHealth = WatchHealth.toJSON(message.action.value);
     } else if (message.action?.$case === "downgradeRelease") {
       obj.downgradeRelease = DowngradeRelease.toJSON(message.action.value);
+    } else if (message.action?.$case === "updateAgent") {
+      obj.updateAgent = UpdateAgent.toJSON(message.action.value);
     }
     return obj;
   },
@@ -711,6 +740,12 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "downgradeRelease": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
           message.action = { $case: "downgradeRelease", value: DowngradeRelease.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "updateAgent": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "updateAgent", value: UpdateAgent.fromPartial(object.action.value) };
         }
         break;
       }
@@ -1289,6 +1324,73 @@ export const DowngradeRelease: MessageFns<DowngradeRelease> = {
     message.product = object.product ?? "";
     message.version = object.version ?? "";
     message.restorePoint = object.restorePoint ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateAgent(): UpdateAgent {
+  return { version: "" };
+}
+
+export const UpdateAgent: MessageFns<UpdateAgent> = {
+  encode(message: UpdateAgent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== "") {
+      writer.uint32(10).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAgent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAgent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAgent {
+    return { version: isSet(object.version) ? globalThis.String(object.version) : "" };
+  },
+
+  toJSON(message: UpdateAgent): unknown {
+    const obj: any = {};
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAgent>): UpdateAgent {
+    return UpdateAgent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAgent>): UpdateAgent {
+    const message = createBaseUpdateAgent();
+    message.version = object.version ?? "";
     return message;
   },
 };

@@ -181,6 +181,22 @@ export interface Host {
     | undefined;
   /** SHA-256 of the agent's public key, hexadecimal. */
   keyFingerprint: string;
+  /** The last update of its agent; absent when there was none. */
+  agentUpdate?: AgentUpdate | undefined;
+}
+
+/** An update of a host's agent. */
+export interface AgentUpdate {
+  /** Id of the order. */
+  order: string;
+  /** Version that the agent is to have. */
+  version: string;
+  /** When it ended; absent while it is under way. */
+  endTime?:
+    | Date
+    | undefined;
+  /** Why the host still has the agent from before; absent when it succeeded or is under way. */
+  failure?: Failure | undefined;
 }
 
 /** Where a host stands within a plan. */
@@ -216,6 +232,24 @@ export interface Plan {
     | undefined;
   /** Restore point of this run. */
   restorePoint: string;
+}
+
+/** See InstallerService. */
+export interface UpdateAgentsRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** Ids of the hosts, 1–1,000. */
+  hostIds: string[];
+  /** Version of the product `lastcall-agent` (semver). */
+  version: string;
+  /** Minutes after which a host that has not done it is given up, 1–1,440; 0: 15. */
+  validMinutes: number;
+}
+
+/** See InstallerService. */
+export interface UpdateAgentsResponse {
+  /** The hosts with their order, as they were asked for. */
+  hosts: Host[];
 }
 
 /** See InstallerService. */
@@ -328,6 +362,7 @@ function createBaseHost(): Host {
     currentOrder: "",
     progress: undefined,
     keyFingerprint: "",
+    agentUpdate: undefined,
   };
 }
 
@@ -362,6 +397,9 @@ export const Host: MessageFns<Host> = {
     }
     if (message.keyFingerprint !== "") {
       writer.uint32(82).string(message.keyFingerprint);
+    }
+    if (message.agentUpdate !== undefined) {
+      AgentUpdate.encode(message.agentUpdate, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -459,6 +497,14 @@ export const Host: MessageFns<Host> = {
             message.keyFingerprint = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.agentUpdate = AgentUpdate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -503,6 +549,11 @@ export const Host: MessageFns<Host> = {
         : isSet(object.key_fingerprint)
         ? globalThis.String(object.key_fingerprint)
         : "",
+      agentUpdate: isSet(object.agentUpdate)
+        ? AgentUpdate.fromJSON(object.agentUpdate)
+        : isSet(object.agent_update)
+        ? AgentUpdate.fromJSON(object.agent_update)
+        : undefined,
     };
   },
 
@@ -538,6 +589,9 @@ export const Host: MessageFns<Host> = {
     if (message.keyFingerprint !== "") {
       obj.keyFingerprint = message.keyFingerprint;
     }
+    if (message.agentUpdate !== undefined) {
+      obj.agentUpdate = AgentUpdate.toJSON(message.agentUpdate);
+    }
     return obj;
   },
 
@@ -558,6 +612,132 @@ export const Host: MessageFns<Host> = {
       ? OrderProgress.fromPartial(object.progress)
       : undefined;
     message.keyFingerprint = object.keyFingerprint ?? "";
+    message.agentUpdate = (object.agentUpdate !== undefined && object.agentUpdate !== null)
+      ? AgentUpdate.fromPartial(object.agentUpdate)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAgentUpdate(): AgentUpdate {
+  return { order: "", version: "", endTime: undefined, failure: undefined };
+}
+
+export const AgentUpdate: MessageFns<AgentUpdate> = {
+  encode(message: AgentUpdate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.order !== "") {
+      writer.uint32(10).string(message.order);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(26).fork()).join();
+    }
+    if (message.failure !== undefined) {
+      Failure.encode(message.failure, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentUpdate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentUpdate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AgentUpdate {
+    return {
+      order: isSet(object.order) ? globalThis.String(object.order) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+    };
+  },
+
+  toJSON(message: AgentUpdate): unknown {
+    const obj: any = {};
+    if (message.order !== "") {
+      obj.order = message.order;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    if (message.failure !== undefined) {
+      obj.failure = Failure.toJSON(message.failure);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AgentUpdate>): AgentUpdate {
+    return AgentUpdate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentUpdate>): AgentUpdate {
+    const message = createBaseAgentUpdate();
+    message.order = object.order ?? "";
+    message.version = object.version ?? "";
+    message.endTime = object.endTime ?? undefined;
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? Failure.fromPartial(object.failure)
+      : undefined;
     return message;
   },
 };
@@ -834,6 +1014,198 @@ export const Plan: MessageFns<Plan> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.restorePoint = object.restorePoint ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateAgentsRequest(): UpdateAgentsRequest {
+  return { parent: "", hostIds: [], version: "", validMinutes: 0 };
+}
+
+export const UpdateAgentsRequest: MessageFns<UpdateAgentsRequest> = {
+  encode(message: UpdateAgentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    for (const v of message.hostIds) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    if (message.validMinutes !== 0) {
+      writer.uint32(32).uint32(message.validMinutes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAgentsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAgentsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validMinutes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAgentsRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      hostIds: globalThis.Array.isArray(object?.hostIds)
+        ? object.hostIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.host_ids)
+        ? object.host_ids.map((e: any) => globalThis.String(e))
+        : [],
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      validMinutes: isSet(object.validMinutes)
+        ? globalThis.Number(object.validMinutes)
+        : isSet(object.valid_minutes)
+        ? globalThis.Number(object.valid_minutes)
+        : 0,
+    };
+  },
+
+  toJSON(message: UpdateAgentsRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.hostIds?.length) {
+      obj.hostIds = message.hostIds;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.validMinutes !== 0) {
+      obj.validMinutes = Math.round(message.validMinutes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAgentsRequest>): UpdateAgentsRequest {
+    return UpdateAgentsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAgentsRequest>): UpdateAgentsRequest {
+    const message = createBaseUpdateAgentsRequest();
+    message.parent = object.parent ?? "";
+    message.hostIds = object.hostIds?.map((e) => e) || [];
+    message.version = object.version ?? "";
+    message.validMinutes = object.validMinutes ?? 0;
+    return message;
+  },
+};
+
+function createBaseUpdateAgentsResponse(): UpdateAgentsResponse {
+  return { hosts: [] };
+}
+
+export const UpdateAgentsResponse: MessageFns<UpdateAgentsResponse> = {
+  encode(message: UpdateAgentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.hosts) {
+      Host.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAgentsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAgentsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hosts.push(Host.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAgentsResponse {
+    return { hosts: globalThis.Array.isArray(object?.hosts) ? object.hosts.map((e: any) => Host.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: UpdateAgentsResponse): unknown {
+    const obj: any = {};
+    if (message.hosts?.length) {
+      obj.hosts = message.hosts.map((e) => Host.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAgentsResponse>): UpdateAgentsResponse {
+    return UpdateAgentsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAgentsResponse>): UpdateAgentsResponse {
+    const message = createBaseUpdateAgentsResponse();
+    message.hosts = object.hosts?.map((e) => Host.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1972,6 +2344,20 @@ export const InstallerServiceService = {
       Buffer.from(ReleaseQuarantineResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseQuarantineResponse => ReleaseQuarantineResponse.decode(value),
   },
+  /**
+   * Orders hosts to replace their agent's program. Refused while a run is changing the installation (RUN_ACTIVE). How it goes
+   * is in `Host.agent_update`; a host whose agent is at this already gets no second order.
+   */
+  updateAgents: {
+    path: "/lastcall.installer.v1.InstallerService/UpdateAgents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateAgentsRequest): Buffer => Buffer.from(UpdateAgentsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateAgentsRequest => UpdateAgentsRequest.decode(value),
+    responseSerialize: (value: UpdateAgentsResponse): Buffer =>
+      Buffer.from(UpdateAgentsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateAgentsResponse => UpdateAgentsResponse.decode(value),
+  },
 } as const;
 
 export interface InstallerServiceServer extends UntypedServiceImplementation {
@@ -1990,6 +2376,11 @@ export interface InstallerServiceServer extends UntypedServiceImplementation {
    * up while it caught up with its installation tries that anew.
    */
   releaseQuarantine: handleUnaryCall<ReleaseQuarantineRequest, ReleaseQuarantineResponse>;
+  /**
+   * Orders hosts to replace their agent's program. Refused while a run is changing the installation (RUN_ACTIVE). How it goes
+   * is in `Host.agent_update`; a host whose agent is at this already gets no second order.
+   */
+  updateAgents: handleUnaryCall<UpdateAgentsRequest, UpdateAgentsResponse>;
 }
 
 export interface InstallerServiceClient extends Client {
@@ -2091,6 +2482,25 @@ export interface InstallerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReleaseQuarantineResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Orders hosts to replace their agent's program. Refused while a run is changing the installation (RUN_ACTIVE). How it goes
+   * is in `Host.agent_update`; a host whose agent is at this already gets no second order.
+   */
+  updateAgents(
+    request: UpdateAgentsRequest,
+    callback: (error: ServiceError | null, response: UpdateAgentsResponse) => void,
+  ): ClientUnaryCall;
+  updateAgents(
+    request: UpdateAgentsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateAgentsResponse) => void,
+  ): ClientUnaryCall;
+  updateAgents(
+    request: UpdateAgentsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateAgentsResponse) => void,
   ): ClientUnaryCall;
 }
 
