@@ -115,6 +115,30 @@ describe('parseTree', () => {
     expect(formatTree(tree(parseTree(Buffer.from(text))))).toBe(text);
   });
 
+  it('reads any layout of the text, and names with every sign that JSON knows', () => {
+    const files = [file("a{b}[c],'d'}{"), file('z'), file('é/日本')];
+    const text = JSON.stringify({ files }, undefined, 2);
+    expect(tree(parseTree(` ${text}\n`)).files.map(({ path }) => path)).toEqual(files.map(({ path }) => path));
+    expect(tree(parseTree(text.replace('z', '\\u007a'))).files[1]?.path).toBe('z');
+    expect(tree(parseTree(' { "files" : [ ] } '))).toEqual({ files: [], totalBytes: 0 });
+  });
+
+  const one = `{"path":"a","mode":420,"size":1,"sha256":"${SHA}"}`;
+  it.each([
+    `{"files":[${one},]}`,
+    `{"files":[,${one}]}`,
+    `{"files":[${one}${one}]}`,
+    `{"files":[${one}]`,
+    `{"files":[${one}]}}`,
+    `{"files":[${one}]} x`,
+    `{"files":[${one}],"more":1}`,
+    `{"files":[[${one}]]}`,
+    `{"files":[{"path":{"a":1},"mode":420,"size":1,"sha256":"${SHA}"}]}`,
+    `{"files":[{"path":"a" "mode":420}]}`,
+    `{"files":[{"path":"${'x'.repeat(20_000_000)}`,
+    `{"files":[{${' '.repeat(20_000_000)}`,
+  ])('refuses what is almost a tree (%#)', (text) => expect(violations(parseTree(text)).length).toBeGreaterThan(0));
+
   it.each([
     '',
     '[]',

@@ -90,23 +90,39 @@ function fold(name: string): string {
 
 /** Names that would meet on a disk that ignores case: files, folders, and a file where another path has a folder. */
 function checkTwins(field: string, files: readonly TreeEntry[]): Violation[] {
-  const seen = new Map<string, { path: string; isFile: boolean }>();
-  const violations: Violation[] = [];
-  files.forEach((file, i) => {
-    const parts = file.path.split('/');
-    for (let depth = 1; depth <= parts.length; depth++) {
-      const path = parts.slice(0, depth).join('/');
-      const isFile = depth === parts.length;
-      const other = seen.get(fold(path));
-      if (!other) seen.set(fold(path), { path, isFile });
-      else if (isFile || other.isFile || other.path !== path) {
-        const description = `is ${quoted(file.path)} and meets ${quoted(other.path)} on disks that ignore case`;
-        violations.push({ field: `${field}[${i}].path`, description });
-        return;
-      }
-    }
+  const meets = createTwinSearch(files);
+  return files.flatMap(({ path }, i) => {
+    const other = meets(i);
+    if (other === undefined) return [];
+    const description = `is ${quoted(path)} and meets ${quoted(other)} on disks that ignore case`;
+    return [{ field: `${field}[${i}].path`, description }];
   });
-  return violations;
+}
+
+/** Asked for one file after the other, answers which path it meets. Compact, for 100,000 of them: a file is a number, a folder is folded once. */
+function createTwinSearch(files: readonly TreeEntry[]): (i: number) => string | undefined {
+  const fileAt = new Map<string, number>();
+  const folders = new Map<string, string>();
+  const looked = new Set<string>(['']);
+  const known = (name: string): string | undefined => folders.get(name) ?? files[fileAt.get(name) ?? -1]?.path;
+  const meetsAsFolder = (folder: string): string | undefined => {
+    if (looked.has(folder)) return undefined;
+    const above = meetsAsFolder(folder.slice(0, Math.max(0, folder.lastIndexOf('/'))));
+    if (above !== undefined) return above;
+    const name = fold(folder);
+    const other = known(name);
+    if (other !== undefined) return other;
+    folders.set(name, folder);
+    looked.add(folder);
+    return undefined;
+  };
+  return (i) => {
+    const { path = '' } = files[i] ?? {};
+    const name = fold(path);
+    const other = meetsAsFolder(path.slice(0, Math.max(0, path.lastIndexOf('/')))) ?? known(name);
+    if (other === undefined) fileAt.set(name === path ? path : name, i);
+    return other;
+  };
 }
 
 function checkEntry(field: string, file: TreeEntry, limits: TreeLimits): (Violation | undefined)[] {
@@ -148,10 +164,10 @@ export function checkTree(
 }
 
 const KEYS = ['mode', 'path', 'sha256', 'size'];
+const NOT_AN_ENTRY = 'must have exactly path, mode, size and sha256: two texts and two numbers';
 
-function toEntry(value: unknown): TreeEntry | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { path, mode, size, sha256 } = value as Record<string, unknown>;
+function toEntry(value: Record<string, unknown>): TreeEntry | undefined {
+  const { path, mode, size, sha256 } = value;
   // An unknown key (a link's target, a type) would be something that this reader does not enforce.
   if (Object.keys(value).toSorted().join() !== KEYS.join()) return undefined;
   if (typeof path !== 'string' || typeof sha256 !== 'string') return undefined;
@@ -159,12 +175,35 @@ function toEntry(value: unknown): TreeEntry | undefined {
   return { path, mode, size, sha256 };
 }
 
-function readJson(text: string): readonly unknown[] | undefined {
+const HEAD = /\s*\{\s*"files"\s*:\s*\[\s*/y;
+const TAIL = /\s*\]\s*\}\s*$/y;
+/** An object without others in it, and what follows it. */
+const ITEM = /\s*(\{(?:[^"{}[\]]|"(?:[^"\\]|\\.)*")*\})\s*(,(?=\s*\{))?/y;
+
+/** Each object by itself: of 100,000 files neither a second list nor its garbage lies in memory. Undefined: the text is not of that form. */
+function* readItems(text: string): Generator<Record<string, unknown> | undefined> {
+  const take = (form: RegExp, at: number): RegExpExecArray | null => {
+    form.lastIndex = at;
+    try {
+      return form.exec(text);
+    } catch {
+      return null; // Millions of characters without an end: more than the runtime's matcher can hold.
+    }
+  };
+  let at = take(HEAD, 0)?.[0].length;
+  for (let goesOn = at !== undefined && take(TAIL, at) === null; goesOn;) {
+    const item = take(ITEM, at ?? 0);
+    if (!item) break;
+    at = (at ?? 0) + item[0].length;
+    goesOn = item[2] !== undefined;
+    yield parseObject(item[1] ?? '');
+  }
+  if (at === undefined || take(TAIL, at) === null) yield undefined;
+}
+
+function parseObject(json: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Object.keys(value).join() !== 'files') return undefined;
-    const { files } = value as { files: unknown };
-    return Array.isArray(files) ? (files as unknown[]) : undefined;
+    return JSON.parse(json) as Record<string, unknown>;
   } catch {
     return undefined; // No JSON: the caller says so in the words of a tree.
   }
@@ -176,20 +215,19 @@ export function parseTree(text: string | Uint8Array, field = 'files', limits = T
   if (bytes > TREE_MAX_BYTES) {
     return invalid([{ field, description: `have ${bytes} bytes of JSON; at most ${TREE_MAX_BYTES} are allowed` }]);
   }
-  const raw = readJson(typeof text === 'string' ? text : Buffer.from(text).toString('utf8'));
-  if (!raw) return invalid([{ field, description: 'are no JSON of the form {"files":[…]}' }]);
-  if (raw.length > limits.maxFiles) {
-    return invalid([{ field, description: `has ${raw.length} files; at most ${limits.maxFiles} are allowed` }]);
+  const files: TreeEntry[] = [];
+  const wrong: Violation[] = [];
+  let count = 0;
+  for (const item of readItems(typeof text === 'string' ? text : Buffer.from(text).toString('utf8'))) {
+    if (!item) return invalid([{ field, description: 'are no JSON of the form {"files":[…]}' }]);
+    if (++count > limits.maxFiles) {
+      return invalid([{ field, description: `has more than the ${limits.maxFiles} files that are allowed` }]);
+    }
+    const file = toEntry(item);
+    if (file) files.push(file);
+    else if (wrong.length < MAX_VIOLATIONS) wrong.push({ field: `${field}[${count - 1}]`, description: NOT_AN_ENTRY });
   }
-  const files = raw.map(toEntry);
-  const description = 'must have exactly path, mode, size and sha256: two texts and two numbers';
-  const wrong = files.flatMap((file, i) => (file ? [] : [{ field: `${field}[${i}]`, description }]));
-  if (wrong.length > 0) return invalid(wrong.slice(0, MAX_VIOLATIONS));
-  return checkTree(
-    files.filter((file) => file !== undefined),
-    field,
-    limits,
-  );
+  return wrong.length > 0 ? invalid(wrong) : checkTree(files, field, limits);
 }
 
 /** The JSON form, always the same bytes for the same files. */

@@ -131,24 +131,26 @@ export async function readInPieces(path: string, take: (piece: Buffer) => void, 
   }
 }
 
-/** Paths of all files below a folder, relative, with `/`, sorted by code units. What is no file and no folder comes with them. */
+/** Paths of all files below a folder, relative, with `/`, in no order. What is no file and no folder comes with them. */
+export async function* walkFiles(dir: string, below = ''): AsyncGenerator<string> {
+  for await (const entry of await opendir(join(dir, below))) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory()) yield* walkFiles(dir, path);
+    else yield path;
+  }
+}
+
+/** The same, sorted by code units. */
 export async function listFiles(dir: string): Promise<string[]> {
   const files: string[] = [];
-  const walk = async (below: string): Promise<void> => {
-    for await (const entry of await opendir(join(dir, below))) {
-      const path = below === '' ? entry.name : `${below}/${entry.name}`;
-      if (entry.isDirectory()) await walk(path);
-      else files.push(path);
-    }
-  };
-  await walk('');
+  for await (const path of walkFiles(dir)) files.push(path);
   return files.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 /** Bytes of all files below a folder. A file that goes away meanwhile does not count. */
 export async function folderBytes(dir: string): Promise<number> {
   let bytes = 0;
-  for (const path of await listFiles(dir)) {
+  for await (const path of walkFiles(dir)) {
     bytes += await stat(join(dir, path)).then(
       (s) => s.size,
       () => 0,

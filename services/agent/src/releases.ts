@@ -83,6 +83,8 @@ export function createReleases(
   const textsOf = (version: string): string => join(layout.releases, version);
   /** Versions that were found as signed, file by file, and have not been made current since. */
   const verified = new Map<string, Seen>();
+  /** Each step asks for it; of 100,000 files reading takes a second and the memory of all of them, so it is read once as long as somebody has it. */
+  const parsed = new Map<string, WeakRef<Release>>();
   const releases: Releases = {
     treeOf,
     settle: async () => {
@@ -102,10 +104,16 @@ export function createReleases(
     },
     loadTexts: async (version) => {
       if (!(await exists(textsOf(version)))) throw notStaged(version);
+      const known = parsed.get(version)?.deref();
+      if (known) return known;
       const read = (name: string): Promise<Buffer> => readFile(join(textsOf(version), name));
-      return parseRelease({ manifest: await read('lastcall.yaml'), tree: await read('tree.json') }, product, version);
+      const texts = { manifest: await read('lastcall.yaml'), tree: await read('tree.json') };
+      const release = parseRelease(texts, product, version);
+      parsed.set(version, new WeakRef(release));
+      return release;
     },
     keepTexts: async (version, texts) => {
+      parsed.delete(version);
       await mkdir(textsOf(version), { recursive: true });
       writeFileDurably(join(textsOf(version), 'lastcall.yaml'), texts.manifest);
       writeFileDurably(join(textsOf(version), 'tree.json'), texts.tree);

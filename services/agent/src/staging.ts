@@ -2,6 +2,7 @@ import { PACKED_MAX_BYTES, type Tree, type TreeEntry } from '@lastcall/contracts
 import { DAY_MS } from '@lastcall/kernel';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gt } from 'semver';
 import type { BlobStore } from './blobs/blob-store.js';
 import { downloadBlobs } from './blobs/download-blobs.js';
@@ -54,8 +55,10 @@ const SLACK_BYTES = 1024 * 1024;
 /** File systems give space in blocks, and every file has a record and a name. */
 const BLOCK_BYTES = 4_096;
 const RECORD_BYTES = 512;
-/** Blobs looked at, and files placed, at once: each is a handful of short waits for the disk. */
+/** Blobs looked at at once: each is a handful of short waits for the disk. */
 const AT_ONCE = 4;
+/** Files linked before others of this process have their turn: some milliseconds. */
+const PLACED_IN_A_ROW = 64;
 
 export function createStaging(parts: StagingParts): Staging {
   return {
@@ -231,10 +234,12 @@ async function placeFiles({ blobs }: StagingParts, tree: Tree, building: string,
     await mkdir(join(building, folder), { recursive: true });
   }
   // Files of the same bytes follow each other: the first one settles the mode of the blob, and the others look at it.
-  await forEachAtOnce(Map.groupBy(tree.files, ({ sha256 }) => sha256).values(), AT_ONCE, async (same) => {
+  let placed = 0;
+  for (const same of Map.groupBy(tree.files, ({ sha256 }) => sha256).values()) {
     throwIfStopping(signal);
     for (const entry of same) await blobs.place(entry, join(building, entry.path));
-  });
+    if (++placed % PLACED_IN_A_ROW === 0) await nextTurn();
+  }
   await blobs.sync();
   await syncFolders(building);
 }

@@ -1,7 +1,7 @@
 import type { Tree, TreeEntry } from '@lastcall/contracts';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashFile, listFiles } from './files.js';
+import { hashFile, walkFiles } from './files.js';
 
 /*
  * Whether the files of a version are those that were signed. Hashing all of them takes long, so it is done before anybody is disturbed; right before the
@@ -33,16 +33,21 @@ const TICK_MS = 100;
 export async function checkTree(dir: string, tree: Tree, options: TreeCheckOptions): Promise<TreeCheck> {
   const changes: string[] = [];
   const seen = new Map<string, string>();
+  /** Signed too, and not in `seen`. */
+  const others = new Set<string>();
   for (const entry of tree.files) {
     if (changes.length >= MAX_CHANGES) return { changes, seen };
     const { change, note } = await checkFile(join(dir, entry.path), entry, options);
     if (change !== undefined) changes.push(`${entry.path} ${change}`);
-    else if (note !== undefined) seen.set(entry.path, note);
+    if (note === undefined) others.add(entry.path);
+    else seen.set(entry.path, note);
   }
   if (!options.exact) return { changes, seen };
-  const signed = new Set(tree.files.map((file) => file.path));
-  const foreign = (await listFiles(dir)).filter((path) => !signed.has(path));
-  return { changes: [...changes, ...foreign.map((path) => `${path} was not signed`)].slice(0, MAX_CHANGES), seen };
+  for await (const path of walkFiles(dir)) {
+    if (changes.length >= MAX_CHANGES) break;
+    if (!seen.has(path) && !others.has(path)) changes.push(`${path} was not signed`);
+  }
+  return { changes, seen };
 }
 
 interface FileCheck {

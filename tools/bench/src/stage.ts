@@ -5,7 +5,7 @@ import { atLeast, atMost, runBenchmark, type Bench } from './benchmark.js';
 import { startLastcall, type Lastcall } from './lastcall.js';
 import { readCpuMs } from './process-usage.js';
 import { startRelay } from './relay.js';
-import { startCurlPeer, type CurlPeer } from './stage-peers.js';
+import { startCurlPeer, waitForDisk, type CurlPeer, type CurlTime } from './stage-peers.js';
 import {
   addHost,
   pathsOf,
@@ -83,20 +83,23 @@ function demandSpace(bench: Bench): void {
 /** In each round curl both ways and a host that holds nothing, so that all of them meet the same machine. */
 async function oneAfterTheOther(bench: Bench, lastcall: Lastcall, curl: CurlPeer | undefined) {
   const staged: Staged[] = [];
-  const curls: number[][] = [[], []];
+  const curls: CurlTime[][] = [[], []];
   const serverCpu = readCpuMs(lastcall.pidOf('catalog'));
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [i, atOnce] of [1, CURLS_AT_ONCE].entries()) if (curl) curls[i]?.push(await curl.fetchAll(atOnce));
     const host = await addHost(bench, lastcall, `one-${round}`);
+    await waitForDisk(bench.dir);
     const result = await stage(host, '1.0.0');
     staged.push(result);
-    const others = curls.map((times) => Math.round(times.at(-1) ?? 0)).join(' and ');
+    const others = curls.map((times) => inWords(times.at(-1))).join(' and ');
     const steps = Object.entries(result.steps).map(([step, ms]) => `${step} ${ms}`);
-    bench.say(`${round}/${ROUNDS}: staged in ${Math.round(result.ms)} ms (${steps.join(', ')}), curl in ${others} ms`);
+    bench.say(`${round}/${ROUNDS}: staged in ${Math.round(result.ms)} ms (${steps.join(', ')}), curl in ${others}`);
   }
   const ms = staged.map((s) => s.ms);
   // The quicker way of curl is the one to be compared with.
-  const best = Math.min(...curls.filter((times) => times.length > 0).map(median));
+  const best = Math.min(...curls.filter((times) => times.length > 0).map((times) => median(times.map((t) => t.ms))));
+  const ratios = (of: keyof CurlTime): number[] =>
+    staged.map((s, i) => ratio(Math.min(...curls.map((times) => times[i]?.[of] ?? Infinity)), s.ms));
   return {
     staged,
     toCurl: curl ? ratio(best, median(ms)) : 0,
@@ -104,14 +107,19 @@ async function oneAfterTheOther(bench: Bench, lastcall: Lastcall, curl: CurlPeer
       stagedMs: summarize(ms),
       megabytesPerSecond: megabytesPerSecond(BYTES, median(ms)),
       ...(curl && {
-        curlOneConnectionMs: summarize(curls[0] ?? []),
-        [`curl${CURLS_AT_ONCE}ConnectionsMs`]: summarize(curls[1] ?? []),
-        ratiosToCurlByRound: staged.map((s, i) => ratio(Math.min(...curls.map((c) => c[i] ?? Infinity)), s.ms)),
+        curlOneConnectionMs: summarize((curls[0] ?? []).map((t) => t.ms)),
+        [`curl${CURLS_AT_ONCE}ConnectionsMs`]: summarize((curls[1] ?? []).map((t) => t.ms)),
+        ratiosToCurlByRound: ratios('ms'),
+        ratiosToCurlOnDiskByRound: ratios('onDiskMs'),
       }),
       agentCpuMs: rounded(median(staged.map((s) => s.cpuMs))),
       catalogCpuMs: rounded((readCpuMs(lastcall.pidOf('catalog')) - serverCpu) / ROUNDS),
     },
   };
+}
+
+function inWords(time: CurlTime | undefined): string {
+  return time ? `${Math.round(time.ms)} ms (${Math.round(time.onDiskMs)} ms until it was on the disk)` : 'no time';
 }
 
 async function measureUpdate(bench: Bench, lastcall: Lastcall, releases: string) {
@@ -136,6 +144,7 @@ async function measureUpdate(bench: Bench, lastcall: Lastcall, releases: string)
 async function allAtOnce(bench: Bench, lastcall: Lastcall) {
   const hosts = [];
   for (let i = 1; i <= HOSTS; i++) hosts.push(await addHost(bench, lastcall, `many-${i}`));
+  await waitForDisk(bench.dir);
   const serverCpu = readCpuMs(lastcall.pidOf('catalog'));
   const staged = await Promise.all(hosts.map((host) => stage(host, '1.0.0')));
   const slowest = Math.max(0, ...staged.map(({ ms }) => ms));
@@ -148,6 +157,7 @@ async function allAtOnce(bench: Bench, lastcall: Lastcall) {
       agentCpuMs: rounded(median(staged.map(({ cpuMs }) => cpuMs))),
       catalogCpuMsPerHost: rounded((readCpuMs(lastcall.pidOf('catalog')) - serverCpu) / HOSTS),
       agentPeakMib: summarize(staged.map(({ peakMib }) => peakMib)),
+      each: staged.map(({ ms, cpuMs, peakMib }) => ({ stagedMs: rounded(ms), cpuMs, peakMib: rounded(peakMib) })),
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { TreeEntry } from '@lastcall/contracts';
 import { execFile } from 'node:child_process';
-import { constants, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { chmod, copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { chmodSync, constants, existsSync, linkSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
@@ -9,8 +9,8 @@ import { forEachAtOnce, hashFile, syncFile, syncFolder } from '../files.js';
 /*
  * Bytes by their hash, `blobs/<two digits>/<hash>`, and downloads that are not complete, `blobs/partial/<hash>`. A blob gets its name only after it
  * was hashed; before it is used again it is hashed again, because a version that links it may have been changed in place, and because a
- * blob that was not synced yet may be torn by a power cut. What may not be on the disk yet is known here and synced together, before anything
- * is built of it and before what was built counts.
+ * blob that was not synced yet may be torn by a crash or a power cut. What may not be on the disk yet is known here and synced together, before
+ * anything is built of it and before what was built counts.
  */
 
 export interface BlobStore {
@@ -24,6 +24,8 @@ export interface BlobStore {
   keep(sha256: string, bytes: Uint8Array): void;
   /** Makes a partial download that is complete and was hashed the blob. */
   adopt(sha256: string): void;
+  /** Lets the disk begin with what was kept and adopted so far, beside the network. Nothing may depend on it. */
+  syncEarly(): Promise<void>;
   /** Blobs that were found here, kept, adopted or placed are on the disk after this, with their modes. */
   sync(): Promise<void>;
   /** Puts the blob at a path with this mode: a link where that is possible. */
@@ -38,7 +40,8 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   const pathOf = (sha256: string): string => join(dir, sha256.slice(0, 2), sha256);
   const made = new Set<string>();
   const makeFolder = (folder: string): void => {
-    if (!made.has(folder)) mkdirSync(folder, { recursive: true });
+    // Not `recursive`, which says of a read-only disk that something is not there.
+    if (!made.has(folder) && !existsSync(folder)) mkdirSync(folder);
     made.add(folder);
   };
   const unsynced = new Set<string>();
@@ -54,14 +57,17 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
     },
     partialBytes: (sha256) => sizeOf(join(partial, sha256)),
     keep: (sha256, bytes) => {
-      writeFileSync(join(partial, sha256), bytes);
-      store.adopt(sha256);
+      // Under its name at once: a rename for each of thousands costs more than it gives, as a torn one is found before it is used.
+      makeFolder(dirname(pathOf(sha256)));
+      unsynced.add(pathOf(sha256));
+      writeFileSync(pathOf(sha256), bytes, { flag: 'wx' });
     },
     adopt: (sha256) => {
       makeFolder(dirname(pathOf(sha256)));
       renameSync(join(partial, sha256), pathOf(sha256));
       unsynced.add(pathOf(sha256));
     },
+    syncEarly: async () => void (await syncFileSystem(dir)),
     sync: async () => {
       if (unsynced.size > 0) await sync(dir, [...unsynced]);
       unsynced.clear();
@@ -111,15 +117,16 @@ async function isWhole(path: string, sha256: string, size: number, signal: Abort
 
 /** All links of a file have one mode. The first user of a blob sets it; who needs another one gets a copy. */
 async function place(blob: string, mode: number, path: string, unsynced: Set<string>): Promise<void> {
-  const { mode: found, nlink } = await stat(blob);
+  // Not handed to other threads: each of the three takes less time than that.
+  const { mode: found, nlink } = statSync(blob);
   const hasOtherMode = (found & 0o777) !== mode;
   if (hasOtherMode && nlink > 1) return copy(blob, mode, path);
   if (hasOtherMode) {
-    await chmod(blob, mode);
+    chmodSync(blob, mode);
     unsynced.add(blob);
   }
   try {
-    await link(blob, path);
+    linkSync(blob, path);
   } catch (error) {
     // Too many links, or a file system without them.
     if (!['EMLINK', 'EPERM', 'ENOTSUP', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;

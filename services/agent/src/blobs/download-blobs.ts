@@ -5,6 +5,7 @@ import { forEachAtOnce } from '../files.js';
 import { messageOf } from '../log.js';
 import { openPeer, type Peer } from '../peer/peer.js';
 import { Interrupted, StepFailure } from '../step-failure.js';
+import type { BlobStore } from './blob-store.js';
 import { fetchBlob } from './fetch-blob.js';
 import { fetchRun } from './fetch-run.js';
 import { TooSlowError } from './byte-source.js';
@@ -24,6 +25,8 @@ const AT_ONCE = 6;
 const ATTEMPTS = 30;
 /** A server that is there and says the same each time is believed sooner: some seconds. */
 const ANSWERED_ATTEMPTS = 6;
+/** So much is left to the disk at once: it writes while the rest is on its way, so that little is left to wait for at the end. */
+const SYNC_EVERY_BYTES = 64 * 2 ** 20;
 /** A pack is only a shorter way. */
 const PACK_ATTEMPTS = 2;
 
@@ -33,7 +36,12 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const connections = openConnections(options.pace);
   const { downloads, packBytes } = planDownloads(options.files, lacking);
-  const transfer: Transfer = { ...options, signal, connections, packBytes };
+  const syncing = createEarlySync(options.blobs);
+  const onBytes = (bytes: number): void => {
+    options.onBytes(bytes);
+    syncing.arrived(bytes);
+  };
+  const transfer: Transfer = { ...options, signal, connections, packBytes, onBytes };
   const entryOf = new Map(lacking.map((entry) => [entry.sha256, entry]));
   const packs = { usable: true };
   const peer = options.peerUrl === undefined ? undefined : openPeer(options.peerUrl, transfer);
@@ -48,6 +56,7 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
         throw error;
       }
     });
+    await syncing.ended();
     await options.blobs.sync();
   } catch (error) {
     if (options.signal.aborted) throw new Interrupted();
@@ -60,6 +69,21 @@ export async function downloadBlobs(lacking: readonly TreeEntry[], options: Down
 
 async function lackingOf(run: Run, peer: Peer | undefined): Promise<Run> {
   return peer ? { blobs: await peer.run(run.blobs) } : run;
+}
+
+/** One at a time; what arrives meanwhile counts for the next one. */
+function createEarlySync(blobs: BlobStore) {
+  let unsynced = 0;
+  let running: Promise<void> | undefined;
+  return {
+    arrived: (bytes: number): void => {
+      unsynced += bytes;
+      if (running || unsynced < SYNC_EVERY_BYTES) return;
+      unsynced = 0;
+      running = blobs.syncEarly().finally(() => (running = undefined));
+    },
+    ended: async (): Promise<void> => running,
+  };
 }
 
 /** From the pack; what that cannot give, each by its own name. */
