@@ -9,8 +9,11 @@ import type { Stage } from './stage.js';
  */
 
 const SERVICES = ['catalog', 'scheduler', 'preflight', 'session', 'installer'] as const;
-/** So that the demo is over soon. */
-const SHORT_SETTLING = { LASTCALL_SETTLE_MS: '2000' };
+/** So that the demo is over soon, by service: how long a release settles, and a host that is switched off is asked for its facts. */
+const SHORT_WAITS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  installer: { LASTCALL_SETTLE_MS: '2000' },
+  preflight: { LASTCALL_FACTS_TIMEOUT_MS: '6000' },
+};
 const ROOT = resolve(__dirname, '../../..');
 
 export interface Backends {
@@ -21,7 +24,7 @@ export interface Backends {
 export async function startEmbedded(stage: Stage, dataDir: string): Promise<Endpoints> {
   const args = ['up', '--data', dataDir, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'];
   stage.say('$ lastcall up');
-  const up = stage.start('lastcall', args, SHORT_SETTLING);
+  const up = stage.start('lastcall', args, { ...SHORT_WAITS['installer'], ...SHORT_WAITS['preflight'] });
   await up.until(/is running/, 30_000);
   return readEndpoints(dataDir);
 }
@@ -45,7 +48,7 @@ export async function startDistributed(stage: Stage, dataDir: string, { nats, mo
     mkdirSync(own, { recursive: true });
     const env = {
       ...shared,
-      ...(name === 'installer' && SHORT_SETTLING),
+      ...SHORT_WAITS[name],
       LASTCALL_DATA_DIR: own,
       LASTCALL_GRPC_ADDRESS: addresses[i] ?? '',
       LASTCALL_HTTP_ADDRESS: http[i] ?? '',
