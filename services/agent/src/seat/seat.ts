@@ -207,9 +207,10 @@ async function advance(open: Open): Promise<SeatBook> {
     }
     const { attempt } = task;
     const told = { ...(result.failure && { failure: result.failure }), touched: hasTouched(result) };
-    apply(open, { type: 'tell', attempt, result: told, at: Date.now() });
-    // The backup of the restart holds more than the one before the download.
+    // The backup of the restart holds more than the one before the download. After a kill in between this order is told once more, and so
+    // is this; told first, nobody would know of the older one any more.
     if (task.phase === 'saving' && !result.failure && task.before !== '') await removeBackup(layout, task.before);
+    apply(open, { type: 'tell', attempt, result: told, at: Date.now() });
   }
 }
 
