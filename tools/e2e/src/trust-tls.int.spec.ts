@@ -39,7 +39,7 @@ describe('the line to the catalog', () => {
     const baseUrl = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}/tuf`;
     const options = { baseUrl, credential: () => 'eyJ-secret', signal: AbortSignal.timeout(30_000), attempts: 1 };
     const failed = await createMetadataFetcher(options)('timestamp.json', 1_000).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ failure: { reason: 'CATALOG_NOT_REACHABLE' } });
+    expect(failed).toMatchObject({ rejected: { reason: 'CATALOG_NOT_REACHABLE' } });
     expect((failed as Error).message).toMatch(words);
     expect((failed as Error).message).not.toContain('eyJ-secret');
     expect(seen).toEqual([]);
@@ -57,6 +57,6 @@ describe('the line to the catalog', () => {
     const { cert: other, key: otherKey } = certificates.issue('lastcall', { dnsName: 'another.example' });
     strange.closeAllConnections();
     strange.setSecureContext({ cert: other, key: otherKey });
-    await expect(ask('localhost')).rejects.toMatchObject({ failure: { reason: 'CATALOG_NOT_REACHABLE' } });
+    await expect(ask('localhost')).rejects.toMatchObject({ rejected: { reason: 'CATALOG_NOT_REACHABLE' } });
   });
 });
