@@ -242,6 +242,21 @@ function suite(pair: Pair): void {
       await consistent(version);
     });
 
+    it('brings a host that was away to the version of the others over kills while that is said', async () => {
+      const host = world.hosts.find(({ role }) => role === 'workstation')?.id ?? '';
+      const version = nextVersion();
+      await world.publish({ version, workstationHealth: true });
+      await world.stopAgent(host);
+      expect(await world.ended(await world.update(version))).toMatchObject({ outcome: RunOutcome.SUCCEEDED });
+      await world.trouble('health', 'fails', host);
+      await killAt('HostCatchUpFailed', () => world.startAgent(host));
+      await world.trouble('health', 'none', host);
+      // It is tried again when it connects the next time.
+      await killAt('HostCatchUpBegun', () => world.killAndRestartAgent(host));
+      await until(async () => (await world.versionOn(host)) === version, 'the host to have it');
+      await consistent(version);
+    });
+
     it('had a kill at every event that there is', () => {
       expect(EVENT_TYPES.filter((type) => !covered.has(type))).toEqual([]);
       expect(OUTSIDE_RUNS.every((type) => EVENTS[type] !== undefined)).toBe(true);
