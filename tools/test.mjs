@@ -8,8 +8,8 @@ import { startBackends } from './path-backends.mjs';
 
 const TIERS = {
   unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', args: [] },
-  // One at a time: what these tests wait for shares the machine with databases and other processes.
-  int: { pattern: '.*\\.int\\.spec\\.ts$', args: ['--runInBand'] },
+  // Two at a time: most of what these tests do is waiting, and what they wait for shares the machine with databases and other processes.
+  int: { pattern: '.*\\.int\\.spec\\.ts$', args: ['--maxWorkers=2'] },
   e2e: { pattern: '.*\\.e2e\\.spec\\.ts$', args: ['--runInBand', '--testTimeout=180000'] },
 };
 
