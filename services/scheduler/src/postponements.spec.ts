@@ -1,6 +1,7 @@
-import type { JobDefinition, Start } from './domain/job.js';
+import type { Start } from './domain/job.js';
 import { nextTime } from './postponements.js';
 import { resolveLocalTime } from './calendar.js';
+import { sampleDefinition } from './testing/sample-definition.js';
 
 const ZONE = 'Europe/Berlin';
 const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri'];
@@ -11,21 +12,10 @@ const SATURDAYS: Start = { kind: 'series', cron: '0 22 * * SAT' };
 
 /** `start`: the local time that was postponed; none: a start at once. */
 function next(start: string | undefined, confirmedCautions: readonly string[] = [], late = 0, series?: Start) {
-  const definition: JobDefinition = {
-    title: 'Encore 11.1',
-    type: 'software-update',
+  const definition = sampleDefinition({
     start: series ?? (start === undefined ? { kind: 'immediate' } : { kind: 'time', localTime: start }),
-    version: '',
-    serviceHost: '',
-    maxRunTimeMs: 1,
-    followUpJob: '',
-    remarks: '',
-    reactionTimeMs: undefined,
-    message: '',
-    backupMode: 'take',
-    runIfLateWithinMs: 1,
     holdsAllowed: true,
-  };
+  });
   const nominalAt = resolveLocalTime(start ?? '2026-11-24T22:00:00', ZONE).at;
   const state = { phase: 'done', definition, revision: 1 } as const;
   return nextTime({ state, confirmedCautions }, nominalAt, place, nominalAt + 3_600_000 + late);

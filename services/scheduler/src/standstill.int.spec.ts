@@ -1,30 +1,14 @@
 import { DAY_MS, MINUTE_MS } from '@lastcall/kernel';
 import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { BY_JOB, jobDocumentId, openDocuments, type Documents, type FiringDocument } from './documents.js';
-import type { JobDefinition } from './domain/job.js';
 import { schedulerModule } from './index.js';
 import { localTimeOf } from './calendar.js';
+import { sampleDefinition } from './testing/sample-definition.js';
 
 /*
  * Series that were due while nobody served them for 400 days: one record a job. The catalog is not there, so a firing that is not too late stays
  * pending.
  */
-
-const DEFINITION: JobDefinition = {
-  title: 'Nightly backup',
-  type: 'data-backup',
-  start: { kind: 'series', cron: '' },
-  version: '',
-  serviceHost: '',
-  maxRunTimeMs: 60 * MINUTE_MS,
-  followUpJob: '',
-  remarks: '',
-  reactionTimeMs: undefined,
-  message: '',
-  backupMode: 'take',
-  runIfLateWithinMs: 15 * MINUTE_MS,
-  holdsAllowed: false,
-};
 
 function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
   describe(name, () => {
@@ -40,7 +24,10 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     async function addNightly(job: string, agoMs: number): Promise<number> {
       const today = Math.floor(((await stack.store('scheduler').now()) - agoMs) / MINUTE_MS) * MINUTE_MS;
       const [hour, minute] = localTimeOf(today, 'UTC').slice(11, 16).split(':').map(Number);
-      const definition: JobDefinition = { ...DEFINITION, start: { kind: 'series', cron: `${minute} ${hour} * * *` } };
+      const definition = sampleDefinition({
+        ...{ title: 'Nightly backup', type: 'data-backup', runIfLateWithinMs: 15 * MINUTE_MS },
+        start: { kind: 'series', cron: `${minute} ${hour} * * *` },
+      });
       const state = {
         phase: 'enabled',
         definition,

@@ -2,10 +2,10 @@ import { eventsV1, type EventEnvelope } from '@lastcall/contracts';
 import { createLogger } from '@lastcall/runtime';
 import { openStore, type Store } from '@lastcall/store';
 import { openDocuments, type Documents, type JobDocument } from './documents.js';
-import type { JobDefinition } from './domain/job.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import { createWithdrawals } from './withdrawals.js';
+import { sampleDefinition } from './testing/sample-definition.js';
 
 /*
  * More jobs than a page holds, and the event a second time: a crash in the middle of the first.
@@ -28,21 +28,7 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 function enabledJob(job: string): JobDocument {
-  const definition: JobDefinition = {
-    title: job,
-    type: 'software-update',
-    start: { kind: 'time', localTime: '2026-11-28T22:00:00' },
-    version: VERSION,
-    serviceHost: '',
-    maxRunTimeMs: 1,
-    followUpJob: '',
-    remarks: '',
-    reactionTimeMs: undefined,
-    message: '',
-    backupMode: 'take',
-    runIfLateWithinMs: 1,
-    holdsAllowed: false,
-  };
+  const definition = sampleDefinition({ title: job, version: VERSION });
   const state = { phase: 'enabled', definition, revision: 1, dueAt: 1, enabledBy: 'anna' } as const;
   return { installation: 'berlin', job, product: 'encore', state, createdAt: 0, confirmedCautions: [] };
 }

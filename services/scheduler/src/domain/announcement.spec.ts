@@ -8,22 +8,9 @@ import {
   type AnnouncementEnd,
 } from './announcement.js';
 import { job, type JobCommand, type JobDefinition, type JobState } from './job.js';
+import { sampleDefinition } from '../testing/sample-definition.js';
 
-const DEFINITION: JobDefinition = {
-  title: 'Encore 11.1',
-  type: 'software-update',
-  start: { kind: 'time', localTime: '2026-11-28T22:00:00' },
-  version: '11.1.0',
-  serviceHost: '',
-  maxRunTimeMs: 1,
-  followUpJob: '',
-  remarks: '',
-  reactionTimeMs: undefined,
-  message: 'New reports.',
-  backupMode: 'take',
-  runIfLateWithinMs: 1,
-  holdsAllowed: true,
-};
+const DEFINITION = sampleDefinition({ version: '11.1.0', message: 'New reports.', holdsAllowed: true });
 
 type Step = JobCommand | { readonly type: 'fate'; readonly nominalAt: number; readonly end: AnnouncementEnd };
 

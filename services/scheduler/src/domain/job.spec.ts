@@ -1,22 +1,9 @@
 import { isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
 import { job, type JobCommand, type JobDefinition, type JobState } from './job.js';
+import { sampleDefinition } from '../testing/sample-definition.js';
 
-const DEFINITION: JobDefinition = {
-  title: 'Encore 11.1',
-  type: 'software-update',
-  start: { kind: 'time', localTime: '2026-11-28T22:00:00' },
-  version: '',
-  serviceHost: '',
-  maxRunTimeMs: 1,
-  followUpJob: '',
-  remarks: '',
-  reactionTimeMs: undefined,
-  message: '',
-  backupMode: 'take',
-  runIfLateWithinMs: 1,
-  holdsAllowed: false,
-};
+const DEFINITION = sampleDefinition();
 const create: JobCommand = { type: 'create', definition: DEFINITION };
 const enable: JobCommand = { type: 'enable', dueAt: 100, now: 50, by: 'anna' };
 const disable: JobCommand = { type: 'disable' };
