@@ -97,7 +97,7 @@ async function now(work: Work, options: UpdateNowOptions): Promise<number | void
   const isSingle = installation.kind === commonV1.InstallationKind.SINGLE_USER;
   if (isSingle) await confirmRestart(work, options, version, found.installedVersion);
   const given = givenFields(
-    isSingle && !options.at && !options.in ? { ...options, now: true } : options,
+    isSingle && !options.at && !options.in && !options.every ? { ...options, now: true } : options,
     installation.timeZone,
   );
   const asks = !isSingle && work.io.isTerminal && !work.json && !options.yes;

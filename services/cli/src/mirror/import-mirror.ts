@@ -31,7 +31,8 @@ export async function importMirror(
     if (blobs.every(({ sha256 }) => uploaded.has(sha256))) {
       throw new CallError(CODE.internal, 'the catalog asks for blobs again that it was sent; look into its log');
     }
-    const bar = progress.bar(`importing ${count(blobs.length, 'file')}`, blobs.reduce((sum, { size }) => sum + size, 0), bytes); // prettier-ignore
+    const total = blobs.reduce((sum, { size }) => sum + size, 0);
+    const bar = progress.bar(`importing ${count(blobs.length, 'file')}`, total, bytes);
     await uploadBlobs(connection, blobs, (sent) => bar.add(sent)).catch(damaged);
     bar.done();
     for (const { sha256 } of blobs) uploaded.add(sha256);
