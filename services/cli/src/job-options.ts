@@ -26,6 +26,8 @@ export interface JobOptions {
   readonly backup?: BackupMode;
   readonly late?: string;
   readonly holds?: boolean;
+  readonly latestStart?: string;
+  readonly windowEnd?: string;
   readonly confirm?: string[];
 }
 
@@ -53,6 +55,8 @@ export function jobOptions(command: Command): Command {
     .option('--message <text>', 'text for users')
     .addOption(choice('--backup <mode>', 'where the backup of an update comes from', ['take', 'made-elsewhere']))
     .option('--late <span>', 'how late it may still begin (default: 15m)')
+    .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
+    .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
     .option('--holds', 'users may put holds on it');
 }
 
@@ -75,7 +79,7 @@ function timeFromNow(text: string, zone: string): string {
 /** What was given, by the names of the generated code. */
 export function givenFields(options: JobOptions, zone: string): Partial<schedulerV1.Job> {
   const start = startCondition(options, zone);
-  const { title, version, serviceHost, followUp, remarks, message, holds } = options;
+  const { title, version, serviceHost, followUp, remarks, message, holds, latestStart, windowEnd } = options;
   return {
     ...(start && { start }),
     ...(title !== undefined && { title }),
@@ -85,6 +89,8 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(remarks !== undefined && { remarks }),
     ...(message !== undefined && { message }),
     ...(holds !== undefined && { holdsAllowed: holds }),
+    ...(latestStart !== undefined && { latestStart }),
+    ...(windowEnd !== undefined && { windowEnd }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

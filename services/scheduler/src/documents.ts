@@ -42,6 +42,8 @@ export interface FiringDocument {
   readonly lateWithinMs: number;
   /** So many later times of the series were too late as well when this one was decided; absent: none. */
   readonly passedOver?: number;
+  /** By when its run has to be over; absent: it has no window. */
+  readonly windowEndsAt?: number;
 }
 
 export interface LaneDocument {

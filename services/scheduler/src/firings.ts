@@ -11,10 +11,11 @@ import {
   type FiringDocument,
   type JobDocument,
 } from './documents.js';
-import type { JobDefinition } from './domain/job.js';
+import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange, jobChange } from './job-change.js';
 import type { Runs } from './runs.js';
 import { comesAfter, COUNTED_AT_MOST } from './series.js';
+import { lateWithinOf, noFit, windowOf } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
@@ -64,14 +65,16 @@ export function createFirings(parts: FiringParts): Firings {
   };
   return {
     claim: async ({ id, data }) => {
-      const { installation, job, state } = data;
+      const { installation, job, state, timeZone = 'UTC' } = data;
       if (state.phase !== 'enabled') return;
       const { dueAt, revision, definition, enabledBy } = state;
-      const lateWithinMs = definition.runIfLateWithinMs;
+      const lateWithinMs = lateWithinOf(definition, dueAt, timeZone);
+      const { endsAt: windowEndsAt } = windowOf(definition, dueAt, timeZone);
       const firing = firingId(installation, job, `${revision}/${dueAt}`);
       const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
       const passedOver = next?.passedOver ?? 0;
-      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
+      const window = windowEndsAt !== undefined && { windowEndsAt };
+      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver, ...window });
       await advance(documents, id, dueAt, next?.at);
     },
     start: async ({ installation, job }, cause, by) => {
@@ -108,6 +111,8 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
   if ('skip' in plan) return skip(parts, pending, run, plan.skip);
+  const tooLong = lane?.data.active === run ? undefined : tooLongFor(pending.data, state, plan, await store.now());
+  if (tooLong !== undefined) return skip(parts, pending, run, tooLong);
   const fence = await takeLane(documents, installation, run);
   if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
   if (!state || state.phase === 'none' || !saved) return;
@@ -120,6 +125,12 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
+}
+
+/** Why the run would outlast the window of its due time. */
+function tooLongFor({ windowEndsAt }: FiringDocument, state: JobState | undefined, plan: Opening['plan'], now: number) {
+  if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
+  return noFit(state.definition, now, windowEndsAt, plan.place.timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {

@@ -10,6 +10,7 @@ import {
   invalid,
   LIMITS,
   MINUTE_MS,
+  quoted,
   type JobType,
   type Rejected,
   type Violation,
@@ -40,6 +41,8 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   backup_mode: 'backupMode',
   run_if_late_within: 'runIfLateWithinMs',
   holds_allowed: 'holdsAllowed',
+  latest_start: 'latestStart',
+  window_end: 'windowEnd',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -54,6 +57,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     typeViolation(type),
     ...downgradeViolations(wire, type),
     'field' in start ? start : undefined,
+    ...windowViolations(wire, start),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -77,6 +81,8 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     runIfLateWithinMs,
     holdsAllowed: wire.holdsAllowed,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
+    ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
+    ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
   };
 }
 
@@ -99,6 +105,29 @@ function downgradeViolations(wire: schedulerV1.Job, type: JobType | undefined): 
   ];
 }
 
+const TIME_OF_DAY = /^([01]\d|2[0-3]):[0-5]\d$/;
+
+/** Whether the times can be meant; how long the window is, is known only with the installation (window.ts). */
+function windowViolations(
+  { latestStart, windowEnd }: schedulerV1.Job,
+  start: Start | Violation,
+): (Violation | undefined)[] {
+  const fixed = 'field' in start || start.kind === 'time' || start.kind === 'series';
+  const times = { 'job.latest_start': latestStart, 'job.window_end': windowEnd };
+  return Object.entries(times).map(([field, value]) => {
+    if (value === '') return undefined;
+    if (!TIME_OF_DAY.test(value)) {
+      return {
+        field,
+        description: `is ${quoted(value)}; a local time of day is needed, such as 23:30 (00:00 to 23:59)`,
+      };
+    }
+    return fixed
+      ? undefined
+      : { field, description: `is for starts of kind time and series; this one is ${start.kind}` };
+  });
+}
+
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {
   const self: Violation = { field: 'job.follow_up_job', description: 'is the job itself; choose another one' };
   return [
@@ -116,6 +145,10 @@ function typeViolation(type: JobType | undefined): Violation | undefined {
   return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
 }
 
+function noLocalTime(found: string): string {
+  return `is ${quoted(found)}; a date and time of the years 2000 to 2999 is needed, such as 2026-11-28T22:00`;
+}
+
 function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Violation {
   const condition = wire?.condition;
   if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate, time and series' };
@@ -125,9 +158,7 @@ function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Viola
     case 'time': {
       const localTime = normalizeLocalTime(condition.value.localTime);
       if (localTime !== undefined) return { kind: 'time', localTime };
-      const found = JSON.stringify(condition.value.localTime.slice(0, 80));
-      const description = `is ${found}; a date and time of the calendar is needed, such as 2026-11-28T22:00`;
-      return { field: 'job.start.time.local_time', description };
+      return { field: 'job.start.time.local_time', description: noLocalTime(condition.value.localTime) };
     }
     case 'series': {
       const { cron } = condition.value;

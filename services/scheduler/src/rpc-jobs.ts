@@ -7,9 +7,10 @@ import { localTimeOf } from './calendar.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
 import type { Firings } from './firings.js';
-import { unconfirmed, type JobId, type Jobs } from './jobs.js';
+import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import type { Catalog, Place } from './spec.js';
+import { windowProblems } from './window.js';
 import { firingToWire, jobToWire } from './wire.js';
 
 /*
@@ -105,15 +106,16 @@ async function manySteps(
   return reject('refused', 'SEVERAL_STEPS', message, { facts: { path: release.path.join(' ') } });
 }
 
-/** What the definition names must be there. */
+/** What the definition names must be there, and its window must be long enough. */
 async function dangling(
   parts: JobParts,
   { installation }: JobId,
-  { serviceHost, followUpJob }: JobDefinition,
-  place: Place,
+  definition: JobDefinition,
+  { place, times }: Outlook,
 ): Promise<Rejected | undefined> {
+  const { serviceHost, followUpJob } = definition;
   const hosts = place.hosts.map((h) => h.host);
-  const wrong: Violation[] = [];
+  const wrong: Violation[] = [...shortWindow(definition, times, place)];
   if (serviceHost !== '' && !hosts.includes(serviceHost)) {
     const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
     wrong.push({ field: 'job.service_host', description });
@@ -122,6 +124,16 @@ async function dangling(
     wrong.push({ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` });
   }
   return wrong.length > 0 ? invalid(wrong) : undefined;
+}
+
+/** The first of the times whose window is none: where the clocks change it may be another length. */
+function shortWindow(
+  definition: JobDefinition,
+  times: readonly number[],
+  { timeZone, reactionTimeMs }: Place,
+): readonly Violation[] {
+  const reactionMs = definition.reactionTimeMs ?? reactionTimeMs;
+  return times.map((at) => windowProblems(definition, at, timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
 async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
@@ -135,9 +147,10 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   ];
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
-  const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
+  const outlook = await parts.jobs.outlook(id.installation, definition);
+  const { place, cautions, notes } = outlook;
   const refusal =
-    (await dangling(parts, id, definition, place)) ??
+    (await dangling(parts, id, definition, outlook)) ??
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
@@ -158,13 +171,14 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
   const { installation, job, state, confirmedCautions } = found.data;
   const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
-  const { place, cautions, notes } = await parts.jobs.outlook(installation, merged);
+  const outlook = await parts.jobs.outlook(installation, merged);
+  const { place, cautions, notes } = outlook;
   const id = { installation, job };
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
   const refusal =
-    (await dangling(parts, id, merged, place)) ??
+    (await dangling(parts, id, merged, outlook)) ??
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;

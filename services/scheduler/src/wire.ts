@@ -67,6 +67,8 @@ export function jobToWire(
     holdsAllowed: d.holdsAllowed,
     disabledReason: (state.phase === 'disabled' && state.because) || '',
     downgrade: d.downgrade && { ...d.downgrade },
+    latestStart: d.latestStart ?? '',
+    windowEnd: d.windowEnd ?? '',
   };
 }
 

@@ -227,6 +227,8 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Does', jobTypeWord(job.type)],
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],
+    ['Latest start', job.latestStart],
+    ['Window ends', job.windowEnd],
     ['Version', job.version || 'the newest that may be taken'],
     [
       'Goes back',

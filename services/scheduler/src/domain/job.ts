@@ -40,6 +40,10 @@ export interface JobDefinition {
   readonly holdsAllowed: boolean;
   /** Set: goes back to the older `version`. */
   readonly downgrade?: Downgrade;
+  /** Local time of day `HH:MM`: the first one after the due time is the latest start, whatever `runIfLateWithinMs` says. */
+  readonly latestStart?: string;
+  /** Local time of day `HH:MM`: the first one after the due time ends the window into which a run has to fit. */
+  readonly windowEnd?: string;
 }
 
 export type JobState =
@@ -102,8 +106,8 @@ export type JobEvent =
 const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
 
 export function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
-  const keys = Object.keys(after) as (keyof JobDefinition)[];
-  return keys.every((key) => HARMLESS.includes(key) || JSON.stringify(before[key]) === JSON.stringify(after[key]));
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof JobDefinition)[]);
+  return [...keys].every((key) => HARMLESS.includes(key) || JSON.stringify(before[key]) === JSON.stringify(after[key]));
 }
 
 const notThere = () => reject('not-found', 'NOT_FOUND', 'there is no such job');

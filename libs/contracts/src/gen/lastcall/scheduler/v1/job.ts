@@ -174,7 +174,19 @@ export interface Job {
   /** Why it was disabled when no person did it, up to 4,100 characters; empty otherwise. Output only. */
   disabledReason: string;
   /** Set: goes back to the older `version`. Needs a version, and a backup of the run's own (backup_mode TAKE). */
-  downgrade?: Downgrade | undefined;
+  downgrade?:
+    | Downgrade
+    | undefined;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time is the latest
+   * at which a run may begin. Later it is recorded as missed. Takes the place of run_if_late_within. Empty: none.
+   */
+  latestStart: string;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time ends the window.
+   * A run whose estimated duration does not fit into what is left of the window is skipped. Empty: none.
+   */
+  windowEnd: string;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -666,6 +678,8 @@ function createBaseJob(): Job {
     holdsAllowed: false,
     disabledReason: "",
     downgrade: undefined,
+    latestStart: "",
+    windowEnd: "",
   };
 }
 
@@ -733,6 +747,12 @@ export const Job: MessageFns<Job> = {
     }
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(170).fork()).join();
+    }
+    if (message.latestStart !== "") {
+      writer.uint32(178).string(message.latestStart);
+    }
+    if (message.windowEnd !== "") {
+      writer.uint32(186).string(message.windowEnd);
     }
     return writer;
   },
@@ -918,6 +938,22 @@ export const Job: MessageFns<Job> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.latestStart = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.windowEnd = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -993,6 +1029,16 @@ export const Job: MessageFns<Job> = {
         ? globalThis.String(object.disabled_reason)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
+      latestStart: isSet(object.latestStart)
+        ? globalThis.String(object.latestStart)
+        : isSet(object.latest_start)
+        ? globalThis.String(object.latest_start)
+        : "",
+      windowEnd: isSet(object.windowEnd)
+        ? globalThis.String(object.windowEnd)
+        : isSet(object.window_end)
+        ? globalThis.String(object.window_end)
+        : "",
     };
   },
 
@@ -1061,6 +1107,12 @@ export const Job: MessageFns<Job> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
+    if (message.latestStart !== "") {
+      obj.latestStart = message.latestStart;
+    }
+    if (message.windowEnd !== "") {
+      obj.windowEnd = message.windowEnd;
+    }
     return obj;
   },
 
@@ -1100,6 +1152,8 @@ export const Job: MessageFns<Job> = {
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
+    message.latestStart = object.latestStart ?? "";
+    message.windowEnd = object.windowEnd ?? "";
     return message;
   },
 };
