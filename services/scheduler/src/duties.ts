@@ -2,6 +2,7 @@ import { createDueDuty, type Duty } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
 import { DUE, type Documents } from './documents.js';
 import type { Firings } from './firings.js';
+import type { IdleAnswer, IdleStarts } from './idle-starts.js';
 import type { Runs } from './runs.js';
 
 /*
@@ -15,7 +16,15 @@ export interface Duties {
   readonly runs: Duty;
 }
 
-export function createDuties(store: Store, documents: Documents, firings: Firings, runs: Runs): Duties {
+interface DutyParts {
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly firings: Firings;
+  readonly idleStarts: IdleStarts;
+  readonly runs: Runs;
+}
+
+export function createDuties({ store, documents, firings, idleStarts, runs }: DutyParts): Duties {
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
@@ -26,8 +35,12 @@ export function createDuties(store: Store, documents: Documents, firings: Firing
   const claimer = createDueDuty({
     ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
     dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
-    look: async (document) => {
-      await firings.claim(document);
+    look: async (document, now) => {
+      const { state } = document.data;
+      const isIdle = state.phase === 'enabled' && state.definition.start.kind === 'when-idle';
+      const answer: IdleAnswer = isIdle ? await idleStarts.look(document, now) : { due: true };
+      if (!answer.due && answer.missed === undefined) return;
+      await firings.claim(document, answer.due ? undefined : answer.missed);
       resolver.wake?.();
     },
   });

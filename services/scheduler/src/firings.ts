@@ -12,6 +12,7 @@ import {
   type JobDocument,
 } from './documents.js';
 import type { JobDefinition, JobState } from './domain/job.js';
+import { idleFiringId } from './idle-starts.js';
 import { fateChange, jobChange } from './job-change.js';
 import type { Runs } from './runs.js';
 import { comesAfter, COUNTED_AT_MOST } from './series.js';
@@ -29,8 +30,8 @@ import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
  */
 
 export interface Firings {
-  /** Step 1 and 2 for a job that is due. */
-  claim(document: Document<JobDocument>): Promise<void>;
+  /** Step 1 and 2 for a job that is due. `missed`: its fate is decided, and why. */
+  claim(document: Document<JobDocument>, missed?: string): Promise<void>;
   /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
   start(job: JobDocument, cause: string, by: string): Promise<string>;
   /** Steps 3 to 5. */
@@ -48,6 +49,7 @@ export interface FiringParts {
 const BY_HAND_MS = 60_000;
 
 type Pending = Document<FiringDocument>;
+type NewFiring = Omit<FiringDocument, 'fate' | 'run' | 'reason'> & Partial<FiringDocument>;
 /** What a run of the job is about, or why there is none. */
 type Plan =
   | {
@@ -60,21 +62,27 @@ type Plan =
 
 export function createFirings(parts: FiringParts): Firings {
   const { documents, store } = parts;
-  const insert = async (id: string, firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Promise<void> => {
-    await documents.firings.insertMany([{ id, data: { ...firing, fate: 'pending', run: '', reason: '' } }]);
+  const insert = async (id: string, firing: NewFiring): Promise<void> => {
+    await documents.firings.insertMany([{ id, data: { fate: 'pending', run: '', reason: '', ...firing } }]);
   };
   return {
-    claim: async ({ id, data }) => {
+    claim: async ({ id, data }, missed) => {
       const { installation, job, state, timeZone = 'UTC' } = data;
       if (state.phase !== 'enabled') return;
       const { dueAt, revision, definition, enabledBy } = state;
       const lateWithinMs = lateWithinOf(definition, dueAt, timeZone);
       const { endsAt: windowEndsAt } = windowOf(definition, dueAt, timeZone);
-      const firing = firingId(installation, job, `${revision}/${dueAt}`);
+      const isIdle = definition.start.kind === 'when-idle';
+      const firing = isIdle
+        ? idleFiringId(installation, job, revision)
+        : firingId(installation, job, `${revision}/${dueAt}`);
       const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
       const passedOver = next?.passedOver ?? 0;
-      const window = windowEndsAt !== undefined && { windowEndsAt };
-      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver, ...window });
+      await insert(firing, {
+        ...{ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver },
+        ...(windowEndsAt !== undefined && { windowEndsAt }),
+        ...(missed !== undefined && { fate: 'missed', reason: missed }),
+      });
       await advance(documents, id, dueAt, next?.at);
     },
     start: async ({ installation, job }, cause, by) => {

@@ -11,7 +11,10 @@ type Condition = NonNullable<schedulerV1.StartCondition['condition']>;
 const start = (condition: Condition): Partial<schedulerV1.Job> => ({ start: { condition } });
 const time = (localTime: string) => start({ $case: 'time', value: { localTime } });
 const series = (cron: string) => start({ $case: 'series', value: { cron } });
+const idle = (idleMinutes: number, windowOpens: string, windowCloses: string) =>
+  start({ $case: 'whenIdle', value: { idleMinutes, windowOpens, windowCloses } });
 const seconds = (n: bigint) => ({ seconds: n, nanos: 0 });
+const IDLE = 'job.start.when_idle';
 const NOW = start({ $case: 'immediate', value: {} });
 
 const GOOD = schedulerV1.Job.fromPartial({
@@ -48,6 +51,13 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
   ['a series of six fields', 'job.start.series.cron', series('0 0 3 * * *'), 'five fields'],
   ['a series that never comes', 'job.start.series.cron', series('0 3 30 2 *'), 'never comes'],
   ['a series of 101 characters', 'job.start.series.cron', series(`0 3 * * ${'1'.repeat(93)}`), 'allowed are 100'],
+  ['nobody for 0 minutes', `${IDLE}.idle_minutes`, idle(0, '2026-11-28T20:00', '2026-11-28T23:00'), '1 to 240'],
+  ['nobody for 241 minutes', `${IDLE}.idle_minutes`, idle(241, '2026-11-28T20:00', '2026-11-29T23:00'), '1 to 240'],
+  ['a window that opens never', `${IDLE}.window_opens`, idle(5, '2026-02-30T20:00', '2026-11-28T23:00'), '2000 to'],
+  ['an end before the start', `${IDLE}.window_closes`, idle(5, '2026-11-28T20:00', '2026-11-28T19:00'), 'before it'],
+  ['an end at the start', `${IDLE}.window_closes`, idle(5, '2026-11-28T20:00', '2026-11-28T20:00'), 'before it'],
+  ['a window that is too short', `${IDLE}.window_closes`, idle(61, '2026-11-28T20:00', '2026-11-28T21:00'), '61 min'],
+  ['a window of two months', `${IDLE}.window_closes`, idle(5, '2026-11-28T20:00', '2027-01-28T21:00'), '31 days'],
   ['a latest start at 24:00', 'job.latest_start', { latestStart: '24:00' }, '00:00 to 23:59'],
   ['a window of a start at once', 'job.window_end', { ...NOW, windowEnd: '04:00' }, 'time and series'],
   ['a window of words', 'job.window_end', { windowEnd: 'midnight' }, '00:00 to 23:59'],
@@ -73,7 +83,12 @@ it('names everything that is wrong at once', () => {
 });
 
 it('takes what is right', () => {
-  for (const more of [{}, { latestStart: '23:30', windowEnd: '04:00' }, NOW]) {
+  for (const more of [
+    {},
+    { latestStart: '23:30', windowEnd: '04:00' },
+    NOW,
+    idle(5, '2026-11-28T20:00', '2026-11-28T23:00'),
+  ]) {
     expect(isRejected(parseJob(schedulerV1.Job.fromPartial({ ...GOOD, ...more }), 'nightly'))).toBe(false);
   }
 });

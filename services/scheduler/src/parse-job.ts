@@ -15,9 +15,8 @@ import {
   type Rejected,
   type Violation,
 } from '@lastcall/kernel';
-import { normalizeLocalTime } from './calendar.js';
 import type { JobDefinition, Start } from './domain/job.js';
-import { normalizeSeries, seriesProblem } from './series.js';
+import { parseStart } from './parse-start.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
@@ -56,7 +55,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...texts(wire, jobId),
     typeViolation(type),
     ...downgradeViolations(wire, type),
-    'field' in start ? start : undefined,
+    ...('kind' in start ? [] : start),
     ...windowViolations(wire, start),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
@@ -65,7 +64,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
       ? undefined
       : checkRange('job.reaction_time', reactionTimeMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
   );
-  if (wrong.length > 0 || type === undefined || 'field' in start) return invalid(wrong);
+  if (wrong.length > 0 || type === undefined || !('kind' in start)) return invalid(wrong);
   return {
     title: wire.title,
     type,
@@ -110,9 +109,9 @@ const TIME_OF_DAY = /^([01]\d|2[0-3]):[0-5]\d$/;
 /** Whether the times can be meant; how long the window is, is known only with the installation (window.ts). */
 function windowViolations(
   { latestStart, windowEnd }: schedulerV1.Job,
-  start: Start | Violation,
+  start: Start | readonly Violation[],
 ): (Violation | undefined)[] {
-  const fixed = 'field' in start || start.kind === 'time' || start.kind === 'series';
+  const fixed = !('kind' in start) || start.kind === 'time' || start.kind === 'series';
   const times = { 'job.latest_start': latestStart, 'job.window_end': windowEnd };
   return Object.entries(times).map(([field, value]) => {
     if (value === '') return undefined;
@@ -143,30 +142,4 @@ function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] 
 function typeViolation(type: JobType | undefined): Violation | undefined {
   if (type !== undefined && RUNNABLE.includes(type)) return undefined;
   return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
-}
-
-function noLocalTime(found: string): string {
-  return `is ${quoted(found)}; a date and time of the years 2000 to 2999 is needed, such as 2026-11-28T22:00`;
-}
-
-function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Violation {
-  const condition = wire?.condition;
-  if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate, time and series' };
-  switch (condition.$case) {
-    case 'immediate':
-      return { kind: 'immediate' };
-    case 'time': {
-      const localTime = normalizeLocalTime(condition.value.localTime);
-      if (localTime !== undefined) return { kind: 'time', localTime };
-      return { field: 'job.start.time.local_time', description: noLocalTime(condition.value.localTime) };
-    }
-    case 'series': {
-      const { cron } = condition.value;
-      const problem = seriesProblem(cron);
-      if (problem === undefined) return { kind: 'series', cron: normalizeSeries(cron) };
-      return { field: 'job.start.series.cron', description: problem };
-    }
-    default:
-      return { field: 'job.start', description: `is ${condition.$case}; allowed are immediate, time and series` };
-  }
 }

@@ -3,9 +3,9 @@ import { checkId, invalid, isRejected, reject, type Rejected, type Violation } f
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
-import { localTimeOf } from './calendar.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
+import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
@@ -48,7 +48,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
-      return { job: jobToWire(found.data, found.version), explanation: await explanation(parts, found.data) };
+      return { job: jobToWire(found.data, found.version), explanation: await explain(parts, found.data) };
     },
     listJobs: async (request) => {
       const parent = nameOf('installation', request.parent, 'parent');
@@ -116,6 +116,10 @@ async function dangling(
   const { serviceHost, followUpJob } = definition;
   const hosts = place.hosts.map((h) => h.host);
   const wrong: Violation[] = [...shortWindow(definition, times, place)];
+  if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
+    const description = 'is for installations with many users; this one has a single seat';
+    wrong.push({ field: 'job.start.when_idle', description });
+  }
   if (serviceHost !== '' && !hosts.includes(serviceHost)) {
     const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
     wrong.push({ field: 'job.service_host', description });
@@ -221,11 +225,13 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   const { installation, job, state, confirmedCautions } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
   const { definition } = state;
-  const { place, dueAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const { place, dueAt, lastAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
   const confirmed = [...confirmedCautions, ...request.confirmedCautions];
   const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
   if (refusal) return refusal;
-  const command = { type: 'enable', dueAt, now: situation.now, by: principal?.subject ?? '' } as const;
+  const by = principal?.subject ?? '';
+  const last = lastAt !== undefined && { lastAt };
+  const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
   const more = keptOf(place, cautions);
   const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
   if (isRejected(saved)) return saved;
@@ -272,21 +278,4 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
     dueTime: atToDate(dueAt),
     suggestedTimes: [...suggestTimes(situation)],
   };
-}
-
-async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
-  if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
-  if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
-  if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const { place, times } = await parts.jobs.outlook(installation, state.definition);
-  const shown = (at: number): string => localTimeOf(at, place.timeZone).slice(0, 16).replace('T', ' ');
-  const later = times.filter((at) => at > state.dueAt).slice(0, 2);
-  const then = later.length === 0 ? '' : `, then ${later.map(shown).join(' and ')}`;
-  const when = `Runs at ${shown(state.dueAt)}${then} (${place.timeZone})`;
-  if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
-  if (state.definition.type !== 'software-update') return `${when}.`;
-  const release = await parts.catalog.release(installation, state.definition);
-  return 'reason' in release
-    ? `${when}, and would be skipped today: ${release.reason}.`
-    : `${when} and would install ${release.version} today.`;
 }

@@ -4,6 +4,7 @@ import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
+import { createCountUsers, createIdleStarts } from './idle-starts.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createPostponements } from './postponements.js';
@@ -28,7 +29,8 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
-    const duties = createDuties(store, documents, firings, runs);
+    const idleStarts = createIdleStarts(documents, createCountUsers(context));
+    const duties = createDuties({ store, documents, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),

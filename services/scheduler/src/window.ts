@@ -1,6 +1,6 @@
 import { DAY_MS, MINUTE_MS, type Violation } from '@lastcall/kernel';
 import { localTimeOf, resolveLocalTime } from './calendar.js';
-import type { JobDefinition } from './domain/job.js';
+import type { JobDefinition, Start } from './domain/job.js';
 
 /*
  * The window of a due time: until when a run may begin, and by when it has to be over. Both are local times of day, the first one after the due
@@ -49,6 +49,7 @@ export function windowProblems(
   timeZone: string,
   reactionTimeMs: number,
 ): readonly Violation[] {
+  if (definition.start.kind === 'when-idle') return idleWindowProblems(definition.start, timeZone, reactionTimeMs);
   const { latestStartAt, endsAt } = windowOf(definition, dueAt, timeZone);
   if (endsAt === undefined) return [];
   const field = 'job.window_end';
@@ -57,13 +58,23 @@ export function windowProblems(
     const description = `the window ends at ${definition.windowEnd}, before its latest start ${definition.latestStart}; choose an end after it`;
     wrong.push({ field, description });
   }
-  if (endsAt - dueAt < reactionTimeMs) {
-    const description =
-      `the window is ${minutes(endsAt - dueAt)} long, shorter than the reaction time of ${minutes(reactionTimeMs)}; ` +
-      'choose a later end or a shorter reaction time';
-    wrong.push({ field, description });
-  }
-  return wrong;
+  return [...wrong, ...tooShort(field, endsAt - dueAt, reactionTimeMs)];
+}
+
+type IdleStart = Extract<Start, { kind: 'when-idle' }>;
+
+function idleWindowProblems({ windowOpens, windowCloses }: IdleStart, timeZone: string, reactionTimeMs: number) {
+  const opensAt = resolveLocalTime(windowOpens, timeZone).at;
+  const closesAt = resolveLocalTime(windowCloses, timeZone).at;
+  return tooShort('job.start.when_idle.window_closes', closesAt - opensAt, reactionTimeMs);
+}
+
+function tooShort(field: string, lengthMs: number, reactionTimeMs: number): readonly Violation[] {
+  if (lengthMs >= reactionTimeMs) return [];
+  const description =
+    `the window is ${minutes(lengthMs)} long, shorter than the reaction time of ${minutes(reactionTimeMs)}; ` +
+    'choose a later end or a shorter reaction time';
+  return [{ field, description }];
 }
 
 function firstAfter(after: number, timeOfDay: string, timeZone: string): number {

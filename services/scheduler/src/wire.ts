@@ -32,6 +32,10 @@ function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
       return { condition: { $case: 'time', value: { localTime: start.localTime } } };
     case 'series':
       return { condition: { $case: 'series', value: { cron: start.cron } } };
+    case 'when-idle': {
+      const { idleMinutes, windowOpens, windowCloses } = start;
+      return { condition: { $case: 'whenIdle', value: { idleMinutes, windowOpens, windowCloses } } };
+    }
   }
 }
 

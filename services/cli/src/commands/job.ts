@@ -118,7 +118,7 @@ async function print(work: Work, found: schedulerV1.Job | undefined, notes: read
 async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
   const given = givenFields(options, timeZone);
-  if (!given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
+  if (!given.start) throw new UsageError('says no time: give --at, --in, --every, --when-idle or --now');
   const job = schedulerV1.Job.fromPartial({ title: id, ...given });
   const confirm = options.confirm ?? [];
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
@@ -211,7 +211,8 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
       return `again and again: ${fromCron(condition.value.cron)}`;
     case 'whenIdle': {
       const { idleMinutes, windowOpens, windowCloses } = condition.value;
-      return `when nobody has been logged in for ${idleMinutes} min, ${windowOpens} to ${windowCloses}`;
+      const [opens, closes] = [windowOpens, windowCloses].map((local) => local.slice(0, 16).replace('T', ' '));
+      return `when nobody has been logged in for ${idleMinutes} min, ${opens} to ${closes}`;
     }
     case undefined:
       return 'unknown';

@@ -3,7 +3,7 @@ import type { JobDefinition, JobState } from './job.js';
 
 /*
  * What the users of an installation are to know of a job: when it will log them off. A job announces its time while it is enabled
- * and until its firing has its fate; a job that starts at once has nothing to announce, and backups disturb nobody.
+ * and until its firing has its fate; a job that starts at once, or when nobody is there, has nothing to announce, and backups disturb nobody.
  */
 
 export interface Announcement {
@@ -54,7 +54,7 @@ export function announcementAfterFate(
 }
 
 function announces({ type, start }: JobDefinition, kind: InstallationKind | undefined): boolean {
-  return kind === 'multi-user' && type === 'software-update' && start.kind !== 'immediate';
+  return kind === 'multi-user' && type === 'software-update' && (start.kind === 'time' || start.kind === 'series');
 }
 
 function announcementOf({ version, message }: JobDefinition, startAt: number): Announcement {

@@ -22,6 +22,16 @@ const edit = (change: Partial<JobDefinition>): JobCommand => ({
   definition: { ...DEFINITION, ...change },
 });
 
+const idle = edit({
+  start: {
+    ...{ kind: 'when-idle', idleMinutes: 10 },
+    ...{ windowOpens: '2026-11-28T20:00:00', windowCloses: '2026-11-28T23:00:00' },
+  },
+});
+const look = (lookedFor: number, nextAt: number): JobCommand => ({
+  ...{ type: 'look', lookedFor, nextAt },
+  watch: { lookedAt: lookedFor, longestMs: 0 },
+});
 const series = edit({ start: { kind: 'series', cron: '0 22 * * *' } });
 
 function given(...commands: readonly JobCommand[]) {
@@ -46,6 +56,17 @@ describe('job', () => {
     const { state } = given(create, series, enable, goOn, goOn);
     expect(state).toMatchObject({ phase: 'enabled', dueAt: 300, firedFor: 100, revision: 2 });
     expect(given(create, series, enable, goOn, { type: 'advance', nominalAt: 300 }).state.phase).toBe('done');
+  });
+  it('waits for nobody to be logged in, from look to look, and fires once', () => {
+    const looked = given(create, idle, enable, look(100, 115));
+    expect(looked.state).toMatchObject({ phase: 'enabled', dueAt: 115, watch: { lookedAt: 100 } });
+    // Of a replica that was late, and of one whose clock stands.
+    expect(given(create, idle, enable, look(100, 115), look(100, 130), look(115, 115)).state).toEqual(looked.state);
+    expect(given(create, idle, enable, look(100, 115), { ...advance, nominalAt: 115 }).state.phase).toBe('done');
+    expect(given(create, enable, look(100, 115)).state).toMatchObject({ dueAt: 100 });
+    expect(given(create, idle, { ...enable, lastAt: 50 }).refused).toEqual(['TIME_IN_THE_PAST']);
+    expect(given(create, idle, { ...enable, dueAt: 50, lastAt: 51 }).state.phase).toBe('enabled');
+    expect(given(create, idle, enable, look(100, 115), disable, enable).state).not.toHaveProperty('watch');
   });
   it('has no second time unless it is a series', () => expect(given(create, enable, goOn).state.phase).toBe('done'));
   it('never goes back in a series', () => {
@@ -113,7 +134,7 @@ describe('job', () => {
 
   it('never fires while disabled and never fires one revision and time twice', () => {
     const command = fc.oneof(
-      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn),
+      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn, idle, look(100, 115)),
       fc.nat(200).map((dueAt): JobCommand => ({ type: 'enable', dueAt, now: 50, by: 'a' })),
       fc.constantFrom('a', 'b').map((title) => edit({ title })),
       fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),

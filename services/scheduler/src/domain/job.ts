@@ -7,6 +7,7 @@ import {
   type JobType,
   type Rejected,
 } from '@lastcall/kernel';
+import type { IdleWatch } from './idle-watch.js';
 
 /*
  * A job: created disabled, enabled by an explicit act, done after its only time. Owns when it may fire; which times are
@@ -18,7 +19,14 @@ export type Start =
   /** Local date and time of the installation, `YYYY-MM-DDTHH:MM:SS`. */
   | { readonly kind: 'time'; readonly localTime: string }
   /** Five fields of cron over local times of the installation. */
-  | { readonly kind: 'series'; readonly cron: string };
+  | { readonly kind: 'series'; readonly cron: string }
+  /** Once nobody has been logged in for so many minutes, between two local dates and times of the installation. */
+  | {
+      readonly kind: 'when-idle';
+      readonly idleMinutes: number;
+      readonly windowOpens: string;
+      readonly windowCloses: string;
+    };
 
 export interface JobDefinition {
   readonly title: string;
@@ -65,6 +73,8 @@ export type JobState =
       readonly enabledBy: string;
       /** Due time of the last firing of a series since it was enabled. */
       readonly firedFor?: number;
+      /** What has been seen of the users, by a job that waits for nobody to be logged in. */
+      readonly watch?: IdleWatch;
     }
   | {
       readonly phase: 'done';
@@ -77,12 +87,21 @@ export type JobState =
 export type JobCommand =
   | { readonly type: 'create'; readonly definition: JobDefinition }
   | { readonly type: 'edit'; readonly definition: JobDefinition }
-  | { readonly type: 'enable'; readonly dueAt: number; readonly now: number; readonly by: string }
+  /** `lastAt`: the last time that it could start at, where that is not the due time. */
+  | {
+      readonly type: 'enable';
+      readonly dueAt: number;
+      readonly lastAt?: number;
+      readonly now: number;
+      readonly by: string;
+    }
   /** `because`: why, when no person does it. */
   | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
   /** The due time was turned into a firing; `nextDueAt` is what a series comes to then, none when it is over. */
   | { readonly type: 'advance'; readonly nominalAt: number; readonly nextDueAt?: number }
+  /** Somebody looked at the users at the due time `lookedFor`, and looks again at `nextAt`. */
+  | { readonly type: 'look'; readonly lookedFor: number; readonly watch: IdleWatch; readonly nextAt: number }
   /** The run of this due time was postponed; `localTime` and `dueAt` say when it is tried again. */
   | {
       readonly type: 'postpone';
@@ -100,6 +119,7 @@ export type JobEvent =
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
   | { readonly type: 'advanced'; readonly dueAt: number }
+  | { readonly type: 'looked'; readonly watch: IdleWatch; readonly dueAt: number }
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
@@ -136,6 +156,8 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
     case 'advance':
       return advance(state, command);
+    case 'look':
+      return look(state, command);
     case 'postpone':
       return postpone(state, command);
     default:
@@ -150,8 +172,11 @@ function disabled(because: string | undefined): JobEvent {
 function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }>): readonly JobEvent[] | Rejected {
   if (state.phase === 'none') return notThere();
   if (state.phase === 'enabled') return [];
-  if (state.definition.start.kind === 'time' && command.dueAt <= command.now) {
-    const message = `${state.definition.start.localTime} is in the past; edit the job's time, or start it now: lastcall job start`;
+  const { start } = state.definition;
+  const { lastAt = command.dueAt, now } = command;
+  if ((start.kind === 'time' || start.kind === 'when-idle') && lastAt <= now) {
+    const time = start.kind === 'time' ? start.localTime : start.windowCloses;
+    const message = `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
     return reject('refused', 'TIME_IN_THE_PAST', message);
   }
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
@@ -162,6 +187,12 @@ function advance(state: JobState, command: Extract<JobCommand, { type: 'advance'
   if (state.phase !== 'enabled' || state.dueAt !== nominalAt) return [];
   const goesOn = state.definition.start.kind === 'series' && nextDueAt !== undefined && nextDueAt > nominalAt;
   return [goesOn ? { type: 'advanced', dueAt: nextDueAt } : { type: 'finished' }];
+}
+
+/** What was seen at another due time than the job's is old: another replica has looked since, or somebody has changed the job. */
+function look(state: JobState, { lookedFor, watch, nextAt }: Extract<JobCommand, { type: 'look' }>): JobEvent[] {
+  const isOwn = state.phase === 'enabled' && state.definition.start.kind === 'when-idle' && state.dueAt === lookedFor;
+  return isOwn && nextAt > lookedFor ? [{ type: 'looked', watch, dueAt: nextAt }] : [];
 }
 
 /** Only the job's own time moves: a run that was started by hand, and a job that somebody has taken in hand since, stay. */
@@ -199,6 +230,8 @@ function evolve(state: JobState, event: JobEvent): JobState {
       return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
     case 'advanced':
       return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, firedFor: state.dueAt } : state;
+    case 'looked':
+      return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, watch: event.watch } : state;
     case 'postponed': {
       const { localTime, dueAt, by } = event;
       if (definition.start.kind === 'series') return sooner(state, dueAt, by);
