@@ -11,9 +11,10 @@ import {
   type FiringDocument,
   type JobDocument,
 } from './documents.js';
-import type { JobDefinition, JobState } from './domain/job.js';
+import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
 import { idleFiringId } from './idle-starts.js';
 import { fateChange, jobChange } from './job-change.js';
+import { pauseText, type Pauses } from './pauses.js';
 import type { Runs } from './runs.js';
 import { comesAfter, COUNTED_AT_MOST } from './series.js';
 import { lateWithinOf, noFit, windowOf } from './window.js';
@@ -43,6 +44,7 @@ export interface FiringParts {
   readonly documents: Documents;
   readonly runs: Runs;
   readonly catalog: Catalog;
+  readonly pauses: Pauses;
 }
 
 /** A start by hand is now or never. */
@@ -78,9 +80,11 @@ export function createFirings(parts: FiringParts): Firings {
         : firingId(installation, job, `${revision}/${dueAt}`);
       const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
       const passedOver = next?.passedOver ?? 0;
+      const skipped = skipOf(state);
       await insert(firing, {
         ...{ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver },
         ...(windowEndsAt !== undefined && { windowEndsAt }),
+        ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
         ...(missed !== undefined && { fate: 'missed', reason: missed }),
       });
       await advance(documents, id, dueAt, next?.at);
@@ -110,11 +114,14 @@ async function advance({ jobs }: Documents, id: string, nominalAt: number, nextD
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
   const { documents, store } = parts;
-  const { installation, job, nominalAt, lateWithinMs } = pending.data;
+  const { installation, job, nominalAt, lateWithinMs, skipBecause } = pending.data;
   const run = runIdOf(pending.id);
+  if (skipBecause !== undefined) return decideFate(documents, pending, 'skipped', skipBecause);
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
+  const pause = lane?.data.active === run ? undefined : await parts.pauses.of(installation);
+  if (pause) return skip(parts, pending, run, pauseText(pause));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;

@@ -1,27 +1,30 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
-import type { Document } from '@lastcall/store';
+import type { Document, Store } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
+import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import type { Catalog, Place } from './spec.js';
 import { windowProblems } from './window.js';
-import { firingToWire, jobToWire } from './wire.js';
+import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
 /*
  * Operators' edge: jobs.
  */
 
 export interface JobParts {
+  readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
   readonly firings: Firings;
   readonly catalog: Catalog;
+  readonly pauses: Pauses;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -36,6 +39,7 @@ type JobHandlers = Pick<
   | 'deleteJob'
   | 'enableJob'
   | 'disableJob'
+  | 'skipNext'
   | 'startJob'
   | 'adviseJob'
   | 'listFirings'
@@ -48,7 +52,9 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
-      return { job: jobToWire(found.data, found.version), explanation: await explain(parts, found.data) };
+      const pause = await parts.pauses.of(found.data.installation);
+      const explanation = await explain(parts, found.data, pause);
+      return { job: jobToWire(found.data, found.version), explanation, pause: pauseToWire(pause) };
     },
     listJobs: async (request) => {
       const parent = nameOf('installation', request.parent, 'parent');
@@ -59,7 +65,9 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const found = await readPage(documents.jobs, { index: BY_INSTALLATION, where }, page, (d) =>
         jobToWire(d.data, d.version),
       );
-      return isRejected(found) ? found : { jobs: found.items, nextPageToken: found.nextPageToken };
+      if (isRejected(found)) return found;
+      const pause = pauseToWire(await parts.pauses.of(parent.installation));
+      return { jobs: found.items, nextPageToken: found.nextPageToken, pause };
     },
     updateJob: (request) => updateJob(parts, request),
     deleteJob: (request) => deleteJob(parts, request),
@@ -70,6 +78,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const changed = await jobs.apply(id, { type: 'disable' }, '');
       return isRejected(changed) ? changed : { job: jobToWire(changed.data, changed.version) };
     },
+    skipNext: (request, context) => skipNext(parts, request, context),
     startJob: (request, context) => startJob(parts, request, context),
     adviseJob: (request) => adviseJob(parts, request),
     listFirings: async (request) => {
@@ -248,6 +257,14 @@ async function noRelease(parts: JobParts, installation: string, definition: JobD
   return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
 }
 
+async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
+  const id = nameOf('job', name);
+  if (isRejected(id)) return id;
+  const command = { type: 'skip-next', by: principal?.subject ?? '', undo, now: await parts.store.now() } as const;
+  const saved = await parts.jobs.apply(id, command, etag);
+  return isRejected(saved) ? saved : { job: jobToWire(saved.data, saved.version) };
+}
+
 async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
   const found = await jobNamed(parts, request.name);
   if (isRejected(found)) return found;
@@ -255,6 +272,8 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   if (wrong) return invalid([wrong]);
   const { state, installation } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
+  const pause = await parts.pauses.of(installation);
+  if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
   const { cautions } = await parts.jobs.outlook(installation, now);
   const refusal = unconfirmed(cautions, request.confirmedCautions);

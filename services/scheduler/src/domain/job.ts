@@ -54,6 +54,12 @@ export interface JobDefinition {
   readonly windowEnd?: string;
 }
 
+/** Somebody said that this due time is not to be run. */
+export interface Skip {
+  readonly at: number;
+  readonly by: string;
+}
+
 export type JobState =
   /** Never created, or deleted: then with its last revision, so that a job of the same name does not repeat one. */
   | { readonly phase: 'none'; readonly revision?: number }
@@ -75,6 +81,7 @@ export type JobState =
       readonly firedFor?: number;
       /** What has been seen of the users, by a job that waits for nobody to be logged in. */
       readonly watch?: IdleWatch;
+      readonly skip?: Skip;
     }
   | {
       readonly phase: 'done';
@@ -98,6 +105,7 @@ export type JobCommand =
   /** `because`: why, when no person does it. */
   | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
+  | { readonly type: 'skip-next'; readonly by: string; readonly undo: boolean; readonly now: number }
   /** The due time was turned into a firing; `nextDueAt` is what a series comes to then, none when it is over. */
   | { readonly type: 'advance'; readonly nominalAt: number; readonly nextDueAt?: number }
   /** Somebody looked at the users at the due time `lookedFor`, and looks again at `nextAt`. */
@@ -119,6 +127,8 @@ export type JobEvent =
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
   | { readonly type: 'advanced'; readonly dueAt: number }
+  | { readonly type: 'skipped'; readonly skip: Skip }
+  | { readonly type: 'unskipped' }
   | { readonly type: 'looked'; readonly watch: IdleWatch; readonly dueAt: number }
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
@@ -154,6 +164,8 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
       return state.phase === 'enabled' ? [disabled(command.because)] : [];
     case 'delete':
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
+    case 'skip-next':
+      return skipNext(state, command);
     case 'advance':
       return advance(state, command);
     case 'look':
@@ -180,6 +192,26 @@ function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }
     return reject('refused', 'TIME_IN_THE_PAST', message);
   }
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
+}
+
+/** The time that is going to be skipped, if the job comes to it as it stands. */
+export function skipOf(state: JobState): Skip | undefined {
+  return state.phase === 'enabled' && state.skip?.at === state.dueAt ? state.skip : undefined;
+}
+
+function skipNext(state: JobState, { by, undo, now }: Extract<JobCommand, { type: 'skip-next' }>) {
+  if (state.phase === 'none') return notThere();
+  const kind = state.definition.start.kind;
+  if (state.phase !== 'enabled' || kind === 'immediate' || kind === 'when-idle') {
+    const why = state.phase === 'enabled' ? `its start is ${kind}` : `it is ${state.phase}`;
+    return reject('refused', 'NO_NEXT_TIME', `the job has no next time that could be skipped: ${why}`);
+  }
+  if (state.dueAt <= now) {
+    const message = 'its next time has come already; cancel the run instead: lastcall run cancel';
+    return reject('refused', 'DUE_ALREADY', message);
+  }
+  if (undo === (skipOf(state) === undefined)) return [];
+  return [undo ? { type: 'unskipped' as const } : { type: 'skipped' as const, skip: { at: state.dueAt, by } }];
 }
 
 function advance(state: JobState, command: Extract<JobCommand, { type: 'advance' }>): readonly JobEvent[] {
@@ -229,7 +261,11 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'finished':
       return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
     case 'advanced':
-      return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, firedFor: state.dueAt } : state;
+      return state.phase === 'enabled' ? advanced(state, event.dueAt) : state;
+    case 'skipped':
+      return state.phase === 'enabled' ? { ...state, skip: event.skip } : state;
+    case 'unskipped':
+      return state.phase === 'enabled' ? withoutSkip(state) : state;
     case 'looked':
       return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, watch: event.watch } : state;
     case 'postponed': {
@@ -243,11 +279,24 @@ function evolve(state: JobState, event: JobEvent): JobState {
   }
 }
 
+type Enabled = Extract<JobState, { phase: 'enabled' }>;
+
+function advanced(state: Enabled, dueAt: number): JobState {
+  // The skipped time may be behind one more, which came of a postponement.
+  const kept = state.skip && state.skip.at > state.dueAt ? state : withoutSkip(state);
+  return { ...kept, dueAt, firedFor: state.dueAt };
+}
+
+function withoutSkip({ skip: _, ...rest }: Enabled): Enabled {
+  return rest;
+}
+
 /** A series keeps its times, and has one more unless its next is as soon. */
 function sooner(state: Exclude<JobState, { phase: 'none' }>, dueAt: number, by: string): JobState {
   const { definition, revision } = state;
   const regular = state.phase === 'enabled' && state.firedFor !== undefined ? state.dueAt : Infinity;
-  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by };
+  const skip = state.phase === 'enabled' && state.skip && { skip: state.skip };
+  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by, ...skip };
 }
 
 export const job: Decider<JobState, JobCommand, JobEvent> = { initial: { phase: 'none' }, decide, evolve };

@@ -187,6 +187,32 @@ export interface Job {
    * A run whose estimated duration does not fit into what is left of the window is skipped. Empty: none.
    */
   windowEnd: string;
+  /** The time that it passes over; absent when none. Output only; SkipNext changes it. */
+  skipped?: SkippedTime | undefined;
+}
+
+/** A due time that is not going to be run, because somebody said so. */
+export interface SkippedTime {
+  /** The due time. */
+  dueTime?:
+    | Date
+    | undefined;
+  /** Subject of the credential with which it was said. */
+  by: string;
+}
+
+/** Nothing of an installation starts for a while: what is due is skipped with the reason. */
+export interface Pause {
+  /** Why, 1–4,000 characters. */
+  reason: string;
+  /** Subject of the credential with which it was said. */
+  by: string;
+  /** Since when. */
+  createTime?:
+    | Date
+    | undefined;
+  /** When it ends by itself. */
+  endTime?: Date | undefined;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -680,6 +706,7 @@ function createBaseJob(): Job {
     downgrade: undefined,
     latestStart: "",
     windowEnd: "",
+    skipped: undefined,
   };
 }
 
@@ -753,6 +780,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.windowEnd !== "") {
       writer.uint32(186).string(message.windowEnd);
+    }
+    if (message.skipped !== undefined) {
+      SkippedTime.encode(message.skipped, writer.uint32(194).fork()).join();
     }
     return writer;
   },
@@ -954,6 +984,14 @@ export const Job: MessageFns<Job> = {
             message.windowEnd = reader.string();
             continue;
           }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.skipped = SkippedTime.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1039,6 +1077,7 @@ export const Job: MessageFns<Job> = {
         : isSet(object.window_end)
         ? globalThis.String(object.window_end)
         : "",
+      skipped: isSet(object.skipped) ? SkippedTime.fromJSON(object.skipped) : undefined,
     };
   },
 
@@ -1113,6 +1152,9 @@ export const Job: MessageFns<Job> = {
     if (message.windowEnd !== "") {
       obj.windowEnd = message.windowEnd;
     }
+    if (message.skipped !== undefined) {
+      obj.skipped = SkippedTime.toJSON(message.skipped);
+    }
     return obj;
   },
 
@@ -1154,6 +1196,223 @@ export const Job: MessageFns<Job> = {
       : undefined;
     message.latestStart = object.latestStart ?? "";
     message.windowEnd = object.windowEnd ?? "";
+    message.skipped = (object.skipped !== undefined && object.skipped !== null)
+      ? SkippedTime.fromPartial(object.skipped)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSkippedTime(): SkippedTime {
+  return { dueTime: undefined, by: "" };
+}
+
+export const SkippedTime: MessageFns<SkippedTime> = {
+  encode(message: SkippedTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dueTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.dueTime), writer.uint32(10).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dueTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkippedTime {
+    return {
+      dueTime: isSet(object.dueTime)
+        ? fromJsonTimestamp(object.dueTime)
+        : isSet(object.due_time)
+        ? fromJsonTimestamp(object.due_time)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: SkippedTime): unknown {
+    const obj: any = {};
+    if (message.dueTime !== undefined) {
+      obj.dueTime = message.dueTime.toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkippedTime>): SkippedTime {
+    return SkippedTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkippedTime>): SkippedTime {
+    const message = createBaseSkippedTime();
+    message.dueTime = object.dueTime ?? undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBasePause(): Pause {
+  return { reason: "", by: "", createTime: undefined, endTime: undefined };
+}
+
+export const Pause: MessageFns<Pause> = {
+  encode(message: Pause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Pause {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Pause): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Pause>): Pause {
+    return Pause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pause>): Pause {
+    const message = createBasePause();
+    message.reason = object.reason ?? "";
+    message.by = object.by ?? "";
+    message.createTime = object.createTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
     return message;
   },
 };
