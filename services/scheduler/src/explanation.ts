@@ -3,39 +3,33 @@ import type { JobDocument, Pause } from './documents.js';
 import { skipOf, type JobState } from './domain/job.js';
 import type { Jobs, Outlook } from './jobs.js';
 import { pauseText } from './pauses.js';
-import type { Catalog } from './spec.js';
+import { obstaclesOf, type ReadinessParts } from './readiness.js';
 
 /*
  * When a job runs next, and what would stop it today, in one sentence for people.
  */
 
-interface Parts {
+interface Parts extends ReadinessParts {
   readonly jobs: Jobs;
-  readonly catalog: Catalog;
 }
 
 type Enabled = Extract<JobState, { phase: 'enabled' }>;
 
 export async function explain(
   parts: Parts,
-  { installation, state }: JobDocument,
+  { installation, job, state }: JobDocument,
   pause: Pause | undefined,
 ): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const outlook = await parts.jobs.outlook(installation, state.definition);
-  const { place } = outlook;
-  const isUpdate = state.definition.type === 'software-update';
-  const release = isUpdate ? await parts.catalog.release(installation, state.definition) : undefined;
-  const stops = [
-    pause && pauseText(pause, place.timeZone),
-    place.hosts.length === 0 ? 'the installation has no hosts' : undefined,
-    release && 'reason' in release ? release.reason : undefined,
-  ].filter((text) => text !== undefined);
+  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, outlook);
+  const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
+  const stops = [...(pause ? [pauseText(pause, outlook.place.timeZone)] : []), ...today];
   const when = whenText(state, outlook);
   if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
-  return release && 'version' in release ? `${when} and would install ${release.version} today.` : `${when}.`;
+  return release ? `${when} and would install ${release.version} today.` : `${when}.`;
 }
 
 function whenText(state: Enabled, { place: { timeZone }, times }: Outlook): string {

@@ -1,5 +1,5 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
-import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
@@ -10,8 +10,8 @@ import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
+import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
 import type { Catalog, Place } from './spec.js';
-import { windowProblems } from './window.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
 /*
@@ -115,38 +115,9 @@ async function manySteps(
   return reject('refused', 'SEVERAL_STEPS', message, { facts: { path: release.path.join(' ') } });
 }
 
-/** What the definition names must be there, and its window must be long enough. */
-async function dangling(
-  parts: JobParts,
-  { installation }: JobId,
-  definition: JobDefinition,
-  { place, times }: Outlook,
-): Promise<Rejected | undefined> {
-  const { serviceHost, followUpJob } = definition;
-  const hosts = place.hosts.map((h) => h.host);
-  const wrong: Violation[] = [...shortWindow(definition, times, place)];
-  if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
-    const description = 'is for installations with many users; this one has a single seat';
-    wrong.push({ field: 'job.start.when_idle', description });
-  }
-  if (serviceHost !== '' && !hosts.includes(serviceHost)) {
-    const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
-    wrong.push({ field: 'job.service_host', description });
-  }
-  if (followUpJob !== '' && !(await parts.jobs.get({ installation, job: followUpJob }))) {
-    wrong.push({ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` });
-  }
+async function dangling(parts: JobParts, id: JobId, definition: JobDefinition, outlook: Outlook) {
+  const wrong = await definitionProblems(parts.jobs, id, definition, outlook);
   return wrong.length > 0 ? invalid(wrong) : undefined;
-}
-
-/** The first of the times whose window is none: where the clocks change it may be another length. */
-function shortWindow(
-  definition: JobDefinition,
-  times: readonly number[],
-  { timeZone, reactionTimeMs }: Place,
-): readonly Violation[] {
-  const reactionMs = definition.reactionTimeMs ?? reactionTimeMs;
-  return times.map((at) => windowProblems(definition, at, timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
 async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
@@ -234,10 +205,12 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   const { installation, job, state, confirmedCautions } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
   const { definition } = state;
-  const { place, dueAt, lastAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const outlook = await parts.jobs.outlook(installation, definition);
+  const { place, dueAt, lastAt, cautions, situation } = outlook;
   const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
-  if (refusal) return refusal;
+  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
+  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
+  if (refusal && state.phase !== 'enabled') return refusal;
   const by = principal?.subject ?? '';
   const last = lastAt !== undefined && { lastAt };
   const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
@@ -248,13 +221,11 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   return { job: jobToWire(saved.data, saved.version) };
 }
 
-/** A fixed version that the installation may not take will not be there at night either. */
-async function noRelease(parts: JobParts, installation: string, definition: JobDefinition) {
-  const { type, version } = definition;
-  if (type !== 'software-update' || version === '') return undefined;
-  const release = await parts.catalog.release(installation, definition);
-  if (!('reason' in release)) return undefined;
-  return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
+/** What starts at once would be skipped at once. */
+async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
+  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
+  const pause = await pauses.of(installation);
+  return pause && refusedByPause(pause);
 }
 
 async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {

@@ -89,6 +89,43 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(wrong.exitCode).toBe(2);
       expect(wrong.err).toMatch(/reason[^]*until_local_time/);
     });
+
+    it('refuses jobs that follow each other in a circle, however long it is', async () => {
+      for (const [job, ...more] of [['first'], ['second', '--follow-up', 'first'], ['third', '--follow-up', 'second']])
+        await done('job', 'create', job ?? '', '--type', 'data-backup', '--at', localIn(HOUR_MS), ...more);
+      const circle = await lastcall.run('job', 'edit', 'first', '--follow-up', 'third');
+      expect([circle.exitCode, circle.err]).toEqual([2, expect.stringContaining('first → third → second → first')]);
+      const itself = await lastcall.run('job', 'edit', 'first', '--follow-up', 'first');
+      expect([itself.exitCode, itself.err]).toEqual([2, expect.stringContaining('is the job itself')]);
+    });
+
+    it('lists everything that is wrong with a job when it is to be enabled', async () => {
+      await done('job', 'create', 'after', '--type', 'data-backup', '--now');
+      const at = localIn(-HOUR_MS).slice(0, 16);
+      const end = localIn(-HOUR_MS / 2).slice(11, 16);
+      await done(
+        'job',
+        'create',
+        'wrong',
+        '--at',
+        at,
+        '--window-end',
+        end,
+        '--version',
+        '99.0.0',
+        '--follow-up',
+        'after',
+      );
+      await done('job', 'delete', 'after');
+      const { exitCode, err } = await lastcall.run('job', 'enable', 'wrong');
+      expect(exitCode).toBe(3);
+      expect(err).toMatch(/job\.start: \S+ is in the past/);
+      expect(err).toMatch(
+        /job\.window_end: the run may take 2 h \(its maximum run time\), and the window .* is (29|30) min long/,
+      );
+      expect(err).toMatch(/job\.follow_up_job: there is no job after/);
+      expect(err).toMatch(/job\.version: 99\.0\.0 cannot be installed/);
+    });
   });
 }
 

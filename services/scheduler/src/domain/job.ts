@@ -181,16 +181,22 @@ function disabled(because: string | undefined): JobEvent {
   return { type: 'disabled', ...(because !== undefined && { because }) };
 }
 
+/** `lastAt`: the last time that it could start at. */
+export function isPast({ kind }: Start, lastAt: number, now: number): boolean {
+  return (kind === 'time' || kind === 'when-idle') && lastAt <= now;
+}
+
+export function pastText(start: Start): string {
+  const time = start.kind === 'time' ? start.localTime : start.kind === 'when-idle' ? start.windowCloses : 'its time';
+  return `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
+}
+
 function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }>): readonly JobEvent[] | Rejected {
   if (state.phase === 'none') return notThere();
   if (state.phase === 'enabled') return [];
   const { start } = state.definition;
   const { lastAt = command.dueAt, now } = command;
-  if ((start.kind === 'time' || start.kind === 'when-idle') && lastAt <= now) {
-    const time = start.kind === 'time' ? start.localTime : start.windowCloses;
-    const message = `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
-    return reject('refused', 'TIME_IN_THE_PAST', message);
-  }
+  if (isPast(start, lastAt, now)) return reject('refused', 'TIME_IN_THE_PAST', pastText(start));
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
 }
 
