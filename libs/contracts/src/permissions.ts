@@ -88,6 +88,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     PauseJobs: write('installation'),
     ResumeJobs: write('installation'),
     StartJob: write('installation'),
+    // Makes a report of preflight.
+    DryRunJob: write('installation'),
     AdviseJob: read('installation'),
     ListRuns: read('installation'),
     GetRun: read('installation'),

@@ -1,5 +1,6 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
+import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
@@ -37,6 +38,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers({ store, documents, jobs, firings, catalog, pauses, wakeJobs }),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
     });

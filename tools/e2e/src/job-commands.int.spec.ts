@@ -1,5 +1,6 @@
 import { catalogModule } from '@lastcall/catalog';
-import { schedulerV1 } from '@lastcall/contracts';
+import { preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
@@ -12,6 +13,7 @@ import { addSite, localIn, NAME, SITE } from './world/site.js';
  */
 
 const { SKIPPED } = schedulerV1.FiringFate;
+const MODULES = [catalogModule, schedulerModule, sessionModule, preflightModule];
 const HOUR_MS = 3_600_000;
 
 function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
@@ -19,7 +21,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     let stack: Stack;
     let lastcall: CommandLine;
     beforeAll(async () => {
-      stack = await startStack({ modules: [catalogModule, schedulerModule, sessionModule], ...pair });
+      stack = await startStack({ modules: MODULES, ...pair });
       await addSite(stack);
       lastcall = commandLineOn(stack);
     });
@@ -88,6 +90,62 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const wrong = await lastcall.run('job', 'pause', '--reason', ' \u0007', '--until', '0001-01-01T00:00');
       expect(wrong.exitCode).toBe(2);
       expect(wrong.err).toMatch(/reason[^]*until_local_time/);
+    });
+
+    it('copies a job with what is given changed, disabled', async () => {
+      await done(
+        'job',
+        'create',
+        'model',
+        '--type',
+        'data-backup',
+        '--at',
+        localIn(HOUR_MS),
+        '--remarks',
+        'Kept',
+        '--enable',
+      );
+      const copy = await lastcall.json('job', 'copy', 'model', 'twin', '--title', 'Twin');
+      expect(copy).toMatchObject({
+        name: `${NAME}/jobs/twin`,
+        title: 'Twin',
+        remarks: 'Kept',
+        state: 'JOB_STATE_DISABLED',
+      });
+      expect((await lastcall.run('job', 'copy', 'model', 'twin')).exitCode).toBe(3);
+      expect((await lastcall.run('job', 'copy', 'nowhere', 'other')).exitCode).toBe(4);
+    });
+
+    it('says what a run would meet, and starts none', async () => {
+      const before = (await lastcall.json('run', 'list')) as { runs: unknown[] };
+      await done(
+        'job',
+        'create',
+        'rehearsed',
+        '--at',
+        localIn(HOUR_MS),
+        '--window-end',
+        localIn(2 * HOUR_MS - 120_000).slice(11, 16),
+      );
+      const scheduler = stack.client(schedulerV1.SchedulerServiceService);
+      const { steps, report } = await scheduler.dryRunJob({ name: `${NAME}/jobs/rehearsed` });
+      const found = Object.fromEntries(
+        steps.map((s) => [s.check, `${preflightV1.verdictToJSON(s.verdict)} ${s.found}`]),
+      );
+      expect(found).toEqual({
+        paused: 'VERDICT_PASSED they are not',
+        'other-run': 'VERDICT_PASSED none is',
+        hosts: 'VERDICT_PASSED srv1',
+        release: expect.stringContaining('VERDICT_FAILED '),
+        window: expect.stringMatching(/^VERDICT_FAILED the run may take 2 h .* is 5[789] min long/),
+        'follow-up': 'VERDICT_PASSED none is named',
+        users: 'VERDICT_PASSED nobody would be disturbed',
+        preflight: expect.stringContaining('VERDICT_PASSED'),
+      });
+      const preflight = stack.client(preflightV1.PreflightServiceService);
+      expect((await preflight.getReport({ name: report })).report).toMatchObject({ product: 'encore', run: '' });
+      expect(await lastcall.json('run', 'list')).toEqual(before);
+      expect(await firings('rehearsed')).toEqual([]);
     });
 
     it('refuses jobs that follow each other in a circle, however long it is', async () => {

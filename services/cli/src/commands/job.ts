@@ -5,6 +5,7 @@ import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { dryRun } from './job-dry-run.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
@@ -70,7 +71,7 @@ export function addJob(cli: Cli): void {
     skipNext,
   );
   addJobPauses(cli, noun);
-  cli.define<{ confirm?: string[]; requestId?: string }>(
+  cli.define<StartOptions>(
     noun,
     {
       use: 'start <job>',
@@ -80,7 +81,8 @@ export function addJob(cli: Cli): void {
       options: (command) =>
         command
           .addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times'))
-          .option('--request-id <id>', 'makes a repeat of this command harmless'),
+          .option('--request-id <id>', 'makes a repeat of this command harmless')
+          .option('--dry-run', 'start nothing; show what a run would meet, with a new report of preflight'),
     },
     start,
   );
@@ -102,6 +104,17 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
           .option('--enable', 'enable it at once'),
     },
     create,
+  );
+  cli.define<JobOptions>(
+    noun,
+    {
+      use: 'copy <job> <new>',
+      does: 'Saves a copy of a job under another name, disabled, with what is given changed',
+      example: 'lastcall job copy update-11-1 update-11-2 --version 11.2.0 --at 2027-01-24T22:00',
+      installation: true,
+      options: (command) => void jobOptions(command),
+    },
+    copy,
   );
   cli.define<JobOptions>(
     noun,
@@ -140,6 +153,17 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
   if (!options.enable) return print(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
   await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
+}
+
+async function copy(work: Work, options: JobOptions, from: string, id: string): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const { job: original } = await work.services.scheduler.getJob({ name: await nameOf(work, from) });
+  const given = givenFields(options, timeZone);
+  const job = schedulerV1.Job.fromPartial({ ...original, ...given, name: '', etag: '' });
+  const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
+    work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
+  );
+  await print(work, saved.job, saved.notes);
 }
 
 async function edit(work: Work, options: JobOptions, id: string): Promise<void> {
@@ -212,9 +236,16 @@ async function remove(work: Work, _: object, id: string): Promise<void> {
   work.print({}, () => `deleted ${lastPart(name)}\n`);
 }
 
-async function start(work: Work, options: { confirm?: string[]; requestId?: string }, id: string): Promise<void> {
+interface StartOptions {
+  readonly confirm?: string[];
+  readonly requestId?: string;
+  readonly dryRun?: boolean;
+}
+
+async function start(work: Work, options: StartOptions, id: string): Promise<number | void> {
   const { confirm = [], requestId = '' } = options;
   const name = await nameOf(work, id);
+  if (options.dryRun) return dryRun(work, name);
   const answer = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.startJob({ name, confirmedCautions, requestId }),
   );
