@@ -31,6 +31,8 @@ export interface JobOptions {
   readonly holds?: boolean;
   readonly latestStart?: string;
   readonly windowEnd?: string;
+  readonly label?: string[];
+  readonly excludeHost?: string[];
   readonly confirm?: string[];
 }
 
@@ -63,6 +65,8 @@ export function jobOptions(command: Command): Command {
     .option('--late <span>', 'how late it may still begin (default: 15m)')
     .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
     .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
+    .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
+    .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
     .option('--holds', 'users may put holds on it');
 }
 
@@ -94,6 +98,14 @@ function timeFromNow(text: string, zone: string): string {
   return localTime(new Date(Date.now() + spanOption('--in', text)), zone);
 }
 
+/** `ticket=chg-4711` and so on; an empty text stands for none. */
+export function labelsOption(given: readonly string[]): Record<string, string> {
+  const pairs = given.filter((text) => text !== '').map((text) => /^([^=]+)=(.*)$/s.exec(text) ?? text);
+  const wrong = pairs.find((pair) => typeof pair === 'string');
+  if (wrong !== undefined) throw new UsageError(`--label is ${JSON.stringify(wrong)}; write key=value`);
+  return Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value]));
+}
+
 /** What was given, by the names of the generated code. */
 export function givenFields(options: JobOptions, zone: string): Partial<schedulerV1.Job> {
   const start = startCondition(options, zone);
@@ -109,6 +121,8 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(holds !== undefined && { holdsAllowed: holds }),
     ...(latestStart !== undefined && { latestStart }),
     ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.label && { labels: labelsOption(options.label) }),
+    ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

@@ -4,7 +4,7 @@ import { localTimeOf } from './calendar.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Outlook } from './jobs.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
-import type { Catalog, NoRelease, Place } from './spec.js';
+import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.js';
 
 /*
  * What can be known of a job before its time: whether everything that it names is there, whether its window is long enough, and whether its
@@ -44,6 +44,7 @@ export async function definitionProblems(
   }
   const strange = unknownHost(definition, place);
   if (strange) wrong.push(strange);
+  wrong.push(...wronglyExcluded(definition, place));
   const problem = await followUpProblem(jobs, id, definition);
   if (problem !== undefined) wrong.push({ field: 'job.follow_up_job', description: problem });
   return wrong;
@@ -114,6 +115,17 @@ function unknownHost({ serviceHost }: JobDefinition, { hosts }: Place): Violatio
   return { field: 'job.service_host', description: `${serviceHost} is no host of the installation (${known})` };
 }
 
+function wronglyExcluded({ excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly Violation[] {
+  const field = 'job.excluded_hosts';
+  return excludedHosts.flatMap((name) => {
+    const host = hosts.find((h) => h.host === name);
+    if (!host) return [{ field, description: `${name} is no host of the installation` }];
+    if (host.role === 'server') return [{ field, description: `${name} is the server, which is never left out` }];
+    if (canBeExcluded(host)) return [];
+    return [{ field, description: `${name} must not follow later, so it cannot be left out` }];
+  });
+}
+
 function hostObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
   const join = 'join it: lastcall host join-token';
   if (place.hosts.length === 0) {
@@ -121,6 +133,8 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
   }
   const strange = unknownHost(definition, place);
   if (strange) return [obstacle('hosts', strange.field, 'NO_HOSTS', strange.description)];
+  const excluded = wronglyExcluded(definition, place);
+  if (excluded.length > 0) return excluded.map((e) => obstacle('hosts', e.field, 'NO_HOSTS', e.description));
   const needsServer = definition.type === 'data-backup' && definition.serviceHost === '';
   if (!needsServer || place.hosts.some((h) => h.role === 'server')) return [];
   return [obstacle('hosts', 'job.service_host', 'NO_HOSTS', `the installation has no server; ${join}, or name a host`)];

@@ -74,6 +74,8 @@ export function jobToWire(
     downgrade: d.downgrade && { ...d.downgrade },
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
+    labels: { ...d.labels },
+    excludedHosts: [...(d.excludedHosts ?? [])],
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
 }

@@ -1,12 +1,12 @@
 import { catalogModule } from '@lastcall/catalog';
-import { preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { commonV1, eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
 import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { commandLineOn, type CommandLine } from './world/command-line.js';
-import { addSite, localIn, NAME, SITE } from './world/site.js';
+import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
 
 /*
  * What operators do with jobs on the command line, against the real catalog, scheduler and session service.
@@ -14,6 +14,7 @@ import { addSite, localIn, NAME, SITE } from './world/site.js';
 
 const { SKIPPED } = schedulerV1.FiringFate;
 const MODULES = [catalogModule, schedulerModule, sessionModule, preflightModule];
+const { HostRole } = commonV1;
 const HOUR_MS = 3_600_000;
 
 function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
@@ -146,6 +147,34 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await preflight.getReport({ name: report })).report).toMatchObject({ product: 'encore', run: '' });
       expect(await lastcall.json('run', 'list')).toEqual(before);
       expect(await firings('rehearsed')).toEqual([]);
+    });
+
+    it('leaves out hosts that may follow later, and no others', async () => {
+      const more = { publicKey: Buffer.alloc(32, 1), platform: 'linux-x64', installedVersion: '11.0.0' };
+      for (const [host, role] of [
+        ['ws1', HostRole.WORKSTATION],
+        ['ws2', HostRole.WORKSTATION],
+        ['ts1', HostRole.TERMINAL_SERVER],
+      ] as const) {
+        await stack.publish(
+          'HostJoined',
+          SITE,
+          eventsV1.HostJoined.fromPartial({ installation: SITE, host, role, ...more }),
+        );
+        await stack.seen('InstalledReleaseChanged', (m) => host in m.hostVersions);
+      }
+      await publishRelease(stack, '11.1.0');
+      const at = ['--at', localIn(HOUR_MS), '--label', 'ticket=chg-4711'];
+      const wrong = await lastcall.run('job', 'create', 'most', ...at, '--exclude-host', 'srv1', '--exclude-host', 'ts1', '--exclude-host', 'ws9'); // prettier-ignore
+      expect(wrong.exitCode).toBe(2);
+      expect(wrong.err).toMatch(/srv1 is the server[^]*ts1 must not follow later[^]*ws9 is no host/);
+      await done('job', 'create', 'most', ...at, '--exclude-host', 'ws1');
+      expect(await done('job', 'list', '--label', 'ticket=chg-4711')).toMatch(/^[^\n]*\nmost [^\n]*\n$/);
+      await done('job', 'start', 'most');
+      const { message } = await stack.seen('RunStarted', (m) => m.run?.job === 'most');
+      expect(message.run?.hosts.map((h) => h.host).toSorted()).toEqual(['srv1', 'ts1', 'ws2']);
+      await done('job', 'edit', 'most', '--exclude-host', '', '--label', '');
+      expect(await shown('most')).not.toMatch(/Without|Labels/);
     });
 
     it('refuses jobs that follow each other in a circle, however long it is', async () => {

@@ -3,7 +3,7 @@ import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
-import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
 import { dryRun } from './job-dry-run.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
@@ -16,7 +16,18 @@ import type { Work } from '../work.js';
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
   addEditing(cli, noun);
-  cli.define(noun, { use: 'list', does: 'Lists jobs', example: 'lastcall job list', installation: true }, list);
+  cli.define<{ label?: string[] }>(
+    noun,
+    {
+      use: 'list',
+      does: 'Lists jobs',
+      example: 'lastcall job list --label ticket=chg-4711',
+      installation: true,
+      options: (command) =>
+        command.addOption(repeatable('--label <key=value>', 'only jobs that have it; several times')),
+    },
+    list,
+  );
   cli.define(
     noun,
     {
@@ -178,13 +189,15 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
   await print(work, saved.job, saved.notes);
 }
 
-async function list(work: Work): Promise<void> {
+async function list(work: Work, { label = [] }: { label?: string[] }): Promise<void> {
+  const wanted = Object.entries(labelsOption(label));
   const { name: parent, timeZone } = await work.installation();
   let pause: schedulerV1.Pause | undefined;
   const jobs = await allPages(async (pageToken) => {
     const page = await work.services.scheduler.listJobs({ parent, pageSize: 1_000, pageToken });
     ({ pause } = page);
-    return { items: page.jobs, next: page.nextPageToken };
+    const items = page.jobs.filter(({ labels }) => wanted.every(([key, value]) => labels[key] === value));
+    return { items, next: page.nextPageToken };
   });
   if (pause) work.note(pauseLine(pause, timeZone));
   work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '', pause }), () =>
@@ -271,6 +284,12 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
   }
 }
 
+function labelsText(labels: schedulerV1.Job['labels']): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
+}
+
 export function jobText(job: schedulerV1.Job, zone: string): string {
   return fields([
     ['Job', lastPart(job.name)],
@@ -294,6 +313,8 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Service host', job.serviceHost],
     ['Max run time', spanOf(job.maxRunTime)],
     ['Follow-up', job.followUpJob],
+    ['Without', job.excludedHosts.join(', ')],
     ['Remarks', job.remarks],
+    ['Labels', labelsText(job.labels)],
   ]);
 }

@@ -52,6 +52,9 @@ export interface JobDefinition {
   readonly latestStart?: string;
   /** Local time of day `HH:MM`: the first one after the due time ends the window into which a run has to fit. */
   readonly windowEnd?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Hosts that an update leaves out: they follow later. */
+  readonly excludedHosts?: readonly string[];
 }
 
 /** Somebody said that this due time is not to be run. */
@@ -133,7 +136,7 @@ export type JobEvent =
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
-const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
+const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks', 'labels'];
 
 export function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof JobDefinition)[]);
