@@ -1,5 +1,6 @@
-import { createDueDuty, type Duty } from '@lastcall/runtime';
+import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
+import type { Claims } from './claims.js';
 import { DUE, type Documents } from './documents.js';
 import type { Firings } from './firings.js';
 import type { Runs } from './runs.js';
@@ -15,7 +16,15 @@ export interface Duties {
   readonly runs: Duty;
 }
 
-export function createDuties(store: Store, documents: Documents, firings: Firings, runs: Runs): Duties {
+export interface DutyParts {
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly claims: Claims;
+  readonly firings: Firings;
+  readonly runs: Runs;
+}
+
+export function createDuties({ store, documents, claims, firings, runs }: DutyParts): Duties {
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
@@ -23,13 +32,9 @@ export function createDuties(store: Store, documents: Documents, firings: Firing
       await firings.resolve(id);
     },
   });
-  const claimer = createDueDuty({
-    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
-    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
-    look: async (document) => {
-      await firings.claim(document);
-      resolver.wake?.();
-    },
+  const claimer = createClaimer(store, documents, async (due) => {
+    await claims.claim(due);
+    resolver.wake?.();
   });
   const closer = createDueDuty({
     ...{ name: 'run-closer', everyMs: 5_000, store, collection: documents.runs, index: DUE },
@@ -40,4 +45,12 @@ export function createDuties(store: Store, documents: Documents, firings: Firing
     },
   });
   return { jobs: claimer, firings: resolver, runs: closer };
+}
+
+export function createClaimer(store: Store, documents: Documents, claim: Claims['claim']): DueDuty {
+  return createDueDuty({
+    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
+    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
+    lookTogether: claim,
+  });
 }

@@ -1,26 +1,17 @@
-import { isRejected, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
-import {
-  firingId,
-  jobDocumentId,
-  runIdOf,
-  specOf,
-  type Documents,
-  type Fate,
-  type FiringDocument,
-  type JobDocument,
-} from './documents.js';
+import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
 import type { JobDefinition } from './domain/job.js';
-import { fateChange, jobChange } from './job-change.js';
+import { fateChange } from './job-change.js';
 import type { Runs } from './runs.js';
-import { comesAfter, COUNTED_AT_MOST } from './series.js';
+import { COUNTED_AT_MOST } from './series.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
  * From a due time to a run. Every step can be repeated after a crash, by any replica, and leads to the same documents:
  *
- *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time
+ *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time (both in claims.ts)
  *   3. the lane is taken, with a new fence              4. the run is opened, with RunStarted
  *   5. the firing has its fate, and what was announced of it is over
  *
@@ -28,10 +19,6 @@ import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
  */
 
 export interface Firings {
-  /** Step 1 and 2 for a job that is due. */
-  claim(document: Document<JobDocument>): Promise<void>;
-  /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
-  start(job: JobDocument, cause: string, by: string): Promise<string>;
   /** Steps 3 to 5. */
   resolve(firing: string): Promise<FiringDocument | undefined>;
 }
@@ -42,9 +29,6 @@ export interface FiringParts {
   readonly runs: Runs;
   readonly catalog: Catalog;
 }
-
-/** A start by hand is now or never. */
-const BY_HAND_MS = 60_000;
 
 type Pending = Document<FiringDocument>;
 /** What a run of the job is about, or why there is none. */
@@ -58,43 +42,14 @@ type Plan =
   | { readonly skip: string };
 
 export function createFirings(parts: FiringParts): Firings {
-  const { documents, store } = parts;
-  const insert = async (id: string, firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Promise<void> => {
-    await documents.firings.insertMany([{ id, data: { ...firing, fate: 'pending', run: '', reason: '' } }]);
-  };
+  const { documents } = parts;
   return {
-    claim: async ({ id, data }) => {
-      const { installation, job, state } = data;
-      if (state.phase !== 'enabled') return;
-      const { dueAt, revision, definition, enabledBy } = state;
-      const lateWithinMs = definition.runIfLateWithinMs;
-      const firing = firingId(installation, job, `${revision}/${dueAt}`);
-      const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
-      const passedOver = next?.passedOver ?? 0;
-      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
-      await advance(documents, id, dueAt, next?.at);
-    },
-    start: async ({ installation, job }, cause, by) => {
-      const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      await insert(firing, { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS });
-      return firing;
-    },
     resolve: async (firing) => {
       const found = await documents.firings.get(firing);
       if (found?.data.fate === 'pending') await resolvePending(parts, found);
       return (await documents.firings.get(firing))?.data;
     },
   };
-}
-
-function comesNext({ state, timeZone }: JobDocument, dueAt: number, tooLateBefore: number) {
-  if (state.phase !== 'enabled' || state.definition.start.kind !== 'series' || timeZone === undefined) return undefined;
-  return comesAfter(dueAt, tooLateBefore, state.definition.start.cron, timeZone);
-}
-
-async function advance({ jobs }: Documents, id: string, nominalAt: number, nextDueAt?: number): Promise<void> {
-  const command = { type: 'advance', nominalAt, ...(nextDueAt !== undefined && { nextDueAt }) } as const;
-  await jobs.change(id, (current) => (current ? jobChange(current, command) : { keep: undefined }));
 }
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {

@@ -4,6 +4,7 @@ import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers }
 import type { Document } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
 import { localTimeOf } from './calendar.js';
+import type { Claims } from './claims.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
 import type { Firings } from './firings.js';
@@ -19,6 +20,7 @@ import { firingToWire, jobToWire } from './wire.js';
 export interface JobParts {
   readonly documents: Documents;
   readonly jobs: Jobs;
+  readonly claims: Claims;
   readonly firings: Firings;
   readonly catalog: Catalog;
   /** A job was enabled: its due time may be now. */
@@ -240,7 +242,7 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const refusal = unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.firings.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);

@@ -1,5 +1,6 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
+import { createClaims } from './claims.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
@@ -25,13 +26,14 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const changes = await createRunChanges(bus, (err) => log.warn({ err }, 'watchers of a run were not told'));
     const runs = createRuns(documents, settings, (run) => changes.say(run));
     const catalog = createCatalog(context);
+    const claims = createClaims({ store, documents });
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
-    const duties = createDuties(store, documents, firings, runs);
+    const duties = createDuties({ store, documents, claims, firings, runs });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
+      ...jobHandlers({ documents, jobs, claims, firings, catalog, wakeJobs }),
       ...runHandlers({ context, documents, runs, changes }),
     });
     return {
@@ -39,7 +41,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       consumers: createHandlers({
         documents,
         runs,
-        firings,
+        claims,
         postponements,
         withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),

@@ -165,7 +165,9 @@ describeWith('nats', 'three replicas of the scheduler, with NATS', () => {
           const started = runs().filter((one) => one.installation === installation);
           expect(started.map(({ run }) => run)).toEqual(decided.map(({ run }) => run));
           expect(started.filter(({ saidAt, nominalAt }) => saidAt < nominalAt)).toEqual([]);
-          expect(started.map(({ fence }) => fence)).toEqual(started.map((_, i) => i + 1));
+          // One that was held may take a number for a run that is over.
+          const fences = started.map(({ fence }) => fence ?? 0);
+          expect(fences).toEqual([...new Set(fences)].toSorted((a, b) => a - b));
         }
       },
       TIMEOUT_MS,
