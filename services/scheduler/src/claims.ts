@@ -1,8 +1,11 @@
 import { randomId } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import { firingId, type Documents, type FiringDocument, type JobDocument } from './documents.js';
+import { skipOf } from './domain/job.js';
+import { idleFiringId } from './idle-starts.js';
 import { jobChange } from './job-change.js';
 import { comesAfter } from './series.js';
+import { lateWithinOf, windowOf } from './window.js';
 
 /*
  * The decision that a job is due, made once: its firing is written, then the job goes on to its next due time. What becomes of a firing is
@@ -10,8 +13,8 @@ import { comesAfter } from './series.js';
  */
 
 export interface Claims {
-  /** For jobs that are due: their firings in one write, then each job goes on. */
-  claim(due: readonly Document<JobDocument>[]): Promise<void>;
+  /** For jobs that are due: their firings in one write, then each job goes on. `missed`: their fate is decided, and why. */
+  claim(due: readonly Document<JobDocument>[], missed?: string): Promise<void>;
   /** The firing of a start by hand or by another job; `cause` makes a repeat harmless. Answers its id. */
   start(job: JobDocument, cause: string, by: string): Promise<string>;
 }
@@ -28,11 +31,11 @@ interface Claim {
 
 export function createClaims({ store, documents }: { readonly store: Store; readonly documents: Documents }): Claims {
   return {
-    claim: async (due) => {
+    claim: async (due, missed) => {
       const now = await store.now();
-      const claims = due.flatMap((document) => claimOf(document, now) ?? []);
+      const claims = due.flatMap((document) => claimOf(document, now, missed) ?? []);
       await documents.firings.insertMany(claims.map(({ firing }) => firing));
-      await all(claims.map((claim) => advance(documents, claim)));
+      await settleAll(claims.map((claim) => advance(documents, claim)));
     },
     start: async ({ installation, job }, cause, by) => {
       const id = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
@@ -47,16 +50,25 @@ function pending(firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Firin
   return { ...firing, fate: 'pending', run: '', reason: '' };
 }
 
-function claimOf({ id, data }: Document<JobDocument>, now: number): Claim | undefined {
-  const { installation, job, state } = data;
+function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: string): Claim | undefined {
+  const { installation, job, state, timeZone = 'UTC' } = data;
   if (state.phase !== 'enabled') return undefined;
   const { dueAt, revision, definition, enabledBy } = state;
-  const lateWithinMs = definition.runIfLateWithinMs;
+  const lateWithinMs = lateWithinOf(definition, dueAt, timeZone);
+  const { endsAt: windowEndsAt } = windowOf(definition, dueAt, timeZone);
   const next = comesNext(data, dueAt, now - lateWithinMs);
-  const passedOver = next?.passedOver ?? 0;
-  const firing = pending({ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
-  const firingOf = { id: firingId(installation, job, `${revision}/${dueAt}`), data: firing };
-  return { job: id, dueAt, nextDueAt: next?.at, firing: firingOf };
+  const skipped = skipOf(state);
+  const firing: FiringDocument = {
+    ...pending({ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver: next?.passedOver ?? 0 }),
+    ...(windowEndsAt !== undefined && { windowEndsAt }),
+    ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
+    ...(missed !== undefined && { fate: 'missed', reason: missed }),
+  };
+  const isIdle = definition.start.kind === 'when-idle';
+  const firingOf = isIdle
+    ? idleFiringId(installation, job, revision)
+    : firingId(installation, job, `${revision}/${dueAt}`);
+  return { job: id, dueAt, nextDueAt: next?.at, firing: { id: firingOf, data: firing } };
 }
 
 function comesNext({ state, timeZone }: JobDocument, dueAt: number, tooLateBefore: number) {
@@ -70,9 +82,9 @@ async function advance({ jobs }: Documents, { job, dueAt: nominalAt, nextDueAt }
 }
 
 /** One that fails holds up no other. */
-async function all(writes: readonly Promise<void>[]): Promise<void> {
+export async function settleAll(writes: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(writes)).filter(({ status }) => status === 'rejected');
   if (failed.length === 0) return;
   const reasons = failed.map((one) => (one as PromiseRejectedResult).reason as unknown);
-  throw new AggregateError(reasons, `${failed.length} of ${writes.length} due jobs did not go on`);
+  throw new AggregateError(reasons, `${failed.length} of ${writes.length} failed`);
 }

@@ -1,8 +1,9 @@
 import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
-import type { Store } from '@lastcall/store';
-import type { Claims } from './claims.js';
-import { DUE, type Documents } from './documents.js';
+import type { Document, Store } from '@lastcall/store';
+import { settleAll, type Claims } from './claims.js';
+import { DUE, type Documents, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
+import type { IdleStarts } from './idle-starts.js';
 import type { Runs } from './runs.js';
 
 /*
@@ -21,10 +22,12 @@ export interface DutyParts {
   readonly documents: Documents;
   readonly claims: Claims;
   readonly firings: Firings;
+  readonly idleStarts: IdleStarts;
   readonly runs: Runs;
 }
 
-export function createDuties({ store, documents, claims, firings, runs }: DutyParts): Duties {
+export function createDuties(parts: DutyParts): Duties {
+  const { store, documents, firings, runs } = parts;
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
@@ -32,8 +35,8 @@ export function createDuties({ store, documents, claims, firings, runs }: DutyPa
       await firings.resolve(id);
     },
   });
-  const claimer = createClaimer(store, documents, async (due) => {
-    await claims.claim(due);
+  const claimer = createClaimer(store, documents, async (due, now) => {
+    await claimDue(parts, due, now);
     resolver.wake?.();
   });
   const closer = createDueDuty({
@@ -47,10 +50,29 @@ export function createDuties({ store, documents, claims, firings, runs }: DutyPa
   return { jobs: claimer, firings: resolver, runs: closer };
 }
 
-export function createClaimer(store: Store, documents: Documents, claim: Claims['claim']): DueDuty {
+type LookAtDue = (due: readonly Document<JobDocument>[], now: number) => Promise<void>;
+
+export function createClaimer(store: Store, documents: Documents, lookTogether: LookAtDue): DueDuty {
   return createDueDuty({
     ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
     dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
-    lookTogether: claim,
+    lookTogether,
   });
+}
+
+/** Jobs that wait for nobody to be logged in are due when somebody looks at the users again. */
+async function claimDue(
+  { claims, idleStarts }: DutyParts,
+  due: readonly Document<JobDocument>[],
+  now: number,
+): Promise<void> {
+  const { idle = [], timed = [] } = Object.groupBy(due, ({ data: { state } }) =>
+    state.phase === 'enabled' && state.definition.start.kind === 'when-idle' ? 'idle' : 'timed',
+  );
+  const lookAt = async (document: Document<JobDocument>): Promise<void> => {
+    const answer = await idleStarts.look(document, now);
+    if (answer.due) await claims.claim([document]);
+    else if (answer.missed !== undefined) await claims.claim([document], answer.missed);
+  };
+  await settleAll([claims.claim(timed), ...idle.map(lookAt)]);
 }

@@ -2,10 +2,12 @@ import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
-import type { JobDefinition } from './domain/job.js';
+import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
+import { pauseText, type Pauses } from './pauses.js';
 import type { Runs } from './runs.js';
 import { COUNTED_AT_MOST } from './series.js';
+import { noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
@@ -28,6 +30,7 @@ export interface FiringParts {
   readonly documents: Documents;
   readonly runs: Runs;
   readonly catalog: Catalog;
+  readonly pauses: Pauses;
 }
 
 type Pending = Document<FiringDocument>;
@@ -54,15 +57,20 @@ export function createFirings(parts: FiringParts): Firings {
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
   const { documents, store } = parts;
-  const { installation, job, nominalAt, lateWithinMs } = pending.data;
+  const { installation, job, nominalAt, lateWithinMs, skipBecause } = pending.data;
   const run = runIdOf(pending.id);
+  if (skipBecause !== undefined) return decideFate(documents, pending, 'skipped', skipBecause);
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
+  const pause = lane?.data.active === run ? undefined : await parts.pauses.of(installation);
+  if (pause) return skip(parts, pending, run, pauseText(pause));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
   if ('skip' in plan) return skip(parts, pending, run, plan.skip);
+  const tooLong = lane?.data.active === run ? undefined : tooLongFor(pending.data, state, plan, await store.now());
+  if (tooLong !== undefined) return skip(parts, pending, run, tooLong);
   const fence = await takeLane(documents, installation, run);
   if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
   if (!state || state.phase === 'none' || !saved) return;
@@ -75,6 +83,12 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
+}
+
+/** Why the run would outlast the window of its due time. */
+function tooLongFor({ windowEndsAt }: FiringDocument, state: JobState | undefined, plan: Opening['plan'], now: number) {
+  if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
+  return noFit(state.definition, now, windowEndsAt, plan.place.timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {

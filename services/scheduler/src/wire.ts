@@ -10,8 +10,8 @@ import {
   runSpecToWire,
   schedulerV1,
 } from '@lastcall/contracts';
-import type { FiringDocument, JobDocument, RunDocument } from './documents.js';
-import type { JobDefinition, JobState } from './domain/job.js';
+import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
+import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
 import type { RunState } from './domain/run.js';
 
 /*
@@ -32,6 +32,10 @@ function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
       return { condition: { $case: 'time', value: { localTime: start.localTime } } };
     case 'series':
       return { condition: { $case: 'series', value: { cron: start.cron } } };
+    case 'when-idle': {
+      const { idleMinutes, windowOpens, windowCloses } = start;
+      return { condition: { $case: 'whenIdle', value: { idleMinutes, windowOpens, windowCloses } } };
+    }
   }
 }
 
@@ -45,6 +49,7 @@ export function jobToWire(
 ): schedulerV1.Job | undefined {
   if (state.phase === 'none') return undefined;
   const { definition: d, revision } = state;
+  const skip = skipOf(state);
   return {
     name: formatName('job', { installation, job }),
     title: d.title,
@@ -67,7 +72,16 @@ export function jobToWire(
     holdsAllowed: d.holdsAllowed,
     disabledReason: (state.phase === 'disabled' && state.because) || '',
     downgrade: d.downgrade && { ...d.downgrade },
+    latestStart: d.latestStart ?? '',
+    windowEnd: d.windowEnd ?? '',
+    skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
+}
+
+export function pauseToWire(pause: Pause | undefined): schedulerV1.Pause | undefined {
+  if (!pause) return undefined;
+  const { reason, by, since, endsAt } = pause;
+  return { reason, by, createTime: atToDate(since), endTime: atToDate(endsAt) };
 }
 
 /** `withTimeline` is false in lists. */

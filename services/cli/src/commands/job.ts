@@ -5,6 +5,7 @@ import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { addJobPauses, pauseLine } from './job-pauses.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
@@ -57,6 +58,18 @@ export function addJob(cli: Cli): void {
     },
     remove,
   );
+  cli.define<{ undo?: boolean }>(
+    noun,
+    {
+      use: 'skip-next <job>',
+      does: 'Passes over the next time of a job, with a record of who said so',
+      example: 'lastcall job skip-next nightly',
+      installation: true,
+      options: (command) => command.option('--undo', 'let it run after all'),
+    },
+    skipNext,
+  );
+  addJobPauses(cli, noun);
   cli.define<{ confirm?: string[]; requestId?: string }>(
     noun,
     {
@@ -118,7 +131,7 @@ async function print(work: Work, found: schedulerV1.Job | undefined, notes: read
 async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
   const given = givenFields(options, timeZone);
-  if (!given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
+  if (!given.start) throw new UsageError('says no time: give --at, --in, --every, --when-idle or --now');
   const job = schedulerV1.Job.fromPartial({ title: id, ...given });
   const confirm = options.confirm ?? [];
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
@@ -143,11 +156,14 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
 
 async function list(work: Work): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
+  let pause: schedulerV1.Pause | undefined;
   const jobs = await allPages(async (pageToken) => {
     const page = await work.services.scheduler.listJobs({ parent, pageSize: 1_000, pageToken });
+    ({ pause } = page);
     return { items: page.jobs, next: page.nextPageToken };
   });
-  work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '' }), () =>
+  if (pause) work.note(pauseLine(pause, timeZone));
+  work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '', pause }), () =>
     table(
       ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title', 'why'],
       jobs.map((j) => [
@@ -157,7 +173,7 @@ async function list(work: Work): Promise<void> {
         timeIn(j.nextDueTime, timeZone),
         j.version || 'newest',
         j.title,
-        j.disabledReason,
+        j.disabledReason || (j.skipped ? `next time skipped by ${j.skipped.by}` : ''),
       ]),
       'no jobs',
     ),
@@ -183,6 +199,11 @@ async function enable(work: Work, { confirm = [] }: { confirm?: string[] }, id: 
 
 async function disable(work: Work, _: object, id: string): Promise<void> {
   await print(work, (await work.services.scheduler.disableJob({ name: await nameOf(work, id) })).job);
+}
+
+async function skipNext(work: Work, { undo = false }: { undo?: boolean }, id: string): Promise<void> {
+  const { job } = await work.services.scheduler.skipNext({ name: await nameOf(work, id), undo, etag: '' });
+  await print(work, job);
 }
 
 async function remove(work: Work, _: object, id: string): Promise<void> {
@@ -211,7 +232,8 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
       return `again and again: ${fromCron(condition.value.cron)}`;
     case 'whenIdle': {
       const { idleMinutes, windowOpens, windowCloses } = condition.value;
-      return `when nobody has been logged in for ${idleMinutes} min, ${windowOpens} to ${windowCloses}`;
+      const [opens, closes] = [windowOpens, windowCloses].map((local) => local.slice(0, 16).replace('T', ' '));
+      return `when nobody has been logged in for ${idleMinutes} min, ${opens} to ${closes}`;
     }
     case undefined:
       return 'unknown';
@@ -227,6 +249,9 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Does', jobTypeWord(job.type)],
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],
+    ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
+    ['Latest start', job.latestStart],
+    ['Window ends', job.windowEnd],
     ['Version', job.version || 'the newest that may be taken'],
     [
       'Goes back',

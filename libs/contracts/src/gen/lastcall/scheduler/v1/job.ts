@@ -174,7 +174,45 @@ export interface Job {
   /** Why it was disabled when no person did it, up to 4,100 characters; empty otherwise. Output only. */
   disabledReason: string;
   /** Set: goes back to the older `version`. Needs a version, and a backup of the run's own (backup_mode TAKE). */
-  downgrade?: Downgrade | undefined;
+  downgrade?:
+    | Downgrade
+    | undefined;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time is the latest
+   * at which a run may begin. Later it is recorded as missed. Takes the place of run_if_late_within. Empty: none.
+   */
+  latestStart: string;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time ends the window.
+   * A run whose estimated duration does not fit into what is left of the window is skipped. Empty: none.
+   */
+  windowEnd: string;
+  /** The time that it passes over; absent when none. Output only; SkipNext changes it. */
+  skipped?: SkippedTime | undefined;
+}
+
+/** A due time that is not going to be run, because somebody said so. */
+export interface SkippedTime {
+  /** The due time. */
+  dueTime?:
+    | Date
+    | undefined;
+  /** Subject of the credential with which it was said. */
+  by: string;
+}
+
+/** Nothing of an installation starts for a while: what is due is skipped with the reason. */
+export interface Pause {
+  /** Why, 1–4,000 characters. */
+  reason: string;
+  /** Subject of the credential with which it was said. */
+  by: string;
+  /** Since when. */
+  createTime?:
+    | Date
+    | undefined;
+  /** When it ends by itself. */
+  endTime?: Date | undefined;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
@@ -666,6 +704,9 @@ function createBaseJob(): Job {
     holdsAllowed: false,
     disabledReason: "",
     downgrade: undefined,
+    latestStart: "",
+    windowEnd: "",
+    skipped: undefined,
   };
 }
 
@@ -733,6 +774,15 @@ export const Job: MessageFns<Job> = {
     }
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(170).fork()).join();
+    }
+    if (message.latestStart !== "") {
+      writer.uint32(178).string(message.latestStart);
+    }
+    if (message.windowEnd !== "") {
+      writer.uint32(186).string(message.windowEnd);
+    }
+    if (message.skipped !== undefined) {
+      SkippedTime.encode(message.skipped, writer.uint32(194).fork()).join();
     }
     return writer;
   },
@@ -918,6 +968,30 @@ export const Job: MessageFns<Job> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.latestStart = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.windowEnd = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.skipped = SkippedTime.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -993,6 +1067,17 @@ export const Job: MessageFns<Job> = {
         ? globalThis.String(object.disabled_reason)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
+      latestStart: isSet(object.latestStart)
+        ? globalThis.String(object.latestStart)
+        : isSet(object.latest_start)
+        ? globalThis.String(object.latest_start)
+        : "",
+      windowEnd: isSet(object.windowEnd)
+        ? globalThis.String(object.windowEnd)
+        : isSet(object.window_end)
+        ? globalThis.String(object.window_end)
+        : "",
+      skipped: isSet(object.skipped) ? SkippedTime.fromJSON(object.skipped) : undefined,
     };
   },
 
@@ -1061,6 +1146,15 @@ export const Job: MessageFns<Job> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
+    if (message.latestStart !== "") {
+      obj.latestStart = message.latestStart;
+    }
+    if (message.windowEnd !== "") {
+      obj.windowEnd = message.windowEnd;
+    }
+    if (message.skipped !== undefined) {
+      obj.skipped = SkippedTime.toJSON(message.skipped);
+    }
     return obj;
   },
 
@@ -1100,6 +1194,225 @@ export const Job: MessageFns<Job> = {
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
+    message.latestStart = object.latestStart ?? "";
+    message.windowEnd = object.windowEnd ?? "";
+    message.skipped = (object.skipped !== undefined && object.skipped !== null)
+      ? SkippedTime.fromPartial(object.skipped)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSkippedTime(): SkippedTime {
+  return { dueTime: undefined, by: "" };
+}
+
+export const SkippedTime: MessageFns<SkippedTime> = {
+  encode(message: SkippedTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dueTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.dueTime), writer.uint32(10).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dueTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkippedTime {
+    return {
+      dueTime: isSet(object.dueTime)
+        ? fromJsonTimestamp(object.dueTime)
+        : isSet(object.due_time)
+        ? fromJsonTimestamp(object.due_time)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: SkippedTime): unknown {
+    const obj: any = {};
+    if (message.dueTime !== undefined) {
+      obj.dueTime = message.dueTime.toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkippedTime>): SkippedTime {
+    return SkippedTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkippedTime>): SkippedTime {
+    const message = createBaseSkippedTime();
+    message.dueTime = object.dueTime ?? undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBasePause(): Pause {
+  return { reason: "", by: "", createTime: undefined, endTime: undefined };
+}
+
+export const Pause: MessageFns<Pause> = {
+  encode(message: Pause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Pause {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Pause): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Pause>): Pause {
+    return Pause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pause>): Pause {
+    const message = createBasePause();
+    message.reason = object.reason ?? "";
+    message.by = object.by ?? "";
+    message.createTime = object.createTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
     return message;
   },
 };
