@@ -299,6 +299,10 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       });
       await stack.publish('HostOrderCompleted', SITE, { order: message.order, result });
       expect(await finished(run)).toMatchObject({ outcome: RunOutcome.SUCCEEDED });
+      const page = await lastcall.run('run', 'report', run.run, '--html');
+      expect(page).toMatchObject({ exitCode: 0, err: '' });
+      expect(page.out).toMatch(/^<!doctype html>[^]*>succeeded<[^]*<td>bob<[^]*>deadline<[^]*<td>ts1<[^]*<\/html>\n$/);
+      expect((await lastcall.run('run', 'report', '--html', '-o', 'json')).exitCode).toBe(2);
       ({ toVersion: version } = run);
       expect((await lastcall.run('gate', 'show')).out).toMatch(/Shut hosts +ts1: /);
 
