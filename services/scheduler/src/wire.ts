@@ -111,6 +111,7 @@ export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport,
         : msToDuration(gateReopenedAt - gateClosedAt),
     absentHosts: [...findings.absentHosts],
     confirmedCautions: [...confirmedCautions],
+    confirmations: [],
   };
 }
 

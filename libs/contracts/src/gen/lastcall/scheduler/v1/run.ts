@@ -11,6 +11,7 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Failure, RunOutcome, runOutcomeFromJSON, runOutcomeToJSON, RunSpec } from "../../common/v1/common.js";
 import { DrainSummary } from "../../events/v1/events.js";
 import { Backup, Report } from "../../preflight/v1/preflight.js";
+import { Confirmation } from "./outlook.js";
 
 /** What came of a job: firings, runs and their reports. */
 
@@ -138,6 +139,8 @@ export interface RunReport {
   absentHosts: string[];
   /** Cautions that were confirmed when the job was saved. */
   confirmedCautions: string[];
+  /** The same with what was read, and who confirmed it; also of a start by hand. */
+  confirmations: Confirmation[];
 }
 
 export interface RunReport_VersionsBeforeEntry {
@@ -530,6 +533,7 @@ function createBaseRunReport(): RunReport {
     gateShut: undefined,
     absentHosts: [],
     confirmedCautions: [],
+    confirmations: [],
   };
 }
 
@@ -561,6 +565,9 @@ export const RunReport: MessageFns<RunReport> = {
     }
     for (const v of message.confirmedCautions) {
       writer.uint32(74).string(v!);
+    }
+    for (const v of message.confirmations) {
+      Confirmation.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -656,6 +663,14 @@ export const RunReport: MessageFns<RunReport> = {
             message.confirmedCautions.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.confirmations.push(Confirmation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -743,6 +758,9 @@ export const RunReport: MessageFns<RunReport> = {
         : globalThis.Array.isArray(object?.confirmed_cautions)
         ? object.confirmed_cautions.map((e: any) => globalThis.String(e))
         : [],
+      confirmations: globalThis.Array.isArray(object?.confirmations)
+        ? object.confirmations.map((e: any) => Confirmation.fromJSON(e))
+        : [],
     };
   },
 
@@ -787,6 +805,9 @@ export const RunReport: MessageFns<RunReport> = {
     if (message.confirmedCautions?.length) {
       obj.confirmedCautions = message.confirmedCautions;
     }
+    if (message.confirmations?.length) {
+      obj.confirmations = message.confirmations.map((e) => Confirmation.toJSON(e));
+    }
     return obj;
   },
 
@@ -828,6 +849,7 @@ export const RunReport: MessageFns<RunReport> = {
       : undefined;
     message.absentHosts = object.absentHosts?.map((e) => e) || [];
     message.confirmedCautions = object.confirmedCautions?.map((e) => e) || [];
+    message.confirmations = object.confirmations?.map((e) => Confirmation.fromPartial(e)) || [];
     return message;
   },
 };

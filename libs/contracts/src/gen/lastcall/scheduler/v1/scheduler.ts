@@ -22,6 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Advice, Job, SuggestedTime } from "./job.js";
+import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
 
 /**
@@ -53,6 +54,8 @@ export interface CreateJobResponse {
   advice: Advice[];
   /** Notes about the time, for example that it does not exist because of daylight saving. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -114,6 +117,8 @@ export interface UpdateJobResponse {
   advice: Advice[];
   /** Notes about the time. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -192,6 +197,8 @@ export interface AdviseJobResponse {
     | undefined;
   /** Up to three times that would be better. */
   suggestedTimes: SuggestedTime[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -408,7 +415,7 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
 };
 
 function createBaseCreateJobResponse(): CreateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const CreateJobResponse: MessageFns<CreateJobResponse> = {
@@ -421,6 +428,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -462,6 +472,14 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -479,6 +497,7 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -493,6 +512,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -504,6 +526,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -968,7 +993,7 @@ export const UpdateJobRequest: MessageFns<UpdateJobRequest> = {
 };
 
 function createBaseUpdateJobResponse(): UpdateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
@@ -981,6 +1006,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1022,6 +1050,14 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1039,6 +1075,7 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -1053,6 +1090,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -1064,6 +1104,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -1773,7 +1816,7 @@ export const AdviseJobRequest: MessageFns<AdviseJobRequest> = {
 };
 
 function createBaseAdviseJobResponse(): AdviseJobResponse {
-  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [] };
+  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [], outlook: undefined };
 }
 
 export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
@@ -1789,6 +1832,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     }
     for (const v of message.suggestedTimes) {
       SuggestedTime.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1838,6 +1884,14 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
             message.suggestedTimes.push(SuggestedTime.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1864,6 +1918,7 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
         : globalThis.Array.isArray(object?.suggested_times)
         ? object.suggested_times.map((e: any) => SuggestedTime.fromJSON(e))
         : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -1881,6 +1936,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     if (message.suggestedTimes?.length) {
       obj.suggestedTimes = message.suggestedTimes.map((e) => SuggestedTime.toJSON(e));
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -1893,6 +1951,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     message.notes = object.notes?.map((e) => e) || [];
     message.dueTime = object.dueTime ?? undefined;
     message.suggestedTimes = object.suggestedTimes?.map((e) => SuggestedTime.fromPartial(e)) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
