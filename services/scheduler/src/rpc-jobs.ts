@@ -297,6 +297,6 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
     advice: [...cautions],
     notes: [...notes],
     dueTime: atToDate(dueAt),
-    suggestedTimes: [...suggestTimes(situation)],
+    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
   };
 }
