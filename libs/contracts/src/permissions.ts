@@ -121,6 +121,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ReleaseHold: write('installation'),
     ApproveHold: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
     ListAttendance: read('installation'),
+    GetSessionHistory: read('installation'),
     // A sign of life every few seconds.
     RenewGateLease: { ...admin('installation'), audited: false },
     // Hands out a secret.

@@ -1,29 +1,19 @@
-import { isRejected, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
-import {
-  firingId,
-  jobDocumentId,
-  runIdOf,
-  specOf,
-  type Documents,
-  type Fate,
-  type FiringDocument,
-  type JobDocument,
-} from './documents.js';
-import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
-import { idleFiringId } from './idle-starts.js';
-import { fateChange, jobChange } from './job-change.js';
+import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
+import type { JobDefinition, JobState } from './domain/job.js';
+import { fateChange } from './job-change.js';
 import { pauseText, type Pauses } from './pauses.js';
 import type { Runs } from './runs.js';
-import { comesAfter, COUNTED_AT_MOST } from './series.js';
-import { lateWithinOf, noFit, windowOf } from './window.js';
+import { COUNTED_AT_MOST } from './series.js';
+import { noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
  * From a due time to a run. Every step can be repeated after a crash, by any replica, and leads to the same documents:
  *
- *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time
+ *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time (both in claims.ts)
  *   3. the lane is taken, with a new fence              4. the run is opened, with RunStarted
  *   5. the firing has its fate, and what was announced of it is over
  *
@@ -31,10 +21,6 @@ import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
  */
 
 export interface Firings {
-  /** Step 1 and 2 for a job that is due. `missed`: its fate is decided, and why. */
-  claim(document: Document<JobDocument>, missed?: string): Promise<void>;
-  /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
-  start(job: JobDocument, cause: string, by: string): Promise<string>;
   /** Steps 3 to 5. */
   resolve(firing: string): Promise<FiringDocument | undefined>;
 }
@@ -47,11 +33,7 @@ export interface FiringParts {
   readonly pauses: Pauses;
 }
 
-/** A start by hand is now or never. */
-const BY_HAND_MS = 60_000;
-
 type Pending = Document<FiringDocument>;
-type NewFiring = Omit<FiringDocument, 'fate' | 'run' | 'reason'> & Partial<FiringDocument>;
 /** What a run of the job is about, or why there is none. */
 type Plan =
   | {
@@ -63,53 +45,14 @@ type Plan =
   | { readonly skip: string };
 
 export function createFirings(parts: FiringParts): Firings {
-  const { documents, store } = parts;
-  const insert = async (id: string, firing: NewFiring): Promise<void> => {
-    await documents.firings.insertMany([{ id, data: { fate: 'pending', run: '', reason: '', ...firing } }]);
-  };
+  const { documents } = parts;
   return {
-    claim: async ({ id, data }, missed) => {
-      const { installation, job, state, timeZone = 'UTC' } = data;
-      if (state.phase !== 'enabled') return;
-      const { dueAt, revision, definition, enabledBy } = state;
-      const lateWithinMs = lateWithinOf(definition, dueAt, timeZone);
-      const { endsAt: windowEndsAt } = windowOf(definition, dueAt, timeZone);
-      const isIdle = definition.start.kind === 'when-idle';
-      const firing = isIdle
-        ? idleFiringId(installation, job, revision)
-        : firingId(installation, job, `${revision}/${dueAt}`);
-      const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
-      const passedOver = next?.passedOver ?? 0;
-      const skipped = skipOf(state);
-      await insert(firing, {
-        ...{ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver },
-        ...(windowEndsAt !== undefined && { windowEndsAt }),
-        ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
-        ...(missed !== undefined && { fate: 'missed', reason: missed }),
-      });
-      await advance(documents, id, dueAt, next?.at);
-    },
-    start: async ({ installation, job }, cause, by) => {
-      const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      await insert(firing, { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS });
-      return firing;
-    },
     resolve: async (firing) => {
       const found = await documents.firings.get(firing);
       if (found?.data.fate === 'pending') await resolvePending(parts, found);
       return (await documents.firings.get(firing))?.data;
     },
   };
-}
-
-function comesNext({ state, timeZone }: JobDocument, dueAt: number, tooLateBefore: number) {
-  if (state.phase !== 'enabled' || state.definition.start.kind !== 'series' || timeZone === undefined) return undefined;
-  return comesAfter(dueAt, tooLateBefore, state.definition.start.cron, timeZone);
-}
-
-async function advance({ jobs }: Documents, id: string, nominalAt: number, nextDueAt?: number): Promise<void> {
-  const command = { type: 'advance', nominalAt, ...(nextDueAt !== undefined && { nextDueAt }) } as const;
-  await jobs.change(id, (current) => (current ? jobChange(current, command) : { keep: undefined }));
 }
 
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {

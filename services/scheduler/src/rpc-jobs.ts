@@ -3,6 +3,7 @@ import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/k
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
+import type { Claims } from './claims.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
 import { explain } from './explanation.js';
@@ -22,6 +23,7 @@ export interface JobParts {
   readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
+  readonly claims: Claims;
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
@@ -250,7 +252,7 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const refusal = unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.firings.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
@@ -266,6 +268,6 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
     advice: [...cautions],
     notes: [...notes],
     dueTime: atToDate(dueAt),
-    suggestedTimes: [...suggestTimes(situation)],
+    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
   };
 }

@@ -1,5 +1,6 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
+import { createClaims } from './claims.js';
 import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
@@ -29,15 +30,16 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const changes = await createRunChanges(bus, (err) => log.warn({ err }, 'watchers of a run were not told'));
     const runs = createRuns(documents, settings, (run) => changes.say(run));
     const catalog = createCatalog(context);
+    const claims = createClaims({ store, documents });
     const pauses = createPauses(store, documents);
     const firings = createFirings({ store, documents, runs, catalog, pauses });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
-    const duties = createDuties({ store, documents, firings, idleStarts, runs });
+    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ store, documents, jobs, firings, catalog, pauses, wakeJobs }),
+      ...jobHandlers({ store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
@@ -47,7 +49,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       consumers: createHandlers({
         documents,
         runs,
-        firings,
+        claims,
         postponements,
         withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),

@@ -1,7 +1,6 @@
 import {
   atToDate,
   backupMode,
-  eventsV1,
   failureToWire,
   formatName,
   jobType,
@@ -12,7 +11,7 @@ import {
 } from '@lastcall/contracts';
 import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
 import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
-import type { RunState } from './domain/run.js';
+import type { Waiting } from './domain/waiting-for.js';
 
 /*
  * Documents to the wire.
@@ -90,6 +89,7 @@ export function pauseToWire(pause: Pause | undefined): schedulerV1.Pause | undef
 export function runToWire(
   { installation, job, state }: RunDocument,
   withTimeline: boolean,
+  waiting?: Waiting,
 ): schedulerV1.Run | undefined {
   if (state.phase === 'none') return undefined;
   const { spec, ending, timeline, cancelRequested, alarm } = state;
@@ -105,49 +105,12 @@ export function runToWire(
     finishTime: ended ? atToDate(state.finishedAt) : undefined,
     cancelRequested,
     alarm,
+    waitingFor: waiting && waitingToWire(waiting),
   };
 }
 
-/** The parts of a report that the scheduler knows itself. */
-export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport, 'preflight'> | undefined {
-  const { state, confirmedCautions } = document;
-  if (state.phase === 'none') return undefined;
-  const { spec, findings } = state;
-  const before = Object.fromEntries(spec.hosts.map((h) => [h.host, spec.fromVersion]));
-  const { gateClosedAt, gateReopenedAt, backup } = findings;
-  return {
-    run: runToWire(document, true),
-    drain: findings.drain && eventsV1.DrainSummary.fromPartial(findings.drain),
-    backup: backup && backupToWire(backup, document),
-    versionsBefore: before,
-    versionsAfter: { ...before, ...findings.versionsAfter },
-    gateShut:
-      gateClosedAt === undefined || gateReopenedAt === undefined
-        ? undefined
-        : msToDuration(gateReopenedAt - gateClosedAt),
-    absentHosts: [...findings.absentHosts],
-    confirmedCautions: [...confirmedCautions],
-  };
-}
-
-type TakenBackup = NonNullable<Extract<RunState, { spec: unknown }>['findings']['backup']>;
-
-function backupToWire(backup: TakenBackup, { installation, state }: RunDocument): schedulerV1.RunReport['backup'] {
-  const { restorePoint, host, version, takenAt, sizeBytes, sha256 } = backup;
-  return {
-    name: restorePoint === '' ? '' : formatName('backup', { installation, restore_point: restorePoint }),
-    restorePoint,
-    host,
-    run: state.phase === 'none' ? '' : state.spec.run,
-    product: state.phase === 'none' ? '' : state.spec.product,
-    version,
-    takenAt: takenAt > 0 ? atToDate(takenAt) : undefined,
-    sizeBytes: BigInt(sizeBytes),
-    sha256,
-    verified: true,
-    failure: undefined,
-    pending: false,
-  };
+function waitingToWire({ text, hosts, dueAt, actions }: Waiting): schedulerV1.WaitingFor {
+  return { text, hosts: [...hosts], dueTime: dueAt === undefined ? undefined : atToDate(dueAt), actions: [...actions] };
 }
 
 const FATES: Readonly<Record<FiringDocument['fate'], schedulerV1.FiringFate>> = {

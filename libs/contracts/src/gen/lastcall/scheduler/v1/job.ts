@@ -228,7 +228,7 @@ export interface Pause {
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
 export interface Advice {
-  /** `inside-business-hours`, `users-logged-in`. */
+  /** `inside-business-hours`, `users-logged-in`, `usually-many-users`, `collides-with-job`. */
   caution: string;
   /** One sentence with the facts: hours, numbers. */
   text: string;
@@ -240,6 +240,24 @@ export interface SuggestedTime {
   localTime: string;
   /** Why. */
   reason: string;
+  /** The same as an instant. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Until then it stays as quiet, `YYYY-MM-DDTHH:MM`; a day after `local_time` at most. */
+  quietUntil: string;
+  /** Users who are usually logged in meanwhile; absent: it was never counted. */
+  users?: UsersThen | undefined;
+}
+
+/** How many users are logged in at some time, as counted in the weeks before. */
+export interface UsersThen {
+  /** Median. */
+  usual: number;
+  /** Most. */
+  peak: number;
+  /** In so many weeks it was counted, 1–8. */
+  weeks: number;
 }
 
 function createBaseStartCondition(): StartCondition {
@@ -1667,7 +1685,7 @@ export const Advice: MessageFns<Advice> = {
 };
 
 function createBaseSuggestedTime(): SuggestedTime {
-  return { localTime: "", reason: "" };
+  return { localTime: "", reason: "", startTime: undefined, quietUntil: "", users: undefined };
 }
 
 export const SuggestedTime: MessageFns<SuggestedTime> = {
@@ -1677,6 +1695,15 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(26).fork()).join();
+    }
+    if (message.quietUntil !== "") {
+      writer.uint32(34).string(message.quietUntil);
+    }
+    if (message.users !== undefined) {
+      UsersThen.encode(message.users, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1710,6 +1737,30 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.quietUntil = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.users = UsersThen.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1730,6 +1781,17 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
         ? globalThis.String(object.local_time)
         : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      quietUntil: isSet(object.quietUntil)
+        ? globalThis.String(object.quietUntil)
+        : isSet(object.quiet_until)
+        ? globalThis.String(object.quiet_until)
+        : "",
+      users: isSet(object.users) ? UsersThen.fromJSON(object.users) : undefined,
     };
   },
 
@@ -1741,6 +1803,15 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.quietUntil !== "") {
+      obj.quietUntil = message.quietUntil;
+    }
+    if (message.users !== undefined) {
+      obj.users = UsersThen.toJSON(message.users);
+    }
     return obj;
   },
 
@@ -1751,6 +1822,112 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     const message = createBaseSuggestedTime();
     message.localTime = object.localTime ?? "";
     message.reason = object.reason ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.quietUntil = object.quietUntil ?? "";
+    message.users = (object.users !== undefined && object.users !== null)
+      ? UsersThen.fromPartial(object.users)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUsersThen(): UsersThen {
+  return { usual: 0, peak: 0, weeks: 0 };
+}
+
+export const UsersThen: MessageFns<UsersThen> = {
+  encode(message: UsersThen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.usual !== 0) {
+      writer.uint32(8).uint32(message.usual);
+    }
+    if (message.peak !== 0) {
+      writer.uint32(16).uint32(message.peak);
+    }
+    if (message.weeks !== 0) {
+      writer.uint32(24).uint32(message.weeks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsersThen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsersThen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.usual = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.peak = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.weeks = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsersThen {
+    return {
+      usual: isSet(object.usual) ? globalThis.Number(object.usual) : 0,
+      peak: isSet(object.peak) ? globalThis.Number(object.peak) : 0,
+      weeks: isSet(object.weeks) ? globalThis.Number(object.weeks) : 0,
+    };
+  },
+
+  toJSON(message: UsersThen): unknown {
+    const obj: any = {};
+    if (message.usual !== 0) {
+      obj.usual = Math.round(message.usual);
+    }
+    if (message.peak !== 0) {
+      obj.peak = Math.round(message.peak);
+    }
+    if (message.weeks !== 0) {
+      obj.weeks = Math.round(message.weeks);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UsersThen>): UsersThen {
+    return UsersThen.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UsersThen>): UsersThen {
+    const message = createBaseUsersThen();
+    message.usual = object.usual ?? 0;
+    message.peak = object.peak ?? 0;
+    message.weeks = object.weeks ?? 0;
     return message;
   },
 };

@@ -23,6 +23,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Check } from "../../preflight/v1/preflight.js";
 import { Advice, Job, Pause, SuggestedTime } from "./job.js";
+import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
 
 /**
@@ -54,6 +55,8 @@ export interface CreateJobResponse {
   advice: Advice[];
   /** Notes about the time, for example that it does not exist because of daylight saving. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -119,6 +122,8 @@ export interface UpdateJobResponse {
   advice: Advice[];
   /** Notes about the time. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -256,6 +261,8 @@ export interface AdviseJobResponse {
     | undefined;
   /** Up to three times that would be better. */
   suggestedTimes: SuggestedTime[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -472,7 +479,7 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
 };
 
 function createBaseCreateJobResponse(): CreateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const CreateJobResponse: MessageFns<CreateJobResponse> = {
@@ -485,6 +492,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -526,6 +536,14 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -543,6 +561,7 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -557,6 +576,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -568,6 +590,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -1064,7 +1089,7 @@ export const UpdateJobRequest: MessageFns<UpdateJobRequest> = {
 };
 
 function createBaseUpdateJobResponse(): UpdateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
@@ -1077,6 +1102,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1118,6 +1146,14 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1135,6 +1171,7 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -1149,6 +1186,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -1160,6 +1200,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -2480,7 +2523,7 @@ export const AdviseJobRequest: MessageFns<AdviseJobRequest> = {
 };
 
 function createBaseAdviseJobResponse(): AdviseJobResponse {
-  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [] };
+  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [], outlook: undefined };
 }
 
 export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
@@ -2496,6 +2539,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     }
     for (const v of message.suggestedTimes) {
       SuggestedTime.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2545,6 +2591,14 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
             message.suggestedTimes.push(SuggestedTime.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2571,6 +2625,7 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
         : globalThis.Array.isArray(object?.suggested_times)
         ? object.suggested_times.map((e: any) => SuggestedTime.fromJSON(e))
         : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -2588,6 +2643,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     if (message.suggestedTimes?.length) {
       obj.suggestedTimes = message.suggestedTimes.map((e) => SuggestedTime.toJSON(e));
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -2600,6 +2658,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     message.notes = object.notes?.map((e) => e) || [];
     message.dueTime = object.dueTime ?? undefined;
     message.suggestedTimes = object.suggestedTimes?.map((e) => SuggestedTime.fromPartial(e)) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
