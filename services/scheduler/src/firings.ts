@@ -1,6 +1,7 @@
 import { isRejected, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
+import type { Confirmation } from './confirmations.js';
 import {
   firingId,
   jobDocumentId,
@@ -13,7 +14,7 @@ import {
 } from './documents.js';
 import type { JobDefinition } from './domain/job.js';
 import { fateChange, jobChange } from './job-change.js';
-import type { Runs } from './runs.js';
+import { confirmedBy, type Confirmed, type Runs } from './runs.js';
 import { comesAfter, COUNTED_AT_MOST } from './series.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
@@ -30,8 +31,8 @@ import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 export interface Firings {
   /** Step 1 and 2 for a job that is due. */
   claim(document: Document<JobDocument>): Promise<void>;
-  /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
-  start(job: JobDocument, cause: string, by: string): Promise<string>;
+  /** Step 1 for a start by hand, with what was confirmed for it, or by another job; `cause` makes a repeat harmless. */
+  start(job: JobDocument, cause: string, by: string, confirmations?: readonly Confirmation[]): Promise<string>;
   /** Steps 3 to 5. */
   resolve(firing: string): Promise<FiringDocument | undefined>;
 }
@@ -74,9 +75,11 @@ export function createFirings(parts: FiringParts): Firings {
       await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
       await advance(documents, id, dueAt, next?.at);
     },
-    start: async ({ installation, job }, cause, by) => {
+    start: async ({ installation, job }, cause, by, confirmations) => {
       const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      await insert(firing, { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS });
+      const nominalAt = await store.now();
+      const kept = confirmations && { confirmations };
+      await insert(firing, { installation, job, nominalAt, by, lateWithinMs: BY_HAND_MS, ...kept });
       return firing;
     },
     resolve: async (firing) => {
@@ -116,7 +119,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
     fence,
     plan,
     definition: state.definition,
-    cautions: saved.data.confirmedCautions,
+    confirmed: pending.data.confirmations ? confirmedBy(pending.data.confirmations) : saved.data,
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
@@ -137,18 +140,18 @@ interface Opening {
   readonly fence: number;
   readonly plan: Extract<Plan, { place: Place }>;
   readonly definition: JobDefinition;
-  readonly cautions: readonly string[];
+  readonly confirmed: Confirmed;
 }
 
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
-  const { run, fence, plan, definition, cautions } = opening;
+  const { run, fence, plan, definition, confirmed } = opening;
   const { job, nominalAt, by } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
     specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
     requirements,
-    cautions,
+    confirmed,
   );
 }
 

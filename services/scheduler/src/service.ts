@@ -31,7 +31,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const duties = createDuties(store, documents, firings, runs);
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
+      ...jobHandlers({ context, documents, jobs, firings, catalog, wakeJobs }),
       ...runHandlers({ context, documents, runs, changes }),
     });
     return {

@@ -10,6 +10,7 @@ import {
   runSpecToWire,
   schedulerV1,
 } from '@lastcall/contracts';
+import { confirmationToWire } from './confirmations.js';
 import type { FiringDocument, JobDocument, RunDocument } from './documents.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import type { RunState } from './domain/run.js';
@@ -94,7 +95,7 @@ export function runToWire(
 
 /** The parts of a report that the scheduler knows itself. */
 export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport, 'preflight'> | undefined {
-  const { state, confirmedCautions } = document;
+  const { state, confirmedCautions, confirmations = [] } = document;
   if (state.phase === 'none') return undefined;
   const { spec, findings } = state;
   const before = Object.fromEntries(spec.hosts.map((h) => [h.host, spec.fromVersion]));
@@ -111,7 +112,7 @@ export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport,
         : msToDuration(gateReopenedAt - gateClosedAt),
     absentHosts: [...findings.absentHosts],
     confirmedCautions: [...confirmedCautions],
-    confirmations: [],
+    confirmations: confirmations.map(confirmationToWire),
   };
 }
 
