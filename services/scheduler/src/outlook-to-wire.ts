@@ -18,7 +18,7 @@ export function outlookToWire(outlook: Outlook): schedulerV1.Outlook {
     insideBusinessHours: findings.inside !== undefined,
     holiday: findings.holiday ?? '',
     users: findings.users,
-    length: { median: msToDuration(length.medianMs), p90: msToDuration(length.p90Ms), runs: length.runs },
+    length: { median: msToDuration(length.medianMs), nineInTen: msToDuration(length.p90Ms), runs: length.runs },
     collisions: findings.collisions.map(({ job, run, from, until }) => ({
       job: formatName('job', { installation, job }),
       run: run === '' ? '' : formatName('run', { installation, run }),
