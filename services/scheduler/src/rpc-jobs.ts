@@ -9,6 +9,7 @@ import { isHarmless, type JobDefinition } from './domain/job.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs } from './jobs.js';
 import { EDITABLE, parseJob } from './parse-job.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Catalog, Place } from './spec.js';
 import { firingToWire, jobToWire } from './wire.js';
 
@@ -21,6 +22,7 @@ export interface JobParts {
   readonly jobs: Jobs;
   readonly firings: Firings;
   readonly catalog: Catalog;
+  readonly rehearsals: Rehearsals;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -260,7 +262,7 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
   };
 }
 
-async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
+async function explanation(parts: JobParts, { installation, job, state }: JobDocument): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
@@ -270,9 +272,10 @@ async function explanation(parts: JobParts, { installation, state }: JobDocument
   const then = later.length === 0 ? '' : `, then ${later.map(shown).join(' and ')}`;
   const when = `Runs at ${shown(state.dueAt)}${then} (${place.timeZone})`;
   if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
-  if (state.definition.type !== 'software-update') return `${when}.`;
+  const rehearsed = await parts.rehearsals.sentence(installation, job, state.dueAt, place.timeZone);
+  if (state.definition.type !== 'software-update') return `${when}.${rehearsed}`;
   const release = await parts.catalog.release(installation, state.definition);
   return 'reason' in release
-    ? `${when}, and would be skipped today: ${release.reason}.`
-    : `${when} and would install ${release.version} today.`;
+    ? `${when}, and would be skipped today: ${release.reason}.${rehearsed}`
+    : `${when} and would install ${release.version} today.${rehearsed}`;
 }

@@ -7,6 +7,7 @@ import { createFirings } from './firings.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createPostponements } from './postponements.js';
+import { openRehearsals } from './rehearsals.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { runHandlers } from './rpc-runs.js';
 import { createRunChanges } from './run-changes.js';
@@ -28,10 +29,11 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
+    const rehearsals = await openRehearsals(store);
     const duties = createDuties(store, documents, firings, runs);
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
+      ...jobHandlers({ documents, jobs, firings, catalog, rehearsals, wakeJobs }),
       ...runHandlers({ context, documents, runs, changes }),
     });
     return {
@@ -41,6 +43,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         runs,
         firings,
         postponements,
+        rehearsals,
         withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),
       }),

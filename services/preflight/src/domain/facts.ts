@@ -80,9 +80,28 @@ export interface Occasion {
   readonly knownBackup: BackupFacts | undefined;
   /** Restore point that an older version's data is going to be brought back from; `backup` undefined: not known here. */
   readonly dataFrom?: { readonly restorePoint: string; readonly backup: BackupFacts | undefined };
+  /** What the catalog says about the way to the release; absent where whoever opened the run has asked. */
+  readonly way?: { readonly version: string; readonly isOpen: boolean; readonly reason: string };
+  /** Of the job that it is about; absent: none. */
+  readonly overrides?: readonly Override[];
 }
 
 export type Verdict = 'passed' | 'failed' | 'unknown' | 'skipped';
+
+/** A person's word that a check need not hold up the runs of a job, until a time. */
+export interface Override {
+  readonly override: string;
+  readonly job: string;
+  readonly check: string;
+  /** Empty: any, and the installation as a whole. */
+  readonly host: string;
+  readonly reason: string;
+  readonly expiresAt: number;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly revokedBy?: string;
+  readonly revokedAt?: number;
+}
 
 /** One question with its evidence. */
 export interface Check {
@@ -95,6 +114,8 @@ export interface Check {
   /** Empty when nothing has to be done. */
   readonly remedy: string;
   readonly answeredAt: number;
+  /** It does not block although it is not passed. */
+  readonly override?: Override;
 }
 
 /** The host that has the data. */

@@ -13,6 +13,7 @@ import { installedVersion } from './installed-version.js';
 import { memory } from './memory.js';
 import { operatingSystem } from './operating-system.js';
 import { ports } from './ports.js';
+import { releasePath } from './release-path.js';
 import { restorePoint } from './restore-point.js';
 
 /*
@@ -20,7 +21,7 @@ import { restorePoint } from './restore-point.js';
  * stands here only by its name.
  */
 
-export const INSTALLATION_CHECKS: readonly InstallationCheck[] = [hosts, restorePoint, backupAge];
+export const INSTALLATION_CHECKS: readonly InstallationCheck[] = [hosts, releasePath, restorePoint, backupAge];
 
 export const HOST_CHECKS: readonly HostCheck[] = [
   clock,
