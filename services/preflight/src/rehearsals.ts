@@ -41,7 +41,6 @@ interface Stepped {
 
 export function createRehearsals(options: Options): Rehearsals {
   const { context, documents } = options;
-  const parts: Parts = { ...options, log: context.log };
   const duty = createDueDuty({
     name: 'rehearsals',
     everyMs: EVERY_MS,
@@ -49,8 +48,12 @@ export function createRehearsals(options: Options): Rehearsals {
     collection: documents.rehearsals,
     index: DUE,
     dueAtOf: ({ dueAt }) => dueAt,
-    look: (document, now) => look(parts, document, now),
+    look: async (document, now) => {
+      const dueAt = await look(parts, document, now);
+      if (dueAt !== undefined) duty.dueAt(dueAt);
+    },
   });
+  const parts: Parts = { ...options, log: context.log };
   return {
     hear: async (message, envelope) => {
       const { installation, job } = message;
@@ -102,14 +105,14 @@ async function abandonLast({ reports }: Parts, { state }: RehearsalDocument): Pr
   await reports.apply(state.report, (at) => ({ type: 'abandon', at }));
 }
 
-async function look(parts: Parts, { id, data }: Document<RehearsalDocument>, now: number): Promise<void> {
+/** Answers when this job is to be looked at again. */
+async function look(parts: Parts, { id, data }: Document<RehearsalDocument>, now: number): Promise<number | undefined> {
   const { state, installation, job } = data;
-  if (state.phase !== 'planned') return;
+  if (state.phase !== 'planned') return undefined;
   const { saidAt, startAt, requestedBy } = state.run;
   const moment = momentNow(state, now);
-  if (!moment) return step(parts, id, { type: 'give-up', saidAt });
-  const beginning = await beginningFor(parts, { installation, job });
-  if (!beginning) return step(parts, id, { type: 'give-up', saidAt });
+  const beginning = moment && (await beginningFor(parts, { installation, job }));
+  if (!beginning) return (await change(parts, id, { type: 'give-up', saidAt })).after.dueAt;
   const report = derivedId('p', installation, job, saidAt, moment.at);
   const of = { job, startAt, why: moment.why, requestedBy };
   await parts.reports.begin(report, { ...beginning, rehearsal: of });
@@ -117,6 +120,7 @@ async function look(parts: Parts, { id, data }: Document<RehearsalDocument>, now
   const stands = after.state.phase === 'planned' && after.state.report === report;
   if (!stands) await parts.reports.apply(report, (at) => ({ type: 'abandon', at }));
   parts.wakeReports();
+  return after.dueAt;
 }
 
 /** Undefined: the job, or its installation, is not there any more. */
@@ -135,8 +139,4 @@ function change({ documents }: Parts, id: string, command: RehearsalCommand): Pr
   return documents.rehearsals.change(id, (current): Change<RehearsalDocument, Stepped> => {
     return stepped(current ?? { installation: '', job: '', sequence: 0, saidAt: 0, state: rehearsal.initial }, command);
   });
-}
-
-async function step(parts: Parts, id: string, command: RehearsalCommand): Promise<void> {
-  await change(parts, id, command);
 }
