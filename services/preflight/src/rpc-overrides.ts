@@ -70,9 +70,9 @@ async function createOverride(
   return { override: overrideToWire(installation, write) };
 }
 
-async function hostIdsOf({ client }: Context, installation: string): Promise<readonly string[]> {
+async function hostIdsOf(context: Context, installation: string): Promise<readonly string[]> {
   const name = formatName('installation', { installation });
-  const found = await client(catalogV1.CatalogServiceService).getInstallation({ name });
+  const found = await context.client(catalogV1.CatalogServiceService).getInstallation({ name });
   return found.installation?.hosts.map((h) => h.host) ?? [];
 }
 

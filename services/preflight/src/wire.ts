@@ -68,6 +68,7 @@ export function reportToWire(
   { installation, product, version, run, rehearsal, state, createdAt }: ReportDocument,
 ) {
   const decided = state.phase === 'decided' ? state : undefined;
+  const finishedAt = state.phase === 'abandoned' ? state.at : decided?.decidedAt;
   const wire: preflightV1.Report = {
     name: formatName('report', { installation, report }),
     run: run?.run ?? '',
@@ -76,7 +77,7 @@ export function reportToWire(
     verdict: decided ? VERDICTS[decided.verdict] : preflightV1.Verdict.UNSPECIFIED,
     checks: decided?.checks.map((check) => checkToWire(check, installation)) ?? [],
     createTime: atToDate(createdAt),
-    finishTime: decided && atToDate(decided.decidedAt),
+    finishTime: finishedAt === undefined ? undefined : atToDate(finishedAt),
     rehearsal: rehearsal && rehearsalToWire(rehearsal),
   };
   return wire;

@@ -78,7 +78,7 @@ async function list(work: Work, { limit }: { limit?: string }): Promise<void> {
       ['report', 'verdict', 'of', 'for', `begun (${timeZone})`, 'blocks'],
       answer.reports.map((r) => [
         lastPart(r.name),
-        verdictWord(r.verdict),
+        reportWord(r),
         occasionOf(r),
         [r.product, r.version].filter(Boolean).join(' '),
         timeIn(r.createTime, timeZone),
@@ -87,6 +87,10 @@ async function list(work: Work, { limit }: { limit?: string }): Promise<void> {
       'no reports',
     ),
   );
+}
+
+function reportWord({ verdict, finishTime }: preflightV1.Report): string {
+  return verdict === preflightV1.Verdict.UNSPECIFIED && finishTime ? 'abandoned' : verdictWord(verdict);
 }
 
 function occasionOf({ run, rehearsal }: preflightV1.Report): string {
@@ -137,7 +141,7 @@ export function reportText(report: preflightV1.Report, zone: string): string {
       ['Of', oneLine(occasionOf(report))],
       ['Run begins', time(report.rehearsal?.startTime, zone)],
       ['For', [report.product, report.version].filter(Boolean).join(' ')],
-      ['Verdict', verdictWord(report.verdict)],
+      ['Verdict', reportWord(report)],
       ['Finished', time(report.finishTime, zone)],
     ]),
     '\n',

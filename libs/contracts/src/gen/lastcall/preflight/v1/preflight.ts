@@ -157,7 +157,10 @@ export interface Report {
   product: string;
   /** Release that is going to be installed; empty for none. */
   version: string;
-  /** PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked. */
+  /**
+   * PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked and for one that was
+   * abandoned: that one has a finish_time.
+   */
   verdict: Verdict;
   /** The checks. */
   checks: Check[];
@@ -165,7 +168,7 @@ export interface Report {
   createTime?:
     | Date
     | undefined;
-  /** When the verdict was found. */
+  /** When the verdict was found, or when the report was abandoned because its run, or the plan that it rehearses, was taken back. */
   finishTime?:
     | Date
     | undefined;
