@@ -1,5 +1,5 @@
 import type { catalogV1, hostOrderV1 } from '@lastcall/contracts';
-import { atToDate, failureFromWire, failureToWire, formatName, preflightV1 } from '@lastcall/contracts';
+import { atToDate, failureFromWire, failureToWire, formatName, hostRole, preflightV1 } from '@lastcall/contracts';
 import type { Failure, RunHost } from '@lastcall/kernel';
 import type { BackupDocument, RehearsalOf, ReportDocument } from './documents.js';
 import type { BackupFacts, Check, HostFacts, Override, Requirements, Verdict } from './domain/facts.js';
@@ -25,6 +25,10 @@ export function requirementsFromWire(wire: catalogV1.ReleaseRequirements): Requi
     antivirusProcesses: wire.antivirus?.processes ?? [],
     treeBytes: Number(wire.treeBytes),
     changesData: wire.changesData,
+    vendorChecks: wire.checks.flatMap(({ role, ...check }) => {
+      const known = hostRole.fromWire(role);
+      return known ? [{ ...check, role: known }] : [];
+    }),
   };
 }
 
