@@ -179,6 +179,9 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         sha256: '',
         verified: true,
         version: '11.0.0',
+        storedBytes: 1n,
+        keyId: '',
+        folder: '',
       };
       await begin(elsewhere);
       await facts('srv1', { lastBackup });
