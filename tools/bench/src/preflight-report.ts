@@ -1,9 +1,10 @@
+import type {
+  hostOrderV1} from '@lastcall/contracts';
 import {
   catalogV1,
   commonV1,
   formatName,
   hostEdgeV1,
-  hostOrderV1,
   installerV1,
   preflightV1,
 } from '@lastcall/contracts';

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { chmod, lstat, mkdir, open, readdir, readlink, symlink, utimes } from 'node:fs/promises';
+import { closeSync, lstatSync, openSync, read, readlinkSync, readSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { sha256Hex } from '@lastcall/kernel';
@@ -31,11 +32,14 @@ export interface Watch {
 
 const LEVEL = 3;
 const PIECE_BYTES = 2 ** 20;
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 512 * 1024;
+const SMALL_BYTES = 256 * 1024;
 
 /* No ZSTD_c_nbWorkers: with it Node 24 ends the stream before all of it has come out. One thread beside ours is as much as a backup should take anyway. */
 const COMPRESSION = {
   chunkSize: READ_BYTES,
+  // Otherwise it waits for us after every piece that comes out, and then we for it.
+  readableHighWaterMark: 2 * PIECE_BYTES,
   params: {
     [constants.ZSTD_c_compressionLevel]: LEVEL,
     [constants.ZSTD_c_checksumFlag]: 1,
@@ -78,7 +82,7 @@ async function* tarOf(dir: string, contents: Contents, { signal, onBytes }: Watc
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   for (const path of await sortedPaths(dir)) {
     throwIfStopping(signal);
-    const entry = await entryAt(dir, path);
+    const entry = entryAt(dir, path);
     yield headerOf(entry);
     const hash = createHash('sha256');
     if (entry.kind === 'file') yield* bytesOf(join(dir, path), entry, hash, buffer, signal);
@@ -96,29 +100,33 @@ async function* bytesOf(
   buffer: Buffer,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const handle = await open(file, 'r');
+  const fd = openSync(file, 'r');
   let done = 0;
   try {
     for (;;) {
       throwIfStopping(signal);
-      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-      if (done > size) break;
-      const piece = buffer.subarray(0, bytesRead);
+      // A small file is read while others would have been asked to read it.
+      const count = size <= SMALL_BYTES ? readSync(fd, buffer) : await readAsync(fd, buffer);
+      done += count;
+      if (count === 0 || done > size) break;
+      const piece = buffer.subarray(0, count);
       hash.update(piece);
       yield piece;
-      // Most files are small: the second read would only say that there is nothing more.
-      if (done === size && bytesRead < READ_BYTES) break;
     }
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
   if (done !== size) {
     const message = `${file} was changed while it was packed: the backup command has not written all when it ends`;
     throw new StepFailure('BACKUP_UNFINISHED', message, { path: file, expected_bytes: String(size) });
   }
   yield paddingOf(size);
+}
+
+function readAsync(fd: number, buffer: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, 0, buffer.length, null, (error, count) => (error ? reject(error) : resolve(count)));
+  });
 }
 
 async function sortedPaths(dir: string): Promise<string[]> {
@@ -134,13 +142,13 @@ async function sortedPaths(dir: string): Promise<string[]> {
   return paths.sort((a, b) => (a < b ? -1 : 1));
 }
 
-async function entryAt(dir: string, path: string): Promise<ArchiveEntry> {
+function entryAt(dir: string, path: string): ArchiveEntry {
   const file = join(dir, path);
-  const stats = await lstat(file);
+  const stats = lstatSync(file);
   const common = { path, mode: stats.mode & 0o777, modifiedAt: stats.mtimeMs };
   if (stats.isFile()) return { kind: 'file', ...common, size: stats.size, target: '' };
   if (stats.isDirectory()) return { kind: 'folder', ...common, size: 0, target: '' };
-  if (stats.isSymbolicLink()) return { kind: 'link', ...common, size: 0, target: await readlink(file) };
+  if (stats.isSymbolicLink()) return { kind: 'link', ...common, size: 0, target: readlinkSync(file) };
   const message = `${file} is neither a file nor a folder nor a link; the backup command must not leave it there`;
   throw new StepFailure('BACKUP_UNFINISHED', message, { path: file });
 }
