@@ -1,7 +1,9 @@
-import { createDueDuty, type Duty } from '@lastcall/runtime';
-import type { Store } from '@lastcall/store';
-import { DUE, type Documents } from './documents.js';
+import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
+import type { Document, Store } from '@lastcall/store';
+import { settleAll, type Claims } from './claims.js';
+import { DUE, type Documents, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
+import type { IdleStarts } from './idle-starts.js';
 import type { Runs } from './runs.js';
 
 /*
@@ -15,7 +17,17 @@ export interface Duties {
   readonly runs: Duty;
 }
 
-export function createDuties(store: Store, documents: Documents, firings: Firings, runs: Runs): Duties {
+export interface DutyParts {
+  readonly store: Store;
+  readonly documents: Documents;
+  readonly claims: Claims;
+  readonly firings: Firings;
+  readonly idleStarts: IdleStarts;
+  readonly runs: Runs;
+}
+
+export function createDuties(parts: DutyParts): Duties {
+  const { store, documents, firings, runs } = parts;
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
@@ -23,13 +35,9 @@ export function createDuties(store: Store, documents: Documents, firings: Firing
       await firings.resolve(id);
     },
   });
-  const claimer = createDueDuty({
-    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
-    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
-    look: async (document) => {
-      await firings.claim(document);
-      resolver.wake?.();
-    },
+  const claimer = createClaimer(store, documents, async (due, now) => {
+    await claimDue(parts, due, now);
+    resolver.wake?.();
   });
   const closer = createDueDuty({
     ...{ name: 'run-closer', everyMs: 5_000, store, collection: documents.runs, index: DUE },
@@ -40,4 +48,31 @@ export function createDuties(store: Store, documents: Documents, firings: Firing
     },
   });
   return { jobs: claimer, firings: resolver, runs: closer };
+}
+
+type LookAtDue = (due: readonly Document<JobDocument>[], now: number) => Promise<void>;
+
+export function createClaimer(store: Store, documents: Documents, lookTogether: LookAtDue): DueDuty {
+  return createDueDuty({
+    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
+    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
+    lookTogether,
+  });
+}
+
+/** Jobs that wait for nobody to be logged in are due when somebody looks at the users again. */
+async function claimDue(
+  { claims, idleStarts }: DutyParts,
+  due: readonly Document<JobDocument>[],
+  now: number,
+): Promise<void> {
+  const { idle = [], timed = [] } = Object.groupBy(due, ({ data: { state } }) =>
+    state.phase === 'enabled' && state.definition.start.kind === 'when-idle' ? 'idle' : 'timed',
+  );
+  const lookAt = async (document: Document<JobDocument>): Promise<void> => {
+    const answer = await idleStarts.look(document, now);
+    if (answer.due) await claims.claim([document]);
+    else if (answer.missed !== undefined) await claims.claim([document], answer.missed);
+  };
+  await settleAll([claims.claim(timed), ...idle.map(lookAt)]);
 }

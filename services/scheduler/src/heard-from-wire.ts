@@ -50,6 +50,7 @@ export const HEARD: Readers = {
       takenAt: dateToAt(backup?.takenAt) ?? 0,
       sizeBytes: Number(backup?.sizeBytes ?? 0n),
       sha256: backup?.sha256 ?? '',
+      verified: backup?.verified ?? false,
     },
   }),
   BackupFailed: (m) => ({ event: 'BackupFailed', failure: failed(m.failure) }),

@@ -12,10 +12,13 @@ import {
 } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type RunDocument } from './documents.js';
+import { estimateFor } from './estimates.js';
 import type { RunChanges } from './run-changes.js';
+import { reportToWire } from './run-report.js';
 import type { Runs } from './runs.js';
 import type { SchedulerSettings } from './settings.js';
-import { reportToWire, runToWire } from './wire.js';
+import { createWaits, type Waits } from './waits.js';
+import { runToWire } from './wire.js';
 
 /*
  * Operators' edge: runs and their reports.
@@ -34,13 +37,14 @@ type RunHandlers = Pick<
 >;
 
 export function runHandlers(parts: RunParts): RunHandlers {
+  const waits = createWaits(parts.context);
   return {
     listRuns: (request) => listRuns(parts, request),
     getRun: async ({ name }) => {
       const found = await runNamed(parts, name);
-      return isRejected(found) ? found : { run: runToWire(found.data, true) };
+      return isRejected(found) ? found : { run: runToWire(found.data, true, await waits.of(found.data)) };
     },
-    watchRun: (request, context) => watchRun(parts, request, context),
+    watchRun: (request, context) => watchRun(parts, waits, request, context),
     cancelRun: (request, context) => cancelRun(parts, request, context),
     getRunReport: (request) => getRunReport(parts, request),
   };
@@ -69,15 +73,19 @@ async function listRuns({ documents }: RunParts, request: schedulerV1.ListRunsRe
   return isRejected(found) ? found : { runs: found.items, nextPageToken: found.nextPageToken };
 }
 
-async function* watchRun(parts: RunParts, { name }: schedulerV1.WatchRunRequest, { signal }: RpcContext) {
+/** Each change of the run, and of what it waits for. */
+async function* watchRun(parts: RunParts, waits: Waits, { name }: schedulerV1.WatchRunRequest, { signal }: RpcContext) {
   const first = await runNamed(parts, name);
   if (isRejected(first)) throw new RejectedError(first);
-  let version = 0;
+  let said = '';
   for await (const _ of parts.changes.of(first.id, signal)) {
     const found = await parts.documents.runs.get(first.id);
-    if (!found || found.version === version) continue;
-    ({ version } = found);
-    yield { run: runToWire(found.data, true) };
+    if (!found) continue;
+    const waiting = await waits.of(found.data);
+    const now = JSON.stringify([found.version, waiting]);
+    if (now === said) continue;
+    said = now;
+    yield { run: runToWire(found.data, true, waiting) };
     if (found.data.state.phase === 'ended') return;
   }
 }
@@ -97,7 +105,7 @@ async function cancelRun(parts: RunParts, { name, reason }: schedulerV1.CancelRu
 async function getRunReport(parts: RunParts, { name }: schedulerV1.GetRunReportRequest) {
   const found = await runNamed(parts, name);
   if (isRejected(found)) return found;
-  const own = reportToWire(found.data);
+  const own = reportToWire(found.data, await estimateFor(parts.documents, found.data));
   if (!own) return notFound('run', name);
   return { report: { ...own, preflight: await preflightReport(parts, found.data) } };
 }

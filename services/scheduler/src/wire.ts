@@ -1,7 +1,6 @@
 import {
   atToDate,
   backupMode,
-  eventsV1,
   failureToWire,
   formatName,
   jobType,
@@ -10,9 +9,9 @@ import {
   runSpecToWire,
   schedulerV1,
 } from '@lastcall/contracts';
-import type { FiringDocument, JobDocument, RunDocument } from './documents.js';
-import type { JobDefinition, JobState } from './domain/job.js';
-import type { RunState } from './domain/run.js';
+import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
+import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
+import type { Waiting } from './domain/waiting-for.js';
 
 /*
  * Documents to the wire.
@@ -32,6 +31,10 @@ function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
       return { condition: { $case: 'time', value: { localTime: start.localTime } } };
     case 'series':
       return { condition: { $case: 'series', value: { cron: start.cron } } };
+    case 'when-idle': {
+      const { idleMinutes, windowOpens, windowCloses } = start;
+      return { condition: { $case: 'whenIdle', value: { idleMinutes, windowOpens, windowCloses } } };
+    }
   }
 }
 
@@ -45,6 +48,7 @@ export function jobToWire(
 ): schedulerV1.Job | undefined {
   if (state.phase === 'none') return undefined;
   const { definition: d, revision } = state;
+  const skip = skipOf(state);
   return {
     name: formatName('job', { installation, job }),
     title: d.title,
@@ -67,13 +71,25 @@ export function jobToWire(
     holdsAllowed: d.holdsAllowed,
     disabledReason: (state.phase === 'disabled' && state.because) || '',
     downgrade: d.downgrade && { ...d.downgrade },
+    latestStart: d.latestStart ?? '',
+    windowEnd: d.windowEnd ?? '',
+    labels: { ...d.labels },
+    excludedHosts: [...(d.excludedHosts ?? [])],
+    skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
+}
+
+export function pauseToWire(pause: Pause | undefined): schedulerV1.Pause | undefined {
+  if (!pause) return undefined;
+  const { reason, by, since, endsAt } = pause;
+  return { reason, by, createTime: atToDate(since), endTime: atToDate(endsAt) };
 }
 
 /** `withTimeline` is false in lists. */
 export function runToWire(
   { installation, job, state }: RunDocument,
   withTimeline: boolean,
+  waiting?: Waiting,
 ): schedulerV1.Run | undefined {
   if (state.phase === 'none') return undefined;
   const { spec, ending, timeline, cancelRequested, alarm } = state;
@@ -89,49 +105,12 @@ export function runToWire(
     finishTime: ended ? atToDate(state.finishedAt) : undefined,
     cancelRequested,
     alarm,
+    waitingFor: waiting && waitingToWire(waiting),
   };
 }
 
-/** The parts of a report that the scheduler knows itself. */
-export function reportToWire(document: RunDocument): Omit<schedulerV1.RunReport, 'preflight'> | undefined {
-  const { state, confirmedCautions } = document;
-  if (state.phase === 'none') return undefined;
-  const { spec, findings } = state;
-  const before = Object.fromEntries(spec.hosts.map((h) => [h.host, spec.fromVersion]));
-  const { gateClosedAt, gateReopenedAt, backup } = findings;
-  return {
-    run: runToWire(document, true),
-    drain: findings.drain && eventsV1.DrainSummary.fromPartial(findings.drain),
-    backup: backup && backupToWire(backup, document),
-    versionsBefore: before,
-    versionsAfter: { ...before, ...findings.versionsAfter },
-    gateShut:
-      gateClosedAt === undefined || gateReopenedAt === undefined
-        ? undefined
-        : msToDuration(gateReopenedAt - gateClosedAt),
-    absentHosts: [...findings.absentHosts],
-    confirmedCautions: [...confirmedCautions],
-  };
-}
-
-type TakenBackup = NonNullable<Extract<RunState, { spec: unknown }>['findings']['backup']>;
-
-function backupToWire(backup: TakenBackup, { installation, state }: RunDocument): schedulerV1.RunReport['backup'] {
-  const { restorePoint, host, version, takenAt, sizeBytes, sha256 } = backup;
-  return {
-    name: restorePoint === '' ? '' : formatName('backup', { installation, restore_point: restorePoint }),
-    restorePoint,
-    host,
-    run: state.phase === 'none' ? '' : state.spec.run,
-    product: state.phase === 'none' ? '' : state.spec.product,
-    version,
-    takenAt: takenAt > 0 ? atToDate(takenAt) : undefined,
-    sizeBytes: BigInt(sizeBytes),
-    sha256,
-    verified: true,
-    failure: undefined,
-    pending: false,
-  };
+function waitingToWire({ text, hosts, dueAt, actions }: Waiting): schedulerV1.WaitingFor {
+  return { text, hosts: [...hosts], dueTime: dueAt === undefined ? undefined : atToDate(dueAt), actions: [...actions] };
 }
 
 const FATES: Readonly<Record<FiringDocument['fate'], schedulerV1.FiringFate>> = {

@@ -255,6 +255,9 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const [ada, bob] = [await attach('ada', { host: 'ts1' }), await attach('bob', { host: 'srv1' })];
       const run = await start('update', { reactionTime: { seconds: 3n, nanos: 0 } });
       await Promise.all([ada.hears('logoff'), bob.hears('logoff')]);
+      const waits =
+        /Now +the reaction time runs: 2 of 2 users still logged in\nUntil +\d{4}-.*\nYou can +cancel: lastcall run cancel r-/;
+      await until(async () => waits.test((await lastcall.run('run', 'show', run.run)).out), 'what it waits for');
       ada.session.acknowledge();
       await until(
         async () => (await lastcall.run('session', 'list', '--user', 'ada')).out.includes('read'),
@@ -296,6 +299,10 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       });
       await stack.publish('HostOrderCompleted', SITE, { order: message.order, result });
       expect(await finished(run)).toMatchObject({ outcome: RunOutcome.SUCCEEDED });
+      const page = await lastcall.run('run', 'report', run.run, '--html');
+      expect(page).toMatchObject({ exitCode: 0, err: '' });
+      expect(page.out).toMatch(/^<!doctype html>[^]*>succeeded<[^]*<td>bob<[^]*>deadline<[^]*<td>ts1<[^]*<\/html>\n$/);
+      expect((await lastcall.run('run', 'report', '--html', '-o', 'json')).exitCode).toBe(2);
       ({ toVersion: version } = run);
       expect((await lastcall.run('gate', 'show')).out).toMatch(/Shut hosts +ts1: /);
 

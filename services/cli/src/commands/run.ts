@@ -2,7 +2,9 @@ import { commonV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { CallError } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
+import { UsageError } from '../failures.js';
 import { attendanceText } from '../render/attendance.js';
+import { reportPage } from '../render/report-page.js';
 import { reportText } from '../render/run-report.js';
 import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
@@ -58,14 +60,17 @@ export function addRun(cli: Cli): void {
     },
     cancel,
   );
-  cli.define<{ users?: boolean }>(
+  cli.define<ReportOptions>(
     noun,
     {
       use: 'report [run]',
       does: 'Shows what a run did and what became of each user; without a name the newest',
-      example: 'lastcall run report --users',
+      example: 'lastcall run report --html > report.html',
       installation: true,
-      options: (command) => command.option('--users', 'list everybody who was told, not only the first 50'),
+      options: (command) =>
+        command
+          .option('--users', 'list everybody who was told, not only the first 50')
+          .option('--html', 'as one page, to be kept or printed'),
     },
     report,
   );
@@ -110,11 +115,21 @@ async function cancel(work: Work, { reason }: { reason: string }, id?: string): 
     );
 }
 
-async function report(work: Work, { users = false }: { users?: boolean }, id?: string): Promise<void> {
+interface ReportOptions {
+  readonly users?: boolean;
+  readonly html?: boolean;
+}
+
+async function report(work: Work, { users = false, html }: ReportOptions, id?: string): Promise<void> {
+  if (html && work.json) throw new UsageError('--html and -o json are two forms of one report; choose one');
   const answer = await work.services.scheduler.getRunReport({ name: await namedOrNewest(work, id) });
   const { timeZone } = await work.installation();
   const found = answer.report ?? schedulerV1.RunReport.create();
   const attendance = await attendanceOf(work, found.run);
+  if (html) {
+    work.io.out.write(reportPage({ report: found, attendance, zone: timeZone }));
+    return;
+  }
   const asJson = attendance.map((a) => sessionV1.Attendance.toJSON(a));
   work.print({ ...(schedulerV1.RunReport.toJSON(found) as object), attendance: asJson }, () =>
     [reportText(found, timeZone), attendanceText(attendance, timeZone, users)].filter(Boolean).join('\n'),

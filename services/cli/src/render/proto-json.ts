@@ -8,6 +8,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'announceBefore',
   'backupMaxAge',
   'duration',
+  'estimate',
   'gateShut',
   'heartbeatInterval',
   'longest',
@@ -20,6 +21,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'runIfLateWithin',
   'saveWithin',
   'soakTime',
+  'took',
 ]);
 
 /** Generated JSON as protobuf's JSON mapping. */

@@ -1,4 +1,4 @@
-import type { eventsV1, schedulerV1 } from '@lastcall/contracts';
+import type { eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { endLine, entryLine, runSubject } from '../watch/run-text.js';
 import { bytes, count, fields, oneLine, table } from './text.js';
 import { spanOf, time } from './time.js';
@@ -17,19 +17,76 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Due', time(spec?.nominalTime, zone)],
     ['Started', time(spec?.startedAt, zone)],
     ['Ended', time(run?.finishTime, zone)],
+    ['Took', tookText(report)],
+    ...waitingRows(run, zone),
     ['Requested by', spec?.requestedBy],
     ['Confirmed', report.confirmedCautions.join(', ')],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
+    ['Told', time(report.noticeTime, zone)],
+    ['Logoff', time(report.logoffTime, zone)],
     ['Users', drain && drainText(drain)],
     ['Gate shut for', spanOf(report.gateShut)],
-    ['Backup', backup && `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}`],
+    [
+      'Stays shut',
+      Object.entries(report.shutHosts)
+        .map(([host, why]) => `${host}: ${why}`)
+        .join('\n'),
+    ],
+    ['Backup', backup && backupText(backup, zone)],
+    ['Way back', report.wayBack && wayBackText(report.wayBack)],
     ['Follow later', report.absentHosts.join(', ')],
   ]);
-  return [head, hostsText(report), timelineText(run, zone)].filter(Boolean).join('\n');
+  return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
 }
 
-function drainText({ told, acknowledged, read, ready, left, ended, lost, holds }: eventsV1.DrainSummary): string {
+/** `38 min, estimated 35 min (median of 6 runs)`. */
+export function tookText({ took, estimate, estimatedFrom }: schedulerV1.RunReport): string | undefined {
+  const estimated = estimate && `estimated ${spanOf(estimate)} (median of ${count(estimatedFrom, 'run')})`;
+  return [spanOf(took), estimated].filter(Boolean).join(', ');
+}
+
+/** What an active run waits for, for whom, until when, and what can be done. */
+function waitingRows(run: schedulerV1.Run | undefined, zone: string): [string, string | undefined][] {
+  const waiting = run?.waitingFor;
+  if (!waiting) return [];
+  return [
+    ['Now', waiting.text],
+    ['Until', time(waiting.dueTime, zone)],
+    ['You can', waiting.actions.join('\n')],
+  ];
+}
+
+/** The backup and its proof. */
+export function backupText(backup: preflightV1.Backup, zone: string): string {
+  if (backup.restorePoint === '') return 'there is no data to back up';
+  const proof = backup.verified ? 'proven' : 'NOT PROVEN';
+  const when = backup.takenAt ? `, taken ${time(backup.takenAt, zone)}` : '';
+  const hash = backup.sha256 === '' ? '' : `, SHA-256 ${backup.sha256}`;
+  return `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}${when}, ${proof}${hash}`;
+}
+
+export function wayBackText({ dataRestored, failures }: schedulerV1.WayBack): string {
+  const data = dataRestored ? 'the data was restored from the backup' : 'the data was not restored';
+  return [data, ...failures.map((f) => `${f.host === '' ? '' : `${f.host}: `}${f.message}`)].join('\n');
+}
+
+function phasesText({ phases }: schedulerV1.RunReport): string {
+  if (phases.length === 0) return '';
+  const rows = phases.map(({ phase, took, estimate }) => [phase, spanOf(took) ?? '', spanOf(estimate) ?? '']);
+  return table(['phase', 'took', 'estimated'], rows);
+}
+
+export function drainText({
+  told,
+  acknowledged,
+  read,
+  ready,
+  left,
+  ended,
+  lost,
+  holds,
+}: eventsV1.DrainSummary): string {
   const parts = [
     `${told} told`,
     `${acknowledged} received it`,

@@ -32,3 +32,10 @@ export function runTitle(run: schedulerV1.Run): string {
   const job = run.job === '' ? '' : `, job ${run.job}`;
   return oneLine(`${runSubject(run)} (run ${lastPart(run.name)}${job})`);
 }
+
+/** `waiting for host berlin-ts1 (download 43 %) …, until 22:40:00`; undefined when the run waits for nothing, or nobody says so. */
+export function waitingLine({ waitingFor }: schedulerV1.Run, zone: string): string | undefined {
+  if (!waitingFor) return undefined;
+  const until = waitingFor.dueTime ? `, until ${clock(waitingFor.dueTime, zone)}` : '';
+  return oneLine(`${waitingFor.text}${until}`);
+}

@@ -50,6 +50,19 @@ describe('the view of a run', () => {
     ]);
   });
 
+  it('says what the run waits for, until when, and what can be done', () => {
+    const waitingFor = {
+      text: 'waiting for host ws-1',
+      dueTime: at('21:40:00'),
+      actions: ['cancel: lastcall run cancel r-1'],
+    };
+    const waits = { ...known, run: schedulerV1.Run.fromPartial({ ...run, waitingFor }) };
+    expect(runView(waits, at('20:59:18'), 100).slice(2, 4)).toEqual([
+      'Now: waiting for host ws-1, until 22:40:00',
+      '     cancel: lastcall run cancel r-1',
+    ]);
+  });
+
   it('fits every line into the terminal', () => {
     for (const line of runView(known, at('20:59:18'), 40)) expect([...line].length).toBeLessThanOrEqual(40);
   });

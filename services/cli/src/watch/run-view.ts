@@ -3,7 +3,7 @@ import { meter } from '../render/progress.js';
 import { bytes, count, safe } from '../render/text.js';
 import { clock, span } from '../render/time.js';
 import { lastPart, roleWord } from '../render/words.js';
-import { endLine, entryLine, runTitle } from './run-text.js';
+import { endLine, entryLine, runTitle, waitingLine } from './run-text.js';
 
 /* The live view of a run: a pure function of what is known, so that it can be tested without a terminal. */
 
@@ -27,6 +27,7 @@ export function runView(known: RunKnown, now: Date, columns: number): string[] {
   const lines = [
     runTitle(run),
     phaseLine(run),
+    ...waitingLines(run, zone),
     ...gateLines(known, now),
     ...hostLines(known),
     '',
@@ -35,6 +36,13 @@ export function runView(known: RunKnown, now: Date, columns: number): string[] {
   ];
   const end = endLine(run);
   return [...lines.slice(0, end ? -1 : undefined), ...(end ? [end] : [])].map((line) => cut(line, columns));
+}
+
+/** What the run waits for, and the first thing that a person can do about it. */
+function waitingLines(run: schedulerV1.Run, zone: string): string[] {
+  const line = waitingLine(run, zone);
+  const [action] = run.waitingFor?.actions ?? [];
+  return line === undefined ? [] : [`Now: ${line}`, ...(action === undefined ? [] : [`     ${action}`])];
 }
 
 function phaseLine({ phase, spec }: schedulerV1.Run): string {

@@ -3,7 +3,7 @@ import { protoJson } from '../render/proto-json.js';
 import { outcomeWord } from '../render/words.js';
 import type { Work } from '../work.js';
 import { followRun, hasEnded } from './follow-run.js';
-import { endLine, entryLine, runTitle } from './run-text.js';
+import { endLine, entryLine, runTitle, waitingLine } from './run-text.js';
 import { runView, type RunKnown } from './run-view.js';
 
 /*
@@ -31,14 +31,24 @@ async function watchJson(work: Work, name: string): Promise<schedulerV1.Run> {
 
 async function watchLines(work: Work, name: string, zone: string): Promise<schedulerV1.Run> {
   let last: schedulerV1.Run | undefined;
+  let waited = '';
   for await (const run of followRun(work.services, name)) {
     if (!last) work.note(`${runTitle(run)}; times in ${zone}`);
     for (const entry of run.timeline.slice(last?.timeline.length ?? 0)) work.note(entryLine(entry, zone));
+    const waits = whatWaited(run);
+    const line = waitingLine(run, zone);
+    if (line !== undefined && waits !== waited) work.note(`          ${line}`);
+    waited = waits;
     last = run;
   }
   const run = last ?? schedulerV1.Run.create();
   work.note(endLine(run) ?? 'ended');
   return run;
+}
+
+/** A percentage or a number of users that changes is no line of its own; another phase, deadline or host is. */
+function whatWaited({ phase, waitingFor }: schedulerV1.Run): string {
+  return JSON.stringify([phase, waitingFor?.dueTime, waitingFor?.hosts]);
 }
 
 const REDRAW_MS = 250;

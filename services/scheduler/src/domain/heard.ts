@@ -23,6 +23,8 @@ export interface TakenBackup {
   readonly takenAt: number;
   readonly sizeBytes: number;
   readonly sha256: string;
+  /** Whether it was proven; absent in what was heard before this was kept: it was. */
+  readonly verified?: boolean;
 }
 
 export type Heard =

@@ -1,32 +1,11 @@
 import { failure, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import fc from 'fast-check';
+import { sampleSpec } from '../testing/sample-spec.js';
 import type { Heard } from './heard.js';
 import { canBeCancelled, run, type RunCommand, type RunEvent, type RunState } from './run.js';
 import { TIMELINE_MAX } from './timeline.js';
 
-const SPEC: RunSpec = {
-  run: 'r-1',
-  installation: 'berlin',
-  job: 'nightly',
-  type: 'software-update',
-  kind: 'multi-user',
-  product: 'encore',
-  fromVersion: '11.0.0',
-  toVersion: '11.1.0',
-  hosts: [{ host: 'server', role: 'server', mayFollowLater: false }],
-  reactionTimeMs: 1_000,
-  message: '',
-  backupMode: 'take',
-  backupMaxAgeMs: 1,
-  fence: 1,
-  nominalAt: 0,
-  startedAt: 0,
-  deadlineAt: 100,
-  requestedBy: 'anna',
-  timeZone: 'Europe/Berlin',
-  holdsAllowed: false,
-  whatsNew: '',
-};
+const SPEC = sampleSpec();
 const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
 const BACKUP: RunSpec = { ...SPEC, type: 'data-backup', toVersion: '' };
 const broken = failure('BROKEN', 'it broke');
@@ -154,6 +133,26 @@ describe('a run that passes the gate', () => {
     ]);
     expect(given(open(), expire, endHard).state).toMatchObject({ ending: { outcome: 'expired' }, alarm: true });
     expect(given(open(), hear('InstallStarted'), endHard).state).toMatchObject({ ending: { outcome: 'quarantined' } });
+  });
+
+  it('keeps what its report needs: phases, notice, versions of each host, the way back, hosts that stay shut', () => {
+    const at = (event: Heard['event'], time: number, nth = 0): RunCommand =>
+      ({ ...hear(event, nth), at: time }) as RunCommand;
+    const begun = [
+      at('PreflightPassed', 10),
+      at('StagingCompleted', 20),
+      at('NoticeSent', 30),
+      at('SessionsDrained', 40),
+    ];
+    const done = [at('HostUpdated', 60), at('InstallationQuarantined', 70), at('GateReopened', 80, 2)];
+    const { state } = given(open(), ...begun, at('DrainConfirmed', 50), ...done);
+    expect(state).toMatchObject({
+      findings: {
+        phaseBegan: { preflight: 0, staging: 10, draining: 20, 'backing-up': 40, installing: 50, reopening: 70 },
+        ...{ noticeAt: 30, logoffAt: 5, told: 40, shutHosts: { server: 'broken' } },
+        ...{ versionsBefore: { server: '11.0.0' }, wayBack: { dataRestored: false, failures: [broken] } },
+      },
+    });
   });
 
   it('forgets the versions of hosts that were brought back', () => {

@@ -9,7 +9,9 @@ import {
   type RunOutcome,
   type RunSpec,
 } from '@lastcall/kernel';
-import type { DrainCounts, Heard, TakenBackup } from './heard.js';
+import { found, NOTHING_FOUND, type Findings } from './findings.js';
+import type { Heard } from './heard.js';
+import { phaseAfter, type Phase } from './phases.js';
 import { entryFor, TIMELINE_MAX, type TimelineEntry } from './timeline.js';
 
 /*
@@ -18,21 +20,9 @@ import { entryFor, TIMELINE_MAX, type TimelineEntry } from './timeline.js';
  * its hard end, then with an alarm (ADR 3). What arrives after the end is noted and changes nothing else.
  */
 
-export type Phase = 'preflight' | 'staging' | 'draining' | 'backing-up' | 'confirming' | 'installing' | 'reopening';
-
 export interface Ending {
   readonly outcome: RunOutcome;
   readonly failure: Failure | undefined;
-}
-
-export interface Findings {
-  readonly report: string;
-  readonly absentHosts: readonly string[];
-  readonly drain: DrainCounts | undefined;
-  readonly backup: TakenBackup | undefined;
-  readonly versionsAfter: Readonly<Record<string, string>>;
-  readonly gateClosedAt: number | undefined;
-  readonly gateReopenedAt: number | undefined;
 }
 
 interface Common {
@@ -74,29 +64,6 @@ export type RunEvent =
       readonly at: number;
     }
   | { readonly type: 'ended'; readonly ending: Ending; readonly alarm: boolean; readonly at: number };
-
-const ORDER: readonly Phase[] = [
-  'preflight',
-  'staging',
-  'draining',
-  'backing-up',
-  'confirming',
-  'installing',
-  'reopening',
-];
-
-/** The phase that begins with an event; events arrive in any order, so a phase never goes back. */
-const PHASE_AFTER: Readonly<Partial<Record<Heard['event'], Phase>>> = {
-  PreflightPassed: 'staging',
-  StagingCompleted: 'draining',
-  SessionsDrained: 'backing-up',
-  BackupTaken: 'confirming',
-  DrainConfirmed: 'installing',
-  InstallStarted: 'installing',
-  InstallationUpdated: 'reopening',
-  InstallationRolledBack: 'reopening',
-  InstallationQuarantined: 'reopening',
-};
 
 /** Reason of a drain that was given up because users' holds left no room for the run. */
 const POSTPONED = 'POSTPONED_BY_HOLDS';
@@ -230,15 +197,7 @@ function opened(spec: RunSpec): RunState {
     spec,
     ending: undefined,
     timeline: [{ at: spec.startedAt, event: 'RunStarted', host: '', text }],
-    findings: {
-      report: '',
-      absentHosts: [],
-      drain: undefined,
-      backup: undefined,
-      versionsAfter: {},
-      gateClosedAt: undefined,
-      gateReopenedAt: undefined,
-    },
+    findings: { ...NOTHING_FOUND, phaseBegan: { preflight: spec.startedAt } },
     cancelRequested: false,
     alarm: false,
   };
@@ -256,36 +215,9 @@ function noted(state: Exclude<RunState, { phase: 'none' }>, heard: Heard, at: nu
   const timeline = appended(state.timeline, entryFor(heard, at));
   const findings = found(state.findings, heard, at);
   if (state.phase === 'ended') return { ...state, timeline, findings };
-  const next = PHASE_AFTER[heard.event];
-  const phase = next && ORDER.indexOf(next) > ORDER.indexOf(state.phase) ? next : state.phase;
-  return { ...state, timeline, findings, phase, ending: state.ending ?? endingOf(state.spec, heard) };
-}
-
-function found(findings: Findings, heard: Heard, at: number): Findings {
-  switch (heard.event) {
-    case 'PreflightPassed':
-      return { ...findings, report: heard.report, absentHosts: heard.absentHosts };
-    case 'PreflightFailed':
-      return { ...findings, report: heard.report };
-    case 'StagingCompleted':
-    case 'InstallationUpdated':
-      return { ...findings, absentHosts: heard.absentHosts };
-    case 'GateClosed':
-      return { ...findings, gateClosedAt: findings.gateClosedAt ?? at };
-    case 'SessionsDrained':
-      return { ...findings, drain: heard.drain };
-    case 'BackupTaken':
-      return { ...findings, backup: heard.backup };
-    case 'HostUpdated':
-      return { ...findings, versionsAfter: { ...findings.versionsAfter, [heard.host]: heard.to } };
-    case 'InstallationRolledBack':
-      // Hosts that had been updated are back.
-      return { ...findings, versionsAfter: {} };
-    case 'GateReopened':
-      return { ...findings, gateReopenedAt: at, gateClosedAt: heard.closedAt ?? findings.gateClosedAt };
-    default:
-      return findings;
-  }
+  const phase = phaseAfter(state.spec, state.phase, heard.event);
+  const began = phase === state.phase ? findings : { ...findings, phaseBegan: { ...findings.phaseBegan, [phase]: at } };
+  return { ...state, timeline, findings: began, phase, ending: state.ending ?? endingOf(state.spec, heard) };
 }
 
 export const run: Decider<RunState, RunCommand, RunEvent> = { initial: { phase: 'none' }, decide, evolve };

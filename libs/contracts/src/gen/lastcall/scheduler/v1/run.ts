@@ -11,6 +11,7 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Failure, RunOutcome, runOutcomeFromJSON, runOutcomeToJSON, RunSpec } from "../../common/v1/common.js";
 import { DrainSummary } from "../../events/v1/events.js";
 import { Backup, Report } from "../../preflight/v1/preflight.js";
+import { Confirmation } from "./outlook.js";
 
 /** What came of a job: firings, runs and their reports. */
 
@@ -106,6 +107,34 @@ export interface Run {
   cancelRequested: boolean;
   /** True when a person is needed. */
   alarm: boolean;
+  /** What it waits for; absent when it has ended, and in lists. */
+  waitingFor?: WaitingFor | undefined;
+}
+
+/** What an active run waits for. */
+export interface WaitingFor {
+  /** One sentence without times: what, and for whom. */
+  text: string;
+  /** Hosts that it waits for. */
+  hosts: string[];
+  /** Until when at the latest. */
+  dueTime?:
+    | Date
+    | undefined;
+  /** What a person can do meanwhile, one sentence with a command line each. */
+  actions: string[];
+}
+
+/** How long one phase of a run took. */
+export interface PhaseDuration {
+  /** `preflight`, `staging`, `draining`, `backing-up`, `confirming`, `installing` or `reopening`. */
+  phase: string;
+  /** How long it took, or has taken so far when the run is in it: until the newest event. */
+  took?:
+    | Duration
+    | undefined;
+  /** Median of the earlier runs that `RunReport.estimated_from` counts; absent when there are none. */
+  estimate?: Duration | undefined;
 }
 
 /** What a run did, for people and auditors. */
@@ -138,6 +167,42 @@ export interface RunReport {
   absentHosts: string[];
   /** Cautions that were confirmed when the job was saved. */
   confirmedCautions: string[];
+  /** How long each phase took, in order. Empty for runs that ended before this was kept. */
+  phases: PhaseDuration[];
+  /** From its opening to its end; absent while it is active. */
+  took?:
+    | Duration
+    | undefined;
+  /** Median of the earlier runs that `estimated_from` counts; absent when there are none. */
+  estimate?:
+    | Duration
+    | undefined;
+  /** Number of earlier runs of the installation, of the same type and succeeded, that the estimates are from: the newest, 20 at most. */
+  estimatedFrom: number;
+  /** When the users were told, the first time. */
+  noticeTime?:
+    | Date
+    | undefined;
+  /** When those who were still inside were to be logged off, after the last notice. */
+  logoffTime?:
+    | Date
+    | undefined;
+  /** When the gate was shut. */
+  gateClosedTime?:
+    | Date
+    | undefined;
+  /** When it was opened again. */
+  gateReopenedTime?:
+    | Date
+    | undefined;
+  /** Hosts that stayed shut and why, by host id. */
+  shutHosts: { [key: string]: string };
+  /** What became of the hosts on the way back, when it was gone. */
+  wayBack?:
+    | WayBack
+    | undefined;
+  /** The same with what was read, and who confirmed it; also of a start by hand. */
+  confirmations: Confirmation[];
 }
 
 export interface RunReport_VersionsBeforeEntry {
@@ -148,6 +213,19 @@ export interface RunReport_VersionsBeforeEntry {
 export interface RunReport_VersionsAfterEntry {
   key: string;
   value: string;
+}
+
+export interface RunReport_ShutHostsEntry {
+  key: string;
+  value: string;
+}
+
+/** The way back of a run whose install failed. */
+export interface WayBack {
+  /** Whether the data was restored from the backup. */
+  dataRestored: boolean;
+  /** What failed on the way back, one a host. */
+  failures: Failure[];
 }
 
 /** A due time and its fate. */
@@ -295,6 +373,7 @@ function createBaseRun(): Run {
     finishTime: undefined,
     cancelRequested: false,
     alarm: false,
+    waitingFor: undefined,
   };
 }
 
@@ -329,6 +408,9 @@ export const Run: MessageFns<Run> = {
     }
     if (message.alarm !== false) {
       writer.uint32(80).bool(message.alarm);
+    }
+    if (message.waitingFor !== undefined) {
+      WaitingFor.encode(message.waitingFor, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -426,6 +508,14 @@ export const Run: MessageFns<Run> = {
             message.alarm = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.waitingFor = WaitingFor.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -460,6 +550,11 @@ export const Run: MessageFns<Run> = {
         ? globalThis.Boolean(object.cancel_requested)
         : false,
       alarm: isSet(object.alarm) ? globalThis.Boolean(object.alarm) : false,
+      waitingFor: isSet(object.waitingFor)
+        ? WaitingFor.fromJSON(object.waitingFor)
+        : isSet(object.waiting_for)
+        ? WaitingFor.fromJSON(object.waiting_for)
+        : undefined,
     };
   },
 
@@ -495,6 +590,9 @@ export const Run: MessageFns<Run> = {
     if (message.alarm !== false) {
       obj.alarm = message.alarm;
     }
+    if (message.waitingFor !== undefined) {
+      obj.waitingFor = WaitingFor.toJSON(message.waitingFor);
+    }
     return obj;
   },
 
@@ -515,6 +613,233 @@ export const Run: MessageFns<Run> = {
     message.finishTime = object.finishTime ?? undefined;
     message.cancelRequested = object.cancelRequested ?? false;
     message.alarm = object.alarm ?? false;
+    message.waitingFor = (object.waitingFor !== undefined && object.waitingFor !== null)
+      ? WaitingFor.fromPartial(object.waitingFor)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWaitingFor(): WaitingFor {
+  return { text: "", hosts: [], dueTime: undefined, actions: [] };
+}
+
+export const WaitingFor: MessageFns<WaitingFor> = {
+  encode(message: WaitingFor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    for (const v of message.hosts) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.dueTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.dueTime), writer.uint32(26).fork()).join();
+    }
+    for (const v of message.actions) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitingFor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitingFor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hosts.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dueTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WaitingFor {
+    return {
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      hosts: globalThis.Array.isArray(object?.hosts) ? object.hosts.map((e: any) => globalThis.String(e)) : [],
+      dueTime: isSet(object.dueTime)
+        ? fromJsonTimestamp(object.dueTime)
+        : isSet(object.due_time)
+        ? fromJsonTimestamp(object.due_time)
+        : undefined,
+      actions: globalThis.Array.isArray(object?.actions) ? object.actions.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: WaitingFor): unknown {
+    const obj: any = {};
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.hosts?.length) {
+      obj.hosts = message.hosts;
+    }
+    if (message.dueTime !== undefined) {
+      obj.dueTime = message.dueTime.toISOString();
+    }
+    if (message.actions?.length) {
+      obj.actions = message.actions;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WaitingFor>): WaitingFor {
+    return WaitingFor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitingFor>): WaitingFor {
+    const message = createBaseWaitingFor();
+    message.text = object.text ?? "";
+    message.hosts = object.hosts?.map((e) => e) || [];
+    message.dueTime = object.dueTime ?? undefined;
+    message.actions = object.actions?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBasePhaseDuration(): PhaseDuration {
+  return { phase: "", took: undefined, estimate: undefined };
+}
+
+export const PhaseDuration: MessageFns<PhaseDuration> = {
+  encode(message: PhaseDuration, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.phase !== "") {
+      writer.uint32(10).string(message.phase);
+    }
+    if (message.took !== undefined) {
+      Duration.encode(message.took, writer.uint32(18).fork()).join();
+    }
+    if (message.estimate !== undefined) {
+      Duration.encode(message.estimate, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PhaseDuration {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePhaseDuration();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.took = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.estimate = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PhaseDuration {
+    return {
+      phase: isSet(object.phase) ? globalThis.String(object.phase) : "",
+      took: isSet(object.took) ? Duration.fromJSON(object.took) : undefined,
+      estimate: isSet(object.estimate) ? Duration.fromJSON(object.estimate) : undefined,
+    };
+  },
+
+  toJSON(message: PhaseDuration): unknown {
+    const obj: any = {};
+    if (message.phase !== "") {
+      obj.phase = message.phase;
+    }
+    if (message.took !== undefined) {
+      obj.took = Duration.toJSON(message.took);
+    }
+    if (message.estimate !== undefined) {
+      obj.estimate = Duration.toJSON(message.estimate);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PhaseDuration>): PhaseDuration {
+    return PhaseDuration.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PhaseDuration>): PhaseDuration {
+    const message = createBasePhaseDuration();
+    message.phase = object.phase ?? "";
+    message.took = (object.took !== undefined && object.took !== null) ? Duration.fromPartial(object.took) : undefined;
+    message.estimate = (object.estimate !== undefined && object.estimate !== null)
+      ? Duration.fromPartial(object.estimate)
+      : undefined;
     return message;
   },
 };
@@ -530,6 +855,17 @@ function createBaseRunReport(): RunReport {
     gateShut: undefined,
     absentHosts: [],
     confirmedCautions: [],
+    phases: [],
+    took: undefined,
+    estimate: undefined,
+    estimatedFrom: 0,
+    noticeTime: undefined,
+    logoffTime: undefined,
+    gateClosedTime: undefined,
+    gateReopenedTime: undefined,
+    shutHosts: {},
+    wayBack: undefined,
+    confirmations: [],
   };
 }
 
@@ -561,6 +897,39 @@ export const RunReport: MessageFns<RunReport> = {
     }
     for (const v of message.confirmedCautions) {
       writer.uint32(74).string(v!);
+    }
+    for (const v of message.phases) {
+      PhaseDuration.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.took !== undefined) {
+      Duration.encode(message.took, writer.uint32(90).fork()).join();
+    }
+    if (message.estimate !== undefined) {
+      Duration.encode(message.estimate, writer.uint32(98).fork()).join();
+    }
+    if (message.estimatedFrom !== 0) {
+      writer.uint32(104).uint32(message.estimatedFrom);
+    }
+    if (message.noticeTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.noticeTime), writer.uint32(114).fork()).join();
+    }
+    if (message.logoffTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.logoffTime), writer.uint32(122).fork()).join();
+    }
+    if (message.gateClosedTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.gateClosedTime), writer.uint32(130).fork()).join();
+    }
+    if (message.gateReopenedTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.gateReopenedTime), writer.uint32(138).fork()).join();
+    }
+    globalThis.Object.entries(message.shutHosts).forEach(([key, value]: [string, string]) => {
+      RunReport_ShutHostsEntry.encode({ key: key as any, value }, writer.uint32(146).fork()).join();
+    });
+    if (message.wayBack !== undefined) {
+      WayBack.encode(message.wayBack, writer.uint32(154).fork()).join();
+    }
+    for (const v of message.confirmations) {
+      Confirmation.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -656,6 +1025,97 @@ export const RunReport: MessageFns<RunReport> = {
             message.confirmedCautions.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.phases.push(PhaseDuration.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.took = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.estimate = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.estimatedFrom = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.noticeTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.logoffTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.gateClosedTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.gateReopenedTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            const entry18 = RunReport_ShutHostsEntry.decode(reader, reader.uint32());
+            if (entry18.value !== undefined) {
+              message.shutHosts[entry18.key] = entry18.value;
+            }
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.wayBack = WayBack.decode(reader, reader.uint32());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.confirmations.push(Confirmation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -743,6 +1203,69 @@ export const RunReport: MessageFns<RunReport> = {
         : globalThis.Array.isArray(object?.confirmed_cautions)
         ? object.confirmed_cautions.map((e: any) => globalThis.String(e))
         : [],
+      phases: globalThis.Array.isArray(object?.phases) ? object.phases.map((e: any) => PhaseDuration.fromJSON(e)) : [],
+      took: isSet(object.took) ? Duration.fromJSON(object.took) : undefined,
+      estimate: isSet(object.estimate) ? Duration.fromJSON(object.estimate) : undefined,
+      estimatedFrom: isSet(object.estimatedFrom)
+        ? globalThis.Number(object.estimatedFrom)
+        : isSet(object.estimated_from)
+        ? globalThis.Number(object.estimated_from)
+        : 0,
+      noticeTime: isSet(object.noticeTime)
+        ? fromJsonTimestamp(object.noticeTime)
+        : isSet(object.notice_time)
+        ? fromJsonTimestamp(object.notice_time)
+        : undefined,
+      logoffTime: isSet(object.logoffTime)
+        ? fromJsonTimestamp(object.logoffTime)
+        : isSet(object.logoff_time)
+        ? fromJsonTimestamp(object.logoff_time)
+        : undefined,
+      gateClosedTime: isSet(object.gateClosedTime)
+        ? fromJsonTimestamp(object.gateClosedTime)
+        : isSet(object.gate_closed_time)
+        ? fromJsonTimestamp(object.gate_closed_time)
+        : undefined,
+      gateReopenedTime: isSet(object.gateReopenedTime)
+        ? fromJsonTimestamp(object.gateReopenedTime)
+        : isSet(object.gate_reopened_time)
+        ? fromJsonTimestamp(object.gate_reopened_time)
+        : undefined,
+      shutHosts: isObject(object.shutHosts)
+        ? (globalThis.Object.entries(object.shutHosts) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.shut_hosts)
+        ? (globalThis.Object.entries(object.shut_hosts) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      wayBack: isSet(object.wayBack)
+        ? WayBack.fromJSON(object.wayBack)
+        : isSet(object.way_back)
+        ? WayBack.fromJSON(object.way_back)
+        : undefined,
+      confirmations: globalThis.Array.isArray(object?.confirmations)
+        ? object.confirmations.map((e: any) => Confirmation.fromJSON(e))
+        : [],
     };
   },
 
@@ -787,6 +1310,45 @@ export const RunReport: MessageFns<RunReport> = {
     if (message.confirmedCautions?.length) {
       obj.confirmedCautions = message.confirmedCautions;
     }
+    if (message.phases?.length) {
+      obj.phases = message.phases.map((e) => PhaseDuration.toJSON(e));
+    }
+    if (message.took !== undefined) {
+      obj.took = Duration.toJSON(message.took);
+    }
+    if (message.estimate !== undefined) {
+      obj.estimate = Duration.toJSON(message.estimate);
+    }
+    if (message.estimatedFrom !== 0) {
+      obj.estimatedFrom = Math.round(message.estimatedFrom);
+    }
+    if (message.noticeTime !== undefined) {
+      obj.noticeTime = message.noticeTime.toISOString();
+    }
+    if (message.logoffTime !== undefined) {
+      obj.logoffTime = message.logoffTime.toISOString();
+    }
+    if (message.gateClosedTime !== undefined) {
+      obj.gateClosedTime = message.gateClosedTime.toISOString();
+    }
+    if (message.gateReopenedTime !== undefined) {
+      obj.gateReopenedTime = message.gateReopenedTime.toISOString();
+    }
+    if (message.shutHosts) {
+      const entries = globalThis.Object.entries(message.shutHosts) as [string, string][];
+      if (entries.length > 0) {
+        obj.shutHosts = {};
+        entries.forEach(([k, v]) => {
+          obj.shutHosts[k] = v;
+        });
+      }
+    }
+    if (message.wayBack !== undefined) {
+      obj.wayBack = WayBack.toJSON(message.wayBack);
+    }
+    if (message.confirmations?.length) {
+      obj.confirmations = message.confirmations.map((e) => Confirmation.toJSON(e));
+    }
     return obj;
   },
 
@@ -828,6 +1390,29 @@ export const RunReport: MessageFns<RunReport> = {
       : undefined;
     message.absentHosts = object.absentHosts?.map((e) => e) || [];
     message.confirmedCautions = object.confirmedCautions?.map((e) => e) || [];
+    message.phases = object.phases?.map((e) => PhaseDuration.fromPartial(e)) || [];
+    message.took = (object.took !== undefined && object.took !== null) ? Duration.fromPartial(object.took) : undefined;
+    message.estimate = (object.estimate !== undefined && object.estimate !== null)
+      ? Duration.fromPartial(object.estimate)
+      : undefined;
+    message.estimatedFrom = object.estimatedFrom ?? 0;
+    message.noticeTime = object.noticeTime ?? undefined;
+    message.logoffTime = object.logoffTime ?? undefined;
+    message.gateClosedTime = object.gateClosedTime ?? undefined;
+    message.gateReopenedTime = object.gateReopenedTime ?? undefined;
+    message.shutHosts = (globalThis.Object.entries(object.shutHosts ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.wayBack = (object.wayBack !== undefined && object.wayBack !== null)
+      ? WayBack.fromPartial(object.wayBack)
+      : undefined;
+    message.confirmations = object.confirmations?.map((e) => Confirmation.fromPartial(e)) || [];
     return message;
   },
 };
@@ -998,6 +1583,180 @@ export const RunReport_VersionsAfterEntry: MessageFns<RunReport_VersionsAfterEnt
     const message = createBaseRunReport_VersionsAfterEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseRunReport_ShutHostsEntry(): RunReport_ShutHostsEntry {
+  return { key: "", value: "" };
+}
+
+export const RunReport_ShutHostsEntry: MessageFns<RunReport_ShutHostsEntry> = {
+  encode(message: RunReport_ShutHostsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunReport_ShutHostsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunReport_ShutHostsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunReport_ShutHostsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: RunReport_ShutHostsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunReport_ShutHostsEntry>): RunReport_ShutHostsEntry {
+    return RunReport_ShutHostsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunReport_ShutHostsEntry>): RunReport_ShutHostsEntry {
+    const message = createBaseRunReport_ShutHostsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseWayBack(): WayBack {
+  return { dataRestored: false, failures: [] };
+}
+
+export const WayBack: MessageFns<WayBack> = {
+  encode(message: WayBack, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataRestored !== false) {
+      writer.uint32(8).bool(message.dataRestored);
+    }
+    for (const v of message.failures) {
+      Failure.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WayBack {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWayBack();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.dataRestored = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.failures.push(Failure.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WayBack {
+    return {
+      dataRestored: isSet(object.dataRestored)
+        ? globalThis.Boolean(object.dataRestored)
+        : isSet(object.data_restored)
+        ? globalThis.Boolean(object.data_restored)
+        : false,
+      failures: globalThis.Array.isArray(object?.failures) ? object.failures.map((e: any) => Failure.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: WayBack): unknown {
+    const obj: any = {};
+    if (message.dataRestored !== false) {
+      obj.dataRestored = message.dataRestored;
+    }
+    if (message.failures?.length) {
+      obj.failures = message.failures.map((e) => Failure.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WayBack>): WayBack {
+    return WayBack.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WayBack>): WayBack {
+    const message = createBaseWayBack();
+    message.dataRestored = object.dataRestored ?? false;
+    message.failures = object.failures?.map((e) => Failure.fromPartial(e)) || [];
     return message;
   },
 };
