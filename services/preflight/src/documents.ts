@@ -27,7 +27,23 @@ export interface BackupDocument {
   readonly product: string;
   readonly run?: RunSpec;
   readonly state: BackupState;
+  readonly progress?: Progress;
   readonly createdAt: number;
+  readonly dueAt?: number;
+}
+
+/** What a host is at. Bytes; `total` 0 when unknown. */
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How many backups of an installation stay; its id is the installation's. */
+export interface BackupPolicyDocument {
+  /** Absent: the default. */
+  readonly keep?: number;
+  /** When it has to be seen to that no more are there. */
   readonly dueAt?: number;
 }
 
@@ -37,6 +53,7 @@ export interface RestoreDocument {
   readonly host: string;
   readonly state: 'pending' | 'done' | 'failed';
   readonly failure?: Failure;
+  readonly progress?: Progress;
   readonly createdAt: number;
   readonly dueAt?: number;
 }
@@ -57,7 +74,14 @@ const reports: CollectionSpec<ReportDocument> = {
 };
 
 function isOwn({ state }: BackupDocument): boolean {
-  return state.phase === 'taking' || state.phase === 'failed' || (state.phase === 'taken' && state.host !== '');
+  if (state.phase === 'taken') return state.host !== '';
+  return state.phase !== 'none' && state.phase !== 'abandoned';
+}
+
+/** When a proven one was taken. */
+function provenAt({ state }: BackupDocument): number | undefined {
+  const isProven = state.phase === 'reported' || (state.phase === 'taken' && state.host !== '');
+  return isProven ? state.backup.takenAt : undefined;
 }
 
 const backups: CollectionSpec<BackupDocument> = {
@@ -65,7 +89,7 @@ const backups: CollectionSpec<BackupDocument> = {
   fields: (d) => ({
     installation: d.installation,
     created_at: isOwn(d) ? d.createdAt : undefined,
-    taken_at: isOwn(d) && d.state.phase === 'taken' ? d.state.backup.takenAt : undefined,
+    taken_at: provenAt(d),
     due_at: d.dueAt,
   }),
   indexes: [
@@ -81,10 +105,17 @@ const restores: CollectionSpec<RestoreDocument> = {
   indexes: [{ name: DUE, fields: ['due_at'] }],
 };
 
+const policies: CollectionSpec<BackupPolicyDocument> = {
+  name: 'backup_policies',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+
 export interface Documents {
   readonly reports: Collection<ReportDocument>;
   readonly backups: Collection<BackupDocument>;
   readonly restores: Collection<RestoreDocument>;
+  readonly policies: Collection<BackupPolicyDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -92,6 +123,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     reports: await store.collection(reports),
     backups: await store.collection(backups),
     restores: await store.collection(restores),
+    policies: await store.collection(policies),
   };
 }
 
@@ -131,5 +163,5 @@ export async function provenBackup(
 export async function newestProven(documents: Documents, installation: string): Promise<BackupFacts | undefined> {
   const query = { index: PROVEN, where: { installation }, order: 'descending', limit: 1 } as const;
   const state = (await documents.backups.query(query)).items[0]?.data.state;
-  return state?.phase === 'taken' ? state.backup : undefined;
+  return state?.phase === 'taken' || state?.phase === 'reported' ? state.backup : undefined;
 }

@@ -5,6 +5,7 @@ import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
+import { createRotation } from './rotation.js';
 import { createRpc } from './rpc.js';
 import { preflightSettings, type PreflightSettings } from './settings.js';
 
@@ -15,10 +16,12 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
   create: async (context) => {
     const { store, settings } = context;
     const documents = await openDocuments(store);
+    const backups = createBackups(documents, settings);
     const owners = {
       documents,
       reports: createReports(documents, settings),
-      backups: createBackups(documents, settings),
+      backups,
+      rotation: createRotation(context, documents, backups),
       restores: createRestores(documents, settings),
     };
     const duties = createDuties(store, owners);
