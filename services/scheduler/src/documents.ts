@@ -42,6 +42,8 @@ export interface FiringDocument {
   readonly lateWithinMs: number;
   /** So many later times of the series were too late as well when this one was decided; absent: none. */
   readonly passedOver?: number;
+  /** Since when it is to be told that it led to no run; absent: it has been, or needs not. */
+  readonly untoldAt?: number;
 }
 
 export interface LaneDocument {
@@ -64,6 +66,7 @@ export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
 export const BY_JOB = 'by_job';
 export const PLANNED = 'planned';
+export const UNTOLD = 'untold';
 /** Runs that may have a gate shut. */
 export const GATED = 'gated';
 /** Runs that have not ended, by what they install. */
@@ -92,9 +95,11 @@ const firings: CollectionSpec<FiringDocument> = {
     job_id: jobDocumentId(d.installation, d.job),
     nominal_at: d.nominalAt,
     due_at: d.fate === 'pending' ? d.nominalAt : undefined,
+    untold_at: d.untoldAt,
   }),
   indexes: [
     { name: BY_JOB, fields: ['job_id', 'nominal_at'] },
+    { name: UNTOLD, fields: ['untold_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };

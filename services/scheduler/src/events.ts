@@ -4,6 +4,8 @@ import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import type { Firings } from './firings.js';
 import { HEARD } from './heard-from-wire.js';
+import { runNotice } from './notifications/notice.js';
+import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
 import type { Runs } from './runs.js';
 import type { Withdrawals } from './withdrawals.js';
@@ -18,6 +20,7 @@ export interface Parts {
   readonly firings: Firings;
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
+  readonly notifications: Notifications;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -45,13 +48,14 @@ export function createHandlers(parts: Parts): EventHandlers {
   };
 }
 
-/** Gives the lane free, and starts what comes after a run that did not succeed. Each step may be repeated. */
+/** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, firings } = parts;
   const { run, installation, job, requestedBy } = parseRunSpec(message.run);
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
+  await parts.notifications.tell(runNotice(message));
   const outcome = runOutcome.fromWire(message.outcome);
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.

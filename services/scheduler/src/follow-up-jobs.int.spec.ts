@@ -6,6 +6,8 @@ import { BY_JOB, jobDocumentId, openDocuments, type Documents } from './document
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
 import { createPostponements } from './postponements.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import type { Catalog } from './spec.js';
@@ -27,6 +29,7 @@ let handlers: ReturnType<typeof createHandlers>;
 beforeEach(async () => {
   store = await openStore({ url: '', file: ':memory:', service: 'scheduler', database: '' });
   documents = await openDocuments(store);
+  const notifications = createNotifications(await openNotificationDocuments(store), store, () => undefined);
   const runs = createRuns(documents, schedulerSettings.parse({}), () => undefined);
   const context = { log: createLogger('silent'), audit: () => Promise.resolve() };
   handlers = createHandlers({
@@ -34,7 +37,8 @@ beforeEach(async () => {
     runs,
     firings: createFirings({ store, documents, runs, catalog: CATALOG }),
     postponements: createPostponements(documents, CATALOG),
-    withdrawals: createWithdrawals({ context, documents, runs }),
+    withdrawals: createWithdrawals({ context, documents, runs, notifications }),
+    notifications,
     wakeFirings: () => undefined,
   });
 });

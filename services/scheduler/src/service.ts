@@ -6,6 +6,10 @@ import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
+import { createDeliverer } from './notifications/deliverer.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
+import { notificationHandlers } from './notifications/rpc-notifications.js';
 import { createPostponements } from './postponements.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { runHandlers } from './rpc-runs.js';
@@ -28,11 +32,15 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const firings = createFirings({ store, documents, runs, catalog });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
-    const duties = createDuties(store, documents, firings, runs);
+    const told = await openNotificationDocuments(store);
+    const deliverer = createDeliverer(context, told);
+    const notifications = createNotifications(told, store, () => deliverer.wake?.());
+    const duties = createDuties({ store, documents, firings, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
       ...runHandlers({ context, documents, runs, changes }),
+      ...notificationHandlers({ context, documents: told, notifications }),
     });
     return {
       rpc: [rpc],
@@ -41,10 +49,18 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         runs,
         firings,
         postponements,
-        withdrawals: createWithdrawals({ context, documents, runs }),
+        withdrawals: createWithdrawals({ context, documents, runs, notifications }),
+        notifications,
         wakeFirings: () => duties.firings.wake?.(),
       }),
-      duties: [duties.jobs, duties.firings, duties.runs, createLeaseRenewer(context, documents)],
+      duties: [
+        duties.jobs,
+        duties.firings,
+        duties.runs,
+        duties.untold,
+        deliverer,
+        createLeaseRenewer(context, documents),
+      ],
       stop: () => changes.stop(),
     };
   },

@@ -20,8 +20,8 @@ export interface DueDutyOptions<T extends object> {
   /** Index over the due time alone. */
   readonly index: string;
   readonly dueAtOf: (data: NoInfer<T>) => number | undefined;
-  /** Takes the due time away or moves it, or the document comes again at once. `now` is the store's clock. */
-  readonly look: (document: Document<T>, now: number) => Promise<void>;
+  /** Takes the due time away or moves it, or the document comes again at once. `now` is the store's clock; the signal ends what takes long. */
+  readonly look: (document: Document<T>, now: number, signal: AbortSignal) => Promise<void>;
 }
 
 const PAGE = 100;
@@ -39,7 +39,7 @@ export function createDueDuty<T extends object>(options: DueDutyOptions<T>): Due
       const now = await store.now();
       const { items } = await collection.query({ index, limit: PAGE });
       const later = items.findIndex(({ data }) => (dueAtOf(data) ?? now) > now);
-      await lookAtAll(later < 0 ? items : items.slice(0, later), (document) => look(document, now), signal);
+      await lookAtAll(later < 0 ? items : items.slice(0, later), (document) => look(document, now, signal), signal);
       const found = items[later] && dueAtOf(items[later].data);
       nextAt = Math.min(nextAt, found ?? (items.length === PAGE ? now : NEVER));
       return nextAt === NEVER ? undefined : nextAt;

@@ -1,0 +1,108 @@
+import type { EventMessage, schedulerV1 } from '@lastcall/contracts';
+import { parseRunSpec, runOutcome } from '@lastcall/contracts';
+import { cleanText, type RunOutcome } from '@lastcall/kernel';
+import type { FiringDocument } from '../documents.js';
+
+/*
+ * What somebody outside is told: one line, a sentence or two, and the facts for programs.
+ */
+
+export type NoticeKind = `run-${RunOutcome}` | 'firing-skipped' | 'firing-missed' | 'job-disabled' | 'test';
+
+export const NOTICE_KINDS: Readonly<Record<NoticeKind, keyof typeof schedulerV1.NotificationKind>> = {
+  'run-succeeded': 'RUN_SUCCEEDED',
+  'run-failed': 'RUN_FAILED',
+  'run-rolled-back': 'RUN_ROLLED_BACK',
+  'run-quarantined': 'RUN_QUARANTINED',
+  'run-cancelled': 'RUN_CANCELLED',
+  'run-expired': 'RUN_EXPIRED',
+  'run-postponed': 'RUN_POSTPONED',
+  'firing-skipped': 'FIRING_SKIPPED',
+  'firing-missed': 'FIRING_MISSED',
+  'job-disabled': 'JOB_DISABLED',
+  test: 'TEST',
+};
+
+export interface Notice {
+  readonly kind: NoticeKind;
+  readonly installation: string;
+  /** What it is about, the same when the same thing is said again: a run, a firing. */
+  readonly subject: string;
+  /** One line, up to 200 characters. */
+  readonly title: string;
+  readonly text: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+const TITLE_CHARS = 200;
+const TEXT_CHARS = 4_000;
+
+function notice(
+  kind: NoticeKind,
+  installation: string,
+  subject: string,
+  more: Pick<Notice, 'title' | 'text' | 'facts'>,
+): Notice {
+  const title = cleanText(more.title.replaceAll(/\s+/g, ' '), TITLE_CHARS);
+  return { kind, installation, subject, title, text: cleanText(more.text, TEXT_CHARS), facts: more.facts };
+}
+
+const ENDS: Readonly<Record<RunOutcome, string>> = {
+  succeeded: 'succeeded',
+  failed: 'failed; the old version is running',
+  'rolled-back': 'was rolled back; the old version is running',
+  quarantined: 'NEEDS A PERSON: a host could not be brought back',
+  cancelled: 'was cancelled; the old version is running',
+  expired: 'was not done in time',
+  postponed: 'was postponed by holds of users',
+};
+
+export function runNotice({ run, outcome, failure }: EventMessage<'RunFinished'>): Notice {
+  const spec = parseRunSpec(run);
+  const ended = runOutcome.fromWire(outcome) ?? 'failed';
+  const { installation, product, fromVersion, toVersion, job, requestedBy } = spec;
+  const what = toVersion === '' ? `Backup of ${product}` : `Update of ${product} to ${toVersion}`;
+  const why = failure ? `${failure.host === '' ? '' : `${failure.host}: `}${failure.message} [${failure.reason}]` : '';
+  return notice(`run-${ended}`, installation, spec.run, {
+    title: `${installation}: ${what} ${ENDS[ended]}`,
+    text: `${why === '' ? 'Everything that was asked for is done.' : why}\nReport: lastcall run report ${spec.run} -i ${installation}`,
+    facts: {
+      ...{ run: spec.run, job, product, from_version: fromVersion, to_version: toVersion, outcome: ended },
+      ...{
+        requested_by: requestedBy,
+        reason: failure?.reason ?? '',
+        message: failure?.message ?? '',
+        host: failure?.host ?? '',
+      },
+    },
+  });
+}
+
+/** For a due time that led to no run. */
+export function firingNotice(id: string, { installation, job, fate, reason, nominalAt, by }: FiringDocument): Notice {
+  const kind = fate === 'missed' ? 'firing-missed' : 'firing-skipped';
+  return notice(kind, installation, id, {
+    title: `${installation}: job ${job} ${fate === 'missed' ? 'missed its time' : 'was not run'}`,
+    text: `${reason}\nLook at it: lastcall job show ${job} -i ${installation}`,
+    facts: { job, reason, due_time: new Date(nominalAt).toISOString(), requested_by: by },
+  });
+}
+
+export function jobDisabledNotice(
+  { installation, job, reason, owner }: { installation: string; job: string; reason: string; owner: string },
+  cause: string,
+): Notice {
+  return notice('job-disabled', installation, `${job}/${cause}`, {
+    title: `${installation}: job ${job} was disabled`,
+    text: `${reason}\nChoose another version: lastcall job edit ${job} -i ${installation}`,
+    facts: { job, reason, owner },
+  });
+}
+
+export function testNotice(installation: string, target: string, subject: string, by: string): Notice {
+  return notice('test', installation, subject, {
+    title: `${installation}: test of notification target ${target}`,
+    text: `${by} asked whether it works. It does.`,
+    facts: { target, requested_by: by },
+  });
+}
