@@ -67,6 +67,8 @@ export const BY_INSTALLATION = 'by_installation';
 export const BY_JOB = 'by_job';
 export const PLANNED = 'planned';
 export const UNTOLD = 'untold';
+export const CREATED = 'created';
+export const NOMINAL = 'nominal';
 /** Runs that may have a gate shut. */
 export const GATED = 'gated';
 /** Runs that have not ended, by what they install. */
@@ -100,6 +102,7 @@ const firings: CollectionSpec<FiringDocument> = {
   indexes: [
     { name: BY_JOB, fields: ['job_id', 'nominal_at'] },
     { name: UNTOLD, fields: ['untold_at'] },
+    { name: NOMINAL, fields: ['nominal_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };
@@ -120,6 +123,7 @@ const runs: CollectionSpec<RunDocument> = {
     { name: GATED, fields: ['gated'] },
     { name: INSTALLING, fields: ['product', 'version'] },
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['created_at'] },
     { name: BY_JOB, fields: ['job_id', 'created_at'] },
     { name: DUE, fields: ['due_at'] },
   ],

@@ -4,6 +4,7 @@ import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createDeliverer } from './notifications/deliverer.js';
@@ -54,12 +55,8 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         wakeFirings: () => duties.firings.wake?.(),
       }),
       duties: [
-        duties.jobs,
-        duties.firings,
-        duties.runs,
-        duties.untold,
-        deliverer,
-        createLeaseRenewer(context, documents),
+        ...[duties.jobs, duties.firings, duties.runs, duties.untold],
+        ...[deliverer, createLeaseRenewer(context, documents), createHistoryRemover(context, documents, told)],
       ],
       stop: () => changes.stop(),
     };
