@@ -84,7 +84,12 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     DeleteJob: write('installation'),
     EnableJob: write('installation'),
     DisableJob: write('installation'),
+    SkipNext: write('installation'),
+    PauseJobs: write('installation'),
+    ResumeJobs: write('installation'),
     StartJob: write('installation'),
+    // Makes a report of preflight.
+    DryRunJob: write('installation'),
     AdviseJob: read('installation'),
     ListRuns: read('installation'),
     GetRun: read('installation'),
@@ -123,6 +128,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ReleaseHold: write('installation'),
     ApproveHold: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
     ListAttendance: read('installation'),
+    GetSessionHistory: read('installation'),
     // A sign of life every few seconds.
     RenewGateLease: { ...admin('installation'), audited: false },
     // Hands out a secret.

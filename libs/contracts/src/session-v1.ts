@@ -2,5 +2,6 @@
 export * from './gen/lastcall/session/v1/attach.js';
 export * from './gen/lastcall/session/v1/attendance.js';
 export * from './gen/lastcall/session/v1/gate.js';
+export * from './gen/lastcall/session/v1/history.js';
 export * from './gen/lastcall/session/v1/policy.js';
 export * from './gen/lastcall/session/v1/session.js';

@@ -1,6 +1,6 @@
 import type { schedulerV1 } from '@lastcall/contracts';
 import { backupMode, jobType } from '@lastcall/contracts';
-import type { BackupMode, JobType } from '@lastcall/kernel';
+import { MINUTE_MS, type BackupMode, type JobType } from '@lastcall/kernel';
 import type { Command } from 'commander';
 import { UsageError } from './failures.js';
 import { choice, durationOption, repeatable, spanOption } from './option-values.js';
@@ -16,6 +16,9 @@ export interface JobOptions {
   readonly in?: string;
   readonly every?: string;
   readonly now?: boolean;
+  readonly whenIdle?: string;
+  readonly from?: string;
+  readonly until?: string;
   readonly version?: string;
   readonly serviceHost?: string;
   readonly maxRunTime?: string;
@@ -26,6 +29,10 @@ export interface JobOptions {
   readonly backup?: BackupMode;
   readonly late?: string;
   readonly holds?: boolean;
+  readonly latestStart?: string;
+  readonly windowEnd?: string;
+  readonly label?: string[];
+  readonly excludeHost?: string[];
   readonly confirm?: string[];
 }
 
@@ -43,6 +50,9 @@ export function jobOptions(command: Command): Command {
       '--every <series>',
       'again and again: "daily 22:00", "second sunday 03:00", "last day 22:00", or five fields of cron',
     )
+    .option('--when-idle <span>', 'once nobody has been logged in for so long (1m to 4h), between --from and --until')
+    .option('--from <local time>', 'when the window of --when-idle opens (default: now)')
+    .option('--until <local time>', 'when the window of --when-idle closes')
     .option('--title <text>', 'title')
     .option('--version <version>', 'version to install (default: the newest that may be taken)')
     .option('--service-host <host>', 'host that executes a backup (default: the server)')
@@ -53,13 +63,21 @@ export function jobOptions(command: Command): Command {
     .option('--message <text>', 'text for users')
     .addOption(choice('--backup <mode>', 'where the backup of an update comes from', ['take', 'made-elsewhere']))
     .option('--late <span>', 'how late it may still begin (default: 15m)')
+    .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
+    .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
+    .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
+    .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
     .option('--holds', 'users may put holds on it');
 }
 
 /** `at`, `in`, `every` and `now` as a start condition; undefined when none was given. */
 export function startCondition(options: JobOptions, zone: string): schedulerV1.StartCondition | undefined {
-  const given = [options.at, options.in, options.every, options.now].filter((value) => value !== undefined);
-  if (given.length > 1) throw new UsageError('--at, --in, --every and --now exclude each other');
+  const { at, in: span, every, now, whenIdle } = options;
+  const given = [at, span, every, now, whenIdle].filter((value) => value !== undefined);
+  if (given.length > 1) throw new UsageError('--at, --in, --every, --when-idle and --now exclude each other');
+  if (whenIdle !== undefined) return idleStart(options, whenIdle, zone);
+  if (options.from !== undefined || options.until !== undefined)
+    throw new UsageError('--from and --until are for --when-idle');
   if (options.now) return { condition: { $case: 'immediate', value: {} } };
   if (options.every !== undefined) return { condition: { $case: 'series', value: { cron: toCron(options.every) } } };
   const local = options.in === undefined ? options.at : timeFromNow(options.in, zone);
@@ -68,14 +86,30 @@ export function startCondition(options: JobOptions, zone: string): schedulerV1.S
     : { condition: { $case: 'time', value: { localTime: local.replace(' ', 'T') } } };
 }
 
+function idleStart({ from, until }: JobOptions, whenIdle: string, zone: string): schedulerV1.StartCondition {
+  if (until === undefined) throw new UsageError('--when-idle needs --until: the local time at which its window closes');
+  const windowOpens = from?.replace(' ', 'T') ?? localTime(new Date(), zone);
+  const idleMinutes = Math.ceil(spanOption('--when-idle', whenIdle) / MINUTE_MS);
+  const value = { idleMinutes, windowOpens, windowCloses: until.replace(' ', 'T') };
+  return { condition: { $case: 'whenIdle', value } };
+}
+
 function timeFromNow(text: string, zone: string): string {
   return localTime(new Date(Date.now() + spanOption('--in', text)), zone);
+}
+
+/** `ticket=chg-4711` and so on; an empty text stands for none. */
+export function labelsOption(given: readonly string[]): Record<string, string> {
+  const pairs = given.filter((text) => text !== '').map((text) => /^([^=]+)=(.*)$/s.exec(text) ?? text);
+  const wrong = pairs.find((pair) => typeof pair === 'string');
+  if (wrong !== undefined) throw new UsageError(`--label is ${JSON.stringify(wrong)}; write key=value`);
+  return Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value]));
 }
 
 /** What was given, by the names of the generated code. */
 export function givenFields(options: JobOptions, zone: string): Partial<schedulerV1.Job> {
   const start = startCondition(options, zone);
-  const { title, version, serviceHost, followUp, remarks, message, holds } = options;
+  const { title, version, serviceHost, followUp, remarks, message, holds, latestStart, windowEnd } = options;
   return {
     ...(start && { start }),
     ...(title !== undefined && { title }),
@@ -85,6 +119,10 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(remarks !== undefined && { remarks }),
     ...(message !== undefined && { message }),
     ...(holds !== undefined && { holdsAllowed: holds }),
+    ...(latestStart !== undefined && { latestStart }),
+    ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.label && { labels: labelsOption(options.label) }),
+    ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

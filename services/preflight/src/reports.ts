@@ -2,6 +2,7 @@ import { outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from 
 import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
 import { orderId, type Documents, type ReportDocument } from './documents.js';
+import { isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent } from './domain/readiness.js';
 import type { PreflightSettings } from './settings.js';
@@ -104,7 +105,7 @@ function eventsFor(
   if (event.verdict === 'passed') {
     return [outgoing('PreflightPassed', installation, { run: wire, report, absentHosts: [...event.absentHosts] })];
   }
-  const blocking = event.checks.filter((c) => c.verdict === 'failed' || c.verdict === 'unknown').map(checkToWire);
+  const blocking = event.checks.filter(isBlocking).map(checkToWire);
   return [outgoing('PreflightFailed', installation, { run: wire, report, blocking })];
 }
 

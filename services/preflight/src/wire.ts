@@ -1,48 +1,13 @@
 import type { catalogV1, hostOrderV1 } from '@lastcall/contracts';
-import { atToDate, dateToAt, failureFromWire, failureToWire, formatName, preflightV1 } from '@lastcall/contracts';
+import { atToDate, failureFromWire, failureToWire, formatName, preflightV1 } from '@lastcall/contracts';
 import type { Failure, RunHost } from '@lastcall/kernel';
 import type { BackupDocument, ReportDocument } from './documents.js';
 import type { BackupFacts, Check, HostFacts, Requirements, Verdict } from './domain/facts.js';
+import { backupFromWire, factsFromWire } from './facts-from-wire.js';
 
 /*
- * Between the wire and the domain: one place where "absent", "0" and "named in unknown" become undefined.
+ * Between the wire and the domain. Facts, which nobody has to believe, have a place of their own.
  */
-
-export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
-  const unknown = wire.unknown;
-  const known = <V>(name: string, value: V, absent: V): V | undefined =>
-    Object.hasOwn(unknown, name) || value === absent ? undefined : value;
-  const said = <V>(name: string, value: V): V | undefined => (Object.hasOwn(unknown, name) ? undefined : value);
-  return {
-    os: known('os', wire.os, ''),
-    osVersion: known('os_version', wire.osVersion, ''),
-    cpuCount: known('cpu_count', wire.cpuCount, 0),
-    memoryBytes: known('memory_bytes', Number(wire.memoryBytes), 0),
-    stageFreeBytes: said('stage_free_bytes', Number(wire.stageFreeBytes)),
-    backupFreeBytes: said('backup_free_bytes', Number(wire.backupFreeBytes)),
-    dataBytes: said('data_bytes', Number(wire.dataBytes)),
-    agentVersion: known('agent_version', wire.agentVersion, ''),
-    installedVersion: said('installed_version', wire.installedVersion),
-    clockAt: dateToAt(wire.clock),
-    antivirus: wire.antivirus && said('antivirus', wire.antivirus),
-    lastBackup: wire.lastBackup && backupFromWire(wire.lastBackup),
-    ports: said('ports', wire.ports),
-    staged: wire.staged,
-    canBackUp: said('can_back_up', wire.canBackUp),
-    unknown,
-  };
-}
-
-export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
-  return {
-    restorePoint: wire.restorePoint,
-    takenAt: dateToAt(wire.takenAt) ?? 0,
-    sizeBytes: Number(wire.sizeBytes),
-    sha256: wire.sha256,
-    verified: wire.verified,
-    version: wire.version,
-  };
-}
 
 export function requirementsFromWire(wire: catalogV1.ReleaseRequirements): Requirements {
   return {

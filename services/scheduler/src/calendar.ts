@@ -13,10 +13,16 @@ export interface ResolvedTime {
 
 const LOCAL = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?$/;
 
-/** `YYYY-MM-DDTHH:MM` or with `:SS` → with seconds; undefined when it is no date and time of the calendar. */
+/** Beyond these years zones, series and windows have no meaning that anybody could check. */
+const YEARS = { from: 2000, to: 2999 } as const;
+
+/**
+ * `YYYY-MM-DDTHH:MM` or with `:SS` → with seconds; undefined when it is no date and time of the calendar, or not of the years 2000 to 2999.
+ * The second 60 is none: clocks of machines do not show it.
+ */
 export function normalizeLocalTime(text: string): string | undefined {
   const match = LOCAL.exec(text);
-  if (!match) return undefined;
+  if (!match || Number(match[1]) < YEARS.from || Number(match[1]) > YEARS.to) return undefined;
   const full = match[6] === undefined ? `${text}:00` : text;
   const utc = new Date(`${full}Z`);
   // A date such as 31 February is rolled over by Date; then it does not come back the same.

@@ -44,6 +44,23 @@ export interface FiringDocument {
   readonly passedOver?: number;
   /** Since when it is to be told that it led to no run; absent: it has been, or needs not. */
   readonly untoldAt?: number;
+  /** By when its run has to be over; absent: it has no window. */
+  readonly windowEndsAt?: number;
+  /** It is not to be run, and why. */
+  readonly skipBecause?: string;
+}
+
+/** By installation. */
+export interface PauseDocument {
+  /** Absent: it was ended before its time. One whose end has come is none any more. */
+  readonly pause?: Pause;
+}
+
+export interface Pause {
+  readonly reason: string;
+  readonly by: string;
+  readonly since: number;
+  readonly endsAt: number;
 }
 
 export interface LaneDocument {
@@ -109,6 +126,8 @@ const firings: CollectionSpec<FiringDocument> = {
 
 const lanes: CollectionSpec<LaneDocument> = { name: 'lanes', fields: () => ({}), indexes: [] };
 
+const pauses: CollectionSpec<PauseDocument> = { name: 'pauses', fields: () => ({}), indexes: [] };
+
 const runs: CollectionSpec<RunDocument> = {
   name: 'runs',
   fields: (d) => ({
@@ -133,6 +152,7 @@ export interface Documents {
   readonly jobs: Collection<JobDocument>;
   readonly firings: Collection<FiringDocument>;
   readonly lanes: Collection<LaneDocument>;
+  readonly pauses: Collection<PauseDocument>;
   readonly runs: Collection<RunDocument>;
 }
 
@@ -141,6 +161,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     jobs: await store.collection(jobs),
     firings: await store.collection(firings),
     lanes: await store.collection(lanes),
+    pauses: await store.collection(pauses),
     runs: await store.collection(runs),
   };
 }

@@ -1,7 +1,9 @@
-import { createDueDuty, type Duty } from '@lastcall/runtime';
-import type { Store } from '@lastcall/store';
-import { DUE, UNTOLD, type Documents } from './documents.js';
+import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
+import type { Document, Store } from '@lastcall/store';
+import { settleAll, type Claims } from './claims.js';
+import { DUE, UNTOLD, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
+import type { IdleStarts } from './idle-starts.js';
 import { firingNotice } from './notifications/notice.js';
 import type { Notifications } from './notifications/notifications.js';
 import type { Runs } from './runs.js';
@@ -18,28 +20,19 @@ export interface Duties {
   readonly untold: Duty;
 }
 
-interface DutyParts {
+export interface DutyParts {
   readonly store: Store;
   readonly documents: Documents;
+  readonly claims: Claims;
   readonly firings: Firings;
+  readonly idleStarts: IdleStarts;
   readonly runs: Runs;
   readonly notifications: Notifications;
 }
 
-export function createDuties({ store, documents, firings, runs, notifications }: DutyParts): Duties {
-  const teller = createDueDuty({
-    ...{ name: 'firing-teller', everyMs: 5_000, store, collection: documents.firings, index: UNTOLD },
-    dueAtOf: ({ untoldAt }) => untoldAt,
-    // Told first: a repeat is the same notice.
-    look: async ({ id, data }) => {
-      await notifications.tell(firingNotice(id, data));
-      await documents.firings.change(id, (current) => {
-        if (current?.untoldAt === undefined) return { keep: undefined };
-        const { untoldAt: _, ...told } = current;
-        return { write: told, result: undefined };
-      });
-    },
-  });
+export function createDuties(parts: DutyParts): Duties {
+  const { store, documents, firings, runs } = parts;
+  const teller = createTeller(parts);
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
@@ -48,13 +41,9 @@ export function createDuties({ store, documents, firings, runs, notifications }:
       teller.wake?.();
     },
   });
-  const claimer = createDueDuty({
-    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
-    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
-    look: async (document) => {
-      await firings.claim(document);
-      resolver.wake?.();
-    },
+  const claimer = createClaimer(store, documents, async (due, now) => {
+    await claimDue(parts, due, now);
+    resolver.wake?.();
   });
   const closer = createDueDuty({
     ...{ name: 'run-closer', everyMs: 5_000, store, collection: documents.runs, index: DUE },
@@ -65,4 +54,47 @@ export function createDuties({ store, documents, firings, runs, notifications }:
     },
   });
   return { jobs: claimer, firings: resolver, runs: closer, untold: teller };
+}
+
+/** Tells of firings that led to no run. Told first: a repeat is the same notice. */
+function createTeller({ store, documents, notifications }: DutyParts): DueDuty {
+  return createDueDuty({
+    ...{ name: 'firing-teller', everyMs: 5_000, store, collection: documents.firings, index: UNTOLD },
+    dueAtOf: ({ untoldAt }) => untoldAt,
+    look: async ({ id, data }: Document<FiringDocument>) => {
+      await notifications.tell(firingNotice(id, data));
+      await documents.firings.change(id, (current) => {
+        if (current?.untoldAt === undefined) return { keep: undefined };
+        const { untoldAt: _, ...told } = current;
+        return { write: told, result: undefined };
+      });
+    },
+  });
+}
+
+type LookAtDue = (due: readonly Document<JobDocument>[], now: number) => Promise<void>;
+
+export function createClaimer(store: Store, documents: Documents, lookTogether: LookAtDue): DueDuty {
+  return createDueDuty({
+    ...{ name: 'firing-claimer', everyMs: 1_000, store, collection: documents.jobs, index: DUE },
+    dueAtOf: ({ state }) => (state.phase === 'enabled' ? state.dueAt : undefined),
+    lookTogether,
+  });
+}
+
+/** Jobs that wait for nobody to be logged in are due when somebody looks at the users again. */
+async function claimDue(
+  { claims, idleStarts }: DutyParts,
+  due: readonly Document<JobDocument>[],
+  now: number,
+): Promise<void> {
+  const { idle = [], timed = [] } = Object.groupBy(due, ({ data: { state } }) =>
+    state.phase === 'enabled' && state.definition.start.kind === 'when-idle' ? 'idle' : 'timed',
+  );
+  const lookAt = async (document: Document<JobDocument>): Promise<void> => {
+    const answer = await idleStarts.look(document, now);
+    if (answer.due) await claims.claim([document]);
+    else if (answer.missed !== undefined) await claims.claim([document], answer.missed);
+  };
+  await settleAll([claims.claim(timed), ...idle.map(lookAt)]);
 }

@@ -1,8 +1,8 @@
 import { parseRunSpec, runOutcome, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import type { EventHandlers } from '@lastcall/runtime';
+import type { Claims } from './claims.js';
 import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
-import type { Firings } from './firings.js';
 import { HEARD } from './heard-from-wire.js';
 import { runNotice } from './notifications/notice.js';
 import type { Notifications } from './notifications/notifications.js';
@@ -17,7 +17,7 @@ import type { Withdrawals } from './withdrawals.js';
 export interface Parts {
   readonly documents: Documents;
   readonly runs: Runs;
-  readonly firings: Firings;
+  readonly claims: Claims;
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
   readonly notifications: Notifications;
@@ -50,7 +50,7 @@ export function createHandlers(parts: Parts): EventHandlers {
 
 /** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
-  const { documents, firings } = parts;
+  const { documents, claims } = parts;
   const { run, installation, job, requestedBy } = parseRunSpec(message.run);
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
@@ -64,6 +64,6 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));
   if (!next || next.data.state.phase === 'none') return;
-  await firings.start(next.data, `after/${run}`, requestedBy);
+  await claims.start(next.data, `after/${run}`, requestedBy);
   parts.wakeFirings();
 }

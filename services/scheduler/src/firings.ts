@@ -1,26 +1,19 @@
-import { isRejected, randomId, RejectedError, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
-import {
-  firingId,
-  jobDocumentId,
-  runIdOf,
-  specOf,
-  type Documents,
-  type Fate,
-  type FiringDocument,
-  type JobDocument,
-} from './documents.js';
-import type { JobDefinition } from './domain/job.js';
-import { fateChange, jobChange } from './job-change.js';
+import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
+import type { JobDefinition, JobState } from './domain/job.js';
+import { fateChange } from './job-change.js';
+import { pauseText, type Pauses } from './pauses.js';
 import type { Runs } from './runs.js';
-import { comesAfter, COUNTED_AT_MOST } from './series.js';
+import { COUNTED_AT_MOST } from './series.js';
+import { noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
  * From a due time to a run. Every step can be repeated after a crash, by any replica, and leads to the same documents:
  *
- *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time
+ *   1. the firing is written (its id is the due time)   2. the job goes on to its next due time (both in claims.ts)
  *   3. the lane is taken, with a new fence              4. the run is opened, with RunStarted
  *   5. the firing has its fate, and what was announced of it is over
  *
@@ -28,10 +21,6 @@ import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
  */
 
 export interface Firings {
-  /** Step 1 and 2 for a job that is due. */
-  claim(document: Document<JobDocument>): Promise<void>;
-  /** Step 1 for a start by hand or by another job; `cause` makes a repeat harmless. */
-  start(job: JobDocument, cause: string, by: string): Promise<string>;
   /** Steps 3 to 5. */
   resolve(firing: string): Promise<FiringDocument | undefined>;
 }
@@ -41,10 +30,8 @@ export interface FiringParts {
   readonly documents: Documents;
   readonly runs: Runs;
   readonly catalog: Catalog;
+  readonly pauses: Pauses;
 }
-
-/** A start by hand is now or never. */
-const BY_HAND_MS = 60_000;
 
 type Pending = Document<FiringDocument>;
 /** What a run of the job is about, or why there is none. */
@@ -58,27 +45,8 @@ type Plan =
   | { readonly skip: string };
 
 export function createFirings(parts: FiringParts): Firings {
-  const { documents, store } = parts;
-  const insert = async (id: string, firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Promise<void> => {
-    await documents.firings.insertMany([{ id, data: { ...firing, fate: 'pending', run: '', reason: '' } }]);
-  };
+  const { documents } = parts;
   return {
-    claim: async ({ id, data }) => {
-      const { installation, job, state } = data;
-      if (state.phase !== 'enabled') return;
-      const { dueAt, revision, definition, enabledBy } = state;
-      const lateWithinMs = definition.runIfLateWithinMs;
-      const firing = firingId(installation, job, `${revision}/${dueAt}`);
-      const next = comesNext(data, dueAt, (await store.now()) - lateWithinMs);
-      const passedOver = next?.passedOver ?? 0;
-      await insert(firing, { installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver });
-      await advance(documents, id, dueAt, next?.at);
-    },
-    start: async ({ installation, job }, cause, by) => {
-      const firing = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      await insert(firing, { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS });
-      return firing;
-    },
     resolve: async (firing) => {
       const found = await documents.firings.get(firing);
       if (found?.data.fate === 'pending') await resolvePending(parts, found);
@@ -87,27 +55,22 @@ export function createFirings(parts: FiringParts): Firings {
   };
 }
 
-function comesNext({ state, timeZone }: JobDocument, dueAt: number, tooLateBefore: number) {
-  if (state.phase !== 'enabled' || state.definition.start.kind !== 'series' || timeZone === undefined) return undefined;
-  return comesAfter(dueAt, tooLateBefore, state.definition.start.cron, timeZone);
-}
-
-async function advance({ jobs }: Documents, id: string, nominalAt: number, nextDueAt?: number): Promise<void> {
-  const command = { type: 'advance', nominalAt, ...(nextDueAt !== undefined && { nextDueAt }) } as const;
-  await jobs.change(id, (current) => (current ? jobChange(current, command) : { keep: undefined }));
-}
-
 async function resolvePending(parts: FiringParts, pending: Pending): Promise<void> {
   const { documents, store } = parts;
-  const { installation, job, nominalAt, lateWithinMs } = pending.data;
+  const { installation, job, nominalAt, lateWithinMs, skipBecause } = pending.data;
   const run = runIdOf(pending.id);
+  if (skipBecause !== undefined) return decideFate(documents, pending, 'skipped', skipBecause);
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
+  const pause = lane?.data.active === run ? undefined : await parts.pauses.of(installation);
+  if (pause) return skip(parts, pending, run, pauseText(pause));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
   if ('skip' in plan) return skip(parts, pending, run, plan.skip);
+  const tooLong = lane?.data.active === run ? undefined : tooLongFor(pending.data, state, plan, await store.now());
+  if (tooLong !== undefined) return skip(parts, pending, run, tooLong);
   const fence = await takeLane(documents, installation, run);
   if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
   if (!state || state.phase === 'none' || !saved) return;
@@ -120,6 +83,12 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
+}
+
+/** Why the run would outlast the window of its due time. */
+function tooLongFor({ windowEndsAt }: FiringDocument, state: JobState | undefined, plan: Opening['plan'], now: number) {
+  if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
+  return noFit(state.definition, now, windowEndsAt, plan.place.timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {

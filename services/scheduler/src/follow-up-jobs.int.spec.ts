@@ -2,9 +2,10 @@ import { eventsV1, runOutcome, runSpecToWire, type EventEnvelope } from '@lastca
 import { reject, RejectedError, type RunOutcome } from '@lastcall/kernel';
 import { createLogger } from '@lastcall/runtime';
 import { openStore, type Store } from '@lastcall/store';
+import { createClaims } from './claims.js';
 import { BY_JOB, jobDocumentId, openDocuments, type Documents } from './documents.js';
 import { createHandlers } from './events.js';
-import { createFirings } from './firings.js';
+
 import { createPostponements } from './postponements.js';
 import { openNotificationDocuments } from './notifications/documents.js';
 import { createNotifications } from './notifications/notifications.js';
@@ -35,7 +36,7 @@ beforeEach(async () => {
   handlers = createHandlers({
     documents,
     runs,
-    firings: createFirings({ store, documents, runs, catalog: CATALOG }),
+    claims: createClaims({ store, documents }),
     postponements: createPostponements(documents, CATALOG),
     withdrawals: createWithdrawals({ context, documents, runs, notifications }),
     notifications,

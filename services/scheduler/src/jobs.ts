@@ -20,6 +20,8 @@ export interface Outlook {
   readonly place: Place;
   readonly situation: Situation;
   readonly dueAt: number;
+  /** The last time that it could start at, where that is not the due time. */
+  readonly lastAt?: number;
   /** Instants at which it is due: one, or the next ones of a series. */
   readonly times: readonly number[];
   readonly cautions: readonly Caution[];
@@ -65,9 +67,10 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
         sessions: await sessionsOf(context, place, definition),
         now: await context.store.now(),
       };
-      const { times, notes } = timesOf(definition.start, situation);
+      const { times, notes, lastAt } = timesOf(definition.start, situation);
       const [dueAt = situation.now] = times;
-      return { place, situation, dueAt, times, cautions: cautionsFor(definition, times, situation), notes };
+      const cautions = cautionsFor(definition, times, situation);
+      return { place, situation, dueAt, times, cautions, notes, ...(lastAt !== undefined && { lastAt }) };
     },
     apply: async (id, command, etag, more = {}) => {
       const rejected = await change(id, command, etag, more);
@@ -82,7 +85,9 @@ const AHEAD_MS = 366 * DAY_MS;
 const AHEAD_TIMES = 400;
 const NOTES = 4;
 
-function timesOf(start: Start, { now, timeZone }: Situation): { times: readonly number[]; notes: readonly string[] } {
+type Times = Pick<Outlook, 'times' | 'notes' | 'lastAt'>;
+
+function timesOf(start: Start, { now, timeZone }: Situation): Times {
   switch (start.kind) {
     case 'immediate':
       return { times: [now], notes: [] };
@@ -94,6 +99,12 @@ function timesOf(start: Start, { now, timeZone }: Situation): { times: readonly 
       const found = nextOccurrences(AHEAD_TIMES, now, start.cron, timeZone);
       const near = found.filter(({ at }, n) => n === 0 || at < now + AHEAD_MS);
       return { times: near.map(({ at }) => at), notes: near.flatMap(({ notes }) => notes).slice(0, NOTES) };
+    }
+    case 'when-idle': {
+      const opens = resolveLocalTime(start.windowOpens, timeZone);
+      const closes = resolveLocalTime(start.windowCloses, timeZone);
+      const notes = [...opens.notes, ...closes.notes];
+      return { times: [Math.max(now, opens.at)], lastAt: closes.at, notes };
     }
   }
 }

@@ -10,13 +10,13 @@ import {
   invalid,
   LIMITS,
   MINUTE_MS,
+  quoted,
   type JobType,
   type Rejected,
   type Violation,
 } from '@lastcall/kernel';
-import { normalizeLocalTime } from './calendar.js';
 import type { JobDefinition, Start } from './domain/job.js';
-import { normalizeSeries, seriesProblem } from './series.js';
+import { parseStart } from './parse-start.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
@@ -40,6 +40,10 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   backup_mode: 'backupMode',
   run_if_late_within: 'runIfLateWithinMs',
   holds_allowed: 'holdsAllowed',
+  latest_start: 'latestStart',
+  window_end: 'windowEnd',
+  labels: 'labels',
+  excluded_hosts: 'excludedHosts',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -53,7 +57,10 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...texts(wire, jobId),
     typeViolation(type),
     ...downgradeViolations(wire, type),
-    'field' in start ? start : undefined,
+    ...('kind' in start ? [] : start),
+    ...windowViolations(wire, start),
+    ...labelViolations(wire.labels),
+    ...excludedViolations(wire.excludedHosts, type),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -61,7 +68,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
       ? undefined
       : checkRange('job.reaction_time', reactionTimeMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
   );
-  if (wrong.length > 0 || type === undefined || 'field' in start) return invalid(wrong);
+  if (wrong.length > 0 || type === undefined || !('kind' in start)) return invalid(wrong);
   return {
     title: wire.title,
     type,
@@ -77,6 +84,10 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     runIfLateWithinMs,
     holdsAllowed: wire.holdsAllowed,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
+    ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
+    ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
+    ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
+    ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),
   };
 }
 
@@ -99,6 +110,52 @@ function downgradeViolations(wire: schedulerV1.Job, type: JobType | undefined): 
   ];
 }
 
+const TIME_OF_DAY = /^([01]\d|2[0-3]):[0-5]\d$/;
+
+/** Whether the times can be meant; how long the window is, is known only with the installation (window.ts). */
+function windowViolations(
+  { latestStart, windowEnd }: schedulerV1.Job,
+  start: Start | readonly Violation[],
+): (Violation | undefined)[] {
+  const fixed = !('kind' in start) || start.kind === 'time' || start.kind === 'series';
+  const times = { 'job.latest_start': latestStart, 'job.window_end': windowEnd };
+  return Object.entries(times).map(([field, value]) => {
+    if (value === '') return undefined;
+    if (!TIME_OF_DAY.test(value)) {
+      return {
+        field,
+        description: `is ${quoted(value)}; a local time of day is needed, such as 23:30 (00:00 to 23:59)`,
+      };
+    }
+    return fixed
+      ? undefined
+      : { field, description: `is for starts of kind time and series; this one is ${start.kind}` };
+  });
+}
+
+const LABELS = 16;
+const LABEL = /^[a-z0-9-]{1,63}$/;
+
+function labelViolations(labels: schedulerV1.Job['labels']): readonly Violation[] {
+  const field = 'job.labels';
+  const entries = Object.entries(labels);
+  if (entries.length > LABELS) return [{ field, description: `are ${entries.length}; allowed are ${LABELS}` }];
+  const wrong = entries.find((entry) => !entry.every((part) => LABEL.test(part)));
+  if (!wrong) return [];
+  const description = `has ${quoted(wrong.join('='))}; allowed are key=value, each 1 to 63 characters of a-z, 0-9 and -`;
+  return [{ field, description }];
+}
+
+/** Whether they are hosts, and may follow later, is known with the installation. */
+function excludedViolations(hosts: readonly string[], type: JobType | undefined): readonly Violation[] {
+  const field = 'job.excluded_hosts';
+  if (hosts.length === 0) return [];
+  if (hosts.length > LIMITS.pageSize)
+    return [{ field, description: `are ${hosts.length}; allowed are ${LIMITS.pageSize}` }];
+  if (type === 'data-backup') return [{ field, description: 'is for software updates only' }];
+  return collect(hosts.map((host) => checkId(field, host)).find((wrong) => wrong !== undefined));
+}
+
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {
   const self: Violation = { field: 'job.follow_up_job', description: 'is the job itself; choose another one' };
   return [
@@ -114,28 +171,4 @@ function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] 
 function typeViolation(type: JobType | undefined): Violation | undefined {
   if (type !== undefined && RUNNABLE.includes(type)) return undefined;
   return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
-}
-
-function parseStart(wire: schedulerV1.StartCondition | undefined): Start | Violation {
-  const condition = wire?.condition;
-  if (!condition) return { field: 'job.start', description: 'is missing; allowed are immediate, time and series' };
-  switch (condition.$case) {
-    case 'immediate':
-      return { kind: 'immediate' };
-    case 'time': {
-      const localTime = normalizeLocalTime(condition.value.localTime);
-      if (localTime !== undefined) return { kind: 'time', localTime };
-      const found = JSON.stringify(condition.value.localTime.slice(0, 80));
-      const description = `is ${found}; a date and time of the calendar is needed, such as 2026-11-28T22:00`;
-      return { field: 'job.start.time.local_time', description };
-    }
-    case 'series': {
-      const { cron } = condition.value;
-      const problem = seriesProblem(cron);
-      if (problem === undefined) return { kind: 'series', cron: normalizeSeries(cron) };
-      return { field: 'job.start.series.cron', description: problem };
-    }
-    default:
-      return { field: 'job.start', description: `is ${condition.$case}; allowed are immediate, time and series` };
-  }
 }

@@ -60,9 +60,10 @@ export function nextTime(
   { kind, timeZone, businessHours }: Pick<Place, 'kind' | 'timeZone' | 'businessHours'>,
   now: number,
 ): { localTime: string; dueAt: number } | undefined {
-  if (state.phase === 'none' || state.definition.start.kind === 'immediate') return undefined;
+  if (state.phase === 'none') return undefined;
   const { definition } = state;
   const { start } = definition;
+  if (start.kind === 'immediate' || start.kind === 'when-idle') return undefined;
   const last = start.kind === 'time' ? start.localTime : localTimeOf(nominalAt, timeZone);
   const situation = { multiUser: kind === 'multi-user', timeZone, businessHours, sessions: 0, now };
   for (let days = 1; days <= DAYS; days++) {

@@ -1,26 +1,32 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
-import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
 import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
-import type { Document } from '@lastcall/store';
+import type { Document, Store } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
-import { localTimeOf } from './calendar.js';
+import type { Claims } from './claims.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
+import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
-import { unconfirmed, type JobId, type Jobs } from './jobs.js';
+import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
+import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
+import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
 import type { Catalog, Place } from './spec.js';
-import { firingToWire, jobToWire } from './wire.js';
+import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
 /*
  * Operators' edge: jobs.
  */
 
 export interface JobParts {
+  readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
+  readonly claims: Claims;
   readonly firings: Firings;
   readonly catalog: Catalog;
+  readonly pauses: Pauses;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -35,6 +41,7 @@ type JobHandlers = Pick<
   | 'deleteJob'
   | 'enableJob'
   | 'disableJob'
+  | 'skipNext'
   | 'startJob'
   | 'adviseJob'
   | 'listFirings'
@@ -47,7 +54,9 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
-      return { job: jobToWire(found.data, found.version), explanation: await explanation(parts, found.data) };
+      const pause = await parts.pauses.of(found.data.installation);
+      const explanation = await explain(parts, found.data, pause);
+      return { job: jobToWire(found.data, found.version), explanation, pause: pauseToWire(pause) };
     },
     listJobs: async (request) => {
       const parent = nameOf('installation', request.parent, 'parent');
@@ -58,7 +67,9 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const found = await readPage(documents.jobs, { index: BY_INSTALLATION, where }, page, (d) =>
         jobToWire(d.data, d.version),
       );
-      return isRejected(found) ? found : { jobs: found.items, nextPageToken: found.nextPageToken };
+      if (isRejected(found)) return found;
+      const pause = pauseToWire(await parts.pauses.of(parent.installation));
+      return { jobs: found.items, nextPageToken: found.nextPageToken, pause };
     },
     updateJob: (request) => updateJob(parts, request),
     deleteJob: (request) => deleteJob(parts, request),
@@ -69,6 +80,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const changed = await jobs.apply(id, { type: 'disable' }, '');
       return isRejected(changed) ? changed : { job: jobToWire(changed.data, changed.version) };
     },
+    skipNext: (request, context) => skipNext(parts, request, context),
     startJob: (request, context) => startJob(parts, request, context),
     adviseJob: (request) => adviseJob(parts, request),
     listFirings: async (request) => {
@@ -105,22 +117,8 @@ async function manySteps(
   return reject('refused', 'SEVERAL_STEPS', message, { facts: { path: release.path.join(' ') } });
 }
 
-/** What the definition names must be there. */
-async function dangling(
-  parts: JobParts,
-  { installation }: JobId,
-  { serviceHost, followUpJob }: JobDefinition,
-  place: Place,
-): Promise<Rejected | undefined> {
-  const hosts = place.hosts.map((h) => h.host);
-  const wrong: Violation[] = [];
-  if (serviceHost !== '' && !hosts.includes(serviceHost)) {
-    const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
-    wrong.push({ field: 'job.service_host', description });
-  }
-  if (followUpJob !== '' && !(await parts.jobs.get({ installation, job: followUpJob }))) {
-    wrong.push({ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` });
-  }
+async function dangling(parts: JobParts, id: JobId, definition: JobDefinition, outlook: Outlook) {
+  const wrong = await definitionProblems(parts.jobs, id, definition, outlook);
   return wrong.length > 0 ? invalid(wrong) : undefined;
 }
 
@@ -135,9 +133,10 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   ];
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
-  const { place, cautions, notes } = await parts.jobs.outlook(id.installation, definition);
+  const outlook = await parts.jobs.outlook(id.installation, definition);
+  const { place, cautions, notes } = outlook;
   const refusal =
-    (await dangling(parts, id, definition, place)) ??
+    (await dangling(parts, id, definition, outlook)) ??
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
@@ -158,13 +157,14 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
   const { installation, job, state, confirmedCautions } = found.data;
   const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
-  const { place, cautions, notes } = await parts.jobs.outlook(installation, merged);
+  const outlook = await parts.jobs.outlook(installation, merged);
+  const { place, cautions, notes } = outlook;
   const id = { installation, job };
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
   const refusal =
-    (await dangling(parts, id, merged, place)) ??
+    (await dangling(parts, id, merged, outlook)) ??
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
@@ -207,11 +207,15 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   const { installation, job, state, confirmedCautions } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
   const { definition } = state;
-  const { place, dueAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const outlook = await parts.jobs.outlook(installation, definition);
+  const { place, dueAt, lastAt, cautions, situation } = outlook;
   const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
-  if (refusal) return refusal;
-  const command = { type: 'enable', dueAt, now: situation.now, by: principal?.subject ?? '' } as const;
+  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
+  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
+  if (refusal && state.phase !== 'enabled') return refusal;
+  const by = principal?.subject ?? '';
+  const last = lastAt !== undefined && { lastAt };
+  const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
   const more = keptOf(place, cautions);
   const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
   if (isRejected(saved)) return saved;
@@ -219,13 +223,19 @@ async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest,
   return { job: jobToWire(saved.data, saved.version) };
 }
 
-/** A fixed version that the installation may not take will not be there at night either. */
-async function noRelease(parts: JobParts, installation: string, definition: JobDefinition) {
-  const { type, version } = definition;
-  if (type !== 'software-update' || version === '') return undefined;
-  const release = await parts.catalog.release(installation, definition);
-  if (!('reason' in release)) return undefined;
-  return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
+/** What starts at once would be skipped at once. */
+async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
+  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
+  const pause = await pauses.of(installation);
+  return pause && refusedByPause(pause);
+}
+
+async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
+  const id = nameOf('job', name);
+  if (isRejected(id)) return id;
+  const command = { type: 'skip-next', by: principal?.subject ?? '', undo, now: await parts.store.now() } as const;
+  const saved = await parts.jobs.apply(id, command, etag);
+  return isRejected(saved) ? saved : { job: jobToWire(saved.data, saved.version) };
 }
 
 async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
@@ -235,12 +245,14 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   if (wrong) return invalid([wrong]);
   const { state, installation } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
+  const pause = await parts.pauses.of(installation);
+  if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
   const { cautions } = await parts.jobs.outlook(installation, now);
   const refusal = unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.firings.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
@@ -256,23 +268,6 @@ async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest)
     advice: [...cautions],
     notes: [...notes],
     dueTime: atToDate(dueAt),
-    suggestedTimes: [...suggestTimes(situation)],
+    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
   };
-}
-
-async function explanation(parts: JobParts, { installation, state }: JobDocument): Promise<string> {
-  if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
-  if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
-  if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const { place, times } = await parts.jobs.outlook(installation, state.definition);
-  const shown = (at: number): string => localTimeOf(at, place.timeZone).slice(0, 16).replace('T', ' ');
-  const later = times.filter((at) => at > state.dueAt).slice(0, 2);
-  const then = later.length === 0 ? '' : `, then ${later.map(shown).join(' and ')}`;
-  const when = `Runs at ${shown(state.dueAt)}${then} (${place.timeZone})`;
-  if (place.hosts.length === 0) return `${when}, and would be skipped today: the installation has no hosts.`;
-  if (state.definition.type !== 'software-update') return `${when}.`;
-  const release = await parts.catalog.release(installation, state.definition);
-  return 'reason' in release
-    ? `${when}, and would be skipped today: ${release.reason}.`
-    : `${when} and would install ${release.version} today.`;
 }

@@ -24,6 +24,7 @@ export function reportToWire(document: RunDocument, estimate: Estimate): Report 
     versionsAfter: { ...before, ...findings.versionsBefore, ...findings.versionsAfter },
     absentHosts: [...findings.absentHosts],
     confirmedCautions: [...confirmedCautions],
+    confirmations: [],
     wayBack: findings.wayBack && {
       dataRestored: findings.wayBack.dataRestored,
       failures: findings.wayBack.failures.map(failureToWire),

@@ -1,5 +1,7 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
+import { createClaims } from './claims.js';
+import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
@@ -11,8 +13,11 @@ import { createDeliverer } from './notifications/deliverer.js';
 import { openNotificationDocuments } from './notifications/documents.js';
 import { createNotifications } from './notifications/notifications.js';
 import { notificationHandlers } from './notifications/rpc-notifications.js';
+import { createCountUsers, createIdleStarts } from './idle-starts.js';
+import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
 import { jobHandlers } from './rpc-jobs.js';
+import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
 import { createRunChanges } from './run-changes.js';
 import { createRuns } from './runs.js';
@@ -30,16 +35,21 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const changes = await createRunChanges(bus, (err) => log.warn({ err }, 'watchers of a run were not told'));
     const runs = createRuns(documents, settings, (run) => changes.say(run));
     const catalog = createCatalog(context);
-    const firings = createFirings({ store, documents, runs, catalog });
+    const claims = createClaims({ store, documents });
+    const pauses = createPauses(store, documents);
+    const firings = createFirings({ store, documents, runs, catalog, pauses });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
     const told = await openNotificationDocuments(store);
     const deliverer = createDeliverer(context, told);
     const notifications = createNotifications(told, store, () => deliverer.wake?.());
-    const duties = createDuties({ store, documents, firings, runs, notifications });
+    const idleStarts = createIdleStarts(documents, createCountUsers(context));
+    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ documents, jobs, firings, catalog, wakeJobs }),
+      ...jobHandlers({ store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
+      ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
       ...notificationHandlers({ context, documents: told, notifications }),
     });
@@ -48,7 +58,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       consumers: createHandlers({
         documents,
         runs,
-        firings,
+        claims,
         postponements,
         withdrawals: createWithdrawals({ context, documents, runs, notifications }),
         notifications,

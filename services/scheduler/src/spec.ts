@@ -136,8 +136,14 @@ export function cutAtWord(text: string, maxChars: number): string {
   return `${atWord.trimEnd()}…`;
 }
 
+/** All hosts of an installation end on the same version: only one that may follow later can be left out. */
+export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
+  return role !== 'server' && mayFollowLater;
+}
+
 /** A backup concerns the host that has the data; an update all of them. */
-function hostsFor({ type, serviceHost }: JobDefinition, { hosts }: Place): readonly RunHost[] {
-  if (type !== 'data-backup') return hosts;
+function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+  // One that must not follow later any more is part of the update again.
+  if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
 }

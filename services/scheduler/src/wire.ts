@@ -9,8 +9,8 @@ import {
   runSpecToWire,
   schedulerV1,
 } from '@lastcall/contracts';
-import type { FiringDocument, JobDocument, RunDocument } from './documents.js';
-import type { JobDefinition, JobState } from './domain/job.js';
+import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
+import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
 import type { Waiting } from './domain/waiting-for.js';
 
 /*
@@ -31,6 +31,10 @@ function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
       return { condition: { $case: 'time', value: { localTime: start.localTime } } };
     case 'series':
       return { condition: { $case: 'series', value: { cron: start.cron } } };
+    case 'when-idle': {
+      const { idleMinutes, windowOpens, windowCloses } = start;
+      return { condition: { $case: 'whenIdle', value: { idleMinutes, windowOpens, windowCloses } } };
+    }
   }
 }
 
@@ -44,6 +48,7 @@ export function jobToWire(
 ): schedulerV1.Job | undefined {
   if (state.phase === 'none') return undefined;
   const { definition: d, revision } = state;
+  const skip = skipOf(state);
   return {
     name: formatName('job', { installation, job }),
     title: d.title,
@@ -66,7 +71,18 @@ export function jobToWire(
     holdsAllowed: d.holdsAllowed,
     disabledReason: (state.phase === 'disabled' && state.because) || '',
     downgrade: d.downgrade && { ...d.downgrade },
+    latestStart: d.latestStart ?? '',
+    windowEnd: d.windowEnd ?? '',
+    labels: { ...d.labels },
+    excludedHosts: [...(d.excludedHosts ?? [])],
+    skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
+}
+
+export function pauseToWire(pause: Pause | undefined): schedulerV1.Pause | undefined {
+  if (!pause) return undefined;
+  const { reason, by, since, endsAt } = pause;
+  return { reason, by, createTime: atToDate(since), endTime: atToDate(endsAt) };
 }
 
 /** `withTimeline` is false in lists. */

@@ -1,11 +1,12 @@
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
 import type { Fact } from './domain/attendance.js';
 import type { GateState } from './domain/gate-state.js';
+import type { History } from './domain/history.js';
 import type { InstallationFacts } from './domain/installation.js';
 
 /*
  * What the session service keeps. A gate an installation; a document for each attachment of a session to a replica; a lease a
- * replica; and sheets, which are only ever added and tell what became of the users of a logoff.
+ * replica; sheets, which are only ever added and tell what became of the users of a logoff; and a history an installation, of numbers.
  *
  * Who owns an attachment: the replica named in it, while its lease lasts. Nobody else removes it. That is what makes the proof of
  * zero exact: what is not in the store has no stream.
@@ -128,11 +129,18 @@ const replicas: CollectionSpec<ReplicaDocument> = {
   indexes: [{ name: LEASE, fields: ['lease_until'] }],
 };
 
+const histories: CollectionSpec<History> = {
+  name: 'histories',
+  fields: ({ dueAt }) => ({ due_at: dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+
 export interface Documents {
   readonly gates: Collection<GateDocument>;
   readonly sessions: Collection<SessionDocument>;
   readonly sheets: Collection<SheetDocument>;
   readonly replicas: Collection<ReplicaDocument>;
+  readonly histories: Collection<History>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -141,6 +149,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     sessions: await store.collection(sessions),
     sheets: await store.collection(sheets),
     replicas: await store.collection(replicas),
+    histories: await store.collection(histories),
   };
 }
 

@@ -20,6 +20,7 @@ import {
 import type { EventHandlers } from '@lastcall/runtime';
 import type { EarlyEnd, GateCommand } from './domain/gate-messages.js';
 import type { Gates } from './gates.js';
+import type { Histories } from './histories.js';
 import type { Keeper } from './keeper.js';
 import type { Plans } from './notices/plans.js';
 import type { PolicyProblems } from './notices/policy-problems.js';
@@ -33,6 +34,7 @@ import type { SessionSettings } from './settings.js';
 
 export interface EventParts {
   readonly gates: Gates;
+  readonly histories: Histories;
   readonly keeper: Keeper;
   readonly plans: Plans;
   readonly policyProblems: PolicyProblems;
@@ -112,7 +114,7 @@ async function apply(
 }
 
 async function installationChanged(
-  { gates, plans, policyProblems }: EventParts,
+  { gates, histories, plans, policyProblems }: EventParts,
   { installation, deleted }: EventMessage<'InstallationChanged'>,
   envelope: EventEnvelope,
 ): Promise<void> {
@@ -129,6 +131,7 @@ async function installationChanged(
   policyProblems.heard(id, sessionPolicy);
   await gates.hear(id, { settings, ...(!deleted && { version: installedVersion }) }, envelope);
   await plans.reschedule(id);
+  await histories.begin(id);
 }
 
 function failureOf({

@@ -6,6 +6,7 @@ import { createAttachLimits } from './attach-limits.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHistories } from './histories.js';
 import { createGates } from './gates.js';
 import { HoldDesk } from './hold-desk.js';
 import { createHearing } from './hearing.js';
@@ -23,6 +24,7 @@ import { createReplacements } from './replacements.js';
 import { Roster } from './roster.js';
 import { attendanceHandlers } from './rpc-attendance.js';
 import { gateHandlers } from './rpc-gate.js';
+import { historyHandlers } from './rpc-history.js';
 import { holdHandlers } from './rpc-holds.js';
 import { reopeningHandlers } from './rpc-reopening.js';
 import { sessionHandlers } from './rpc-sessions.js';
@@ -47,6 +49,7 @@ export const sessionModule: ServiceModule<SessionSettings> = {
       ...{ store, gates, log: context.log, settleMs: settings.planSettleMs },
       plans: await store.collection(plansSpec),
     });
+    const histories = createHistories({ store, documents });
     const policyProblems = createPolicyProblems(context.log);
     const isRevoked = (token: string) => context.isRevoked(token);
     const duties = createDuties({ ...parts, leaseMs: settings.sessionLeaseMs, isRevoked });
@@ -60,13 +63,14 @@ export const sessionModule: ServiceModule<SessionSettings> = {
         ...holdHandlers(operators),
         ...sessionHandlers(operators),
         ...attendanceHandlers(parts),
+        ...historyHandlers({ ...parts, histories }),
       },
       { attach: settings.maxClientMessageBytes },
     );
     return {
       rpc: [rpc],
-      consumers: createHandlers({ gates, keeper, plans, policyProblems, settings }),
-      duties: [...duties, keeper.duty, plans.duty],
+      consumers: createHandlers({ gates, histories, keeper, plans, policyProblems, settings }),
+      duties: [...duties, keeper.duty, plans.duty, histories.duty],
       stop: async () => {
         parts.admissions.close();
         hellos.stop();

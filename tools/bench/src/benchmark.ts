@@ -47,7 +47,8 @@ export async function runBenchmark(name: string, body: (bench: Bench) => Promise
     const figures = await body({ dir: folder.path, say, onEnd: (end) => ends.push(end) });
     await clear();
     const machine = { node: process.version, cpus: cpus().length };
-    process.stdout.write(`${JSON.stringify({ benchmark: name, ...machine, ...figures })}\n`);
+    // What a peer's library leaves open must not keep it from ending.
+    process.stdout.write(`${JSON.stringify({ benchmark: name, ...machine, ...figures })}\n`, () => process.exit());
   } catch (error) {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     process.exitCode = 1;

@@ -2,7 +2,7 @@ import { catalogModule } from '@lastcall/catalog';
 import { catalogV1, commonV1, eventsV1, runSpecToWire, parseRunSpec, schedulerV1 } from '@lastcall/contracts';
 import { CODE } from '@lastcall/sdk';
 import { schedulerModule } from '@lastcall/scheduler';
-import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 
 /*
  * Jobs, firings and runs on the real catalog. The services that would carry a run out are not there: their events are said by the test.
@@ -154,6 +154,25 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         break;
       }
       expect(stack.envelopes.some((e) => e.type === 'RunStarted')).toBe(false);
+    });
+
+    it('skips a run that does not fit into what is left of its window, and says so', async () => {
+      const due = new Date(Math.ceil((Date.now() + 1_500) / 1_000) * 1_000);
+      const end = new Date(Math.ceil((due.getTime() + 10 * 60_000) / 60_000) * 60_000);
+      const local = (at: Date) => localIn(at.getTime() - Date.now());
+      const start = { condition: { $case: 'time' as const, value: { localTime: local(due) } } };
+      // It fits to the second, and it is never so early.
+      const maxRunTime = { seconds: BigInt((end.getTime() - due.getTime()) / 1_000), nanos: 0 };
+      await create('tight', { start, maxRunTime, windowEnd: local(end).slice(11, 16) });
+      await enable('tight');
+      await until(async () => (await firings('tight'))[0]?.fate === schedulerV1.FiringFate.SKIPPED, 'the record');
+      expect((await firings('tight'))[0]?.reason).toContain('(its maximum run time), and its window ends at');
+      const short = create('short', {
+        start,
+        windowEnd: local(due).slice(11, 16),
+        reactionTime: { seconds: 86_400n, nanos: 0 },
+      });
+      await expect(short).rejects.toMatchObject({ violations: [{ field: 'job.window_end' }] });
     });
 
     it('asks for confirmation of an update inside business hours, by name', async () => {

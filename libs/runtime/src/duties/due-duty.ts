@@ -12,7 +12,9 @@ export interface DueDuty extends Duty {
   dueAt(at: number): void;
 }
 
-export interface DueDutyOptions<T extends object> {
+export type DueDutyOptions<T extends object> = CommonOptions<T> & (Look<T> | LookTogether<T>);
+
+interface CommonOptions<T extends object> {
   readonly name: string;
   readonly everyMs: number;
   readonly store: Store;
@@ -20,8 +22,16 @@ export interface DueDutyOptions<T extends object> {
   /** Index over the due time alone. */
   readonly index: string;
   readonly dueAtOf: (data: NoInfer<T>) => number | undefined;
+}
+
+interface Look<T> {
   /** Takes the due time away or moves it, or the document comes again at once. `now` is the store's clock; the signal ends what takes long. */
   readonly look: (document: Document<T>, now: number, signal: AbortSignal) => Promise<void>;
+}
+
+interface LookTogether<T> {
+  /** The same for a page of them, where they share a write. One that fails must hold up no other. */
+  readonly lookTogether: (documents: readonly Document<T>[], now: number) => Promise<void>;
 }
 
 const PAGE = 100;
@@ -29,7 +39,7 @@ const AT_ONCE = 16;
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 export function createDueDuty<T extends object>(options: DueDutyOptions<T>): DueDuty {
-  const { name, everyMs, store, collection, index, dueAtOf, look } = options;
+  const { name, everyMs, store, collection, index, dueAtOf } = options;
   let nextAt = NEVER;
   const duty: DueDuty = {
     name,
@@ -39,7 +49,9 @@ export function createDueDuty<T extends object>(options: DueDutyOptions<T>): Due
       const now = await store.now();
       const { items } = await collection.query({ index, limit: PAGE });
       const later = items.findIndex(({ data }) => (dueAtOf(data) ?? now) > now);
-      await lookAtAll(later < 0 ? items : items.slice(0, later), (document) => look(document, now, signal), signal);
+      const due = later < 0 ? items : items.slice(0, later);
+      if ('look' in options) await lookAtAll(due, (document) => options.look(document, now, signal), signal);
+      else if (due.length > 0) await options.lookTogether(due, now);
       const found = items[later] && dueAtOf(items[later].data);
       nextAt = Math.min(nextAt, found ?? (items.length === PAGE ? now : NEVER));
       return nextAt === NEVER ? undefined : nextAt;

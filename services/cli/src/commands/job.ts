@@ -3,8 +3,10 @@ import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
-import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { dryRun } from './job-dry-run.js';
+import { addJobPauses, pauseLine } from './job-pauses.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
@@ -14,7 +16,18 @@ import type { Work } from '../work.js';
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
   addEditing(cli, noun);
-  cli.define(noun, { use: 'list', does: 'Lists jobs', example: 'lastcall job list', installation: true }, list);
+  cli.define<{ label?: string[] }>(
+    noun,
+    {
+      use: 'list',
+      does: 'Lists jobs',
+      example: 'lastcall job list --label ticket=chg-4711',
+      installation: true,
+      options: (command) =>
+        command.addOption(repeatable('--label <key=value>', 'only jobs that have it; several times')),
+    },
+    list,
+  );
   cli.define(
     noun,
     {
@@ -57,7 +70,19 @@ export function addJob(cli: Cli): void {
     },
     remove,
   );
-  cli.define<{ confirm?: string[]; requestId?: string }>(
+  cli.define<{ undo?: boolean }>(
+    noun,
+    {
+      use: 'skip-next <job>',
+      does: 'Passes over the next time of a job, with a record of who said so',
+      example: 'lastcall job skip-next nightly',
+      installation: true,
+      options: (command) => command.option('--undo', 'let it run after all'),
+    },
+    skipNext,
+  );
+  addJobPauses(cli, noun);
+  cli.define<StartOptions>(
     noun,
     {
       use: 'start <job>',
@@ -67,7 +92,8 @@ export function addJob(cli: Cli): void {
       options: (command) =>
         command
           .addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times'))
-          .option('--request-id <id>', 'makes a repeat of this command harmless'),
+          .option('--request-id <id>', 'makes a repeat of this command harmless')
+          .option('--dry-run', 'start nothing; show what a run would meet, with a new report of preflight'),
     },
     start,
   );
@@ -89,6 +115,17 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
           .option('--enable', 'enable it at once'),
     },
     create,
+  );
+  cli.define<JobOptions>(
+    noun,
+    {
+      use: 'copy <job> <new>',
+      does: 'Saves a copy of a job under another name, disabled, with what is given changed',
+      example: 'lastcall job copy update-11-1 update-11-2 --version 11.2.0 --at 2027-01-24T22:00',
+      installation: true,
+      options: (command) => void jobOptions(command),
+    },
+    copy,
   );
   cli.define<JobOptions>(
     noun,
@@ -118,7 +155,7 @@ async function print(work: Work, found: schedulerV1.Job | undefined, notes: read
 async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
   const given = givenFields(options, timeZone);
-  if (!given.start) throw new UsageError('says no time: give --at, --in, --every or --now');
+  if (!given.start) throw new UsageError('says no time: give --at, --in, --every, --when-idle or --now');
   const job = schedulerV1.Job.fromPartial({ title: id, ...given });
   const confirm = options.confirm ?? [];
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
@@ -127,6 +164,17 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
   if (!options.enable) return print(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
   await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
+}
+
+async function copy(work: Work, options: JobOptions, from: string, id: string): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const { job: original } = await work.services.scheduler.getJob({ name: await nameOf(work, from) });
+  const given = givenFields(options, timeZone);
+  const job = schedulerV1.Job.fromPartial({ ...original, ...given, name: '', etag: '' });
+  const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
+    work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
+  );
+  await print(work, saved.job, saved.notes);
 }
 
 async function edit(work: Work, options: JobOptions, id: string): Promise<void> {
@@ -141,13 +189,18 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
   await print(work, saved.job, saved.notes);
 }
 
-async function list(work: Work): Promise<void> {
+async function list(work: Work, { label = [] }: { label?: string[] }): Promise<void> {
+  const wanted = Object.entries(labelsOption(label));
   const { name: parent, timeZone } = await work.installation();
+  let pause: schedulerV1.Pause | undefined;
   const jobs = await allPages(async (pageToken) => {
     const page = await work.services.scheduler.listJobs({ parent, pageSize: 1_000, pageToken });
-    return { items: page.jobs, next: page.nextPageToken };
+    ({ pause } = page);
+    const items = page.jobs.filter(({ labels }) => wanted.every(([key, value]) => labels[key] === value));
+    return { items, next: page.nextPageToken };
   });
-  work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '' }), () =>
+  if (pause) work.note(pauseLine(pause, timeZone));
+  work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '', pause }), () =>
     table(
       ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title', 'why'],
       jobs.map((j) => [
@@ -157,7 +210,7 @@ async function list(work: Work): Promise<void> {
         timeIn(j.nextDueTime, timeZone),
         j.version || 'newest',
         j.title,
-        j.disabledReason,
+        j.disabledReason || (j.skipped ? `next time skipped by ${j.skipped.by}` : ''),
       ]),
       'no jobs',
     ),
@@ -185,15 +238,27 @@ async function disable(work: Work, _: object, id: string): Promise<void> {
   await print(work, (await work.services.scheduler.disableJob({ name: await nameOf(work, id) })).job);
 }
 
+async function skipNext(work: Work, { undo = false }: { undo?: boolean }, id: string): Promise<void> {
+  const { job } = await work.services.scheduler.skipNext({ name: await nameOf(work, id), undo, etag: '' });
+  await print(work, job);
+}
+
 async function remove(work: Work, _: object, id: string): Promise<void> {
   const name = await nameOf(work, id);
   await work.services.scheduler.deleteJob({ name, etag: '' });
   work.print({}, () => `deleted ${lastPart(name)}\n`);
 }
 
-async function start(work: Work, options: { confirm?: string[]; requestId?: string }, id: string): Promise<void> {
+interface StartOptions {
+  readonly confirm?: string[];
+  readonly requestId?: string;
+  readonly dryRun?: boolean;
+}
+
+async function start(work: Work, options: StartOptions, id: string): Promise<number | void> {
   const { confirm = [], requestId = '' } = options;
   const name = await nameOf(work, id);
+  if (options.dryRun) return dryRun(work, name);
   const answer = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.startJob({ name, confirmedCautions, requestId }),
   );
@@ -211,11 +276,18 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
       return `again and again: ${fromCron(condition.value.cron)}`;
     case 'whenIdle': {
       const { idleMinutes, windowOpens, windowCloses } = condition.value;
-      return `when nobody has been logged in for ${idleMinutes} min, ${windowOpens} to ${windowCloses}`;
+      const [opens, closes] = [windowOpens, windowCloses].map((local) => local.slice(0, 16).replace('T', ' '));
+      return `when nobody has been logged in for ${idleMinutes} min, ${opens} to ${closes}`;
     }
     case undefined:
       return 'unknown';
   }
+}
+
+function labelsText(labels: schedulerV1.Job['labels']): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
 }
 
 export function jobText(job: schedulerV1.Job, zone: string): string {
@@ -227,6 +299,9 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Does', jobTypeWord(job.type)],
     ['Start', `${startText(job.start)} (${zone})`],
     ['Next', time(job.nextDueTime, zone)],
+    ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
+    ['Latest start', job.latestStart],
+    ['Window ends', job.windowEnd],
     ['Version', job.version || 'the newest that may be taken'],
     [
       'Goes back',
@@ -238,6 +313,8 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Service host', job.serviceHost],
     ['Max run time', spanOf(job.maxRunTime)],
     ['Follow-up', job.followUpJob],
+    ['Without', job.excludedHosts.join(', ')],
     ['Remarks', job.remarks],
+    ['Labels', labelsText(job.labels)],
   ]);
 }

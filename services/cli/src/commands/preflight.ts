@@ -39,13 +39,16 @@ async function check(work: Work, version: string): Promise<number> {
   const { name: parent } = await work.installation();
   createProgress(work).say('asking the hosts');
   const { report } = await work.services.preflight.createReport({ parent, version });
-  const name = report?.name ?? '';
-  const done = await poll(
+  return print(work, await finishedReport(work, report?.name ?? ''));
+}
+
+/** Waits until every host has answered, or cannot any more. */
+export function finishedReport(work: Work, name: string): Promise<preflightV1.Report> {
+  return poll(
     async () => (await work.services.preflight.getReport({ name })).report ?? preflightV1.Report.create(),
     ({ verdict }) => verdict !== preflightV1.Verdict.UNSPECIFIED,
     { timeoutMs: TIMEOUT_MS, what: name },
   );
-  return print(work, done);
 }
 
 async function show(work: Work, _: object, id?: string): Promise<number> {

@@ -15,6 +15,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'longestHold',
   'maxRunTime',
   'maxTotalDelay',
+  'median',
   'reactionTime',
   'reopeningRamp',
   'resumeGrace',

@@ -1,5 +1,6 @@
 import { isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
+import { STALE_FACTS_MS } from './evaluate.js';
 import type { HostAnswer, HostFacts, Occasion } from './facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent, type ReadinessState } from './readiness.js';
 
@@ -74,6 +75,15 @@ describe('readiness', () => {
   });
   it('never begins what was cancelled before', () => {
     expect(given(abandon, begin, answer('a'), close).state.phase).toBe('abandoned');
+  });
+  it('does not change for an answer that comes after the verdict', () => {
+    const decided = given(begin, answer('a', bad), close);
+    expect(decided.state).toMatchObject({ verdict: 'failed' });
+    expect(given(begin, answer('a', bad), close, answer('a'), answer('b'), answer('c')).state).toEqual(decided.state);
+  });
+  it('fails on facts that are older than a quarter of an hour when the verdict is found', () => {
+    const late = { type: 'close', at: STALE_FACTS_MS + 1 } as const;
+    expect(given(begin, answer('a'), late).state).toMatchObject({ verdict: 'failed', absentHosts: ['b', 'c'] });
   });
   it('keeps its verdict when it is cancelled afterwards', () => {
     expect(given(begin, close, abandon).state.phase).toBe('decided');

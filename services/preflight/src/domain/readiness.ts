@@ -1,5 +1,5 @@
 import { assertNever, type Decider } from '@lastcall/kernel';
-import { evaluate } from './checks.js';
+import { evaluate, isBlocking } from './evaluate.js';
 import type { BackupBasis, Check, HostAnswer, Occasion } from './facts.js';
 
 /*
@@ -50,8 +50,8 @@ export type ReadinessEvent =
 type Asking = Extract<ReadinessState, { phase: 'asking' }>;
 
 function decided(state: Asking, answers: Asking['answers'], at: number): ReadinessEvent {
-  const { checks, absentHosts, backup } = evaluate(state.occasion, answers, at);
-  const blocked = checks.some((c) => c.verdict === 'failed' || c.verdict === 'unknown');
+  const { checks, absentHosts, backup } = evaluate(state.occasion, answers, { askedAt: state.begunAt, at });
+  const blocked = checks.some(isBlocking);
   return { type: 'decided', verdict: blocked ? 'failed' : 'passed', checks, absentHosts, backup, at };
 }
 

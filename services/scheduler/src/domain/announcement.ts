@@ -1,9 +1,9 @@
 import { assertNever, type InstallationKind } from '@lastcall/kernel';
-import type { JobDefinition, JobState } from './job.js';
+import { skipOf, type JobDefinition, type JobState } from './job.js';
 
 /*
  * What the users of an installation are to know of a job: when it will log them off. A job announces its time while it is enabled
- * and until its firing has its fate; a job that starts at once has nothing to announce, and backups disturb nobody.
+ * and until its firing has its fate; a job that starts at once, or when nobody is there, has nothing to announce, and backups disturb nobody.
  */
 
 export interface Announcement {
@@ -28,7 +28,7 @@ export function announcementAfter(
     case 'enabled':
       // A series has gone on, and the firing before has no fate yet.
       if (announced && after.firedFor === announced.startAt) return announced;
-      return announces(after.definition, kind) ? announcementOf(after.definition, after.dueAt) : undefined;
+      return announces(after, kind) ? announcementOf(after.definition, after.dueAt) : undefined;
     case 'done':
       // The firing has no fate yet.
       return announced;
@@ -50,11 +50,13 @@ export function announcementAfterFate(
 ): Announcement | undefined {
   if (announced?.startAt !== nominalAt) return announced;
   const goesOn = state.phase === 'enabled' && state.firedFor === nominalAt;
-  return goesOn ? announcementOf(state.definition, state.dueAt) : undefined;
+  return goesOn && !skipOf(state) ? announcementOf(state.definition, state.dueAt) : undefined;
 }
 
-function announces({ type, start }: JobDefinition, kind: InstallationKind | undefined): boolean {
-  return kind === 'multi-user' && type === 'software-update' && start.kind !== 'immediate';
+function announces(state: Extract<JobState, { phase: 'enabled' }>, kind: InstallationKind | undefined): boolean {
+  const { type, start } = state.definition;
+  if (skipOf(state)) return false;
+  return kind === 'multi-user' && type === 'software-update' && (start.kind === 'time' || start.kind === 'series');
 }
 
 function announcementOf({ version, message }: JobDefinition, startAt: number): Announcement {

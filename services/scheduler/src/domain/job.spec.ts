@@ -1,6 +1,6 @@
 import { isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
-import { job, type JobCommand, type JobDefinition, type JobState } from './job.js';
+import { job, skipOf, type JobCommand, type JobDefinition, type JobState } from './job.js';
 import { sampleDefinition } from '../testing/sample-definition.js';
 
 const DEFINITION = sampleDefinition();
@@ -22,6 +22,18 @@ const edit = (change: Partial<JobDefinition>): JobCommand => ({
   definition: { ...DEFINITION, ...change },
 });
 
+const idle = edit({
+  start: {
+    ...{ kind: 'when-idle', idleMinutes: 10 },
+    ...{ windowOpens: '2026-11-28T20:00:00', windowCloses: '2026-11-28T23:00:00' },
+  },
+});
+const look = (lookedFor: number, nextAt: number): JobCommand => ({
+  ...{ type: 'look', lookedFor, nextAt },
+  watch: { lookedAt: lookedFor, longestMs: 0 },
+});
+const skipNext: Extract<JobCommand, { type: 'skip-next' }> = { type: 'skip-next', by: 'otto', undo: false, now: 60 };
+const unskip: JobCommand = { ...skipNext, undo: true };
 const series = edit({ start: { kind: 'series', cron: '0 22 * * *' } });
 
 function given(...commands: readonly JobCommand[]) {
@@ -46,6 +58,39 @@ describe('job', () => {
     const { state } = given(create, series, enable, goOn, goOn);
     expect(state).toMatchObject({ phase: 'enabled', dueAt: 300, firedFor: 100, revision: 2 });
     expect(given(create, series, enable, goOn, { type: 'advance', nominalAt: 300 }).state.phase).toBe('done');
+  });
+  it('waits for nobody to be logged in, from look to look, and fires once', () => {
+    const looked = given(create, idle, enable, look(100, 115));
+    expect(looked.state).toMatchObject({ phase: 'enabled', dueAt: 115, watch: { lookedAt: 100 } });
+    // Of a replica that was late, and of one whose clock stands.
+    expect(given(create, idle, enable, look(100, 115), look(100, 130), look(115, 115)).state).toEqual(looked.state);
+    expect(given(create, idle, enable, look(100, 115), { ...advance, nominalAt: 115 }).state.phase).toBe('done');
+    expect(given(create, enable, look(100, 115)).state).toMatchObject({ dueAt: 100 });
+    expect(given(create, idle, { ...enable, lastAt: 50 }).refused).toEqual(['TIME_IN_THE_PAST']);
+    expect(given(create, idle, { ...enable, dueAt: 50, lastAt: 51 }).state.phase).toBe('enabled');
+    expect(given(create, idle, enable, look(100, 115), disable, enable).state).not.toHaveProperty('watch');
+  });
+  it('passes over its next time once, and says who said so', () => {
+    const skipped = given(create, series, enable, skipNext, skipNext);
+    expect(skipped.state).toMatchObject({ skip: { at: 100, by: 'otto' } });
+    expect(skipOf(skipped.state)).toEqual({ at: 100, by: 'otto' });
+    expect(given(create, series, enable, skipNext, goOn).state).not.toHaveProperty('skip');
+    expect(given(create, series, enable, skipNext, unskip, unskip).state).toEqual(given(create, series, enable).state);
+    expect(given(create, series, enable, unskip).state).not.toHaveProperty('skip');
+    expect(given(create, series, enable, skipNext, disable, enable).state).not.toHaveProperty('skip');
+    expect(
+      given(create, series, enable, goOn, skipNext, postpone, { ...advance, nominalAt: 200, nextDueAt: 300 }).state,
+    ).toMatchObject({ dueAt: 300, skip: { at: 300 } });
+  });
+  it.each<[string, readonly JobCommand[], string]>([
+    ['is disabled', [create], 'NO_NEXT_TIME'],
+    ['is done', [create, enable, advance], 'NO_NEXT_TIME'],
+    ['starts at once', [create, edit({ start: { kind: 'immediate' } }), enable], 'NO_NEXT_TIME'],
+    ['waits for nobody to be there', [create, idle, enable], 'NO_NEXT_TIME'],
+    ['is not there', [], 'NOT_FOUND'],
+    ['is due', [create, { ...enable, dueAt: 60 }], 'DUE_ALREADY'],
+  ])('has no next time to be skipped when it %s', (_, commands, reason) => {
+    expect(given(...commands, { ...skipNext, now: 60 }).refused).toEqual([reason]);
   });
   it('has no second time unless it is a series', () => expect(given(create, enable, goOn).state.phase).toBe('done'));
   it('never goes back in a series', () => {
@@ -113,7 +158,7 @@ describe('job', () => {
 
   it('never fires while disabled and never fires one revision and time twice', () => {
     const command = fc.oneof(
-      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn),
+      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn, idle, look(100, 115), skipNext, unskip),
       fc.nat(200).map((dueAt): JobCommand => ({ type: 'enable', dueAt, now: 50, by: 'a' })),
       fc.constantFrom('a', 'b').map((title) => edit({ title })),
       fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),

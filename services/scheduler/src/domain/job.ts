@@ -7,6 +7,7 @@ import {
   type JobType,
   type Rejected,
 } from '@lastcall/kernel';
+import type { IdleWatch } from './idle-watch.js';
 
 /*
  * A job: created disabled, enabled by an explicit act, done after its only time. Owns when it may fire; which times are
@@ -18,7 +19,14 @@ export type Start =
   /** Local date and time of the installation, `YYYY-MM-DDTHH:MM:SS`. */
   | { readonly kind: 'time'; readonly localTime: string }
   /** Five fields of cron over local times of the installation. */
-  | { readonly kind: 'series'; readonly cron: string };
+  | { readonly kind: 'series'; readonly cron: string }
+  /** Once nobody has been logged in for so many minutes, between two local dates and times of the installation. */
+  | {
+      readonly kind: 'when-idle';
+      readonly idleMinutes: number;
+      readonly windowOpens: string;
+      readonly windowCloses: string;
+    };
 
 export interface JobDefinition {
   readonly title: string;
@@ -40,6 +48,19 @@ export interface JobDefinition {
   readonly holdsAllowed: boolean;
   /** Set: goes back to the older `version`. */
   readonly downgrade?: Downgrade;
+  /** Local time of day `HH:MM`: the first one after the due time is the latest start, whatever `runIfLateWithinMs` says. */
+  readonly latestStart?: string;
+  /** Local time of day `HH:MM`: the first one after the due time ends the window into which a run has to fit. */
+  readonly windowEnd?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Hosts that an update leaves out: they follow later. */
+  readonly excludedHosts?: readonly string[];
+}
+
+/** Somebody said that this due time is not to be run. */
+export interface Skip {
+  readonly at: number;
+  readonly by: string;
 }
 
 export type JobState =
@@ -61,6 +82,9 @@ export type JobState =
       readonly enabledBy: string;
       /** Due time of the last firing of a series since it was enabled. */
       readonly firedFor?: number;
+      /** What has been seen of the users, by a job that waits for nobody to be logged in. */
+      readonly watch?: IdleWatch;
+      readonly skip?: Skip;
     }
   | {
       readonly phase: 'done';
@@ -73,12 +97,22 @@ export type JobState =
 export type JobCommand =
   | { readonly type: 'create'; readonly definition: JobDefinition }
   | { readonly type: 'edit'; readonly definition: JobDefinition }
-  | { readonly type: 'enable'; readonly dueAt: number; readonly now: number; readonly by: string }
+  /** `lastAt`: the last time that it could start at, where that is not the due time. */
+  | {
+      readonly type: 'enable';
+      readonly dueAt: number;
+      readonly lastAt?: number;
+      readonly now: number;
+      readonly by: string;
+    }
   /** `because`: why, when no person does it. */
   | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
+  | { readonly type: 'skip-next'; readonly by: string; readonly undo: boolean; readonly now: number }
   /** The due time was turned into a firing; `nextDueAt` is what a series comes to then, none when it is over. */
   | { readonly type: 'advance'; readonly nominalAt: number; readonly nextDueAt?: number }
+  /** Somebody looked at the users at the due time `lookedFor`, and looks again at `nextAt`. */
+  | { readonly type: 'look'; readonly lookedFor: number; readonly watch: IdleWatch; readonly nextAt: number }
   /** The run of this due time was postponed; `localTime` and `dueAt` say when it is tried again. */
   | {
       readonly type: 'postpone';
@@ -96,14 +130,17 @@ export type JobEvent =
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
   | { readonly type: 'advanced'; readonly dueAt: number }
+  | { readonly type: 'skipped'; readonly skip: Skip }
+  | { readonly type: 'unskipped' }
+  | { readonly type: 'looked'; readonly watch: IdleWatch; readonly dueAt: number }
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
-const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
+const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks', 'labels'];
 
 export function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
-  const keys = Object.keys(after) as (keyof JobDefinition)[];
-  return keys.every((key) => HARMLESS.includes(key) || JSON.stringify(before[key]) === JSON.stringify(after[key]));
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof JobDefinition)[]);
+  return [...keys].every((key) => HARMLESS.includes(key) || JSON.stringify(before[key]) === JSON.stringify(after[key]));
 }
 
 const notThere = () => reject('not-found', 'NOT_FOUND', 'there is no such job');
@@ -130,8 +167,12 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
       return state.phase === 'enabled' ? [disabled(command.because)] : [];
     case 'delete':
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
+    case 'skip-next':
+      return skipNext(state, command);
     case 'advance':
       return advance(state, command);
+    case 'look':
+      return look(state, command);
     case 'postpone':
       return postpone(state, command);
     default:
@@ -143,14 +184,43 @@ function disabled(because: string | undefined): JobEvent {
   return { type: 'disabled', ...(because !== undefined && { because }) };
 }
 
+/** `lastAt`: the last time that it could start at. */
+export function isPast({ kind }: Start, lastAt: number, now: number): boolean {
+  return (kind === 'time' || kind === 'when-idle') && lastAt <= now;
+}
+
+export function pastText(start: Start): string {
+  const time = start.kind === 'time' ? start.localTime : start.kind === 'when-idle' ? start.windowCloses : 'its time';
+  return `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
+}
+
 function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }>): readonly JobEvent[] | Rejected {
   if (state.phase === 'none') return notThere();
   if (state.phase === 'enabled') return [];
-  if (state.definition.start.kind === 'time' && command.dueAt <= command.now) {
-    const message = `${state.definition.start.localTime} is in the past; edit the job's time, or start it now: lastcall job start`;
-    return reject('refused', 'TIME_IN_THE_PAST', message);
-  }
+  const { start } = state.definition;
+  const { lastAt = command.dueAt, now } = command;
+  if (isPast(start, lastAt, now)) return reject('refused', 'TIME_IN_THE_PAST', pastText(start));
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
+}
+
+/** The time that is going to be skipped, if the job comes to it as it stands. */
+export function skipOf(state: JobState): Skip | undefined {
+  return state.phase === 'enabled' && state.skip?.at === state.dueAt ? state.skip : undefined;
+}
+
+function skipNext(state: JobState, { by, undo, now }: Extract<JobCommand, { type: 'skip-next' }>) {
+  if (state.phase === 'none') return notThere();
+  const kind = state.definition.start.kind;
+  if (state.phase !== 'enabled' || kind === 'immediate' || kind === 'when-idle') {
+    const why = state.phase === 'enabled' ? `its start is ${kind}` : `it is ${state.phase}`;
+    return reject('refused', 'NO_NEXT_TIME', `the job has no next time that could be skipped: ${why}`);
+  }
+  if (state.dueAt <= now) {
+    const message = 'its next time has come already; cancel the run instead: lastcall run cancel';
+    return reject('refused', 'DUE_ALREADY', message);
+  }
+  if (undo === (skipOf(state) === undefined)) return [];
+  return [undo ? { type: 'unskipped' as const } : { type: 'skipped' as const, skip: { at: state.dueAt, by } }];
 }
 
 function advance(state: JobState, command: Extract<JobCommand, { type: 'advance' }>): readonly JobEvent[] {
@@ -158,6 +228,12 @@ function advance(state: JobState, command: Extract<JobCommand, { type: 'advance'
   if (state.phase !== 'enabled' || state.dueAt !== nominalAt) return [];
   const goesOn = state.definition.start.kind === 'series' && nextDueAt !== undefined && nextDueAt > nominalAt;
   return [goesOn ? { type: 'advanced', dueAt: nextDueAt } : { type: 'finished' }];
+}
+
+/** What was seen at another due time than the job's is old: another replica has looked since, or somebody has changed the job. */
+function look(state: JobState, { lookedFor, watch, nextAt }: Extract<JobCommand, { type: 'look' }>): JobEvent[] {
+  const isOwn = state.phase === 'enabled' && state.definition.start.kind === 'when-idle' && state.dueAt === lookedFor;
+  return isOwn && nextAt > lookedFor ? [{ type: 'looked', watch, dueAt: nextAt }] : [];
 }
 
 /** Only the job's own time moves: a run that was started by hand, and a job that somebody has taken in hand since, stay. */
@@ -194,7 +270,13 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'finished':
       return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
     case 'advanced':
-      return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, firedFor: state.dueAt } : state;
+      return state.phase === 'enabled' ? advanced(state, event.dueAt) : state;
+    case 'skipped':
+      return state.phase === 'enabled' ? { ...state, skip: event.skip } : state;
+    case 'unskipped':
+      return state.phase === 'enabled' ? withoutSkip(state) : state;
+    case 'looked':
+      return state.phase === 'enabled' ? { ...state, dueAt: event.dueAt, watch: event.watch } : state;
     case 'postponed': {
       const { localTime, dueAt, by } = event;
       if (definition.start.kind === 'series') return sooner(state, dueAt, by);
@@ -206,11 +288,24 @@ function evolve(state: JobState, event: JobEvent): JobState {
   }
 }
 
+type Enabled = Extract<JobState, { phase: 'enabled' }>;
+
+function advanced(state: Enabled, dueAt: number): JobState {
+  // The skipped time may be behind one more, which came of a postponement.
+  const kept = state.skip && state.skip.at > state.dueAt ? state : withoutSkip(state);
+  return { ...kept, dueAt, firedFor: state.dueAt };
+}
+
+function withoutSkip({ skip: _, ...rest }: Enabled): Enabled {
+  return rest;
+}
+
 /** A series keeps its times, and has one more unless its next is as soon. */
 function sooner(state: Exclude<JobState, { phase: 'none' }>, dueAt: number, by: string): JobState {
   const { definition, revision } = state;
   const regular = state.phase === 'enabled' && state.firedFor !== undefined ? state.dueAt : Infinity;
-  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by };
+  const skip = state.phase === 'enabled' && state.skip && { skip: state.skip };
+  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by, ...skip };
 }
 
 export const job: Decider<JobState, JobCommand, JobEvent> = { initial: { phase: 'none' }, decide, evolve };

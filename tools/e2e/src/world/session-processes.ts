@@ -1,20 +1,9 @@
 import { sessionV1 } from '@lastcall/contracts';
 import { createClient, openChannel, type Channel, type UnaryClient } from '@lastcall/sdk';
-import {
-  dropMongoDatabase,
-  findFreePorts,
-  mongodbUrl,
-  natsUrl,
-  startStack,
-  type Child,
-  type ChildExit,
-  type Stack,
-  until,
-} from '@lastcall/testkit';
+import { dropMongoDatabase, findFreePorts, mongodbUrl, startStack, type Stack, until } from '@lastcall/testkit';
 import { join } from 'node:path';
-import { createCuttableLine, type CuttableLine } from './cuttable-line.js';
-import { ROOT, startProgram } from './lastcall-processes.js';
 import { installationKnown } from './run-said.js';
+import { createReplica, type ServiceReplica } from './service-replica.js';
 import { INSTALLATION, PARENT } from './services.js';
 import { createSpreadLine, type SpreadLine } from './spread-line.js';
 
@@ -30,24 +19,12 @@ export interface SessionProcesses {
   readonly stack: Stack;
   /** The one address of all replicas. */
   readonly line: SpreadLine;
-  readonly replicas: readonly SessionReplica[];
+  readonly replicas: readonly ServiceReplica[];
   /** An operator at this replica. */
   operator(replica: number): SessionClient;
   /** To all replicas, with the credential of clients of the installation; closed at the end. */
   clientChannel(): Channel;
   stop(): Promise<void>;
-}
-
-export interface SessionReplica {
-  readonly address: string;
-  /** Its line to NATS. */
-  readonly nats: CuttableLine;
-  readonly child: Child;
-  start(): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** SIGTERM; resolves when it has ended. */
-  terminate(): Promise<ChildExit>;
 }
 
 export async function startSessionProcesses(
@@ -58,7 +35,7 @@ export async function startSessionProcesses(
   if (store === undefined) throw new Error('needs NATS and MongoDB; guard it with describeWith');
   const stack = await startStack({ modules: [], bus: 'nats' });
   const ports = await findFreePorts(2 * count);
-  const replicas: SessionReplica[] = [];
+  const replicas: ServiceReplica[] = [];
   for (let i = 0; i < count; i++) {
     const env = {
       LASTCALL_STORE: store,
@@ -68,7 +45,7 @@ export async function startSessionProcesses(
       LASTCALL_HTTP_ADDRESS: `127.0.0.1:${ports[2 * i + 1]}`,
       ...settings,
     };
-    replicas.push(await createReplica(`127.0.0.1:${ports[2 * i]}`, env));
+    replicas.push(await createReplica('session', `127.0.0.1:${ports[2 * i]}`, env));
   }
   const line = await createSpreadLine(replicas.map(({ address }) => address));
   const channels: Channel[] = [];
@@ -102,27 +79,4 @@ export async function startSessionProcesses(
   }
   const clientChannel = (): Channel => channelTo(line.address, stack.token('client', INSTALLATION));
   return { stack, line, replicas, operator, clientChannel, stop };
-}
-
-async function createReplica(address: string, env: Readonly<Record<string, string>>): Promise<SessionReplica> {
-  const nats = await createCuttableLine(natsUrl() ?? '');
-  const file = join(ROOT, 'services/session/dist/main.js');
-  const start = (): Child => startProgram(file, [], { ...env, LASTCALL_BUS: nats.url, LASTCALL_GRPC_ADDRESS: address });
-  let child = start();
-  return {
-    address,
-    nats,
-    get child() {
-      return child;
-    },
-    start: async () => {
-      if (child.lines.length > 0) child = start();
-      await child.until(/"ready"/, 60_000);
-    },
-    kill: async () => {
-      child.kill('SIGKILL');
-      await child.exited;
-    },
-    terminate: () => child.stop(60_000),
-  };
 }

@@ -82,6 +82,13 @@ export interface Installation {
     | undefined;
   /** Group for waves, such as `canary`: 1–63 characters [a-z0-9-]; empty for none. */
   group: string;
+  /**
+   * Region whose public holidays are days without business hours: a country, with a state and a region of it where they differ, such as
+   * `DE`, `DE-BE`, `US-LA-NO`. Empty: none.
+   */
+  holidaysOf: string;
+  /** Dates with business hours although they are public holidays there, `YYYY-MM-DD`. Up to 1,000. */
+  workedHolidays: string[];
 }
 
 function createBaseDaySpan(): DaySpan {
@@ -343,6 +350,8 @@ function createBaseInstallation(): Installation {
     createTime: undefined,
     sessionPolicy: undefined,
     group: "",
+    holidaysOf: "",
+    workedHolidays: [],
   };
 }
 
@@ -392,6 +401,12 @@ export const Installation: MessageFns<Installation> = {
     }
     if (message.group !== "") {
       writer.uint32(122).string(message.group);
+    }
+    if (message.holidaysOf !== "") {
+      writer.uint32(130).string(message.holidaysOf);
+    }
+    for (const v of message.workedHolidays) {
+      writer.uint32(138).string(v!);
     }
     return writer;
   },
@@ -529,6 +544,22 @@ export const Installation: MessageFns<Installation> = {
             message.group = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.holidaysOf = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.workedHolidays.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -582,6 +613,16 @@ export const Installation: MessageFns<Installation> = {
         ? SessionPolicy.fromJSON(object.session_policy)
         : undefined,
       group: isSet(object.group) ? globalThis.String(object.group) : "",
+      holidaysOf: isSet(object.holidaysOf)
+        ? globalThis.String(object.holidaysOf)
+        : isSet(object.holidays_of)
+        ? globalThis.String(object.holidays_of)
+        : "",
+      workedHolidays: globalThis.Array.isArray(object?.workedHolidays)
+        ? object.workedHolidays.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.worked_holidays)
+        ? object.worked_holidays.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -632,6 +673,12 @@ export const Installation: MessageFns<Installation> = {
     if (message.group !== "") {
       obj.group = message.group;
     }
+    if (message.holidaysOf !== "") {
+      obj.holidaysOf = message.holidaysOf;
+    }
+    if (message.workedHolidays?.length) {
+      obj.workedHolidays = message.workedHolidays;
+    }
     return obj;
   },
 
@@ -659,6 +706,8 @@ export const Installation: MessageFns<Installation> = {
       ? SessionPolicy.fromPartial(object.sessionPolicy)
       : undefined;
     message.group = object.group ?? "";
+    message.holidaysOf = object.holidaysOf ?? "";
+    message.workedHolidays = object.workedHolidays?.map((e) => e) || [];
     return message;
   },
 };

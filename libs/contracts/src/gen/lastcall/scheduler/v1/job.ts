@@ -174,12 +174,61 @@ export interface Job {
   /** Why it was disabled when no person did it, up to 4,100 characters; empty otherwise. Output only. */
   disabledReason: string;
   /** Set: goes back to the older `version`. Needs a version, and a backup of the run's own (backup_mode TAKE). */
-  downgrade?: Downgrade | undefined;
+  downgrade?:
+    | Downgrade
+    | undefined;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time is the latest
+   * at which a run may begin. Later it is recorded as missed. Takes the place of run_if_late_within. Empty: none.
+   */
+  latestStart: string;
+  /**
+   * Local time of day `HH:MM` in the installation's zone, for starts of kind time and series: the first one after the due time ends the window.
+   * A run whose estimated duration does not fit into what is left of the window is skipped. Empty: none.
+   */
+  windowEnd: string;
+  /** The time that it passes over; absent when none. Output only; SkipNext changes it. */
+  skipped?:
+    | SkippedTime
+    | undefined;
+  /** Up to 16 words of the operators' own, such as `ticket: chg-4711`: keys and values are 1–63 characters [a-z0-9-]. */
+  labels: { [key: string]: string };
+  /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
+  excludedHosts: string[];
+}
+
+export interface Job_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+/** A due time that is not going to be run, because somebody said so. */
+export interface SkippedTime {
+  /** The due time. */
+  dueTime?:
+    | Date
+    | undefined;
+  /** Subject of the credential with which it was said. */
+  by: string;
+}
+
+/** Nothing of an installation starts for a while: what is due is skipped with the reason. */
+export interface Pause {
+  /** Why, 1–4,000 characters. */
+  reason: string;
+  /** Subject of the credential with which it was said. */
+  by: string;
+  /** Since when. */
+  createTime?:
+    | Date
+    | undefined;
+  /** When it ends by itself. */
+  endTime?: Date | undefined;
 }
 
 /** What speaks against a time. Given with every save; a caution has to be confirmed by its name. */
 export interface Advice {
-  /** `inside-business-hours`, `users-logged-in`. */
+  /** `inside-business-hours`, `users-logged-in`, `usually-many-users`, `collides-with-job`. */
   caution: string;
   /** One sentence with the facts: hours, numbers. */
   text: string;
@@ -191,6 +240,24 @@ export interface SuggestedTime {
   localTime: string;
   /** Why. */
   reason: string;
+  /** The same as an instant. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Until then it stays as quiet, `YYYY-MM-DDTHH:MM`; a day after `local_time` at most. */
+  quietUntil: string;
+  /** Users who are usually logged in meanwhile; absent: it was never counted. */
+  users?: UsersThen | undefined;
+}
+
+/** How many users are logged in at some time, as counted in the weeks before. */
+export interface UsersThen {
+  /** Median. */
+  usual: number;
+  /** Most. */
+  peak: number;
+  /** In so many weeks it was counted, 1–8. */
+  weeks: number;
 }
 
 function createBaseStartCondition(): StartCondition {
@@ -666,6 +733,11 @@ function createBaseJob(): Job {
     holdsAllowed: false,
     disabledReason: "",
     downgrade: undefined,
+    latestStart: "",
+    windowEnd: "",
+    skipped: undefined,
+    labels: {},
+    excludedHosts: [],
   };
 }
 
@@ -733,6 +805,21 @@ export const Job: MessageFns<Job> = {
     }
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(170).fork()).join();
+    }
+    if (message.latestStart !== "") {
+      writer.uint32(178).string(message.latestStart);
+    }
+    if (message.windowEnd !== "") {
+      writer.uint32(186).string(message.windowEnd);
+    }
+    if (message.skipped !== undefined) {
+      SkippedTime.encode(message.skipped, writer.uint32(194).fork()).join();
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Job_LabelsEntry.encode({ key: key as any, value }, writer.uint32(202).fork()).join();
+    });
+    for (const v of message.excludedHosts) {
+      writer.uint32(210).string(v!);
     }
     return writer;
   },
@@ -918,6 +1005,49 @@ export const Job: MessageFns<Job> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.latestStart = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.windowEnd = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.skipped = SkippedTime.decode(reader, reader.uint32());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            const entry25 = Job_LabelsEntry.decode(reader, reader.uint32());
+            if (entry25.value !== undefined) {
+              message.labels[entry25.key] = entry25.value;
+            }
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.excludedHosts.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -993,6 +1123,36 @@ export const Job: MessageFns<Job> = {
         ? globalThis.String(object.disabled_reason)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
+      latestStart: isSet(object.latestStart)
+        ? globalThis.String(object.latestStart)
+        : isSet(object.latest_start)
+        ? globalThis.String(object.latest_start)
+        : "",
+      windowEnd: isSet(object.windowEnd)
+        ? globalThis.String(object.windowEnd)
+        : isSet(object.window_end)
+        ? globalThis.String(object.window_end)
+        : "",
+      skipped: isSet(object.skipped) ? SkippedTime.fromJSON(object.skipped) : undefined,
+      labels: isObject(object.labels)
+        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      excludedHosts: globalThis.Array.isArray(object?.excludedHosts)
+        ? object.excludedHosts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.excluded_hosts)
+        ? object.excluded_hosts.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1061,6 +1221,27 @@ export const Job: MessageFns<Job> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
+    if (message.latestStart !== "") {
+      obj.latestStart = message.latestStart;
+    }
+    if (message.windowEnd !== "") {
+      obj.windowEnd = message.windowEnd;
+    }
+    if (message.skipped !== undefined) {
+      obj.skipped = SkippedTime.toJSON(message.skipped);
+    }
+    if (message.labels) {
+      const entries = globalThis.Object.entries(message.labels) as [string, string][];
+      if (entries.length > 0) {
+        obj.labels = {};
+        entries.forEach(([k, v]) => {
+          obj.labels[k] = v;
+        });
+      }
+    }
+    if (message.excludedHosts?.length) {
+      obj.excludedHosts = message.excludedHosts;
+    }
     return obj;
   },
 
@@ -1100,6 +1281,320 @@ export const Job: MessageFns<Job> = {
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
+    message.latestStart = object.latestStart ?? "";
+    message.windowEnd = object.windowEnd ?? "";
+    message.skipped = (object.skipped !== undefined && object.skipped !== null)
+      ? SkippedTime.fromPartial(object.skipped)
+      : undefined;
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseJob_LabelsEntry(): Job_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Job_LabelsEntry: MessageFns<Job_LabelsEntry> = {
+  encode(message: Job_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Job_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJob_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Job_LabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Job_LabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Job_LabelsEntry>): Job_LabelsEntry {
+    return Job_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Job_LabelsEntry>): Job_LabelsEntry {
+    const message = createBaseJob_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSkippedTime(): SkippedTime {
+  return { dueTime: undefined, by: "" };
+}
+
+export const SkippedTime: MessageFns<SkippedTime> = {
+  encode(message: SkippedTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dueTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.dueTime), writer.uint32(10).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dueTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkippedTime {
+    return {
+      dueTime: isSet(object.dueTime)
+        ? fromJsonTimestamp(object.dueTime)
+        : isSet(object.due_time)
+        ? fromJsonTimestamp(object.due_time)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: SkippedTime): unknown {
+    const obj: any = {};
+    if (message.dueTime !== undefined) {
+      obj.dueTime = message.dueTime.toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkippedTime>): SkippedTime {
+    return SkippedTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkippedTime>): SkippedTime {
+    const message = createBaseSkippedTime();
+    message.dueTime = object.dueTime ?? undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBasePause(): Pause {
+  return { reason: "", by: "", createTime: undefined, endTime: undefined };
+}
+
+export const Pause: MessageFns<Pause> = {
+  encode(message: Pause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Pause {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Pause): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Pause>): Pause {
+    return Pause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pause>): Pause {
+    const message = createBasePause();
+    message.reason = object.reason ?? "";
+    message.by = object.by ?? "";
+    message.createTime = object.createTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
     return message;
   },
 };
@@ -1190,7 +1685,7 @@ export const Advice: MessageFns<Advice> = {
 };
 
 function createBaseSuggestedTime(): SuggestedTime {
-  return { localTime: "", reason: "" };
+  return { localTime: "", reason: "", startTime: undefined, quietUntil: "", users: undefined };
 }
 
 export const SuggestedTime: MessageFns<SuggestedTime> = {
@@ -1200,6 +1695,15 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(26).fork()).join();
+    }
+    if (message.quietUntil !== "") {
+      writer.uint32(34).string(message.quietUntil);
+    }
+    if (message.users !== undefined) {
+      UsersThen.encode(message.users, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1233,6 +1737,30 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.quietUntil = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.users = UsersThen.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1253,6 +1781,17 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
         ? globalThis.String(object.local_time)
         : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      quietUntil: isSet(object.quietUntil)
+        ? globalThis.String(object.quietUntil)
+        : isSet(object.quiet_until)
+        ? globalThis.String(object.quiet_until)
+        : "",
+      users: isSet(object.users) ? UsersThen.fromJSON(object.users) : undefined,
     };
   },
 
@@ -1264,6 +1803,15 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.quietUntil !== "") {
+      obj.quietUntil = message.quietUntil;
+    }
+    if (message.users !== undefined) {
+      obj.users = UsersThen.toJSON(message.users);
+    }
     return obj;
   },
 
@@ -1274,6 +1822,112 @@ export const SuggestedTime: MessageFns<SuggestedTime> = {
     const message = createBaseSuggestedTime();
     message.localTime = object.localTime ?? "";
     message.reason = object.reason ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.quietUntil = object.quietUntil ?? "";
+    message.users = (object.users !== undefined && object.users !== null)
+      ? UsersThen.fromPartial(object.users)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUsersThen(): UsersThen {
+  return { usual: 0, peak: 0, weeks: 0 };
+}
+
+export const UsersThen: MessageFns<UsersThen> = {
+  encode(message: UsersThen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.usual !== 0) {
+      writer.uint32(8).uint32(message.usual);
+    }
+    if (message.peak !== 0) {
+      writer.uint32(16).uint32(message.peak);
+    }
+    if (message.weeks !== 0) {
+      writer.uint32(24).uint32(message.weeks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UsersThen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsersThen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.usual = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.peak = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.weeks = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UsersThen {
+    return {
+      usual: isSet(object.usual) ? globalThis.Number(object.usual) : 0,
+      peak: isSet(object.peak) ? globalThis.Number(object.peak) : 0,
+      weeks: isSet(object.weeks) ? globalThis.Number(object.weeks) : 0,
+    };
+  },
+
+  toJSON(message: UsersThen): unknown {
+    const obj: any = {};
+    if (message.usual !== 0) {
+      obj.usual = Math.round(message.usual);
+    }
+    if (message.peak !== 0) {
+      obj.peak = Math.round(message.peak);
+    }
+    if (message.weeks !== 0) {
+      obj.weeks = Math.round(message.weeks);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UsersThen>): UsersThen {
+    return UsersThen.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UsersThen>): UsersThen {
+    const message = createBaseUsersThen();
+    message.usual = object.usual ?? 0;
+    message.peak = object.peak ?? 0;
+    message.weeks = object.weeks ?? 0;
     return message;
   },
 };
@@ -1307,6 +1961,10 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

@@ -11,6 +11,7 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Failure, RunOutcome, runOutcomeFromJSON, runOutcomeToJSON, RunSpec } from "../../common/v1/common.js";
 import { DrainSummary } from "../../events/v1/events.js";
 import { Backup, Report } from "../../preflight/v1/preflight.js";
+import { Confirmation } from "./outlook.js";
 
 /** What came of a job: firings, runs and their reports. */
 
@@ -197,7 +198,11 @@ export interface RunReport {
   /** Hosts that stayed shut and why, by host id. */
   shutHosts: { [key: string]: string };
   /** What became of the hosts on the way back, when it was gone. */
-  wayBack?: WayBack | undefined;
+  wayBack?:
+    | WayBack
+    | undefined;
+  /** The same with what was read, and who confirmed it; also of a start by hand. */
+  confirmations: Confirmation[];
 }
 
 export interface RunReport_VersionsBeforeEntry {
@@ -860,6 +865,7 @@ function createBaseRunReport(): RunReport {
     gateReopenedTime: undefined,
     shutHosts: {},
     wayBack: undefined,
+    confirmations: [],
   };
 }
 
@@ -921,6 +927,9 @@ export const RunReport: MessageFns<RunReport> = {
     });
     if (message.wayBack !== undefined) {
       WayBack.encode(message.wayBack, writer.uint32(154).fork()).join();
+    }
+    for (const v of message.confirmations) {
+      Confirmation.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1099,6 +1108,14 @@ export const RunReport: MessageFns<RunReport> = {
             message.wayBack = WayBack.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.confirmations.push(Confirmation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1246,6 +1263,9 @@ export const RunReport: MessageFns<RunReport> = {
         : isSet(object.way_back)
         ? WayBack.fromJSON(object.way_back)
         : undefined,
+      confirmations: globalThis.Array.isArray(object?.confirmations)
+        ? object.confirmations.map((e: any) => Confirmation.fromJSON(e))
+        : [],
     };
   },
 
@@ -1326,6 +1346,9 @@ export const RunReport: MessageFns<RunReport> = {
     if (message.wayBack !== undefined) {
       obj.wayBack = WayBack.toJSON(message.wayBack);
     }
+    if (message.confirmations?.length) {
+      obj.confirmations = message.confirmations.map((e) => Confirmation.toJSON(e));
+    }
     return obj;
   },
 
@@ -1389,6 +1412,7 @@ export const RunReport: MessageFns<RunReport> = {
     message.wayBack = (object.wayBack !== undefined && object.wayBack !== null)
       ? WayBack.fromPartial(object.wayBack)
       : undefined;
+    message.confirmations = object.confirmations?.map((e) => Confirmation.fromPartial(e)) || [];
     return message;
   },
 };

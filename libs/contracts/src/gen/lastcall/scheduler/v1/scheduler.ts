@@ -21,7 +21,8 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
-import { Advice, Job, SuggestedTime } from "./job.js";
+import { Check } from "../../preflight/v1/preflight.js";
+import { Advice, Job, Pause, SuggestedTime } from "./job.js";
 import {
   CreateNotificationTargetRequest,
   CreateNotificationTargetResponse,
@@ -36,6 +37,7 @@ import {
   TestNotificationTargetRequest,
   TestNotificationTargetResponse,
 } from "./notification.js";
+import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
 
 /**
@@ -67,6 +69,8 @@ export interface CreateJobResponse {
   advice: Advice[];
   /** Notes about the time, for example that it does not exist because of daylight saving. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -83,6 +87,8 @@ export interface GetJobResponse {
     | undefined;
   /** One sentence: when it will run next and what would stop it today. */
   explanation: string;
+  /** Set while jobs of the installation are paused. */
+  pause?: Pause | undefined;
 }
 
 /** See SchedulerService. */
@@ -101,6 +107,8 @@ export interface ListJobsResponse {
   jobs: Job[];
   /** Empty at the end. */
   nextPageToken: string;
+  /** Set while jobs of the installation are paused. */
+  pause?: Pause | undefined;
 }
 
 /** See SchedulerService. */
@@ -111,7 +119,7 @@ export interface UpdateJobRequest {
     | undefined;
   /**
    * Fields to change: title, start, version, service_host, max_run_time, follow_up_job, remarks, reaction_time, message,
-   * backup_mode, run_if_late_within, holds_allowed. At least one.
+   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts. At least one.
    */
   updateMask: string[];
   /** Cautions that the operator has read and accepts, by name. */
@@ -128,6 +136,8 @@ export interface UpdateJobResponse {
   advice: Advice[];
   /** Notes about the time. */
   notes: string[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -171,6 +181,48 @@ export interface DisableJobResponse {
 }
 
 /** See SchedulerService. */
+export interface SkipNextRequest {
+  /** `installations/{installation}/jobs/{job}`. */
+  name: string;
+  /** Takes the skipping back. */
+  undo: boolean;
+  /** Guards against lost edits; empty: any. */
+  etag: string;
+}
+
+/** See SchedulerService. */
+export interface SkipNextResponse {
+  /** As stored. */
+  job?: Job | undefined;
+}
+
+/** See SchedulerService. */
+export interface PauseJobsRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** Why, 1–4,000 characters. */
+  reason: string;
+  /** Local date and time in the installation's zone at which it ends by itself, `YYYY-MM-DDTHH:MM`: in the future, 366 days at most. */
+  untilLocalTime: string;
+}
+
+/** See SchedulerService. */
+export interface PauseJobsResponse {
+  /** As stored. */
+  pause?: Pause | undefined;
+}
+
+/** See SchedulerService. */
+export interface ResumeJobsRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+}
+
+/** See SchedulerService. */
+export interface ResumeJobsResponse {
+}
+
+/** See SchedulerService. */
 export interface StartJobRequest {
   /** `installations/{installation}/jobs/{job}`. */
   name: string;
@@ -184,6 +236,23 @@ export interface StartJobRequest {
 export interface StartJobResponse {
   /** `installations/{installation}/runs/{run}`. */
   run: string;
+}
+
+/** See SchedulerService. */
+export interface DryRunJobRequest {
+  /** `installations/{installation}/jobs/{job}`. */
+  name: string;
+}
+
+/** See SchedulerService. */
+export interface DryRunJobResponse {
+  /**
+   * One for each step that changes nothing: `paused`, `other-run`, `hosts`, `release`, `window`, `follow-up`, `users`, `preflight`. PASSED: it would
+   * go on; FAILED: it would not be opened; UNKNOWN: nobody could say.
+   */
+  steps: Check[];
+  /** `installations/{installation}/reports/{report}`: preflight is still asking the hosts for it. Empty when it could not be begun. */
+  report: string;
 }
 
 /** See SchedulerService. */
@@ -206,6 +275,8 @@ export interface AdviseJobResponse {
     | undefined;
   /** Up to three times that would be better. */
   suggestedTimes: SuggestedTime[];
+  /** What it meets at its time. */
+  outlook?: Outlook | undefined;
 }
 
 /** See SchedulerService. */
@@ -422,7 +493,7 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
 };
 
 function createBaseCreateJobResponse(): CreateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const CreateJobResponse: MessageFns<CreateJobResponse> = {
@@ -435,6 +506,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -476,6 +550,14 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -493,6 +575,7 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -507,6 +590,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -518,6 +604,9 @@ export const CreateJobResponse: MessageFns<CreateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -590,7 +679,7 @@ export const GetJobRequest: MessageFns<GetJobRequest> = {
 };
 
 function createBaseGetJobResponse(): GetJobResponse {
-  return { job: undefined, explanation: "" };
+  return { job: undefined, explanation: "", pause: undefined };
 }
 
 export const GetJobResponse: MessageFns<GetJobResponse> = {
@@ -600,6 +689,9 @@ export const GetJobResponse: MessageFns<GetJobResponse> = {
     }
     if (message.explanation !== "") {
       writer.uint32(18).string(message.explanation);
+    }
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -633,6 +725,14 @@ export const GetJobResponse: MessageFns<GetJobResponse> = {
             message.explanation = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +749,7 @@ export const GetJobResponse: MessageFns<GetJobResponse> = {
     return {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       explanation: isSet(object.explanation) ? globalThis.String(object.explanation) : "",
+      pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
     };
   },
 
@@ -660,6 +761,9 @@ export const GetJobResponse: MessageFns<GetJobResponse> = {
     if (message.explanation !== "") {
       obj.explanation = message.explanation;
     }
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
     return obj;
   },
 
@@ -670,6 +774,7 @@ export const GetJobResponse: MessageFns<GetJobResponse> = {
     const message = createBaseGetJobResponse();
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.explanation = object.explanation ?? "";
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
     return message;
   },
 };
@@ -784,7 +889,7 @@ export const ListJobsRequest: MessageFns<ListJobsRequest> = {
 };
 
 function createBaseListJobsResponse(): ListJobsResponse {
-  return { jobs: [], nextPageToken: "" };
+  return { jobs: [], nextPageToken: "", pause: undefined };
 }
 
 export const ListJobsResponse: MessageFns<ListJobsResponse> = {
@@ -794,6 +899,9 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -827,6 +935,14 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -847,6 +963,7 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
         : isSet(object.next_page_token)
         ? globalThis.String(object.next_page_token)
         : "",
+      pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
     };
   },
 
@@ -858,6 +975,9 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
     if (message.nextPageToken !== "") {
       obj.nextPageToken = message.nextPageToken;
     }
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
     return obj;
   },
 
@@ -868,6 +988,7 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
     const message = createBaseListJobsResponse();
     message.jobs = object.jobs?.map((e) => Job.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
     return message;
   },
 };
@@ -982,7 +1103,7 @@ export const UpdateJobRequest: MessageFns<UpdateJobRequest> = {
 };
 
 function createBaseUpdateJobResponse(): UpdateJobResponse {
-  return { job: undefined, advice: [], notes: [] };
+  return { job: undefined, advice: [], notes: [], outlook: undefined };
 }
 
 export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
@@ -995,6 +1116,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     }
     for (const v of message.notes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1036,6 +1160,14 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1053,6 +1185,7 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
       job: isSet(object.job) ? Job.fromJSON(object.job) : undefined,
       advice: globalThis.Array.isArray(object?.advice) ? object.advice.map((e: any) => Advice.fromJSON(e)) : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -1067,6 +1200,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes;
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -1078,6 +1214,9 @@ export const UpdateJobResponse: MessageFns<UpdateJobResponse> = {
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     message.advice = object.advice?.map((e) => Advice.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -1525,6 +1664,465 @@ export const DisableJobResponse: MessageFns<DisableJobResponse> = {
   },
 };
 
+function createBaseSkipNextRequest(): SkipNextRequest {
+  return { name: "", undo: false, etag: "" };
+}
+
+export const SkipNextRequest: MessageFns<SkipNextRequest> = {
+  encode(message: SkipNextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.undo !== false) {
+      writer.uint32(16).bool(message.undo);
+    }
+    if (message.etag !== "") {
+      writer.uint32(26).string(message.etag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkipNextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkipNextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.undo = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkipNextRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      undo: isSet(object.undo) ? globalThis.Boolean(object.undo) : false,
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+    };
+  },
+
+  toJSON(message: SkipNextRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.undo !== false) {
+      obj.undo = message.undo;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkipNextRequest>): SkipNextRequest {
+    return SkipNextRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkipNextRequest>): SkipNextRequest {
+    const message = createBaseSkipNextRequest();
+    message.name = object.name ?? "";
+    message.undo = object.undo ?? false;
+    message.etag = object.etag ?? "";
+    return message;
+  },
+};
+
+function createBaseSkipNextResponse(): SkipNextResponse {
+  return { job: undefined };
+}
+
+export const SkipNextResponse: MessageFns<SkipNextResponse> = {
+  encode(message: SkipNextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== undefined) {
+      Job.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkipNextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkipNextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = Job.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkipNextResponse {
+    return { job: isSet(object.job) ? Job.fromJSON(object.job) : undefined };
+  },
+
+  toJSON(message: SkipNextResponse): unknown {
+    const obj: any = {};
+    if (message.job !== undefined) {
+      obj.job = Job.toJSON(message.job);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SkipNextResponse>): SkipNextResponse {
+    return SkipNextResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SkipNextResponse>): SkipNextResponse {
+    const message = createBaseSkipNextResponse();
+    message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
+    return message;
+  },
+};
+
+function createBasePauseJobsRequest(): PauseJobsRequest {
+  return { parent: "", reason: "", untilLocalTime: "" };
+}
+
+export const PauseJobsRequest: MessageFns<PauseJobsRequest> = {
+  encode(message: PauseJobsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.untilLocalTime !== "") {
+      writer.uint32(26).string(message.untilLocalTime);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseJobsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseJobsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.untilLocalTime = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PauseJobsRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      untilLocalTime: isSet(object.untilLocalTime)
+        ? globalThis.String(object.untilLocalTime)
+        : isSet(object.until_local_time)
+        ? globalThis.String(object.until_local_time)
+        : "",
+    };
+  },
+
+  toJSON(message: PauseJobsRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.untilLocalTime !== "") {
+      obj.untilLocalTime = message.untilLocalTime;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PauseJobsRequest>): PauseJobsRequest {
+    return PauseJobsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseJobsRequest>): PauseJobsRequest {
+    const message = createBasePauseJobsRequest();
+    message.parent = object.parent ?? "";
+    message.reason = object.reason ?? "";
+    message.untilLocalTime = object.untilLocalTime ?? "";
+    return message;
+  },
+};
+
+function createBasePauseJobsResponse(): PauseJobsResponse {
+  return { pause: undefined };
+}
+
+export const PauseJobsResponse: MessageFns<PauseJobsResponse> = {
+  encode(message: PauseJobsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseJobsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseJobsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PauseJobsResponse {
+    return { pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined };
+  },
+
+  toJSON(message: PauseJobsResponse): unknown {
+    const obj: any = {};
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PauseJobsResponse>): PauseJobsResponse {
+    return PauseJobsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseJobsResponse>): PauseJobsResponse {
+    const message = createBasePauseJobsResponse();
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
+    return message;
+  },
+};
+
+function createBaseResumeJobsRequest(): ResumeJobsRequest {
+  return { parent: "" };
+}
+
+export const ResumeJobsRequest: MessageFns<ResumeJobsRequest> = {
+  encode(message: ResumeJobsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeJobsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeJobsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeJobsRequest {
+    return { parent: isSet(object.parent) ? globalThis.String(object.parent) : "" };
+  },
+
+  toJSON(message: ResumeJobsRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeJobsRequest>): ResumeJobsRequest {
+    return ResumeJobsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeJobsRequest>): ResumeJobsRequest {
+    const message = createBaseResumeJobsRequest();
+    message.parent = object.parent ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeJobsResponse(): ResumeJobsResponse {
+  return {};
+}
+
+export const ResumeJobsResponse: MessageFns<ResumeJobsResponse> = {
+  encode(_: ResumeJobsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeJobsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeJobsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ResumeJobsResponse {
+    return {};
+  },
+
+  toJSON(_: ResumeJobsResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeJobsResponse>): ResumeJobsResponse {
+    return ResumeJobsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ResumeJobsResponse>): ResumeJobsResponse {
+    const message = createBaseResumeJobsResponse();
+    return message;
+  },
+};
+
 function createBaseStartJobRequest(): StartJobRequest {
   return { name: "", confirmedCautions: [], requestId: "" };
 }
@@ -1701,6 +2299,158 @@ export const StartJobResponse: MessageFns<StartJobResponse> = {
   },
 };
 
+function createBaseDryRunJobRequest(): DryRunJobRequest {
+  return { name: "" };
+}
+
+export const DryRunJobRequest: MessageFns<DryRunJobRequest> = {
+  encode(message: DryRunJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DryRunJobRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDryRunJobRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DryRunJobRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: DryRunJobRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DryRunJobRequest>): DryRunJobRequest {
+    return DryRunJobRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DryRunJobRequest>): DryRunJobRequest {
+    const message = createBaseDryRunJobRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseDryRunJobResponse(): DryRunJobResponse {
+  return { steps: [], report: "" };
+}
+
+export const DryRunJobResponse: MessageFns<DryRunJobResponse> = {
+  encode(message: DryRunJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.steps) {
+      Check.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.report !== "") {
+      writer.uint32(18).string(message.report);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DryRunJobResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDryRunJobResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps.push(Check.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.report = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DryRunJobResponse {
+    return {
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => Check.fromJSON(e)) : [],
+      report: isSet(object.report) ? globalThis.String(object.report) : "",
+    };
+  },
+
+  toJSON(message: DryRunJobResponse): unknown {
+    const obj: any = {};
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => Check.toJSON(e));
+    }
+    if (message.report !== "") {
+      obj.report = message.report;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DryRunJobResponse>): DryRunJobResponse {
+    return DryRunJobResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DryRunJobResponse>): DryRunJobResponse {
+    const message = createBaseDryRunJobResponse();
+    message.steps = object.steps?.map((e) => Check.fromPartial(e)) || [];
+    message.report = object.report ?? "";
+    return message;
+  },
+};
+
 function createBaseAdviseJobRequest(): AdviseJobRequest {
   return { parent: "", job: undefined };
 }
@@ -1787,7 +2537,7 @@ export const AdviseJobRequest: MessageFns<AdviseJobRequest> = {
 };
 
 function createBaseAdviseJobResponse(): AdviseJobResponse {
-  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [] };
+  return { advice: [], notes: [], dueTime: undefined, suggestedTimes: [], outlook: undefined };
 }
 
 export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
@@ -1803,6 +2553,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     }
     for (const v of message.suggestedTimes) {
       SuggestedTime.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.outlook !== undefined) {
+      Outlook.encode(message.outlook, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1852,6 +2605,14 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
             message.suggestedTimes.push(SuggestedTime.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outlook = Outlook.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1878,6 +2639,7 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
         : globalThis.Array.isArray(object?.suggested_times)
         ? object.suggested_times.map((e: any) => SuggestedTime.fromJSON(e))
         : [],
+      outlook: isSet(object.outlook) ? Outlook.fromJSON(object.outlook) : undefined,
     };
   },
 
@@ -1895,6 +2657,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     if (message.suggestedTimes?.length) {
       obj.suggestedTimes = message.suggestedTimes.map((e) => SuggestedTime.toJSON(e));
     }
+    if (message.outlook !== undefined) {
+      obj.outlook = Outlook.toJSON(message.outlook);
+    }
     return obj;
   },
 
@@ -1907,6 +2672,9 @@ export const AdviseJobResponse: MessageFns<AdviseJobResponse> = {
     message.notes = object.notes?.map((e) => e) || [];
     message.dueTime = object.dueTime ?? undefined;
     message.suggestedTimes = object.suggestedTimes?.map((e) => SuggestedTime.fromPartial(e)) || [];
+    message.outlook = (object.outlook !== undefined && object.outlook !== null)
+      ? Outlook.fromPartial(object.outlook)
+      : undefined;
     return message;
   },
 };
@@ -2955,7 +3723,43 @@ export const SchedulerServiceService = {
     responseSerialize: (value: DisableJobResponse): Buffer => Buffer.from(DisableJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DisableJobResponse => DisableJobResponse.decode(value),
   },
-  /** Starts a run of the job now, whatever its start condition. */
+  /**
+   * Passes over the next due time of a job, with a record of who said so, or takes that back. FAILED_PRECONDITION when the job has no next time or
+   * it is due already.
+   */
+  skipNext: {
+    path: "/lastcall.scheduler.v1.SchedulerService/SkipNext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SkipNextRequest): Buffer => Buffer.from(SkipNextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SkipNextRequest => SkipNextRequest.decode(value),
+    responseSerialize: (value: SkipNextResponse): Buffer => Buffer.from(SkipNextResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SkipNextResponse => SkipNextResponse.decode(value),
+  },
+  /**
+   * Nothing of an installation starts until an end: due times are skipped with the reason, starts by hand are refused. Runs that have begun go on.
+   * A second call takes the place of the first.
+   */
+  pauseJobs: {
+    path: "/lastcall.scheduler.v1.SchedulerService/PauseJobs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PauseJobsRequest): Buffer => Buffer.from(PauseJobsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PauseJobsRequest => PauseJobsRequest.decode(value),
+    responseSerialize: (value: PauseJobsResponse): Buffer => Buffer.from(PauseJobsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PauseJobsResponse => PauseJobsResponse.decode(value),
+  },
+  /** Ends a pause before its time; harmless when there is none. */
+  resumeJobs: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ResumeJobs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeJobsRequest): Buffer => Buffer.from(ResumeJobsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeJobsRequest => ResumeJobsRequest.decode(value),
+    responseSerialize: (value: ResumeJobsResponse): Buffer => Buffer.from(ResumeJobsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeJobsResponse => ResumeJobsResponse.decode(value),
+  },
+  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
   startJob: {
     path: "/lastcall.scheduler.v1.SchedulerService/StartJob" as const,
     requestStream: false as const,
@@ -2964,6 +3768,16 @@ export const SchedulerServiceService = {
     requestDeserialize: (value: Buffer): StartJobRequest => StartJobRequest.decode(value),
     responseSerialize: (value: StartJobResponse): Buffer => Buffer.from(StartJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartJobResponse => StartJobResponse.decode(value),
+  },
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob: {
+    path: "/lastcall.scheduler.v1.SchedulerService/DryRunJob" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DryRunJobRequest): Buffer => Buffer.from(DryRunJobRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DryRunJobRequest => DryRunJobRequest.decode(value),
+    responseSerialize: (value: DryRunJobResponse): Buffer => Buffer.from(DryRunJobResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DryRunJobResponse => DryRunJobResponse.decode(value),
   },
   /** The advice that saving this job would give, without saving it. */
   adviseJob: {
@@ -3136,8 +3950,22 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   enableJob: handleUnaryCall<EnableJobRequest, EnableJobResponse>;
   /** Keeps a job from firing. A run that has begun goes on. */
   disableJob: handleUnaryCall<DisableJobRequest, DisableJobResponse>;
-  /** Starts a run of the job now, whatever its start condition. */
+  /**
+   * Passes over the next due time of a job, with a record of who said so, or takes that back. FAILED_PRECONDITION when the job has no next time or
+   * it is due already.
+   */
+  skipNext: handleUnaryCall<SkipNextRequest, SkipNextResponse>;
+  /**
+   * Nothing of an installation starts until an end: due times are skipped with the reason, starts by hand are refused. Runs that have begun go on.
+   * A second call takes the place of the first.
+   */
+  pauseJobs: handleUnaryCall<PauseJobsRequest, PauseJobsResponse>;
+  /** Ends a pause before its time; harmless when there is none. */
+  resumeJobs: handleUnaryCall<ResumeJobsRequest, ResumeJobsResponse>;
+  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
   startJob: handleUnaryCall<StartJobRequest, StartJobResponse>;
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob: handleUnaryCall<DryRunJobRequest, DryRunJobResponse>;
   /** The advice that saving this job would give, without saving it. */
   adviseJob: handleUnaryCall<AdviseJobRequest, AdviseJobResponse>;
   /** Runs, newest first. */
@@ -3282,7 +4110,61 @@ export interface SchedulerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DisableJobResponse) => void,
   ): ClientUnaryCall;
-  /** Starts a run of the job now, whatever its start condition. */
+  /**
+   * Passes over the next due time of a job, with a record of who said so, or takes that back. FAILED_PRECONDITION when the job has no next time or
+   * it is due already.
+   */
+  skipNext(
+    request: SkipNextRequest,
+    callback: (error: ServiceError | null, response: SkipNextResponse) => void,
+  ): ClientUnaryCall;
+  skipNext(
+    request: SkipNextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SkipNextResponse) => void,
+  ): ClientUnaryCall;
+  skipNext(
+    request: SkipNextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SkipNextResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Nothing of an installation starts until an end: due times are skipped with the reason, starts by hand are refused. Runs that have begun go on.
+   * A second call takes the place of the first.
+   */
+  pauseJobs(
+    request: PauseJobsRequest,
+    callback: (error: ServiceError | null, response: PauseJobsResponse) => void,
+  ): ClientUnaryCall;
+  pauseJobs(
+    request: PauseJobsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PauseJobsResponse) => void,
+  ): ClientUnaryCall;
+  pauseJobs(
+    request: PauseJobsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PauseJobsResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends a pause before its time; harmless when there is none. */
+  resumeJobs(
+    request: ResumeJobsRequest,
+    callback: (error: ServiceError | null, response: ResumeJobsResponse) => void,
+  ): ClientUnaryCall;
+  resumeJobs(
+    request: ResumeJobsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResumeJobsResponse) => void,
+  ): ClientUnaryCall;
+  resumeJobs(
+    request: ResumeJobsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResumeJobsResponse) => void,
+  ): ClientUnaryCall;
+  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
   startJob(
     request: StartJobRequest,
     callback: (error: ServiceError | null, response: StartJobResponse) => void,
@@ -3297,6 +4179,22 @@ export interface SchedulerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartJobResponse) => void,
+  ): ClientUnaryCall;
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob(
+    request: DryRunJobRequest,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
+  ): ClientUnaryCall;
+  dryRunJob(
+    request: DryRunJobRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
+  ): ClientUnaryCall;
+  dryRunJob(
+    request: DryRunJobRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
   ): ClientUnaryCall;
   /** The advice that saving this job would give, without saving it. */
   adviseJob(

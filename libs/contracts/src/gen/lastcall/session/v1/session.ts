@@ -27,6 +27,7 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { AttachRequest, AttachResponse } from "./attach.js";
 import { ListAttendanceRequest, ListAttendanceResponse } from "./attendance.js";
 import { Gate, Notice } from "./gate.js";
+import { GetSessionHistoryRequest, GetSessionHistoryResponse } from "./history.js";
 
 /**
  * Who is logged in, the gate, notices and the logoff. Attach is what the SDK inside the business application uses.
@@ -2913,6 +2914,18 @@ export const SessionServiceService = {
       Buffer.from(GetFirstStartResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetFirstStartResponse => GetFirstStartResponse.decode(value),
   },
+  /** How many users are usually logged in, by weekday and quarter hour; of the last eight weeks. */
+  getSessionHistory: {
+    path: "/lastcall.session.v1.SessionService/GetSessionHistory" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSessionHistoryRequest): Buffer =>
+      Buffer.from(GetSessionHistoryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSessionHistoryRequest => GetSessionHistoryRequest.decode(value),
+    responseSerialize: (value: GetSessionHistoryResponse): Buffer =>
+      Buffer.from(GetSessionHistoryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSessionHistoryResponse => GetSessionHistoryResponse.decode(value),
+  },
 } as const;
 
 export interface SessionServiceServer extends UntypedServiceImplementation {
@@ -2947,6 +2960,8 @@ export interface SessionServiceServer extends UntypedServiceImplementation {
    * FAILED_PRECONDITION when the host does not wait for a first start. Audited.
    */
   getFirstStart: handleUnaryCall<GetFirstStartRequest, GetFirstStartResponse>;
+  /** How many users are usually logged in, by weekday and quarter hour; of the last eight weeks. */
+  getSessionHistory: handleUnaryCall<GetSessionHistoryRequest, GetSessionHistoryResponse>;
 }
 
 export interface SessionServiceClient extends Client {
@@ -3158,6 +3173,22 @@ export interface SessionServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetFirstStartResponse) => void,
+  ): ClientUnaryCall;
+  /** How many users are usually logged in, by weekday and quarter hour; of the last eight weeks. */
+  getSessionHistory(
+    request: GetSessionHistoryRequest,
+    callback: (error: ServiceError | null, response: GetSessionHistoryResponse) => void,
+  ): ClientUnaryCall;
+  getSessionHistory(
+    request: GetSessionHistoryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSessionHistoryResponse) => void,
+  ): ClientUnaryCall;
+  getSessionHistory(
+    request: GetSessionHistoryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSessionHistoryResponse) => void,
   ): ClientUnaryCall;
 }
 

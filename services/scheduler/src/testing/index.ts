@@ -1,0 +1,1 @@
+export { openClaiming, type Claiming } from './claiming.js';

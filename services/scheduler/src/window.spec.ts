@@ -1,0 +1,55 @@
+import { HOUR_MS, MINUTE_MS } from '@lastcall/kernel';
+import { sampleDefinition } from './testing/sample-definition.js';
+import { lateWithinOf, minutes, noFit, windowOf, windowProblems } from './window.js';
+
+const ZONE = 'Europe/Berlin';
+const at = (utc: string): number => Date.parse(`${utc}Z`);
+/** 22:00 in Berlin. */
+const TEN = at('2026-12-01T21:00');
+
+const windowed = (latestStart: string, windowEnd: string) =>
+  sampleDefinition({
+    maxRunTimeMs: 2 * HOUR_MS,
+    runIfLateWithinMs: 15 * MINUTE_MS,
+    ...(latestStart !== '' && { latestStart }),
+    ...(windowEnd !== '' && { windowEnd }),
+  });
+
+it.each([
+  ['the same evening', TEN, '23:30', at('2026-12-01T22:30')],
+  ['the next morning', TEN, '04:00', at('2026-12-02T03:00')],
+  ['a day later, when it is the due time itself', TEN, '22:00', at('2026-12-02T21:00')],
+  ['the instant after a gap of the clocks', at('2027-03-27T21:00'), '02:30', at('2027-03-28T01:00')],
+  ['the first of two', at('2027-10-30T20:00'), '02:30', at('2027-10-31T00:30')],
+])('a time of day is that of %s', (_, due, timeOfDay, expected) =>
+  expect(windowOf(windowed(timeOfDay, timeOfDay), due, ZONE)).toEqual({ latestStartAt: expected, endsAt: expected }),
+);
+
+it('takes the latest start for the lateness, where there is one', () => {
+  expect(lateWithinOf(windowed('', ''), TEN, ZONE)).toBe(15 * MINUTE_MS);
+  expect(lateWithinOf(windowed('23:30', ''), TEN, ZONE)).toBe(90 * MINUTE_MS);
+});
+
+it('says that a run does not fit into what is left, and why', () => {
+  const definition = windowed('', '04:00');
+  const end = at('2026-12-02T03:00');
+  expect(noFit(definition, end - 2 * HOUR_MS, end, ZONE)).toBeUndefined();
+  expect(noFit(definition, end - 2 * HOUR_MS + 1, end, ZONE)).toBe(
+    'it may take 2 h (its maximum run time), and its window ends at 2026-12-02 04:00 (Europe/Berlin), 1 h 59 min are left',
+  );
+  expect(noFit(definition, end, end, ZONE)).toContain('which is over');
+});
+
+it.each([
+  ['an end before the latest start', '23:30', '23:00', 'before its latest start 23:30'],
+  ['a window shorter than the reaction time', '', '22:04', '4 min long, shorter than the reaction time of 5 min'],
+])('refuses %s', (_, latestStart, end, text) => {
+  const [problem] = windowProblems(windowed(latestStart, end), TEN, ZONE, 5 * MINUTE_MS);
+  expect(problem).toMatchObject({ field: 'job.window_end', description: expect.stringContaining(text) });
+});
+
+it('takes what is long enough', () => {
+  expect(windowProblems(windowed('23:30', '23:30'), TEN, ZONE, 5 * MINUTE_MS)).toEqual([]);
+  expect(windowProblems(windowed('23:30', ''), TEN, ZONE, 2 * HOUR_MS)).toEqual([]);
+  expect([0, 30_000, 60_000, 90 * MINUTE_MS].map(minutes)).toEqual(['0 s', '30 s', '1 min', '1 h 30 min']);
+});
