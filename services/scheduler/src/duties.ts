@@ -4,7 +4,7 @@ import { settleAll, type Claims } from './claims.js';
 import { DUE, UNTOLD, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
 import type { IdleStarts } from './idle-starts.js';
-import { firingNotice } from './notifications/notice.js';
+import { firingNotification } from './notifications/notification.js';
 import type { Notifications } from './notifications/notifications.js';
 import type { Runs } from './runs.js';
 
@@ -56,13 +56,13 @@ export function createDuties(parts: DutyParts): Duties {
   return { jobs: claimer, firings: resolver, runs: closer, untold: teller };
 }
 
-/** Tells of firings that led to no run. Told first: a repeat is the same notice. */
+/** Tells of firings that led to no run. Told first: a repeat is the same notification. */
 function createTeller({ store, documents, notifications }: DutyParts): DueDuty {
   return createDueDuty({
     ...{ name: 'firing-teller', everyMs: 5_000, store, collection: documents.firings, index: UNTOLD },
     dueAtOf: ({ untoldAt }) => untoldAt,
     look: async ({ id, data }: Document<FiringDocument>) => {
-      await notifications.tell(firingNotice(id, data));
+      await notifications.tell(firingNotification(id, data));
       await documents.firings.change(id, (current) => {
         if (current?.untoldAt === undefined) return { keep: undefined };
         const { untoldAt: _, ...told } = current;

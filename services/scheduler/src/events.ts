@@ -4,7 +4,7 @@ import type { Claims } from './claims.js';
 import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
-import { runNotice } from './notifications/notice.js';
+import { runNotification } from './notifications/notification.js';
 import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
 import type { Runs } from './runs.js';
@@ -55,7 +55,7 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
-  await parts.notifications.tell(runNotice(message));
+  await parts.notifications.tell(runNotification(message));
   const outcome = runOutcome.fromWire(message.outcome);
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.

@@ -6,7 +6,7 @@ import { NOTHING_FOUND } from './domain/findings.js';
 import type { RunState } from './domain/run.js';
 import { createHistoryRemover } from './history-remover.js';
 import { openNotificationDocuments, type NotificationDocuments } from './notifications/documents.js';
-import { testNotice } from './notifications/notice.js';
+import { testNotification } from './notifications/notification.js';
 import { schedulerSettings } from './settings.js';
 import { sampleSpec } from './testing/sample-spec.js';
 
@@ -66,7 +66,12 @@ it('removes decided firings whose fate was told, and notifications that ended a 
     { id: 'young', data: firing(now, 'skipped') },
   ]);
   const delivery = (endedAt: number) => ({
-    ...{ installation: 'berlin', target: 'ops', createdAt: 0, notice: testNotice('berlin', 'ops', 't', 'anna') },
+    ...{
+      installation: 'berlin',
+      target: 'ops',
+      createdAt: 0,
+      notification: testNotification('berlin', 'ops', 't', 'anna'),
+    },
     state: { phase: 'delivered', attempts: 1, endedAt } as const,
   });
   await told.deliveries.insertMany([

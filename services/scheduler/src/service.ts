@@ -51,7 +51,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
-      ...notificationHandlers({ context, documents: told, notifications }),
+      ...notificationHandlers({ context, documents: told, notifications, catalog }),
     });
     return {
       rpc: [rpc],

@@ -5,7 +5,7 @@ import { pagesOf, type Document } from '@lastcall/store';
 import { INSTALLING, PLANNED, type Documents, type JobDocument } from './documents.js';
 import { canBeCancelled } from './domain/run.js';
 import { jobChange } from './job-change.js';
-import { jobDisabledNotice } from './notifications/notice.js';
+import { jobDisabledNotification } from './notifications/notification.js';
 import type { Notifications } from './notifications/notifications.js';
 import type { Runs } from './runs.js';
 import type { SchedulerSettings } from './settings.js';
@@ -60,7 +60,7 @@ async function disableJobs(
     const owner = state.phase === 'enabled' ? state.enabledBy : '';
     await context.audit({ actor: BY, method: DISABLE, resource, reason: because });
     // Before the write: afterwards a repeat would not find the job any more.
-    await notifications.tell(jobDisabledNotice({ installation, job, reason: because, owner }, envelope.id));
+    await notifications.tell(jobDisabledNotification({ installation, job, reason: because, owner }, envelope.id));
     await jobs.take(id, envelope, (current) =>
       current ? jobChange(current, { type: 'disable', because }) : { keep: undefined },
     );

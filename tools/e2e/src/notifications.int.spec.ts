@@ -120,6 +120,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await add('ftp', '--webhook', 'ftp://x')).err).toContain('target.webhook.url');
       expect((await add('both', '--webhook', url, '--mail', 'a@example.org')).exitCode).toBe(2);
       expect((await add('kind', '--webhook', url, '--on', 'everything')).err).toContain('run-rolled-back');
+      expect((await lastcall.run('notification', 'add', 'x', '--webhook', url, '-i', 'nowhere')).exitCode).toBe(4);
       expect((await lastcall.run('notification', 'delete', 'broken', ...here)).exitCode).toBe(0);
       expect((await lastcall.run('notification', 'show', 'broken', ...here)).exitCode).toBe(4);
     });

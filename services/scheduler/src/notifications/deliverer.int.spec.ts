@@ -9,7 +9,7 @@ import { schedulerSettings } from '../settings.js';
 import { MAX_ATTEMPTS } from '../domain/delivery.js';
 import { createDeliverer } from './deliverer.js';
 import { BY_TARGET, openNotificationDocuments, type Channel, type NotificationDocuments } from './documents.js';
-import { testNotice, type Notice } from './notice.js';
+import { testNotification, type Notification } from './notification.js';
 import { createNotifications, type Notifications } from './notifications.js';
 
 /*
@@ -71,7 +71,7 @@ async function add(target: string, channel: Channel, more: { installation?: stri
   await documents.targets.insertMany([{ id: `${data.installation}/${target}`, data }]);
 }
 const webhook = (url: string): Channel => ({ kind: 'webhook', url, secret: SECRET });
-const NOTICE: Notice = testNotice('berlin', 'ops', 't-1', 'anna');
+const NOTIFICATION: Notification = testNotification('berlin', 'ops', 't-1', 'anna');
 
 function deliverer(settings: Record<string, unknown> = {}) {
   const log = createLogger('info', { write: (line: string) => void lines.push(line) });
@@ -89,7 +89,7 @@ describe('a webhook', () => {
   it('is signed over id, time and body, and carries what happened', async () => {
     const { received, url } = await receiver(answers(204));
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run();
     const [{ headers, body } = { headers: {}, body: '' }] = received;
     const [id, seconds] = [headers['webhook-id'], headers['webhook-timestamp']];
@@ -107,9 +107,9 @@ describe('a webhook', () => {
   it('is told once, however often the same is said and looked at', async () => {
     const { received, url } = await receiver(answers(200));
     await add('ops', webhook(url));
-    await Promise.all([notifications.tell(NOTICE), notifications.tell(NOTICE)]);
+    await Promise.all([notifications.tell(NOTIFICATION), notifications.tell(NOTIFICATION)]);
     await Promise.all([run(), run(), run()]);
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run();
     expect(received).toHaveLength(1);
   });
@@ -117,7 +117,7 @@ describe('a webhook', () => {
   it('comes again under the same id when the receiver was down, later each time, and signed anew', async () => {
     const { received, url } = await receiver((response, nth) => answers(nth < 3 ? 503 : 200)(response));
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     for (let round = 1; round <= 3; round++) {
       const dueAt = await run();
       if (round < 3)
@@ -137,7 +137,7 @@ describe('a webhook', () => {
     const server = servers.pop();
     await new Promise((resolve) => server?.close(resolve));
     await add('ops', webhook(first.url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run();
     expect(await states()).toMatchObject([{ phase: 'waiting', lastError: 'ECONNREFUSED' }]);
     const { received } = await receiver(answers(200), Number(new URL(first.url).port));
@@ -152,7 +152,7 @@ describe('a webhook', () => {
     const good = await receiver(answers(200));
     await add('ops', webhook(hanging.url));
     await add('pager', webhook(good.url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run(deliverer({ notifyTimeoutMs: 1_000 }));
     expect(await states('pager')).toMatchObject([{ phase: 'delivered' }]);
     expect(await states()).toMatchObject([{ phase: 'waiting', attempts: 1, lastError: 'no answer within 1 s' }]);
@@ -168,7 +168,7 @@ describe('a webhook', () => {
       response.on('close', () => clearInterval(more));
     });
     await add('pager', webhook(endless.url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run();
     expect(elsewhere.received).toHaveLength(0);
     expect(await states()).toMatchObject([{ lastError: 'the receiver answered 302; redirects are not followed' }]);
@@ -178,7 +178,7 @@ describe('a webhook', () => {
   it('is dead after its last attempt: visible, said in the log, and without the address or the secret there', async () => {
     const { received, url } = await receiver(answers(500));
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     for (let round = 0; round < MAX_ATTEMPTS + 3; round++) {
       await run();
       movedMs += 2 * HOUR_MS;
@@ -197,8 +197,8 @@ describe('a webhook', () => {
     await add('elsewhere', webhook(url), { installation: 'bonn' });
     const data = { installation: 'berlin', target: 'failures', title: '', channel: webhook(url), createdAt: 0 };
     await documents.targets.insertMany([{ id: 'berlin/failures', data: { ...data, kinds: ['run-failed'] } }]);
-    await notifications.tell(NOTICE);
-    await notifications.tell({ ...NOTICE, kind: 'run-failed', subject: 'r-1' });
+    await notifications.tell(NOTIFICATION);
+    await notifications.tell({ ...NOTIFICATION, kind: 'run-failed', subject: 'r-1' });
     await run();
     expect(received.map(({ body }) => (JSON.parse(body) as { type: string }).type)).toEqual(['run-failed']);
   });
@@ -209,7 +209,7 @@ describe('a crash', () => {
     const { received, url } = await receiver(answers(200));
     await add('ops', webhook(url));
     // Told, and the process is gone: the next one finds it by its due time.
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run(deliverer());
     expect(received).toHaveLength(1);
   });
@@ -217,7 +217,7 @@ describe('a crash', () => {
   it('between the sending and the mark sends it again under the same id, and only when the attempt is lost', async () => {
     const { received, url } = await receiver(answers(200));
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     const [claimed] = await deliveries();
     await run();
     // As the document stood when the process died.
@@ -238,7 +238,7 @@ describe('a crash', () => {
     const waiting = new Promise<void>((resolve) => (arrived = resolve));
     const { url } = await receiver(() => arrived());
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     const stopping = new AbortController();
     const running = deliverer({ notifyTimeoutMs: 60_000 }).runOnce(stopping.signal);
     await waiting;
@@ -250,7 +250,7 @@ describe('a crash', () => {
   it('in the middle of deleting a target leaves deliveries that find nobody and go away', async () => {
     const { received, url } = await receiver(answers(200));
     await add('ops', webhook(url));
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await documents.targets.remove('berlin/ops');
     await run();
     expect([received.length, (await deliveries()).length]).toEqual([0, 0]);
@@ -291,7 +291,7 @@ describe('mail', () => {
 
   it('goes to every address, with its id and without lines that its text would add', async () => {
     await add('ops', to);
-    await notifications.tell({ ...NOTICE, title: 'Done: 50 % ü', text: 'All is well.\nBcc: eve@example.org' });
+    await notifications.tell({ ...NOTIFICATION, title: 'Done: 50 % ü', text: 'All is well.\nBcc: eve@example.org' });
     await run(deliverer({ smtpUrl, smtpFrom: 'lastcall@example.org' }));
     const [delivery] = await deliveries();
     expect(delivery?.data.state).toMatchObject({ phase: 'delivered' });
@@ -305,7 +305,7 @@ describe('mail', () => {
 
   it('waits while the server refuses, is away or is not set, and is delivered in the end', async () => {
     await add('ops', to);
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run();
     expect(await states()).toMatchObject([{ lastError: 'no SMTP server is set: LASTCALL_SMTP_URL' }]);
     movedMs += HOUR_MS;
@@ -325,7 +325,7 @@ describe('mail', () => {
   it('does not wait for a server that says nothing', async () => {
     const silent = await receiver(() => undefined);
     await add('ops', to);
-    await notifications.tell(NOTICE);
+    await notifications.tell(NOTIFICATION);
     await run(deliverer({ notifyTimeoutMs: 300, smtpUrl: `smtp://127.0.0.1:${new URL(silent.url).port}` }));
     expect(await states()).toMatchObject([{ phase: 'waiting', attempts: 1 }]);
   });

@@ -80,7 +80,7 @@ function delayMs({ settings, random }: Context, attempts: number): number {
 async function attempt(
   context: Context,
   id: string,
-  { notice, createdAt }: DeliveryDocument,
+  { notification, createdAt }: DeliveryDocument,
   channel: Channel,
   stopping: AbortSignal,
 ): Promise<string | undefined> {
@@ -89,10 +89,10 @@ async function attempt(
   const signal = AbortSignal.any([timeout, stopping]);
   try {
     if (channel.kind === 'webhook') {
-      await postWebhook({ id, ...channel, body: bodyOf(notice, createdAt) }, await store.now(), signal);
+      await postWebhook({ id, ...channel, body: bodyOf(notification, createdAt) }, await store.now(), signal);
     } else {
       if (settings.smtpUrl === '') return 'no SMTP server is set: LASTCALL_SMTP_URL';
-      const { title: subject, text } = notice;
+      const { title: subject, text } = notification;
       const message = { id, from: settings.smtpFrom, to: channel.to, subject, text };
       await sendMail(settings.smtpUrl, message, settings.notifyTimeoutMs, signal);
     }
@@ -105,7 +105,10 @@ async function attempt(
 }
 
 /** The same bytes at every attempt. */
-function bodyOf({ kind, installation, title, text, facts }: DeliveryDocument['notice'], createdAt: number): string {
+function bodyOf(
+  { kind, installation, title, text, facts }: DeliveryDocument['notification'],
+  createdAt: number,
+): string {
   const timestamp = new Date(createdAt).toISOString();
   return JSON.stringify({ type: kind, timestamp, data: { installation, title, text, ...facts } });
 }

@@ -1,7 +1,7 @@
 import { run as runDecider, isRejected, type Rejected } from '@lastcall/kernel';
 import type { Change, Collection, CollectionSpec, Store } from '@lastcall/store';
 import { delivery, type DeliveryCommand, type DeliveryState } from '../domain/delivery.js';
-import type { Notice, NoticeKind } from './notice.js';
+import type { Notification, NotificationKind } from './notification.js';
 
 /*
  * Who is told outside, and what is on its way to them.
@@ -17,14 +17,14 @@ export interface TargetDocument {
   readonly title: string;
   readonly channel: Channel;
   /** Empty: everything. */
-  readonly kinds: readonly NoticeKind[];
+  readonly kinds: readonly NotificationKind[];
   readonly createdAt: number;
 }
 
 export interface DeliveryDocument {
   readonly installation: string;
   readonly target: string;
-  readonly notice: Notice;
+  readonly notification: Notification;
   readonly createdAt: number;
   readonly state: DeliveryState;
 }

@@ -7,18 +7,18 @@ import {
   type NotificationDocuments,
   type TargetDocument,
 } from './documents.js';
-import type { Notice } from './notice.js';
+import type { Notification } from './notification.js';
 
 /*
- * Puts notices on their way: one delivery for each target of the installation that wants to know. The id of a delivery is derived
+ * Puts notifications on their way: one delivery for each target of the installation that wants to know. The id of a delivery is derived
  * from what it says, so that the same thing said again after a crash is the same delivery.
  */
 
 export interface Notifications {
   /** Durable when it resolves. Idempotent. */
-  tell(notice: Notice): Promise<void>;
+  tell(notification: Notification): Promise<void>;
   /** To this target, whatever it wants to know. Answers the delivery. */
-  tellOne(target: TargetDocument, notice: Notice): Promise<Document<DeliveryDocument>>;
+  tellOne(target: TargetDocument, notification: Notification): Promise<Document<DeliveryDocument>>;
 }
 
 const PAGE = 100;
@@ -28,12 +28,12 @@ export function createNotifications(
   store: Pick<Store, 'now'>,
   wake: () => void,
 ): Notifications {
-  const queue = async (wanted: readonly TargetDocument[], notice: Notice): Promise<string[]> => {
+  const queue = async (wanted: readonly TargetDocument[], notification: Notification): Promise<string[]> => {
     const now = await store.now();
     const fresh = wanted.map(({ installation, target }) => ({
-      id: derivedId('m', targetDocumentId(installation, target), notice.kind, notice.subject),
+      id: derivedId('m', targetDocumentId(installation, target), notification.kind, notification.subject),
       data: {
-        ...{ installation, target, notice, createdAt: now },
+        ...{ installation, target, notification, createdAt: now },
         state: { phase: 'waiting', attempts: 0, dueAt: now, lastError: '' } as const,
       },
     }));
@@ -42,17 +42,17 @@ export function createNotifications(
     return fresh.map(({ id }) => id);
   };
   return {
-    tell: async (notice) => {
-      const where = { installation: notice.installation };
+    tell: async (notification) => {
+      const where = { installation: notification.installation };
       for await (const page of pagesOf(targets, { index: BY_INSTALLATION, where, limit: PAGE })) {
         const wanted = page
           .map(({ data }) => data)
-          .filter(({ kinds }) => kinds.length === 0 || kinds.includes(notice.kind));
-        await queue(wanted, notice);
+          .filter(({ kinds }) => kinds.length === 0 || kinds.includes(notification.kind));
+        await queue(wanted, notification);
       }
     },
-    tellOne: async (target, notice) => {
-      const [id = ''] = await queue([target], notice);
+    tellOne: async (target, notification) => {
+      const [id = ''] = await queue([target], notification);
       const found = await deliveries.get(id);
       if (!found) throw new Error(`the delivery ${id} is gone`);
       return found;

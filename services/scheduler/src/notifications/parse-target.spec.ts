@@ -1,6 +1,6 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { isRejected } from '@lastcall/kernel';
-import { NOTICE_KINDS } from './notice.js';
+import { NOTIFICATION_KINDS } from './notification.js';
 import { parseTarget } from './parse-target.js';
 import { keyOf, secretOf } from './webhook.js';
 
@@ -60,5 +60,5 @@ it('knows a secret by its form', () => {
 
 it('has a word on the wire for every kind, and a kind for every word', () => {
   const words = Object.keys(schedulerV1.NotificationKind).filter((key) => Number.isNaN(Number(key)));
-  expect(words.filter((word) => !['UNSPECIFIED', 'UNRECOGNIZED'].includes(word)).toSorted()).toEqual(Object.values(NOTICE_KINDS).toSorted()); // prettier-ignore
+  expect(words.filter((word) => !['UNSPECIFIED', 'UNRECOGNIZED'].includes(word)).toSorted()).toEqual(Object.values(NOTIFICATION_KINDS).toSorted()); // prettier-ignore
 });

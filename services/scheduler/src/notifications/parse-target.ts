@@ -1,7 +1,7 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { checkId, checkText, collect, invalid, LIMITS, quoted, type Rejected, type Violation } from '@lastcall/kernel';
 import type { Channel } from './documents.js';
-import { NOTICE_KINDS, type NoticeKind } from './notice.js';
+import { NOTIFICATION_KINDS, type NotificationKind } from './notification.js';
 import { keyOf } from './webhook.js';
 
 /*
@@ -12,7 +12,7 @@ export interface ParsedTarget {
   readonly title: string;
   /** A webhook without a secret of its own gets one. */
   readonly channel: Channel;
-  readonly kinds: readonly NoticeKind[];
+  readonly kinds: readonly NotificationKind[];
 }
 
 const MAX_URL = 2_000;
@@ -22,7 +22,10 @@ const MAX_ADDRESS = 254;
 const ADDRESS = /^[^\s@<>()[\]\\,;:"\p{Cc}\p{Cf}]{1,64}@[^\s@<>()\\,;:"\p{Cc}\p{Cf}]{1,189}$/u;
 
 const KINDS = new Map(
-  Object.entries(NOTICE_KINDS).map(([kind, wire]) => [schedulerV1.NotificationKind[wire], kind as NoticeKind]),
+  Object.entries(NOTIFICATION_KINDS).map(([kind, wire]) => [
+    schedulerV1.NotificationKind[wire],
+    kind as NotificationKind,
+  ]),
 );
 
 export function parseTarget(

@@ -12,6 +12,7 @@ import {
 import { pagesOf, type Document } from '@lastcall/store';
 import { randomBytes } from 'node:crypto';
 import type { SchedulerSettings } from '../settings.js';
+import type { Catalog } from '../spec.js';
 import {
   BY_INSTALLATION,
   BY_TARGET,
@@ -21,7 +22,7 @@ import {
   type NotificationDocuments,
   type TargetDocument,
 } from './documents.js';
-import { NOTICE_KINDS, testNotice } from './notice.js';
+import { NOTIFICATION_KINDS, testNotification } from './notification.js';
 import type { Notifications } from './notifications.js';
 import { parseTarget } from './parse-target.js';
 import { secretOf } from './webhook.js';
@@ -34,6 +35,7 @@ export interface NotificationParts {
   readonly context: Pick<ServiceContext<SchedulerSettings>, 'settings' | 'store'>;
   readonly documents: NotificationDocuments;
   readonly notifications: Notifications;
+  readonly catalog: Pick<Catalog, 'place'>;
 }
 
 type Handlers = Pick<
@@ -78,6 +80,8 @@ async function createTarget(parts: NotificationParts, request: schedulerV1.Creat
   const parsed = parseTarget(request.target, request.targetId);
   if (isRejected(parsed)) return parsed;
   const { installation } = parent;
+  // One that does not exist is refused by the catalog.
+  await parts.catalog.place(installation);
   const refused = await refusedTarget(parts, installation, parsed.channel);
   if (refused) return refused;
   const { channel, secret } = withSecret(parsed.channel);
@@ -140,8 +144,8 @@ async function testTarget(
   const found = await targetNamed(parts, name);
   if (isRejected(found)) return found;
   const { installation, target } = found.data;
-  const notice = testNotice(installation, target, randomId('t'), principal?.subject ?? '');
-  return { delivery: deliveryToWire(await parts.notifications.tellOne(found.data, notice)) };
+  const notification = testNotification(installation, target, randomId('t'), principal?.subject ?? '');
+  return { delivery: deliveryToWire(await parts.notifications.tellOne(found.data, notification)) };
 }
 
 async function listDeliveries(parts: NotificationParts, request: schedulerV1.ListNotificationDeliveriesRequest) {
@@ -169,7 +173,7 @@ function targetToWire({
       channel.kind === 'webhook'
         ? { $case: 'webhook', value: { url: channel.url, secret: '' } }
         : { $case: 'mail', value: { to: [...channel.to] } },
-    kinds: kinds.map((kind) => schedulerV1.NotificationKind[NOTICE_KINDS[kind]]),
+    kinds: kinds.map((kind) => schedulerV1.NotificationKind[NOTIFICATION_KINDS[kind]]),
     createTime: atToDate(createdAt),
   };
 }
@@ -183,12 +187,12 @@ const STATES = {
 
 function deliveryToWire({
   id,
-  data: { notice, createdAt, state },
+  data: { notification, createdAt, state },
 }: Document<DeliveryDocument>): schedulerV1.NotificationDelivery {
   return {
     id,
-    kind: schedulerV1.NotificationKind[NOTICE_KINDS[notice.kind]],
-    title: notice.title,
+    kind: schedulerV1.NotificationKind[NOTIFICATION_KINDS[notification.kind]],
+    title: notification.title,
     createTime: atToDate(createdAt),
     state: STATES[state.phase],
     attempts: 'attempts' in state ? state.attempts : 0,

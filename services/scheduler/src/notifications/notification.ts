@@ -7,9 +7,9 @@ import type { FiringDocument } from '../documents.js';
  * What somebody outside is told: one line, a sentence or two, and the facts for programs.
  */
 
-export type NoticeKind = `run-${RunOutcome}` | 'firing-skipped' | 'firing-missed' | 'job-disabled' | 'test';
+export type NotificationKind = `run-${RunOutcome}` | 'firing-skipped' | 'firing-missed' | 'job-disabled' | 'test';
 
-export const NOTICE_KINDS: Readonly<Record<NoticeKind, keyof typeof schedulerV1.NotificationKind>> = {
+export const NOTIFICATION_KINDS: Readonly<Record<NotificationKind, keyof typeof schedulerV1.NotificationKind>> = {
   'run-succeeded': 'RUN_SUCCEEDED',
   'run-failed': 'RUN_FAILED',
   'run-rolled-back': 'RUN_ROLLED_BACK',
@@ -23,8 +23,8 @@ export const NOTICE_KINDS: Readonly<Record<NoticeKind, keyof typeof schedulerV1.
   test: 'TEST',
 };
 
-export interface Notice {
-  readonly kind: NoticeKind;
+export interface Notification {
+  readonly kind: NotificationKind;
   readonly installation: string;
   /** What it is about, the same when the same thing is said again: a run, a firing. */
   readonly subject: string;
@@ -37,12 +37,12 @@ export interface Notice {
 const TITLE_CHARS = 200;
 const TEXT_CHARS = 4_000;
 
-function notice(
-  kind: NoticeKind,
+function notification(
+  kind: NotificationKind,
   installation: string,
   subject: string,
-  more: Pick<Notice, 'title' | 'text' | 'facts'>,
-): Notice {
+  more: Pick<Notification, 'title' | 'text' | 'facts'>,
+): Notification {
   const title = cleanText(more.title.replaceAll(/\s+/g, ' '), TITLE_CHARS);
   return { kind, installation, subject, title, text: cleanText(more.text, TEXT_CHARS), facts: more.facts };
 }
@@ -57,13 +57,13 @@ const ENDS: Readonly<Record<RunOutcome, string>> = {
   postponed: 'was postponed by holds of users',
 };
 
-export function runNotice({ run, outcome, failure }: EventMessage<'RunFinished'>): Notice {
+export function runNotification({ run, outcome, failure }: EventMessage<'RunFinished'>): Notification {
   const spec = parseRunSpec(run);
   const ended = runOutcome.fromWire(outcome) ?? 'failed';
   const { installation, product, fromVersion, toVersion, job, requestedBy } = spec;
   const what = toVersion === '' ? `Backup of ${product}` : `Update of ${product} to ${toVersion}`;
   const why = failure ? `${failure.host === '' ? '' : `${failure.host}: `}${failure.message} [${failure.reason}]` : '';
-  return notice(`run-${ended}`, installation, spec.run, {
+  return notification(`run-${ended}`, installation, spec.run, {
     title: `${installation}: ${what} ${ENDS[ended]}`,
     text: `${why === '' ? 'Everything that was asked for is done.' : why}\nReport: lastcall run report ${spec.run} -i ${installation}`,
     facts: {
@@ -79,28 +79,31 @@ export function runNotice({ run, outcome, failure }: EventMessage<'RunFinished'>
 }
 
 /** For a due time that led to no run. */
-export function firingNotice(id: string, { installation, job, fate, reason, nominalAt, by }: FiringDocument): Notice {
+export function firingNotification(
+  id: string,
+  { installation, job, fate, reason, nominalAt, by }: FiringDocument,
+): Notification {
   const kind = fate === 'missed' ? 'firing-missed' : 'firing-skipped';
-  return notice(kind, installation, id, {
+  return notification(kind, installation, id, {
     title: `${installation}: job ${job} ${fate === 'missed' ? 'missed its time' : 'was not run'}`,
     text: `${reason}\nLook at it: lastcall job show ${job} -i ${installation}`,
     facts: { job, reason, due_time: new Date(nominalAt).toISOString(), requested_by: by },
   });
 }
 
-export function jobDisabledNotice(
+export function jobDisabledNotification(
   { installation, job, reason, owner }: { installation: string; job: string; reason: string; owner: string },
   cause: string,
-): Notice {
-  return notice('job-disabled', installation, `${job}/${cause}`, {
+): Notification {
+  return notification('job-disabled', installation, `${job}/${cause}`, {
     title: `${installation}: job ${job} was disabled`,
     text: `${reason}\nChoose another version: lastcall job edit ${job} -i ${installation}`,
     facts: { job, reason, owner },
   });
 }
 
-export function testNotice(installation: string, target: string, subject: string, by: string): Notice {
-  return notice('test', installation, subject, {
+export function testNotification(installation: string, target: string, subject: string, by: string): Notification {
+  return notification('test', installation, subject, {
     title: `${installation}: test of notification target ${target}`,
     text: `${by} asked whether it works. It does.`,
     facts: { target, requested_by: by },
