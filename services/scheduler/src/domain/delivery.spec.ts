@@ -52,6 +52,13 @@ describe('a delivery', () => {
     expect(given(queue, ...all, claim(99_000), deliver(99_001)).state).toMatchObject({ phase: 'delivered' });
   });
 
+  it('waits with its target, without an attempt, unless somebody is at it', () => {
+    const postpone: DeliveryCommand = { type: 'postpone', at: 5, until: 50 };
+    expect(given(queue, postpone).state).toEqual({ phase: 'waiting', attempts: 0, dueAt: 50, lastError: '' });
+    expect(given(queue, claim(2), postpone).state).toMatchObject({ attempts: 1, dueAt: 102 });
+    expect(given(queue, claim(2), deliver(3), postpone).state.phase).toBe('delivered');
+  });
+
   it('needs an attempt to be delivered, and ends once', () => {
     expect(given(queue, deliver(1)).state.phase).toBe('waiting');
     expect(given(queue, claim(2), deliver(3), deliver(4), fail(1, 5), claim(900)).events).toHaveLength(3);
@@ -64,6 +71,7 @@ it('never has more attempts than allowed, and folds to the same state, whatever 
     at.map((t): DeliveryCommand => ({ type: 'queue', at: t })),
     { weight: 4, arbitrary: at.map(claim) },
     at.map(deliver),
+    fc.tuple(at, at).map(([t, until]): DeliveryCommand => ({ type: 'postpone', at: t, until })),
     fc.tuple(fc.integer({ min: 0, max: MAX_ATTEMPTS + 1 }), at).map(([attempt, t]) => fail(attempt, t)),
   );
   fc.assert(

@@ -24,6 +24,8 @@ export type DeliveryCommand =
   | { readonly type: 'queue'; readonly at: number }
   /** `lostAt`: when an attempt that says nothing is taken as failed. */
   | { readonly type: 'claim'; readonly at: number; readonly lostAt: number }
+  /** Its target did not take another one: no attempt is made before `until`. */
+  | { readonly type: 'postpone'; readonly at: number; readonly until: number }
   | { readonly type: 'deliver'; readonly at: number }
   | {
       readonly type: 'fail';
@@ -36,6 +38,7 @@ export type DeliveryCommand =
 export type DeliveryEvent =
   | { readonly type: 'queued'; readonly at: number }
   | { readonly type: 'claimed'; readonly lostAt: number }
+  | { readonly type: 'postponed'; readonly until: number }
   | { readonly type: 'delivered'; readonly at: number }
   | { readonly type: 'failed'; readonly retryAt: number; readonly error: string }
   | { readonly type: 'given-up'; readonly at: number; readonly error: string };
@@ -54,6 +57,8 @@ function decide(state: DeliveryState, command: DeliveryCommand): readonly Delive
       if (command.at < state.dueAt) return [];
       if (state.attempts < MAX_ATTEMPTS) return [{ type: 'claimed', lostAt: command.lostAt }];
       return [{ type: 'given-up', at: command.at, error: state.lastError || LOST }];
+    case 'postpone':
+      return command.at < state.dueAt ? [] : [{ type: 'postponed', until: command.until }];
     case 'deliver':
       return state.attempts === 0 ? [] : [{ type: 'delivered', at: command.at }];
     case 'fail':
@@ -77,6 +82,8 @@ function evolve(state: DeliveryState, event: DeliveryEvent): DeliveryState {
   switch (event.type) {
     case 'claimed':
       return state.phase === 'waiting' ? { ...state, attempts: attempts + 1, dueAt: event.lostAt } : state;
+    case 'postponed':
+      return state.phase === 'waiting' ? { ...state, dueAt: event.until } : state;
     case 'delivered':
       return { phase: 'delivered', attempts, endedAt: event.at };
     case 'failed':

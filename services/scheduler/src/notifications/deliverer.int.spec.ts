@@ -158,6 +158,27 @@ describe('a webhook', () => {
     expect(await states()).toMatchObject([{ phase: 'waiting', attempts: 1, lastError: 'no answer within 1 s' }]);
   });
 
+  it('that hangs costs one timeout, however much waits for it', async () => {
+    let hangs = true;
+    const { received, url } = await receiver((response) => (hangs ? undefined : answers(200)(response)));
+    await add('ops', webhook(url));
+    for (let i = 0; i < 5; i++) {
+      await notifications.tell({ ...NOTIFICATION, subject: `t-${i}`, title: `number ${i}` });
+      movedMs += 1_000;
+    }
+    await run(deliverer({ notifyTimeoutMs: 300 }));
+    expect((await states()).map((state) => 'attempts' in state && state.attempts).toSorted()).toEqual([0, 0, 0, 0, 1]);
+    expect(received).toHaveLength(1);
+    await run(deliverer({ notifyTimeoutMs: 300 }));
+    expect(received).toHaveLength(1);
+    hangs = false;
+    movedMs += HOUR_MS;
+    await run();
+    const titles = received.map(({ body }) => (JSON.parse(body) as { data: { title: string } }).data.title);
+    expect(new Set(titles)).toEqual(new Set([0, 1, 2, 3, 4].map((i) => `number ${i}`)));
+    expect((await states()).every(({ phase }) => phase === 'delivered')).toBe(true);
+  });
+
   it('does not follow a redirect, and does not read an answer without end', async () => {
     const elsewhere = await receiver(answers(200));
     const moved = await receiver((response) => void response.writeHead(302, { location: elsewhere.url }).end());

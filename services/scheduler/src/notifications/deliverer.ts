@@ -2,6 +2,7 @@ import { cleanText, HOUR_MS, SECOND_MS } from '@lastcall/kernel';
 import { createDueDuty, type DueDuty, type ServiceContext } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { formatName } from '@lastcall/contracts';
+import { settleAll } from '../claims.js';
 import type { SchedulerSettings } from '../settings.js';
 import {
   deliveryChange,
@@ -25,49 +26,86 @@ const MAX_DELAY_MS = HOUR_MS;
 /** Beyond the timeout of an attempt, for the writes around it. */
 const LOST_AFTER_MS = 10 * SECOND_MS;
 const ERROR_CHARS = 300;
-const NEVER = Number.MAX_SAFE_INTEGER;
+
+type Waiting = Document<DeliveryDocument>;
 
 export function createDeliverer(context: Context, documents: NotificationDocuments): DueDuty {
-  const { store, settings } = context;
-  const { deliveries, targets } = documents;
-  const look = async ({ id, data }: Document<DeliveryDocument>, now: number, signal: AbortSignal): Promise<void> => {
-    const lostAt = now + settings.notifyTimeoutMs + LOST_AFTER_MS;
-    const claimed = await deliveries.change(id, (current) =>
-      deliveryChange(current, { type: 'claim', at: now, lostAt }),
-    );
-    if (claimed?.state.phase === 'dead') sayDead(context, id, claimed);
-    if (claimed?.state.phase !== 'waiting') return;
-    const target = await targets.get(targetDocumentId(data.installation, data.target));
-    // Deleted while it was on its way: there is nobody to tell.
-    if (!target) return void (await deliveries.remove(id));
-    const error = await attempt(context, id, claimed, target.data.channel, signal);
-    duty.dueAt(await settle(context, documents, id, claimed.state.attempts, error));
-  };
+  const { store } = context;
   const duty: DueDuty = createDueDuty({
-    ...{ name: 'notification-deliverer', everyMs: 5_000, store, collection: deliveries, index: DUE, look },
+    ...{ name: 'notification-deliverer', everyMs: 5_000, store, collection: documents.deliveries, index: DUE },
     dueAtOf: ({ state }) => (state.phase === 'waiting' ? state.dueAt : undefined),
+    lookTogether: async (due, _, signal) => {
+      const byTarget = Map.groupBy(due, ({ data }) => targetDocumentId(data.installation, data.target));
+      const retries = [...byTarget.values()].map(async (queue) => {
+        const retryAt = await deliverQueue(context, documents, queue, signal);
+        if (retryAt !== undefined) duty.dueAt(retryAt);
+      });
+      await settleAll(retries);
+    },
   });
   return duty;
 }
 
-/** Answers when it is due again. */
+/**
+ * To one target, one after the other, oldest first. When it does not take one, the others wait with that one: a target that hangs costs a
+ * round one timeout, and stands in the way of no other. Answers when it is tried again.
+ */
+async function deliverQueue(
+  context: Context,
+  documents: NotificationDocuments,
+  queue: readonly Waiting[],
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  for (const [i, waiting] of queue.entries()) {
+    if (signal.aborted) return undefined;
+    const until = await deliver(context, documents, waiting, signal);
+    if (until === undefined) continue;
+    const at = await context.store.now();
+    for (const { id } of queue.slice(i + 1)) {
+      await documents.deliveries.change(id, (current) => deliveryChange(current, { type: 'postpone', at, until }));
+    }
+    return until;
+  }
+  return undefined;
+}
+
+/** One attempt, when it is due and nobody else is at it. Answers when the target is tried again; undefined: it took it, or it is not tried. */
+async function deliver(
+  context: Context,
+  { deliveries, targets }: NotificationDocuments,
+  { id, data }: Waiting,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const at = await context.store.now();
+  const lostAt = at + context.settings.notifyTimeoutMs + LOST_AFTER_MS;
+  const claimed = await deliveries.change(id, (current) => deliveryChange(current, { type: 'claim', at, lostAt }));
+  if (claimed?.state.phase === 'dead') sayDead(context, id, claimed);
+  if (claimed?.state.phase !== 'waiting') return undefined;
+  const target = await targets.get(targetDocumentId(data.installation, data.target));
+  // Deleted while it was on its way: there is nobody to tell.
+  if (!target) return void (await deliveries.remove(id));
+  const error = await attempt(context, id, claimed, target.data.channel, signal);
+  return settle(context, deliveries, id, claimed.state.attempts, error);
+}
+
+/** Answers when the target is tried again: the failure of a last attempt holds up what comes behind it as any other. */
 async function settle(
   context: Context,
-  { deliveries }: NotificationDocuments,
+  deliveries: NotificationDocuments['deliveries'],
   id: string,
   attempts: number,
   error: string | undefined,
-): Promise<number> {
+): Promise<number | undefined> {
   const at = await context.store.now();
   if (error === undefined) {
     await deliveries.change(id, (current) => deliveryChange(current, { type: 'deliver', at }));
-    return NEVER;
+    return undefined;
   }
   const retryAt = at + delayMs(context, attempts);
   const failed = { type: 'fail', attempt: attempts, at, retryAt, error } as const;
   const after = await deliveries.change(id, (current) => deliveryChange(current, failed));
   if (after?.state.phase === 'dead') sayDead(context, id, after);
-  return after?.state.phase === 'waiting' ? retryAt : NEVER;
+  return retryAt;
 }
 
 /** Half of it is certain, so that a target that is down is not asked all the time. */
