@@ -116,6 +116,7 @@ function facts({ report, zone }: ReportPage): Html {
       ['Due', at(spec?.nominalTime, zone)],
       ['Started', at(spec?.startedAt, zone)],
       ['Ended', at(run?.finishTime, zone)],
+      ['Ended by', run?.failure?.facts['by']],
       ['Took', tookText(report)],
       ['Message to users', spec?.message],
       ['Way back', report.wayBack && wayBackText(report.wayBack)],
@@ -241,7 +242,10 @@ function backupSection({ report: { backup, run }, zone }: ReportPage): Html | un
       ['Taken', at(backup.takenAt, zone)],
       ['Proof', backup.verified ? 'proven by the product’s own check' : html`<strong>not proven</strong>`],
       ['SHA-256', backup.sha256 && html`<span class="code">${backup.sha256}</span>`],
-      ['Size', `${bytes(backup.sizeBytes)} (${backup.sizeBytes} bytes)`],
+      [
+        'Size',
+        backup.sizeBytes < 1024n ? bytes(backup.sizeBytes) : `${bytes(backup.sizeBytes)} (${backup.sizeBytes} bytes)`,
+      ],
       ['Brought back from', run?.spec?.downgrade?.dataFrom],
     ]),
   );

@@ -17,6 +17,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Due', time(spec?.nominalTime, zone)],
     ['Started', time(spec?.startedAt, zone)],
     ['Ended', time(run?.finishTime, zone)],
+    ['Ended by', run?.failure?.facts['by']],
     ['Took', tookText(report)],
     ...waitingRows(run, zone),
     ['Requested by', spec?.requestedBy],
