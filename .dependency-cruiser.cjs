@@ -20,6 +20,7 @@ const VENDORS = {
   yaml: ['libs/contracts'],
   croner: ['services/scheduler'],
   nodemailer: ['services/scheduler'],
+  'date-holidays': ['services/scheduler'],
   'tuf-js': ['libs/trust', 'services/agent'],
   '@tufjs/.*': ['libs/trust', 'services/agent'],
   'age-encryption': ['libs/trust'],

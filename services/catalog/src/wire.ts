@@ -117,6 +117,8 @@ export function installationToWire(installation: string, state: PresentInstallat
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
+    holidaysOf: settings.holidaysOf ?? '',
+    workedHolidays: [...(settings.workedHolidays ?? [])],
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
   });
 }

@@ -47,7 +47,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
+      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),

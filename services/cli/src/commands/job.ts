@@ -5,8 +5,10 @@ import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { noteOutlook } from '../render/outlook.js';
 import { dryRun } from './job-dry-run.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
+import { addSuggestTime } from './job-suggest-time.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
@@ -16,6 +18,7 @@ import type { Work } from '../work.js';
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
   addEditing(cli, noun);
+  addSuggestTime(cli, noun);
   cli.define<{ label?: string[] }>(
     noun,
     {
@@ -161,6 +164,7 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
   );
+  noteOutlook(work, saved.outlook, saved.advice.length > 0);
   if (!options.enable) return print(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
   await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
@@ -186,6 +190,7 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
   const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
     work.services.scheduler.updateJob({ job, updateMask, confirmedCautions }),
   );
+  if (given.start) noteOutlook(work, saved.outlook, saved.advice.length > 0);
   await print(work, saved.job, saved.notes);
 }
 

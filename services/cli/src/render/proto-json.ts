@@ -16,6 +16,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'maxRunTime',
   'maxTotalDelay',
   'median',
+  'nineInTen',
   'reactionTime',
   'reopeningRamp',
   'resumeGrace',

@@ -2,7 +2,7 @@ import { preflightV1, type schedulerV1, type sessionV1, durationToMs } from '@la
 import { runSubject } from '../watch/run-text.js';
 import { html, type Html, type HtmlValue } from './html.js';
 import { STYLE } from './report-page-style.js';
-import { backupText, drainText, tookText, wayBackText } from './run-report.js';
+import { backupText, confirmedText, drainText, tookText, wayBackText } from './run-report.js';
 import { bytes, count } from './text.js';
 import { spanOf, timeIn } from './time.js';
 import { departureWord, jobTypeWord, lastPart, outcomeWord, roleWord, verdictWord } from './words.js';
@@ -112,7 +112,7 @@ function facts({ report, zone }: ReportPage): Html {
     ${list([
       ['Job', run?.job && `${run.job} (${spec ? jobTypeWord(spec.type) : ''})`],
       ['Requested by', spec?.requestedBy],
-      ['Confirmed', report.confirmedCautions.join(', ')],
+      ['Confirmed', confirmedText(report, zone)],
       ['Due', at(spec?.nominalTime, zone)],
       ['Started', at(spec?.startedAt, zone)],
       ['Ended', at(run?.finishTime, zone)],
