@@ -64,7 +64,7 @@ function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: stri
     ...pending({ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver: next?.passedOver ?? 0 }),
     ...(windowEndsAt !== undefined && { windowEndsAt }),
     ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
-    ...(missed !== undefined && { fate: 'missed', reason: missed }),
+    ...(missed !== undefined && { fate: 'missed', reason: missed, untoldAt: now }),
   };
   const isIdle = definition.start.kind === 'when-idle';
   const firingOf = isIdle

@@ -17,6 +17,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Due', time(spec?.nominalTime, zone)],
     ['Started', time(spec?.startedAt, zone)],
     ['Ended', time(run?.finishTime, zone)],
+    ['Ended by', run?.failure?.facts['by']],
     ['Took', tookText(report)],
     ...waitingRows(run, zone),
     ['Requested by', spec?.requestedBy],
@@ -41,7 +42,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
 }
 
 /** A run of before the confirmations were kept has their names only. */
-function confirmedText({ confirmations, confirmedCautions }: schedulerV1.RunReport, zone: string): string {
+export function confirmedText({ confirmations, confirmedCautions }: schedulerV1.RunReport, zone: string): string {
   if (confirmations.length === 0) return confirmedCautions.join(', ');
   const line = ({ caution, text, confirmedBy, confirmTime }: schedulerV1.Confirmation): string =>
     oneLine(`${caution} by ${confirmedBy}, ${time(confirmTime, zone) ?? ''}: ${text}`);
