@@ -173,6 +173,13 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     if (group !== '') wrong.add(checkId('installation.group', group));
     return group;
   },
+  approvalRequired: (wrong, { approvalRequired, kind }) => {
+    if (approvalRequired && installationKind.fromWire(kind) === 'single-user') {
+      const description = 'is for installations with many users; this one has a single seat';
+      wrong.add({ field: 'installation.approval_required', description });
+    }
+    return approvalRequired;
+  },
 };
 
 /** Names of the fields in an update mask. */
@@ -185,6 +192,7 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['reaction_time', 'reactionTimeMs'],
   ['session_policy', 'sessionPolicy'],
   ['group', 'group'],
+  ['approval_required', 'approvalRequired'],
 ]);
 
 function parseFields(
@@ -207,9 +215,13 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
   return { ...changeable, product: wire.product, kind: kind ?? 'single-user' };
 }
 
-/** A caller that is older than the session settings or groups says nothing about them, and does not mean their defaults. */
-function allFields({ sessionPolicy, group }: catalogV1.Installation): readonly string[] {
-  const unsaid = [...(sessionPolicy === undefined ? ['session_policy'] : []), ...(group === '' ? ['group'] : [])];
+/** A caller that is older than the session settings, groups or approvals says nothing about them, and does not mean their defaults. */
+function allFields({ sessionPolicy, group, approvalRequired }: catalogV1.Installation): readonly string[] {
+  const unsaid = [
+    ...(sessionPolicy === undefined ? ['session_policy'] : []),
+    ...(group === '' ? ['group'] : []),
+    ...(approvalRequired ? [] : ['approval_required']),
+  ];
   return [...MASK.keys()].filter((name) => !unsaid.includes(name));
 }
 

@@ -117,6 +117,7 @@ export function installationToWire(installation: string, state: PresentInstallat
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
+    approvalRequired: settings.approvalRequired ?? false,
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
   });
 }

@@ -22,6 +22,9 @@ export async function explain(
 ): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
+  if (state.phase === 'waiting') {
+    return `Waits for approval: ${state.askedBy} has asked for it, and another person has to agree (lastcall job approve).`;
+  }
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const outlook = await parts.jobs.outlook(installation, state.definition);
   const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, outlook);

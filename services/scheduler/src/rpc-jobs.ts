@@ -5,13 +5,13 @@ import type { Document, Store } from '@lastcall/store';
 import { suggestTimes, type Caution } from './advice.js';
 import type { Claims } from './claims.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
-import { isHarmless, type JobDefinition } from './domain/job.js';
+import { approvalOf, isHarmless, type JobDefinition, type JobState } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
-import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
+import { definitionProblems } from './readiness.js';
 import type { Catalog, Place } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
@@ -39,7 +39,6 @@ type JobHandlers = Pick<
   | 'listJobs'
   | 'updateJob'
   | 'deleteJob'
-  | 'enableJob'
   | 'disableJob'
   | 'skipNext'
   | 'startJob'
@@ -73,7 +72,6 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     },
     updateJob: (request) => updateJob(parts, request),
     deleteJob: (request) => deleteJob(parts, request),
-    enableJob: (request, context) => enableJob(parts, request, context),
     disableJob: async ({ name }) => {
       const id = nameOf('job', name);
       if (isRejected(id)) return id;
@@ -96,7 +94,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
   };
 }
 
-async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
+export async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   return (await jobs.get(id)) ?? notFound('job', name);
@@ -147,7 +145,7 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
 }
 
 /** What a job's document keeps of the outlook under which it was saved. */
-function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
+export function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
   return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution) };
 }
 
@@ -201,41 +199,21 @@ async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobR
   return (await parts.jobs.delete(found.data, etag)) ?? {};
 }
 
-async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
-  const found = await jobNamed(parts, request.name);
-  if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
-  if (state.phase === 'none') return notFound('job', request.name);
-  const { definition } = state;
-  const outlook = await parts.jobs.outlook(installation, definition);
-  const { place, dueAt, lastAt, cautions, situation } = outlook;
-  const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
-  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
-  if (refusal && state.phase !== 'enabled') return refusal;
-  const by = principal?.subject ?? '';
-  const last = lastAt !== undefined && { lastAt };
-  const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
-  const more = keptOf(place, cautions);
-  const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
-  if (isRejected(saved)) return saved;
-  parts.wakeJobs();
-  return { job: jobToWire(saved.data, saved.version) };
-}
-
-/** What starts at once would be skipped at once. */
-async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
-  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
-  const pause = await pauses.of(installation);
-  return pause && refusedByPause(pause);
-}
-
 async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   const command = { type: 'skip-next', by: principal?.subject ?? '', undo, now: await parts.store.now() } as const;
   const saved = await parts.jobs.apply(id, command, etag);
   return isRejected(saved) ? saved : { job: jobToWire(saved.data, saved.version) };
+}
+
+/** A start by hand is no way around the second person. */
+function unapproved({ approvalRequired }: Place, state: JobState): Rejected | undefined {
+  if (!approvalRequired || approvalOf(state).approvedBy !== undefined) return undefined;
+  const message =
+    'jobs of this installation need the approval of a second person; ask for it with "lastcall job enable", then ' +
+    'another person agrees with "lastcall job approve"';
+  return reject('refused', 'APPROVAL_REQUIRED', message);
 }
 
 async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
@@ -248,8 +226,8 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const pause = await parts.pauses.of(installation);
   if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
-  const { cautions } = await parts.jobs.outlook(installation, now);
-  const refusal = unconfirmed(cautions, request.confirmedCautions);
+  const { cautions, place } = await parts.jobs.outlook(installation, now);
+  const refusal = unapproved(place, state) ?? unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
   const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');

@@ -11,6 +11,7 @@ import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
+import { enablingHandlers } from './rpc-enabling.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
@@ -38,8 +39,10 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
+    const jobParts = { store, documents, jobs, claims, firings, catalog, pauses, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
+      ...jobHandlers(jobParts),
+      ...enablingHandlers(jobParts),
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),

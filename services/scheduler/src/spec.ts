@@ -22,6 +22,8 @@ export interface Place {
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
+  /** Whether a job has to be approved by a second person. */
+  readonly approvalRequired: boolean;
 }
 
 export function placeOf(installation: string, wire: catalogV1.Installation): Place {
@@ -33,6 +35,7 @@ export function placeOf(installation: string, wire: catalogV1.Installation): Pla
     businessHours: { spans: wire.businessHours, holidays: wire.holidays },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
+    approvalRequired: wire.approvalRequired,
     hosts: wire.hosts.flatMap((h) => {
       const role = hostRole.fromWire(h.role);
       return role ? [{ host: h.host, role, mayFollowLater: h.mayFollowLater }] : [];

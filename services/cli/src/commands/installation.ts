@@ -21,6 +21,7 @@ interface InstallationOptions extends PolicyOptions {
   readonly holiday?: string[];
   readonly reactionTime?: string;
   readonly group?: string;
+  readonly approval?: 'required' | 'none';
 }
 
 function settings(command: Command): Command {
@@ -31,7 +32,8 @@ function settings(command: Command): Command {
     .addOption(repeatable('--hours <span>', 'business hours, such as "mon-fri 08:00-18:00"; several times'))
     .addOption(repeatable('--holiday <date>', 'YYYY-MM-DD, a day without business hours; several times'))
     .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m')
-    .option('--group <group>', 'group for waves, such as canary; "" for none');
+    .option('--group <group>', 'group for waves, such as canary; "" for none')
+    .addOption(choice('--approval <when>', 'whether a second person has to approve jobs', ['required', 'none']));
   return policyOptions(command);
 }
 
@@ -75,7 +77,7 @@ export function addInstallation(cli: Cli): void {
 
 function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
   const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
-  const { title, channel, zone, hours, holiday, reactionTime, group } = options;
+  const { title, channel, zone, hours, holiday, reactionTime, group, approval } = options;
   return {
     ...(title !== undefined && { title }),
     ...(channel !== undefined && { channel }),
@@ -84,6 +86,7 @@ function given(options: InstallationOptions, current?: catalogV1.Installation): 
     ...(holiday && { holidays: holiday }),
     ...(reactionTime !== undefined && { reactionTime: durationOption('--reaction-time', reactionTime) }),
     ...(group !== undefined && { group }),
+    ...(approval !== undefined && { approvalRequired: approval === 'required' }),
     ...(sessionPolicy && { sessionPolicy }),
   };
 }
@@ -157,6 +160,7 @@ function installationText(i: catalogV1.Installation): string {
     ['Business hours', i.businessHours.map((d) => `${d.weekday} ${d.opens}-${d.closes}`).join(', ') || 'never'],
     ['Holidays', i.holidays.join(', ')],
     ['Reaction time', reactionTimeMs === undefined ? undefined : span(reactionTimeMs)],
+    ['Approval', i.approvalRequired ? 'jobs need that of a second person' : ''],
     ...(i.kind === commonV1.InstallationKind.MULTI_USER ? policyLines(i.sessionPolicy) : []),
     ['Hosts', i.hosts.map(hostText).join('\n') || 'none joined yet'],
     ['Created', time(i.createTime, i.timeZone)],
