@@ -46,7 +46,14 @@ export interface FiringDocument {
   readonly windowEndsAt?: number;
   /** It is not to be run, and why. */
   readonly skipBecause?: string;
+  /** Revision of the job for which it was written; absent in those that were written before this was kept. */
+  readonly revision?: number;
+  /** Which try it is after a run that failed; absent: the first. */
+  readonly attempt?: number;
 }
+
+/** What another try of a run goes on with. */
+export type RunOrigin = Pick<FiringDocument, 'revision' | 'attempt' | 'windowEndsAt'>;
 
 /** By installation. */
 export interface PauseDocument {
@@ -75,6 +82,8 @@ export interface RunDocument {
   readonly createdAt: number;
   readonly dueAt?: number;
   readonly confirmedCautions: readonly string[];
+  /** Of the firing that it came of. */
+  readonly origin?: RunOrigin;
 }
 
 export const DUE = 'due';

@@ -5,6 +5,7 @@ import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
 import type { Postponements } from './postponements.js';
+import { retryOf } from './retries.js';
 import type { Runs } from './runs.js';
 import type { Withdrawals } from './withdrawals.js';
 
@@ -56,7 +57,10 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.
   if (outcome === 'postponed') return parts.postponements.planNext(parseRunSpec(message.run), envelope);
-  const state = (await documents.jobs.get(jobDocumentId(installation, job)))?.data.state;
+  const failed = (await documents.jobs.get(jobDocumentId(installation, job)))?.data;
+  const retry = retryOf(failed, (await documents.runs.get(run))?.data, outcome);
+  if (retry) return claims.retry(parseRunSpec(message.run), retry);
+  const state = failed?.state;
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));
   if (!next || next.data.state.phase === 'none') return;

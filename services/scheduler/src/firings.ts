@@ -1,7 +1,15 @@
 import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
-import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
+import {
+  jobDocumentId,
+  runIdOf,
+  specOf,
+  type Documents,
+  type Fate,
+  type FiringDocument,
+  type JobDocument,
+} from './documents.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
 import { pauseText, type Pauses } from './pauses.js';
@@ -63,6 +71,9 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
+  if (isOutdated(pending.data, await documents.jobs.get(jobDocumentId(installation, job)))) {
+    return skip(parts, pending, run, 'the job was changed since the run that failed');
+  }
   const pause = lane?.data.active === run ? undefined : await parts.pauses.of(installation);
   if (pause) return skip(parts, pending, run, pauseText(pause));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
@@ -83,6 +94,11 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
+}
+
+/** Another try is of the job that was tried: one that was edited or disabled since is a person's matter. */
+function isOutdated({ attempt, revision }: FiringDocument, job: Document<JobDocument> | undefined): boolean {
+  return attempt !== undefined && job?.data.state.revision !== revision;
 }
 
 /** Why the run would outlast the window of its due time. */
@@ -111,13 +127,18 @@ interface Opening {
 
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, cautions } = opening;
-  const { job, nominalAt, by } = data;
+  const { job, nominalAt, by, revision, attempt, windowEndsAt } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
     specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
     requirements,
     cautions,
+    {
+      ...(revision !== undefined && { revision }),
+      ...(attempt !== undefined && { attempt }),
+      ...(windowEndsAt !== undefined && { windowEndsAt }),
+    },
   );
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
-import type { Documents, RunDocument } from './documents.js';
+import type { Documents, RunDocument, RunOrigin } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { run as machine, type RunCommand, type RunEvent } from './domain/run.js';
 import type { SchedulerSettings } from './settings.js';
@@ -23,6 +23,7 @@ export interface Runs {
     spec: RunSpec,
     requirements: catalogV1.ReleaseRequirements | undefined,
     cautions: readonly string[],
+    origin?: RunOrigin,
   ): Promise<void>;
   hear(run: string, heard: Heard, envelope: EventEnvelope): Promise<void>;
   apply(run: string, command: (now: number) => RunCommand): Promise<Rejected | undefined>;
@@ -32,11 +33,11 @@ type Result = Rejected | undefined;
 
 export function createRuns({ runs }: Documents, settings: SchedulerSettings, changed: (run: string) => void): Runs {
   return {
-    open: async (spec, requirements, confirmedCautions) => {
+    open: async (spec, requirements, confirmedCautions, origin = {}) => {
       await runs.change(spec.run, (current, { now }): Change<RunDocument, Result> => {
         if (current) return { keep: undefined };
         const { installation, job } = spec;
-        const fresh = { installation, job, state: machine.initial, createdAt: now, confirmedCautions };
+        const fresh = { installation, job, state: machine.initial, createdAt: now, confirmedCautions, origin };
         const change = applied(fresh, { type: 'open', spec }, settings);
         if (!('write' in change)) return change;
         const started = outgoing('RunStarted', installation, { run: runSpecToWire(spec), requirements });

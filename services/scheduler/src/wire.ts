@@ -10,6 +10,7 @@ import {
   schedulerV1,
 } from '@lastcall/contracts';
 import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
+import { RETRIES } from './retries.js';
 import { approvalOf, skipOf, type JobDefinition, type JobState } from './domain/job.js';
 import type { Waiting } from './domain/waiting-for.js';
 
@@ -75,6 +76,8 @@ export function jobToWire(
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
     approval: approvalToWire(state),
+    retries: d.retries ?? 0,
+    retryPause: d.retries === undefined ? undefined : msToDuration(d.retryPauseMs ?? RETRIES.pauseMs),
     labels: { ...d.labels },
     excludedHosts: [...(d.excludedHosts ?? [])],
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
@@ -131,6 +134,6 @@ const FATES: Readonly<Record<FiringDocument['fate'], schedulerV1.FiringFate>> = 
   missed: schedulerV1.FiringFate.MISSED,
 };
 
-export function firingToWire({ job, nominalAt, fate, run, reason }: FiringDocument): schedulerV1.Firing {
-  return { job, nominalTime: atToDate(nominalAt), fate: FATES[fate], run, reason };
+export function firingToWire({ job, nominalAt, fate, run, reason, attempt = 0 }: FiringDocument): schedulerV1.Firing {
+  return { job, nominalTime: atToDate(nominalAt), fate: FATES[fate], run, reason, attempt };
 }

@@ -71,6 +71,7 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Message', job.message],
     ['Service host', job.serviceHost],
     ['Max run time', spanOf(job.maxRunTime)],
+    ['Retries', job.retries > 0 ? `${job.retries}, each ${spanOf(job.retryPause)} after the run before` : ''],
     ['Follow-up', job.followUpJob],
     ['Without', job.excludedHosts.join(', ')],
     ['Remarks', job.remarks],

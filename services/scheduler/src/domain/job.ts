@@ -55,6 +55,9 @@ export interface JobDefinition {
   readonly labels?: Readonly<Record<string, string>>;
   /** Hosts that an update leaves out: they follow later. */
   readonly excludedHosts?: readonly string[];
+  /** How often a run that failed before its install is tried again; absent: never. */
+  readonly retries?: number;
+  readonly retryPauseMs?: number;
 }
 
 /** Somebody said that this due time is not to be run. */

@@ -203,7 +203,13 @@ export interface Job {
   /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
   excludedHosts: string[];
   /** Set while it waits for the approval of a second person, and when it has it. Output only. */
-  approval?: Approval | undefined;
+  approval?:
+    | Approval
+    | undefined;
+  /** How often a run that failed before its install is tried again, 0–5; default 0. A follow-up job is started after the last. */
+  retries: number;
+  /** From the end of such a run to the next try, 1 min – 4 h; default 5 min. */
+  retryPause?: Duration | undefined;
 }
 
 export interface Job_LabelsEntry {
@@ -760,6 +766,8 @@ function createBaseJob(): Job {
     labels: {},
     excludedHosts: [],
     approval: undefined,
+    retries: 0,
+    retryPause: undefined,
   };
 }
 
@@ -845,6 +853,12 @@ export const Job: MessageFns<Job> = {
     }
     if (message.approval !== undefined) {
       Approval.encode(message.approval, writer.uint32(218).fork()).join();
+    }
+    if (message.retries !== 0) {
+      writer.uint32(224).uint32(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      Duration.encode(message.retryPause, writer.uint32(234).fork()).join();
     }
     return writer;
   },
@@ -1081,6 +1095,22 @@ export const Job: MessageFns<Job> = {
             message.approval = Approval.decode(reader, reader.uint32());
             continue;
           }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.retries = reader.uint32();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.retryPause = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1187,6 +1217,12 @@ export const Job: MessageFns<Job> = {
         ? object.excluded_hosts.map((e: any) => globalThis.String(e))
         : [],
       approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined,
+      retries: isSet(object.retries) ? globalThis.Number(object.retries) : 0,
+      retryPause: isSet(object.retryPause)
+        ? Duration.fromJSON(object.retryPause)
+        : isSet(object.retry_pause)
+        ? Duration.fromJSON(object.retry_pause)
+        : undefined,
     };
   },
 
@@ -1279,6 +1315,12 @@ export const Job: MessageFns<Job> = {
     if (message.approval !== undefined) {
       obj.approval = Approval.toJSON(message.approval);
     }
+    if (message.retries !== 0) {
+      obj.retries = Math.round(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      obj.retryPause = Duration.toJSON(message.retryPause);
+    }
     return obj;
   },
 
@@ -1335,6 +1377,10 @@ export const Job: MessageFns<Job> = {
     message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
     message.approval = (object.approval !== undefined && object.approval !== null)
       ? Approval.fromPartial(object.approval)
+      : undefined;
+    message.retries = object.retries ?? 0;
+    message.retryPause = (object.retryPause !== undefined && object.retryPause !== null)
+      ? Duration.fromPartial(object.retryPause)
       : undefined;
     return message;
   },

@@ -105,7 +105,7 @@ export interface UpdateJobRequest {
     | undefined;
   /**
    * Fields to change: title, start, version, service_host, max_run_time, follow_up_job, remarks, reaction_time, message,
-   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts. At least one.
+   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts, retries, retry_pause. At least one.
    */
   updateMask: string[];
   /** Cautions that the operator has read and accepts, by name. */
