@@ -1,5 +1,6 @@
 import { derivedId, passesGate, type InstallationKind, type RunSpec } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { Confirmation } from './confirmations.js';
 import type { Announcement } from './domain/announcement.js';
 import type { JobState } from './domain/job.js';
 import type { RunState } from './domain/run.js';
@@ -23,6 +24,8 @@ export interface JobDocument {
   readonly announced?: Announcement;
   readonly createdAt: number;
   readonly confirmedCautions: readonly string[];
+  /** Those with what was read, and by whom; absent in a job that was saved before this was kept. */
+  readonly confirmations?: readonly Confirmation[];
 }
 
 export type Fate = 'pending' | 'fired' | 'skipped' | 'missed';
@@ -50,6 +53,8 @@ export interface FiringDocument {
   readonly revision?: number;
   /** Which try it is after a run that failed; absent: the first. */
   readonly attempt?: number;
+  /** What was confirmed for this start by hand; absent: what was confirmed for the job. */
+  readonly confirmations?: readonly Confirmation[];
 }
 
 /** What another try of a run goes on with. */
@@ -84,6 +89,7 @@ export interface RunDocument {
   readonly confirmedCautions: readonly string[];
   /** Of the firing that it came of. */
   readonly origin?: RunOrigin;
+  readonly confirmations?: readonly Confirmation[];
 }
 
 export const DUE = 'due';

@@ -1,4 +1,4 @@
-import { formatName, preflightV1, type schedulerV1 } from '@lastcall/contracts';
+import { formatName, preflightV1, type schedulerV1, type Principal } from '@lastcall/contracts';
 import { isRejected } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcHandlers, type ServiceContext } from '@lastcall/runtime';
 import type { Documents, JobDocument } from './documents.js';
@@ -24,12 +24,12 @@ type DryRunHandlers = Pick<RpcHandlers<schedulerV1.SchedulerServiceService>, 'dr
 
 export function dryRunHandlers(parts: DryRunParts): DryRunHandlers {
   return {
-    dryRunJob: async ({ name }) => {
+    dryRunJob: async ({ name }, { principal }) => {
       const id = nameOf('job', name);
       if (isRejected(id)) return id;
       const found = await parts.jobs.get(id);
       if (!found || found.data.state.phase === 'none') return notFound('job', name);
-      return dryRun(parts, found.data, found.data.state.definition);
+      return dryRun(parts, found.data, found.data.state.definition, principal);
     },
   };
 }
@@ -38,11 +38,13 @@ async function dryRun(
   parts: DryRunParts,
   { installation, job }: JobDocument,
   definition: JobDefinition,
+  principal: Principal | undefined,
 ): Promise<schedulerV1.DryRunJobResponse> {
+  const asker = { job, principal };
   const now: JobDefinition = { ...definition, start: { kind: 'immediate' } };
   const [planned, atOnce] = await Promise.all([
-    parts.jobs.outlook(installation, definition),
-    parts.jobs.outlook(installation, now),
+    parts.jobs.outlook(installation, definition, asker),
+    parts.jobs.outlook(installation, now, asker),
   ]);
   const { obstacles, release } = await obstaclesOf(parts, { installation, job }, definition, planned);
   const judged = (step: string, about: About, asked: string, fine: string): Step =>

@@ -1,7 +1,7 @@
 import { localTimeOf } from './calendar.js';
 import type { JobDocument, Pause } from './documents.js';
 import { skipOf, type JobState } from './domain/job.js';
-import type { Jobs, Outlook } from './jobs.js';
+import type { Jobs, Timing } from './jobs.js';
 import { pauseText } from './pauses.js';
 import { obstaclesOf, type ReadinessParts } from './readiness.js';
 
@@ -26,16 +26,16 @@ export async function explain(
     return `Waits for approval: ${state.askedBy} has asked for it, and another person has to agree (lastcall job approve).`;
   }
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const outlook = await parts.jobs.outlook(installation, state.definition);
-  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, outlook);
+  const timing = await parts.jobs.timing(installation, state.definition);
+  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, timing);
   const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
-  const stops = [...(pause ? [pauseText(pause, outlook.place.timeZone)] : []), ...today];
-  const when = whenText(state, outlook);
+  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...today];
+  const when = whenText(state, timing);
   if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
   return release ? `${when} and would install ${release.version} today.` : `${when}.`;
 }
 
-function whenText(state: Enabled, { place: { timeZone }, times }: Outlook): string {
+function whenText(state: Enabled, { place: { timeZone }, times }: Timing): string {
   const { start } = state.definition;
   const shown = (at: number): string => localTimeOf(at, timeZone).slice(0, 16).replace('T', ' ');
   if (start.kind === 'when-idle') {

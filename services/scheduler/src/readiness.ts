@@ -2,7 +2,7 @@ import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/
 import type { catalogV1 } from '@lastcall/contracts';
 import { localTimeOf } from './calendar.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
-import type { JobId, Jobs, Outlook } from './jobs.js';
+import type { JobId, Jobs, Timing } from './jobs.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
 import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.js';
 
@@ -34,10 +34,10 @@ export async function definitionProblems(
   jobs: ReadinessParts['jobs'],
   id: JobId,
   definition: JobDefinition,
-  outlook: Outlook,
+  timing: Timing,
 ): Promise<readonly Violation[]> {
-  const { place } = outlook;
-  const wrong: Violation[] = [...shortWindow(definition, outlook)];
+  const { place } = timing;
+  const wrong: Violation[] = [...shortWindow(definition, timing)];
   if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
     const description = 'is for installations with many users; this one has a single seat';
     wrong.push({ field: 'job.start.when_idle', description });
@@ -55,14 +55,14 @@ export async function obstaclesOf(
   { jobs, catalog }: ReadinessParts,
   id: JobId,
   definition: JobDefinition,
-  outlook: Outlook,
+  timing: Timing,
 ): Promise<{ readonly obstacles: readonly Obstacle[]; readonly release: catalogV1.Release | undefined }> {
   const release = await releaseFor(catalog, id.installation, definition);
   const followUp = await followUpProblem(jobs, id, definition);
   const found = [
-    ...startObstacles(definition, outlook),
-    ...windowObstacles(definition, outlook),
-    ...hostObstacles(definition, outlook.place),
+    ...startObstacles(definition, timing),
+    ...windowObstacles(definition, timing),
+    ...hostObstacles(definition, timing.place),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
@@ -84,24 +84,27 @@ function obstacle(about: About, field: string, reason: string, description: stri
   return { about, field, reason, description, passing };
 }
 
-function startObstacles({ start }: JobDefinition, { dueAt, lastAt = dueAt, situation }: Outlook): readonly Obstacle[] {
-  if (!isPast(start, lastAt, situation.now)) return [];
+function startObstacles(
+  { start }: JobDefinition,
+  { now, times, lastAt = times[0] ?? now }: Timing,
+): readonly Obstacle[] {
+  if (!isPast(start, lastAt, now)) return [];
   return [obstacle('start', 'job.start', 'TIME_IN_THE_PAST', pastText(start))];
 }
 
 /** The first of the times whose window is none: where the clocks change it may be another length. */
-function shortWindow(definition: JobDefinition, { times, place }: Outlook): readonly Violation[] {
+function shortWindow(definition: JobDefinition, { times, place }: Timing): readonly Violation[] {
   const reactionMs = definition.reactionTimeMs ?? place.reactionTimeMs;
   return times.map((at) => windowProblems(definition, at, place.timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
-function windowObstacles(definition: JobDefinition, outlook: Outlook): readonly Obstacle[] {
-  const problems = shortWindow(definition, outlook);
+function windowObstacles(definition: JobDefinition, timing: Timing): readonly Obstacle[] {
+  const problems = shortWindow(definition, timing);
   if (problems.length > 0) return problems.map((p) => obstacle('window', p.field, 'WINDOW_TOO_SHORT', p.description));
-  const { timeZone } = outlook.place;
+  const { timeZone } = timing.place;
   const { ms, from } = estimateOf(definition);
   const lengthOf = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
-  const short = outlook.times.find((at) => lengthOf(at) < ms);
+  const short = timing.times.find((at) => lengthOf(at) < ms);
   if (short === undefined) return [];
   const description =
     `the run may take ${minutes(ms)} (${from}), and the window from ${localTimeOf(short, timeZone).slice(0, 16)} is ` +

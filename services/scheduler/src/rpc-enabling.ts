@@ -2,12 +2,13 @@ import type { schedulerV1 } from '@lastcall/contracts';
 import { checkText, invalid, isRejected, LIMITS, type Rejected } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
+import { auditConfirmations } from './confirmations.js';
 import type { JobDocument } from './documents.js';
 import type { JobCommand } from './domain/job.js';
 import { unconfirmed, type Outlook } from './jobs.js';
 import { refusedByPause } from './pauses.js';
 import { obstaclesOf, refusedBy } from './readiness.js';
-import { jobNamed, keptOf, type JobParts } from './rpc-jobs.js';
+import { confirmationsNow, jobNamed, keptOf, since, type JobParts } from './rpc-jobs.js';
 import { etagOf, jobToWire } from './wire.js';
 
 /*
@@ -21,12 +22,11 @@ type EnablingHandlers = Pick<Handlers, 'enableJob' | 'approveJob' | 'rejectJob'>
 export function enablingHandlers(parts: JobParts): EnablingHandlers {
   return {
     enableJob: (request, context) =>
-      enableWith(parts, request, ({ place }, enabling) => ({
-        ...{ type: 'enable', ...enabling, by: subjectOf(context) },
-        needsApproval: place.approvalRequired,
+      enableWith(parts, request, context, ({ place: { approvalRequired: needsApproval } }, enabling) => ({
+        ...{ type: 'enable', ...enabling, needsApproval },
       })),
     approveJob: (request, context) =>
-      enableWith(parts, request, (_, enabling) => ({ type: 'approve', ...enabling, by: subjectOf(context) })),
+      enableWith(parts, request, context, (_, enabling) => ({ type: 'approve', ...enabling })),
     rejectJob: (request, context) => rejectJob(parts, request, context),
   };
 }
@@ -36,22 +36,26 @@ function subjectOf({ principal }: RpcContext): string {
 }
 
 type Request = Pick<schedulerV1.EnableJobRequest, 'name' | 'etag' | 'confirmedCautions'>;
-type Enabling = Pick<Extract<JobCommand, { type: 'approve' }>, 'dueAt' | 'lastAt' | 'now'>;
-type MakeCommand = (outlook: Outlook, enabling: Enabling) => JobCommand;
+type Enabling = Omit<Extract<JobCommand, { type: 'approve' }>, 'type'>;
+type MakeCommand = (outlook: Outlook, enabling: Enabling) => Extract<JobCommand, { type: 'enable' | 'approve' }>;
 
-async function enableWith(parts: JobParts, request: Request, make: MakeCommand) {
+async function enableWith(parts: JobParts, request: Request, { principal }: RpcContext, make: MakeCommand) {
   const found = await jobNamed(parts, request.name);
   if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
+  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
-  const outlook = await parts.jobs.outlook(installation, state.definition);
-  const { place, dueAt, lastAt, cautions, situation } = outlook;
-  const command = make(outlook, { dueAt, ...(lastAt !== undefined && { lastAt }), now: situation.now });
+  const outlook = await parts.jobs.outlook(installation, state.definition, { job, principal });
+  const { dueAt, lastAt, now } = outlook;
+  const by = principal?.subject ?? '';
+  const command = make(outlook, { dueAt, ...(lastAt !== undefined && { lastAt }), now, by });
   const refusal = await refusedNow(parts, found, outlook, [...confirmedCautions, ...request.confirmedCautions]);
   if (refusal && state.phase !== 'enabled') return refusal;
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, before);
+  const method = command.type === 'enable' ? 'EnableJob' : 'ApproveJob';
+  await auditConfirmations(parts.context, method, found.data, principal, since(now, confirmations));
   // What was looked at is what is enabled.
   const etag = request.etag === '' ? etagOf(found.version) : request.etag;
-  const saved = await parts.jobs.apply({ installation, job }, command, etag, keptOf(place, cautions));
+  const saved = await parts.jobs.apply({ installation, job }, command, etag, keptOf(outlook, confirmations));
   if (isRejected(saved)) return saved;
   parts.wakeJobs();
   return { job: jobToWire(saved.data, saved.version) };

@@ -1,14 +1,23 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
-import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type RpcContext,
+  type RpcHandlers,
+  type ServiceContext,
+} from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
-import { suggestTimes, type Caution } from './advice.js';
 import type { Claims } from './claims.js';
+import { auditConfirmations, confirmationsOf, type Confirmation } from './confirmations.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { approvalOf, isHarmless, type JobDefinition, type JobState } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
+import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import { definitionProblems } from './readiness.js';
@@ -20,6 +29,7 @@ import { firingToWire, jobToWire, pauseToWire } from './wire.js';
  */
 
 export interface JobParts {
+  readonly context: Pick<ServiceContext<object>, 'audit'>;
   readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
@@ -49,7 +59,7 @@ type JobHandlers = Pick<
 export function jobHandlers(parts: JobParts): JobHandlers {
   const { jobs, documents } = parts;
   return {
-    createJob: (request) => createJob(parts, request),
+    createJob: (request, context) => createJob(parts, request, context),
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
@@ -70,7 +80,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const pause = pauseToWire(await parts.pauses.of(parent.installation));
       return { jobs: found.items, nextPageToken: found.nextPageToken, pause };
     },
-    updateJob: (request) => updateJob(parts, request),
+    updateJob: (request, context) => updateJob(parts, request, context),
     deleteJob: (request) => deleteJob(parts, request),
     disableJob: async ({ name }) => {
       const id = nameOf('job', name);
@@ -80,7 +90,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     },
     skipNext: (request, context) => skipNext(parts, request, context),
     startJob: (request, context) => startJob(parts, request, context),
-    adviseJob: (request) => adviseJob(parts, request),
+    adviseJob: (request, context) => adviseJob(parts, request, context),
     listFirings: async (request) => {
       const id = nameOf('job', request.parent, 'parent');
       const page = pageOf(request);
@@ -120,7 +130,7 @@ async function dangling(parts: JobParts, id: JobId, definition: JobDefinition, o
   return wrong.length > 0 ? invalid(wrong) : undefined;
 }
 
-async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
+async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
   const wrongId = checkId('job_id', request.jobId);
   const definition = parseJob(request.job, request.jobId);
@@ -131,33 +141,61 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   ];
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
-  const outlook = await parts.jobs.outlook(id.installation, definition);
-  const { place, cautions, notes } = outlook;
+  const outlook = await parts.jobs.outlook(id.installation, definition, { job: id.job, principal });
+  const { place, cautions } = outlook;
   const refusal =
     (await dangling(parts, id, definition, outlook)) ??
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
-  const more = { product: place.product, ...keptOf(place, cautions) };
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'CreateJob', id, principal, confirmations);
+  const more = { product: place.product, ...keptOf(outlook, confirmations) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
+}
+
+function savedToWire({ data, version }: Document<JobDocument>, outlook: Outlook) {
+  const { cautions, notes } = outlook;
+  return {
+    job: jobToWire(data, version),
+    advice: [...cautions],
+    notes: [...notes],
+    outlook: outlookToWire(outlook),
+  };
+}
+
+export function confirmationsNow(
+  { cautions, now: at }: Outlook,
+  now: readonly string[],
+  principal: RpcContext['principal'],
+  before?: readonly Confirmation[],
+): readonly Confirmation[] {
+  return confirmationsOf({ cautions, now, before, by: principal?.subject ?? '', at });
 }
 
 /** What a job's document keeps of the outlook under which it was saved. */
-export function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
-  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution) };
+export function keptOf(
+  { place: { kind, timeZone }, cautions }: Outlook,
+  confirmations: readonly Confirmation[],
+): Partial<JobDocument> {
+  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution), confirmations };
 }
 
-async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
+/** Those that came with this call; what was confirmed before has its record. */
+export function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
+  return confirmations.filter((confirmation) => confirmation.at >= at);
+}
+
+async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest, { principal }: RpcContext) {
   const found = await jobNamed(parts, request.job?.name ?? '');
   if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
+  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
-  const outlook = await parts.jobs.outlook(installation, merged);
-  const { place, cautions, notes } = outlook;
   const id = { installation, job };
+  const outlook = await parts.jobs.outlook(installation, merged, { job, principal });
+  const { cautions, now } = outlook;
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
@@ -166,11 +204,11 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const more = keptOf(place, cautions);
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, same ? before : undefined);
+  await auditConfirmations(parts.context, 'UpdateJob', id, principal, since(now, confirmations));
   const edit = { type: 'edit', definition: merged } as const;
-  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', keptOf(outlook, confirmations));
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
 }
 
 function mergedDefinition(
@@ -226,26 +264,31 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const pause = await parts.pauses.of(installation);
   if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
-  const { cautions, place } = await parts.jobs.outlook(installation, now);
-  const refusal = unapproved(place, state) ?? unconfirmed(cautions, request.confirmedCautions);
+  const outlook = await parts.jobs.outlook(installation, now, { job: found.data.job, principal });
+  const refusal = unapproved(outlook.place, state) ?? unconfirmed(outlook.cautions, request.confirmedCautions);
   if (refusal) return refusal;
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'StartJob', found.data, principal, confirmations);
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '', confirmations);
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
 }
 
-async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest) {
+async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
-  if (isRejected(parent)) return parent;
   const definition = parseJob(request.job, '');
-  if (isRejected(definition)) return definition;
-  const { cautions, notes, dueAt, situation } = await parts.jobs.outlook(parent.installation, definition);
+  const own = request.job?.name ? nameOf('job', request.job.name, 'job.name') : { job: '' };
+  const wrong = [parent, definition, own].flatMap((part) => (isRejected(part) ? part.violations : []));
+  if (isRejected(parent) || isRejected(definition) || isRejected(own)) return invalid(wrong);
+  const outlook = await parts.jobs.outlook(parent.installation, definition, { job: own.job, principal });
+  const wire = outlookToWire(outlook);
   return {
-    advice: [...cautions],
-    notes: [...notes],
-    dueTime: atToDate(dueAt),
-    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
+    advice: [...outlook.cautions],
+    notes: [...outlook.notes],
+    dueTime: atToDate(outlook.dueAt),
+    suggestedTimes: wire.suggestedTimes,
+    outlook: wire,
   };
 }

@@ -39,7 +39,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
-    const jobParts = { store, documents, jobs, claims, firings, catalog, pauses, wakeJobs };
+    const jobParts = { context, store, documents, jobs, claims, firings, catalog, pauses, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers(jobParts),
       ...enablingHandlers(jobParts),

@@ -2,6 +2,7 @@ import { catalogV1, durationToMs, formatName, hostRole, installationKind } from 
 import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { JobDefinition } from './domain/job.js';
+import { holidaysOf, type Holidays } from './holidays.js';
 import type { SchedulerSettings } from './settings.js';
 
 /*
@@ -18,7 +19,7 @@ export interface Place {
   readonly product: string;
   readonly kind: InstallationKind;
   readonly timeZone: string;
-  readonly businessHours: BusinessHours;
+  readonly businessHours: BusinessHours & { readonly holidays: Holidays };
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
@@ -26,13 +27,16 @@ export interface Place {
   readonly approvalRequired: boolean;
 }
 
-export function placeOf(installation: string, wire: catalogV1.Installation): Place {
+async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
   return {
     installation,
     product: wire.product,
     kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
     timeZone: wire.timeZone,
-    businessHours: { spans: wire.businessHours, holidays: wire.holidays },
+    businessHours: {
+      spans: wire.businessHours,
+      holidays: await holidaysOf(wire.holidaysOf, wire.holidays, wire.workedHolidays),
+    },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
     approvalRequired: wire.approvalRequired,

@@ -38,6 +38,10 @@ export interface ChangeableSettings {
   readonly group?: string;
   /** Whether a second person has to approve jobs. Absent: no. */
   readonly approvalRequired?: boolean;
+  /** Region whose public holidays are without business hours. Absent or empty: none. */
+  readonly holidaysOf?: string;
+  /** `YYYY-MM-DD`, in order: such holidays on which people work. Absent: none. */
+  readonly workedHolidays?: readonly string[];
 }
 
 export interface InstallationSettings extends ChangeableSettings {

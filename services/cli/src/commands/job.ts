@@ -5,9 +5,11 @@ import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
 import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { noteOutlook } from '../render/outlook.js';
 import { dryRun } from './job-dry-run.js';
 import { addJobApprovals } from './job-approvals.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
+import { addSuggestTime } from './job-suggest-time.js';
 import { jobNameOf, printJob } from './job-text.js';
 import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
@@ -17,6 +19,7 @@ import type { Work } from '../work.js';
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
   addEditing(cli, noun);
+  addSuggestTime(cli, noun);
   cli.define<{ label?: string[] }>(
     noun,
     {
@@ -151,6 +154,7 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
   );
+  noteOutlook(work, saved.outlook, saved.advice.length > 0);
   if (!options.enable) return printJob(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
   await printJob(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
@@ -176,6 +180,7 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
   const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
     work.services.scheduler.updateJob({ job, updateMask, confirmedCautions }),
   );
+  if (given.start) noteOutlook(work, saved.outlook, saved.advice.length > 0);
   await printJob(work, saved.job, saved.notes);
 }
 
