@@ -15,7 +15,8 @@ import { fateChange } from './job-change.js';
 import { pauseText, type Pauses } from './pauses.js';
 import { confirmedBy, type Confirmed, type Runs } from './runs.js';
 import { COUNTED_AT_MOST } from './series.js';
-import { noFit } from './window.js';
+import { lengthHere } from './situations.js';
+import { estimateOf, noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
@@ -80,7 +81,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
   if ('skip' in plan) return skip(parts, pending, run, plan.skip);
-  const tooLong = lane?.data.active === run ? undefined : tooLongFor(pending.data, state, plan, await store.now());
+  const tooLong = lane?.data.active === run ? undefined : await tooLongFor(parts, pending.data, state, plan);
   if (tooLong !== undefined) return skip(parts, pending, run, tooLong);
   const fence = await takeLane(documents, installation, run);
   if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
@@ -102,9 +103,16 @@ function isOutdated({ attempt, revision }: FiringDocument, job: Document<JobDocu
 }
 
 /** Why the run would outlast the window of its due time. */
-function tooLongFor({ windowEndsAt }: FiringDocument, state: JobState | undefined, plan: Opening['plan'], now: number) {
+async function tooLongFor(
+  { documents, store }: FiringParts,
+  { windowEndsAt, installation }: FiringDocument,
+  state: JobState | undefined,
+  { place: { timeZone } }: Opening['plan'],
+): Promise<string | undefined> {
   if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
-  return noFit(state.definition, now, windowEndsAt, plan.place.timeZone);
+  const { definition } = state;
+  const estimate = estimateOf(definition, await lengthHere(documents, installation, definition.type));
+  return noFit(estimate, await store.now(), windowEndsAt, timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {
@@ -131,7 +139,7 @@ async function openRun({ runs, store }: FiringParts, { data }: Pending, opening:
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
-    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
+    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt }),
     requirements,
     confirmed,
     {

@@ -1,5 +1,6 @@
 import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import type { catalogV1 } from '@lastcall/contracts';
+import type { Length } from './advice/length.js';
 import { localTimeOf } from './calendar.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Timing } from './jobs.js';
@@ -12,7 +13,7 @@ import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.
  */
 
 export interface ReadinessParts {
-  readonly jobs: Pick<Jobs, 'get'>;
+  readonly jobs: Pick<Jobs, 'get' | 'length'>;
   readonly catalog: Catalog;
 }
 
@@ -61,7 +62,7 @@ export async function obstaclesOf(
   const followUp = await followUpProblem(jobs, id, definition);
   const found = [
     ...startObstacles(definition, timing),
-    ...windowObstacles(definition, timing),
+    ...windowObstacles(definition, timing, await jobs.length(id.installation, definition)),
     ...hostObstacles(definition, timing.place),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
@@ -98,17 +99,17 @@ function shortWindow(definition: JobDefinition, { times, place }: Timing): reado
   return times.map((at) => windowProblems(definition, at, place.timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
-function windowObstacles(definition: JobDefinition, timing: Timing): readonly Obstacle[] {
+function windowObstacles(definition: JobDefinition, timing: Timing, length: Length): readonly Obstacle[] {
   const problems = shortWindow(definition, timing);
   if (problems.length > 0) return problems.map((p) => obstacle('window', p.field, 'WINDOW_TOO_SHORT', p.description));
   const { timeZone } = timing.place;
-  const { ms, from } = estimateOf(definition);
-  const lengthOf = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
-  const short = timing.times.find((at) => lengthOf(at) < ms);
+  const { ms, from } = estimateOf(definition, length);
+  const longAt = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
+  const short = timing.times.find((at) => longAt(at) < ms);
   if (short === undefined) return [];
   const description =
     `the run may take ${minutes(ms)} (${from}), and the window from ${localTimeOf(short, timeZone).slice(0, 16)} is ` +
-    `${minutes(lengthOf(short))} long; choose a later end, or a shorter maximum run time`;
+    `${minutes(longAt(short))} long; choose a later end, or a shorter maximum run time`;
   return [obstacle('window', 'job.window_end', 'WINDOW_TOO_SHORT', description)];
 }
 

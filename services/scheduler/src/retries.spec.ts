@@ -1,4 +1,5 @@
 import { HOUR_MS, MINUTE_MS, run as runDecider, isRejected, type RunOutcome } from '@lastcall/kernel';
+import { ASSUMED } from './advice/length.js';
 import type { JobDocument, RunDocument, RunOrigin } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { run as machine, type RunState } from './domain/run.js';
@@ -37,20 +38,24 @@ function run(origin: RunOrigin, heard: readonly Heard[] = []): RunDocument {
 const next = ENDED_AT + 10 * MINUTE_MS;
 
 it('is tried again after the pause, so often and not more', () => {
-  expect(retryOf(job(), run({ revision: 3 }), 'failed')).toMatchObject({ nominalAt: next, attempt: 1, revision: 3 });
-  expect(retryOf(job(), run({ revision: 3, attempt: 1 }), 'failed')).toMatchObject({ attempt: 2 });
-  expect(retryOf(job(), run({ revision: 3, attempt: 2 }), 'failed')).toBeUndefined();
+  expect(retryOf(job(), run({ revision: 3 }), 'failed', ASSUMED)).toMatchObject({
+    nominalAt: next,
+    attempt: 1,
+    revision: 3,
+  });
+  expect(retryOf(job(), run({ revision: 3, attempt: 1 }), 'failed', ASSUMED)).toMatchObject({ attempt: 2 });
+  expect(retryOf(job(), run({ revision: 3, attempt: 2 }), 'failed', ASSUMED)).toBeUndefined();
 });
 
 it('fits into the window of the first, or is left', () => {
   const windowEndsAt = next + HOUR_MS;
-  expect(retryOf(job(), run({ revision: 3, windowEndsAt }), 'failed')).toMatchObject({ windowEndsAt });
-  expect(retryOf(job(), run({ revision: 3, windowEndsAt: windowEndsAt - 1 }), 'failed')).toBeUndefined();
+  expect(retryOf(job(), run({ revision: 3, windowEndsAt }), 'failed', ASSUMED)).toMatchObject({ windowEndsAt });
+  expect(retryOf(job(), run({ revision: 3, windowEndsAt: windowEndsAt - 1 }), 'failed', ASSUMED)).toBeUndefined();
 });
 
 it.each<RunOutcome>(['succeeded', 'cancelled', 'expired', 'postponed', 'rolled-back', 'quarantined'])(
   'is left when it ended as %s',
-  (outcome) => expect(retryOf(job(), run({ revision: 3 }), outcome)).toBeUndefined(),
+  (outcome) => expect(retryOf(job(), run({ revision: 3 }), outcome, ASSUMED)).toBeUndefined(),
 );
 
 it.each<[string, JobDocument | undefined, RunDocument | undefined]>([
@@ -65,4 +70,4 @@ it.each<[string, JobDocument | undefined, RunDocument | undefined]>([
     job({ state: { phase: 'done', definition: sampleDefinition(), revision: 3 } }),
     run({ revision: 3 }),
   ],
-])('is left when %s', (_, of, failed) => expect(retryOf(of, failed, 'failed')).toBeUndefined());
+])('is left when %s', (_, of, failed) => expect(retryOf(of, failed, 'failed', ASSUMED)).toBeUndefined());

@@ -1,4 +1,5 @@
 import { MINUTE_MS, type RunOutcome } from '@lastcall/kernel';
+import type { Length } from './advice/length.js';
 import type { JobDocument, RunDocument, RunOrigin } from './documents.js';
 import { estimateOf } from './window.js';
 
@@ -19,6 +20,7 @@ export function retryOf(
   job: JobDocument | undefined,
   run: RunDocument | undefined,
   outcome: RunOutcome | undefined,
+  length: Length,
 ): Retry | undefined {
   if (outcome !== 'failed' || !job || job.state.phase === 'none' || run?.state.phase !== 'ended') return undefined;
   const { attempt = 0, revision, windowEndsAt } = run.origin ?? {};
@@ -28,7 +30,7 @@ export function retryOf(
   if (attempt >= retries || revision !== job.state.revision) return undefined;
   if (run.state.findings.phaseBegan?.installing !== undefined) return undefined;
   const nominalAt = run.state.finishedAt + retryPauseMs;
-  if (windowEndsAt !== undefined && nominalAt + estimateOf(definition).ms > windowEndsAt) return undefined;
+  if (windowEndsAt !== undefined && nominalAt + estimateOf(definition, length).ms > windowEndsAt) return undefined;
   return {
     ...{ nominalAt, lateWithinMs, attempt: attempt + 1, revision },
     ...(windowEndsAt !== undefined && { windowEndsAt }),

@@ -94,6 +94,8 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
+  readonly windowEndsAt: number | undefined;
 }
 
 export function specFor({
@@ -107,6 +109,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
     run,
@@ -125,7 +128,7 @@ export function specFor({
     fence,
     nominalAt,
     startedAt,
-    deadlineAt: startedAt + definition.maxRunTimeMs,
+    deadlineAt: Math.min(startedAt + definition.maxRunTimeMs, windowEndsAt),
     requestedBy: by,
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
