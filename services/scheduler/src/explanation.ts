@@ -28,10 +28,13 @@ export async function explain(
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const timing = await parts.jobs.timing(installation, state.definition);
   const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, timing);
-  const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
-  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...today];
+  const today = obstacles.filter(({ about }) => about !== 'start' && about !== 'follow-up');
+  const silent = today.filter(({ reason }) => reason === 'NOT_CONNECTED').map(({ description }) => description);
+  const others = today.filter(({ reason }) => reason !== 'NOT_CONNECTED').map(({ description }) => description);
+  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...others];
   const when = whenText(state, timing);
-  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
+  if (stops.length > 0) return `${when}, and would be skipped today: ${[...stops, ...silent].join('; ')}.`;
+  if (silent.length > 0) return `${when}, and would not pass its preflight now: ${silent.join('; ')}.`;
   return release ? `${when} and would install ${release.version} today.` : `${when}.`;
 }
 

@@ -2,10 +2,11 @@ import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/
 import type { catalogV1 } from '@lastcall/contracts';
 import type { Length } from './advice/length.js';
 import { localTimeOf } from './calendar.js';
+import type { Unconnected } from './connections.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Timing } from './jobs.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
-import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.js';
+import { canBeExcluded, hostsFor, type Catalog, type NoRelease, type Place } from './spec.js';
 
 /*
  * What can be known of a job before its time: whether everything that it names is there, whether its window is long enough, and whether its
@@ -15,6 +16,7 @@ import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.
 export interface ReadinessParts {
   readonly jobs: Pick<Jobs, 'get' | 'length'>;
   readonly catalog: Catalog;
+  readonly unconnected: Unconnected;
 }
 
 export type About = 'start' | 'window' | 'hosts' | 'follow-up' | 'release';
@@ -53,7 +55,7 @@ export async function definitionProblems(
 
 /** What would keep a run of the job from being opened at its time, as far as that is known now. */
 export async function obstaclesOf(
-  { jobs, catalog }: ReadinessParts,
+  { jobs, catalog, unconnected }: ReadinessParts,
   id: JobId,
   definition: JobDefinition,
   timing: Timing,
@@ -64,6 +66,7 @@ export async function obstaclesOf(
     ...startObstacles(definition, timing),
     ...windowObstacles(definition, timing, await jobs.length(id.installation, definition)),
     ...hostObstacles(definition, timing.place),
+    ...silentHosts(definition, timing.place, await unconnected(id.installation)),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
@@ -142,6 +145,16 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
   const needsServer = definition.type === 'data-backup' && definition.serviceHost === '';
   if (!needsServer || place.hosts.some((h) => h.role === 'server')) return [];
   return [obstacle('hosts', 'job.service_host', 'NO_HOSTS', `the installation has no server; ${join}, or name a host`)];
+}
+
+/** A host that may follow later holds nothing up. */
+function silentHosts(definition: JobDefinition, place: Place, unconnected: readonly string[]): readonly Obstacle[] {
+  return hostsFor(definition, place)
+    .filter(({ host, mayFollowLater }) => !mayFollowLater && unconnected.includes(host))
+    .map(({ host }) => {
+      const description = `${host} is not connected; switch it on, and see that its agent runs`;
+      return obstacle('hosts', 'job.installation', 'NOT_CONNECTED', description, true);
+    });
 }
 
 /** A chain of jobs that comes back to one of itself would go on for ever when each fails. */

@@ -11,6 +11,7 @@ import {
 } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import type { Claims } from './claims.js';
+import type { Unconnected } from './connections.js';
 import { auditConfirmations, confirmationsOf, type Confirmation } from './confirmations.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { approvalOf, isHarmless, type JobDefinition, type JobState } from './domain/job.js';
@@ -37,6 +38,7 @@ export interface JobParts {
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  readonly unconnected: Unconnected;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }

@@ -1,6 +1,7 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
 import { createClaims } from './claims.js';
+import { createUnconnected } from './connections.js';
 import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
@@ -39,11 +40,12 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
-    const jobParts = { context, store, documents, jobs, claims, firings, catalog, pauses, wakeJobs };
+    const unconnected = createUnconnected(context);
+    const jobParts = { context, store, documents, jobs, claims, firings, catalog, pauses, unconnected, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers(jobParts),
       ...enablingHandlers(jobParts),
-      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses, unconnected }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
     });

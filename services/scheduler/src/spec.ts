@@ -152,7 +152,10 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
 }
 
 /** A backup concerns the host that has the data; an update all of them. */
-function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+export function hostsFor(
+  { type, serviceHost, excludedHosts = [] }: JobDefinition,
+  { hosts }: Place,
+): readonly RunHost[] {
   // One that must not follow later any more is part of the update again.
   if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
