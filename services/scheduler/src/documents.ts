@@ -71,6 +71,8 @@ export interface Pause {
   readonly by: string;
   readonly since: number;
   readonly endsAt: number;
+  /** Of the installation when it was said: its end is shown in it. */
+  readonly timeZone: string;
 }
 
 export interface LaneDocument {

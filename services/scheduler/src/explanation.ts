@@ -31,7 +31,7 @@ export async function explain(
   const today = obstacles.filter(({ about }) => about !== 'start' && about !== 'follow-up');
   const silent = today.filter(({ reason }) => reason === 'NOT_CONNECTED').map(({ description }) => description);
   const others = today.filter(({ reason }) => reason !== 'NOT_CONNECTED').map(({ description }) => description);
-  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...others];
+  const stops = [...(pause ? [pauseText(pause)] : []), ...others];
   const when = whenText(state, timing);
   if (stops.length > 0) return `${when}, and would be skipped today: ${[...stops, ...silent].join('; ')}.`;
   if (silent.length > 0) return `${when}, and would not pass its preflight now: ${silent.join('; ')}.`;

@@ -63,15 +63,16 @@ it.each<[string, Partial<FiringDocument>, boolean, Partial<FiringDocument>]>([
   ],
 ])('it is not run when %s', async (_, more, paused, expected) => {
   const since = await store.now();
-  if (paused) await pauses.begin('berlin', { reason: 'Fair', by: 'otto', since, endsAt: since + MINUTE_MS });
+  if (paused)
+    await pauses.begin('berlin', { reason: 'Fair', by: 'otto', timeZone: 'UTC', since, endsAt: since + MINUTE_MS });
   expect(await resolved(more)).toMatchObject(expected);
 });
 
 it('a pause ends by itself, and before its time', async () => {
   const since = await store.now();
-  await pauses.begin('berlin', { reason: 'Fair', by: 'otto', since, endsAt: since });
+  await pauses.begin('berlin', { reason: 'Fair', by: 'otto', timeZone: 'UTC', since, endsAt: since });
   expect(await pauses.of('berlin')).toBeUndefined();
-  await pauses.begin('berlin', { reason: 'Fair', by: 'otto', since, endsAt: since + MINUTE_MS });
+  await pauses.begin('berlin', { reason: 'Fair', by: 'otto', timeZone: 'UTC', since, endsAt: since + MINUTE_MS });
   expect(await pauses.of('berlin')).toMatchObject({ by: 'otto' });
   await pauses.end('berlin');
   await pauses.end('berlin');
