@@ -84,6 +84,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     DeleteJob: write('installation'),
     EnableJob: write('installation'),
     DisableJob: write('installation'),
+    ApproveJob: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+    RejectJob: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
     SkipNext: write('installation'),
     PauseJobs: write('installation'),
     ResumeJobs: write('installation'),

@@ -51,9 +51,16 @@ export interface FiringDocument {
   readonly windowEndsAt?: number;
   /** It is not to be run, and why. */
   readonly skipBecause?: string;
+  /** Revision of the job for which it was written; absent in those that were written before this was kept. */
+  readonly revision?: number;
+  /** Which try it is after a run that failed; absent: the first. */
+  readonly attempt?: number;
   /** What was confirmed for this start by hand; absent: what was confirmed for the job. */
   readonly confirmations?: readonly Confirmation[];
 }
+
+/** What another try of a run goes on with. */
+export type RunOrigin = Pick<FiringDocument, 'revision' | 'attempt' | 'windowEndsAt'>;
 
 /** By installation. */
 export interface PauseDocument {
@@ -66,6 +73,8 @@ export interface Pause {
   readonly by: string;
   readonly since: number;
   readonly endsAt: number;
+  /** Of the installation when it was said: its end is shown in it. */
+  readonly timeZone: string;
 }
 
 export interface LaneDocument {
@@ -82,6 +91,8 @@ export interface RunDocument {
   readonly createdAt: number;
   readonly dueAt?: number;
   readonly confirmedCautions: readonly string[];
+  /** Of the firing that it came of. */
+  readonly origin?: RunOrigin;
   readonly confirmations?: readonly Confirmation[];
 }
 

@@ -8,7 +8,9 @@ import { rehearsalNotification, runNotification } from './notifications/notifica
 import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
 import type { Rehearsals } from './rehearsals.js';
+import { retryOf } from './retries.js';
 import type { Runs } from './runs.js';
+import { lengthHere } from './situations.js';
 import type { Withdrawals } from './withdrawals.js';
 
 /*
@@ -58,7 +60,7 @@ export function createHandlers(parts: Parts): EventHandlers {
 /** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, claims } = parts;
-  const { run, installation, job, requestedBy } = parseRunSpec(message.run);
+  const { run, installation, job, type, requestedBy } = parseRunSpec(message.run);
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
@@ -67,7 +69,11 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.
   if (outcome === 'postponed') return parts.postponements.planNext(parseRunSpec(message.run), envelope);
-  const state = (await documents.jobs.get(jobDocumentId(installation, job)))?.data.state;
+  const failed = (await documents.jobs.get(jobDocumentId(installation, job)))?.data;
+  const length = await lengthHere(documents, installation, type);
+  const retry = retryOf(failed, (await documents.runs.get(run))?.data, outcome, length);
+  if (retry) return claims.retry(parseRunSpec(message.run), retry);
+  const state = failed?.state;
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));
   if (!next || next.data.state.phase === 'none') return;

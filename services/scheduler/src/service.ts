@@ -1,6 +1,7 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
 import { createClaims } from './claims.js';
+import { createUnconnected } from './connections.js';
 import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
@@ -17,6 +18,7 @@ import { createCountUsers, createIdleStarts } from './idle-starts.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
 import { openRehearsals } from './rehearsals.js';
+import { enablingHandlers } from './rpc-enabling.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
@@ -48,9 +50,24 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
+    const unconnected = createUnconnected(context);
+    const jobParts = {
+      context,
+      store,
+      documents,
+      jobs,
+      claims,
+      firings,
+      catalog,
+      pauses,
+      rehearsals,
+      unconnected,
+      wakeJobs,
+    };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, rehearsals, wakeJobs }),
-      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
+      ...jobHandlers(jobParts),
+      ...enablingHandlers(jobParts),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses, unconnected }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
       ...notificationHandlers({ context, documents: told, notifications, catalog }),

@@ -114,10 +114,19 @@ async function orElse<T>(
   }
 }
 
-async function runsOf({ runs }: Documents, installation: string): Promise<readonly RunDocument[]> {
+async function runsOf({ runs }: Pick<Documents, 'runs'>, installation: string): Promise<readonly RunDocument[]> {
   const where = { installation };
   const { items } = await runs.query({ index: BY_INSTALLATION, where, order: 'descending', limit: MOST });
   return items.map(({ data }) => data);
+}
+
+/** How long a run of this type takes at the installation. */
+export async function lengthHere(
+  documents: Pick<Documents, 'runs'>,
+  installation: string,
+  type: JobDefinition['type'],
+): Promise<Length> {
+  return lengthFrom(measured(await runsOf(documents, installation), type));
 }
 
 async function jobsOf({ jobs }: Documents, installation: string): Promise<readonly JobDocument[]> {

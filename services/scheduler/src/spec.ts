@@ -23,6 +23,8 @@ export interface Place {
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
+  /** Whether a job has to be approved by a second person. */
+  readonly approvalRequired: boolean;
 }
 
 async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
@@ -37,6 +39,7 @@ async function placeOf(installation: string, wire: catalogV1.Installation): Prom
     },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
+    approvalRequired: wire.approvalRequired,
     hosts: wire.hosts.flatMap((h) => {
       const role = hostRole.fromWire(h.role);
       return role ? [{ host: h.host, role, mayFollowLater: h.mayFollowLater }] : [];
@@ -91,6 +94,8 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
+  readonly windowEndsAt: number | undefined;
 }
 
 export function specFor({
@@ -104,6 +109,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
     run,
@@ -122,7 +128,7 @@ export function specFor({
     fence,
     nominalAt,
     startedAt,
-    deadlineAt: startedAt + definition.maxRunTimeMs,
+    deadlineAt: Math.min(startedAt + definition.maxRunTimeMs, windowEndsAt),
     requestedBy: by,
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
@@ -146,7 +152,10 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
 }
 
 /** A backup concerns the host that has the data; an update all of them. */
-function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+export function hostsFor(
+  { type, serviceHost, excludedHosts = [] }: JobDefinition,
+  { hosts }: Place,
+): readonly RunHost[] {
   // One that must not follow later any more is part of the update again.
   if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
