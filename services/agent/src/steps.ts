@@ -7,6 +7,7 @@ import {
   AGENT_PRODUCT,
   type BackupEvidence,
   type Evidence,
+  type HostFacts,
   type LeftOver,
   type OrderAction,
   type Step,
@@ -51,9 +52,7 @@ export function createSteps(parts: StepParts): Steps {
     const { action } = context.state.order;
     switch (context.step) {
       case 'facts':
-        return {
-          evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), factsScope(context)) },
-        };
+        return { evidence: { kind: 'facts', facts: await factsFor(parts, context) } };
       case 'metadata':
       case 'download':
       case 'build':
@@ -104,8 +103,10 @@ async function runStagingStep(
   return nothing(staging.buildTree(version, signal));
 }
 
-function factsScope({ state, step, signal }: StepContext): CommandScope {
-  return { order: state.order.order, step, signal };
+function factsFor(parts: StepParts, { state, step, signal }: StepContext): Promise<HostFacts> {
+  const { order, action } = state.order;
+  const reach = action.kind === 'collect-facts' ? action.reach : undefined;
+  return collectFacts(parts, { version: versionOf(action), ...(reach && { reach }) }, { order, step, signal });
 }
 
 function programScope({ state, signal }: StepContext) {

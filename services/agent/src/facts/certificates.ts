@@ -47,7 +47,7 @@ async function shownBy({ address, tlsCaFile }: Of, signal: AbortSignal): Promise
     };
     const onLimit = (): void => give(() => reject(new Error(`${address} did not answer within ${TIMEOUT_MS} ms`)));
     limit.addEventListener('abort', onLimit, { once: true });
-    socket.once('error', (error) => give(() => reject(error)));
+    socket.once('error', (error: Error) => give(() => reject(error)));
     socket.once('secureConnect', () => {
       const shown = socket.getPeerX509Certificate();
       give(() => (shown ? resolve(endOf(shown)) : reject(new Error(`${address} showed no certificate`))));

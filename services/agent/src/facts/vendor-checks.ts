@@ -1,9 +1,11 @@
 import type { ManifestCheck } from '@lastcall/contracts';
 import { join } from 'node:path';
 import type { CommandOutcome } from '../commands/command-runner.js';
-import type { CommandScope, CommandTarget } from '../commands/release-commands.js';
+import type { CommandScope, CommandTarget, ReleaseCommands } from '../commands/release-commands.js';
 import type { VendorCheckFact } from '../domain/order.js';
-import type { FactsParts } from './collect-facts.js';
+import type { HostRecord } from '../host-record.js';
+import type { Layout } from '../layout.js';
+import type { Releases } from '../releases.js';
 
 /*
  * The vendor's own questions to this host, by the commands of the release that is going to be installed, from its staged files. All at
@@ -13,8 +15,15 @@ import type { FactsParts } from './collect-facts.js';
 
 const MOST_CHARS = 1_000;
 
+export interface VendorParts {
+  readonly layout: Layout;
+  readonly releases: Releases;
+  readonly record: HostRecord;
+  readonly commands: Pick<ReleaseCommands, 'check'>;
+}
+
 export async function askVendor(
-  { layout, releases, record, commands }: FactsParts,
+  { layout, releases, record, commands }: VendorParts,
   version: string,
   fromVersion: string,
   scope: CommandScope,
