@@ -1,4 +1,4 @@
-import type { eventsV1, schedulerV1 } from '@lastcall/contracts';
+import type { eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { endLine, entryLine, runSubject } from '../watch/run-text.js';
 import { bytes, count, fields, oneLine, table } from './text.js';
 import { spanOf, time } from './time.js';
@@ -8,7 +8,8 @@ import { lastPart, verdictWord } from './words.js';
 export function reportText(report: schedulerV1.RunReport, zone: string): string {
   const { run, preflight, drain, backup } = report;
   const spec = run?.spec;
-  const blocking = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const notPassed = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const blocking = notPassed.filter((c) => !c.override);
   const head = fields([
     ['Run', run && lastPart(run.name)],
     ['What', run && runSubject(run)],
@@ -21,12 +22,25 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Confirmed', report.confirmedCautions.join(', ')],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
+    [
+      'Overridden',
+      notPassed
+        .map((c) => overrideText(c, zone))
+        .filter(Boolean)
+        .join('\n'),
+    ],
     ['Users', drain && drainText(drain)],
     ['Gate shut for', spanOf(report.gateShut)],
     ['Backup', backup && `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}`],
     ['Follow later', report.absentHosts.join(', ')],
   ]);
   return [head, hostsText(report), timelineText(run, zone)].filter(Boolean).join('\n');
+}
+
+function overrideText({ check, host, found, override }: preflightV1.Check, zone: string): string {
+  if (!override) return '';
+  const { createdBy, expireTime, reason } = override;
+  return oneLine(`${check} ${host}: ${found}; by ${createdBy} until ${time(expireTime, zone)}: ${reason}`);
 }
 
 function drainText({ told, acknowledged, read, ready, left, ended, lost, holds }: eventsV1.DrainSummary): string {
