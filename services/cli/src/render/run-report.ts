@@ -8,7 +8,8 @@ import { lastPart, verdictWord } from './words.js';
 export function reportText(report: schedulerV1.RunReport, zone: string): string {
   const { run, preflight, drain, backup } = report;
   const spec = run?.spec;
-  const blocking = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const notPassed = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const blocking = notPassed.filter((c) => !c.override);
   const head = fields([
     ['Run', run && lastPart(run.name)],
     ['What', run && runSubject(run)],
@@ -24,6 +25,13 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Confirmed', confirmedText(report, zone)],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
+    [
+      'Overridden',
+      notPassed
+        .map((c) => overrideText(c, zone))
+        .filter(Boolean)
+        .join('\n'),
+    ],
     ['Told', time(report.noticeTime, zone)],
     ['Logoff', time(report.logoffTime, zone)],
     ['Users', drain && drainText(drain)],
@@ -39,6 +47,12 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Follow later', report.absentHosts.join(', ')],
   ]);
   return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
+}
+
+function overrideText({ check, host, found, override }: preflightV1.Check, zone: string): string {
+  if (!override) return '';
+  const { createdBy, expireTime, reason } = override;
+  return oneLine(`${check} ${host}: ${found}; by ${createdBy} until ${time(expireTime, zone)}: ${reason}`);
 }
 
 /** A run of before the confirmations were kept has their names only. */
