@@ -3,7 +3,7 @@ import { backupMode, jobType } from '@lastcall/contracts';
 import { MINUTE_MS, type BackupMode, type JobType } from '@lastcall/kernel';
 import type { Command } from 'commander';
 import { UsageError } from './failures.js';
-import { choice, durationOption, repeatable, spanOption } from './option-values.js';
+import { choice, durationOption, repeatable, spanOption, wholeOption } from './option-values.js';
 import { localTime } from './render/time.js';
 import { toCron } from './series-words.js';
 
@@ -33,6 +33,7 @@ export interface JobOptions {
   readonly windowEnd?: string;
   readonly label?: string[];
   readonly excludeHost?: string[];
+  readonly keep?: string;
   readonly confirm?: string[];
 }
 
@@ -67,6 +68,7 @@ export function jobOptions(command: Command): Command {
     .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
     .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
+    .option('--keep <number>', 'restore points of a backup job that stay, 1 to 1000, 0: with all others (default)')
     .option('--holds', 'users may put holds on it');
 }
 
@@ -123,6 +125,7 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(windowEnd !== undefined && { windowEnd }),
     ...(options.label && { labels: labelsOption(options.label) }),
     ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
+    ...(options.keep !== undefined && { backupKeep: wholeOption('--keep', options.keep, 0, 1_000) ?? 0 }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

@@ -75,6 +75,7 @@ export function jobToWire(
     windowEnd: d.windowEnd ?? '',
     labels: { ...d.labels },
     excludedHosts: [...(d.excludedHosts ?? [])],
+    backupKeep: d.backupKeep ?? 0,
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
 }

@@ -55,6 +55,8 @@ export interface JobDefinition {
   readonly labels?: Readonly<Record<string, string>>;
   /** Hosts that an update leaves out: they follow later. */
   readonly excludedHosts?: readonly string[];
+  /** Restore points of a data-backup that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** Somebody said that this due time is not to be run. */

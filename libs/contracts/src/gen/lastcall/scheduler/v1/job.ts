@@ -195,6 +195,8 @@ export interface Job {
   labels: { [key: string]: string };
   /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
   excludedHosts: string[];
+  /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
+  backupKeep: number;
 }
 
 export interface Job_LabelsEntry {
@@ -738,6 +740,7 @@ function createBaseJob(): Job {
     skipped: undefined,
     labels: {},
     excludedHosts: [],
+    backupKeep: 0,
   };
 }
 
@@ -820,6 +823,9 @@ export const Job: MessageFns<Job> = {
     });
     for (const v of message.excludedHosts) {
       writer.uint32(210).string(v!);
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(240).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -1048,6 +1054,14 @@ export const Job: MessageFns<Job> = {
             message.excludedHosts.push(reader.string());
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1153,6 +1167,11 @@ export const Job: MessageFns<Job> = {
         : globalThis.Array.isArray(object?.excluded_hosts)
         ? object.excluded_hosts.map((e: any) => globalThis.String(e))
         : [],
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -1242,6 +1261,9 @@ export const Job: MessageFns<Job> = {
     if (message.excludedHosts?.length) {
       obj.excludedHosts = message.excludedHosts;
     }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
+    }
     return obj;
   },
 
@@ -1296,6 +1318,7 @@ export const Job: MessageFns<Job> = {
       {},
     );
     message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };
