@@ -134,6 +134,7 @@ export function specFor({
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
+    ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
   };
 }
 
