@@ -38,14 +38,16 @@ export const EVENTS = {
   TokenRevoked: event('catalog', wire.TokenRevoked, ['catalog', 'scheduler', 'preflight', 'session', 'installer']),
   HostJoined: event('installer', wire.HostJoined, ['catalog']),
 
-  RunPlanned: event('scheduler', wire.RunPlanned, ['session']),
+  RunPlanned: event('scheduler', wire.RunPlanned, ['session', 'preflight']),
   RunStarted: event('scheduler', wire.RunStarted, ['preflight']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),
-  RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog']),
+  RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog', 'preflight']),
 
   PreflightPassed: event('preflight', wire.PreflightPassed, ['installer', 'scheduler']),
   PreflightFailed: event('preflight', wire.PreflightFailed, ['session', 'scheduler']),
+  RehearsalPassed: event('preflight', wire.RehearsalPassed, ['scheduler']),
+  RehearsalFailed: event('preflight', wire.RehearsalFailed, ['scheduler']),
   StagingCompleted: event('installer', wire.StagingCompleted, ['session', 'preflight', 'scheduler']),
   StagingFailed: event('installer', wire.StagingFailed, ['session', 'scheduler']),
   GateClosed: event('session', wire.GateClosed, ['scheduler']),
@@ -67,7 +69,7 @@ export const EVENTS = {
   GateReopened: event('session', wire.GateReopened, ['scheduler']),
 
   HostOrderIssued: event('installer', wire.HostOrderIssued, ['installer'], ['preflight', 'installer', 'session']),
-  HostOrderProgressed: event('installer', wire.HostOrderProgressed, ['scheduler']),
+  HostOrderProgressed: event('installer', wire.HostOrderProgressed, ['scheduler', 'preflight']),
   HostOrderCompleted: event('installer', wire.HostOrderCompleted, ['preflight', 'installer', 'session']),
 } as const;
 

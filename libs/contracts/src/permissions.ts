@@ -109,6 +109,13 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ListBackups: read('installation'),
     RestoreBackup: write('installation'),
     GetRestore: read('installation'),
+    CreateOverride: write('installation'),
+    ListOverrides: read('installation'),
+    RevokeOverride: write('installation'),
+    VerifyBackup: write('installation'),
+    ReportBackup: write('installation'),
+    GetBackupPolicy: read('installation'),
+    UpdateBackupPolicy: write('installation'),
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },

@@ -7,7 +7,7 @@ import {
   schedulerV1,
   sessionV1,
 } from '@lastcall/contracts';
-import { HOUR_MS, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
+import { checkId, collect, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
 import {
   bindRpc,
   nameOf,
@@ -19,24 +19,26 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
-import { BY_INSTALLATION, newestProven, restorePointName, type BackupDocument } from './documents.js';
-import { serverOf, type Occasion, type Requirements } from './domain/facts.js';
+import { reportBackup, updatePolicy, verifyBackup } from './backup-rpc.js';
+import { BY_INSTALLATION, restorePointName, type BackupDocument } from './documents.js';
+import { serverOf } from './domain/facts.js';
 import type { Parts } from './events.js';
+import { beginningOnDemand, jobBeginning } from './occasions.js';
+import { overrideHandlers } from './rpc-overrides.js';
+import type { Beginning } from './reports.js';
 import type { PreflightSettings } from './settings.js';
-import { backupToWire, hostsOf, reportToWire, requirementsFromWire } from './wire.js';
+import { backupToWire, hostsOf, progressToWire, reportToWire } from './wire.js';
 
 /*
  * Operators' edge of preflight: reports and backups on demand, and what there is.
  */
-
-const DEFAULT_BACKUP_AGE_MS = 48 * HOUR_MS;
 
 type Context = ServiceContext<PreflightSettings>;
 
 export function createRpc(context: Context, parts: Parts): RpcBinding {
   const { reports, backups, restores } = parts.documents;
   return bindRpc(preflightV1.PreflightServiceService, {
-    createReport: (request) => createReport(context, parts, request),
+    createReport: (request, { principal }) => createReport(context, parts, request, principal?.subject ?? ''),
     getReport: async ({ name }) => {
       const id = nameOf('report', name);
       if (isRejected(id)) return id;
@@ -54,18 +56,44 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return isRejected(found) ? found : { backup: backupToWire(found.id, found.data) };
     },
     listBackups: async (request) => {
-      const page = await listOf(backups, request, ({ id, data }) => backupToWire(id, data));
+      const parent = nameOf('installation', request.parent, 'parent');
+      if (isRejected(parent)) return parent;
+      const stays = await parts.rotation.protectedIn(parent.installation);
+      const page = await listOf(backups, request, ({ id, data }) => backupToWire(id, data, stays.get(id)));
       return isRejected(page) ? page : { backups: page.items, nextPageToken: page.nextPageToken };
     },
     restoreBackup: (request) => restoreBackup(context, parts, request),
+    ...overrideHandlers(context, parts.documents),
     getRestore: async ({ name }) => {
       const id = nameOf('restore', name);
       if (isRejected(id)) return id;
       const found = await restores.get(id.restore);
       if (found?.data.installation !== id.installation) return notFound('restore', name);
-      const { state, failure } = found.data;
-      return { pending: state === 'pending', failure: failure && failureToWire(failure) };
+      const { state, failure, progress } = found.data;
+      return {
+        pending: state === 'pending',
+        failure: failure && failureToWire(failure),
+        ...progressToWire(progress),
+      };
     },
+    verifyBackup: async ({ name }) => {
+      const found = await backupNamed(backups, name);
+      return isRejected(found) ? found : verifyBackup(parts, found);
+    },
+    reportBackup: async (request, call) => {
+      const installation = await installationNamed(context, request.parent);
+      const id = nameOf('installation', request.parent, 'parent');
+      if (isRejected(installation)) return installation;
+      if (isRejected(id)) return id;
+      const now = await context.store.now();
+      return reportBackup(parts, request, { ...id, product: installation.product, now }, call);
+    },
+    getBackupPolicy: async ({ parent }) => {
+      const id = nameOf('installation', parent, 'parent');
+      if (isRejected(id)) return id;
+      return { policy: { keep: await parts.rotation.keepOf(id.installation) } };
+    },
+    updateBackupPolicy: (request) => updatePolicy(parts, request),
   });
 }
 
@@ -104,43 +132,38 @@ async function createReport(
   context: Context,
   parts: Parts,
   request: preflightV1.CreateReportRequest,
+  by: string,
 ): Promise<preflightV1.CreateReportResponse | Rejected> {
-  const installation = await installationNamed(context, request.parent);
-  if (isRejected(installation)) return installation;
-  const requirements = await requirementsFor(context, installation, request.version);
+  const beginning = await beginningOf(context, parts, request, by);
+  if (isRejected(beginning)) return beginning;
   const report = randomId('p');
-  const id = nameOf('installation', installation.name);
-  if (isRejected(id)) return id;
-  const occasion: Occasion = {
-    installation: id.installation,
-    product: installation.product,
-    fromVersion: installation.installedVersion,
-    requirements,
-    hosts: hostsOf(installation, hostRole.fromWire),
-    backupMode: 'take',
-    backupMaxAgeMs: DEFAULT_BACKUP_AGE_MS,
-    knownBackup: await newestProven(parts.documents, id.installation),
-  };
-  await parts.reports.begin(report, { version: requirements?.version ?? '', occasion });
+  await parts.reports.begin(report, beginning);
   parts.wakeReports();
   const stored = await parts.documents.reports.get(report);
   return { report: stored && reportToWire(report, stored.data) };
 }
 
-/** The demands of the named release, or of the newest that the installation may take; undefined when there is none. */
-async function requirementsFor(
+async function beginningOf(
   context: Context,
-  installation: catalogV1.Installation,
-  version: string,
-): Promise<Requirements | undefined> {
-  const catalog = context.client(catalogV1.CatalogServiceService);
-  if (version === '') {
-    const { release } = await catalog.checkUpdate({ name: installation.name, version: '' });
-    return release?.requirements && requirementsFromWire(release.requirements);
-  }
-  const name = formatName('release', { product: installation.product, version });
-  const { release } = await catalog.getRelease({ name });
-  return release?.requirements && requirementsFromWire(release.requirements);
+  { documents }: Parts,
+  { parent, version, job }: preflightV1.CreateReportRequest,
+  by: string,
+): Promise<Beginning | Rejected> {
+  const id = nameOf('installation', parent, 'parent');
+  if (isRejected(id)) return id;
+  const { installation } = id;
+  if (job === '') return beginningOnDemand(context, documents, installation, version);
+  const wrong = collect(
+    checkId('job', job),
+    version === ''
+      ? undefined
+      : { field: 'version', description: 'is given with a job, which has its own; leave one out' },
+  );
+  if (wrong.length > 0) return invalid(wrong);
+  const next = await jobBeginning(context, documents, { installation, job });
+  const { startAt, ...beginning } = next;
+  const rehearsal = { job, ...(startAt !== undefined && { startAt }), why: 'asked' as const, requestedBy: by };
+  return { ...beginning, rehearsal };
 }
 
 async function createBackup(
@@ -173,6 +196,10 @@ async function restoreBackup(
   if (request.confirm !== found.id) {
     const description = `must repeat the restore point ${found.id}: everything entered since then is lost`;
     return invalid([{ field: 'confirm', description }]);
+  }
+  if (state.phase === 'reported') {
+    const message = `${request.name} was made by a tool of your own; that tool can restore it`;
+    return reject('refused', 'NOT_RESTORABLE', message);
   }
   if (state.phase !== 'taken' || state.host === '') {
     return reject(

@@ -22,6 +22,7 @@ import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import { definitionProblems } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Catalog, Place } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
@@ -39,6 +40,7 @@ export interface JobParts {
   readonly catalog: Catalog;
   readonly pauses: Pauses;
   readonly unconnected: Unconnected;
+  readonly rehearsals: Rehearsals;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }

@@ -12,6 +12,7 @@ import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
+import { openRehearsals } from './rehearsals.js';
 import { enablingHandlers } from './rpc-enabling.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
@@ -37,11 +38,13 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const firings = createFirings({ store, documents, runs, catalog, pauses });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
+    const rehearsals = await openRehearsals(store);
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
     const unconnected = createUnconnected(context);
-    const jobParts = { context, store, documents, jobs, claims, firings, catalog, pauses, unconnected, wakeJobs };
+    const known = { catalog, pauses, rehearsals, unconnected };
+    const jobParts = { context, store, documents, jobs, claims, firings, ...known, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers(jobParts),
       ...enablingHandlers(jobParts),
@@ -56,6 +59,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         runs,
         claims,
         postponements,
+        rehearsals,
         withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),
       }),

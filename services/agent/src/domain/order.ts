@@ -27,6 +27,8 @@ export type OrderAction =
   | { readonly kind: 'watch-health'; readonly product: string; readonly version: string; readonly durationMs: number }
   | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'verify-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'delete-backups'; readonly product: string; readonly restorePoints: readonly string[] }
   /** The agent's own program. */
   | { readonly kind: 'update-agent'; readonly version: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
@@ -104,6 +106,12 @@ export interface BackupEvidence {
   readonly sha256: string;
   readonly verified: boolean;
   readonly version: string;
+  /** What it takes on the disk; absent in what older agents have recorded, as all that follows. */
+  readonly storedBytes?: number;
+  /** Of the key that it is encrypted with. */
+  readonly keyId?: string;
+  readonly verifiedAt?: number;
+  readonly folder?: string;
 }
 
 export interface AntivirusException {
@@ -118,6 +126,21 @@ export interface AntivirusFacts {
   readonly source: string;
 }
 
+/** What a check of the vendor came to. `unanswered`: it could not be run, or did not end in time. */
+export interface VendorCheckFact {
+  readonly id: string;
+  readonly passed: boolean;
+  readonly unanswered: boolean;
+  readonly found: string;
+}
+
+/** Until when a certificate is valid, or why nobody could find out. */
+export interface CertificateFact {
+  readonly whose: string;
+  readonly expiresAt?: number;
+  readonly why: string;
+}
+
 /** What could not be found out is absent here and named in `unknown`, by its name in the contract. */
 export interface HostFacts {
   readonly os: string;
@@ -127,6 +150,7 @@ export interface HostFacts {
   readonly memoryBytes: number;
   readonly stageFreeBytes?: number;
   readonly backupFreeBytes?: number;
+  readonly backupNeededBytes?: number;
   readonly dataBytes?: number;
   readonly agentVersion: string;
   readonly installedVersion: string;
@@ -137,6 +161,11 @@ export interface HostFacts {
   readonly unknown: Readonly<Record<string, string>>;
   readonly staged: boolean;
   readonly canBackUp: boolean;
+  /** Ids of the volumes of the folders, by `stage`, `backup` and `data`. */
+  readonly volumes?: Readonly<Record<string, string>>;
+  readonly dataFreeBytes?: number;
+  readonly vendorChecks?: readonly VendorCheckFact[];
+  readonly certificates?: readonly CertificateFact[];
 }
 
 export type Step =
@@ -147,6 +176,8 @@ export type Step =
   | 'backup'
   | 'prove'
   | 'seal'
+  | 'read-back'
+  | 'remove'
   | 'verify'
   | 'stop'
   | 'clear'
@@ -189,6 +220,10 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['first-start'];
     case 'restore-backup':
       return ['stop', 'clear', 'restore', 'migrate', 'start', 'health'];
+    case 'verify-backup':
+      return ['read-back'];
+    case 'delete-backups':
+      return ['remove'];
     case 'update-agent':
       return ['metadata', 'download', 'build', 'try-out', 'take-over'];
     case 'unusable':

@@ -98,7 +98,53 @@ export interface Check {
   /** What a person has to do; empty when passed. */
   remedy: string;
   /** When the answer was found. */
-  answeredAt?: Date | undefined;
+  answeredAt?:
+    | Date
+    | undefined;
+  /** Set: it does not block although it is not passed, because a person said so. The verdict stays what it is. */
+  override?: Override | undefined;
+}
+
+/** A person's word that a check need not hold up the runs of a job, until a time. */
+export interface Override {
+  /** `installations/{installation}/overrides/{override}`. */
+  name: string;
+  /** Id of the job. */
+  job: string;
+  /** Name of the check. `hosts`, `host-online`, `installed-version`, `data-version` and the checks of backups cannot be overridden. */
+  check: string;
+  /** Id of the host; empty: on any host, and of the installation as a whole. */
+  host: string;
+  /** Why, 1–1,000 characters. */
+  reason: string;
+  /** Until when: in the future, at most 7 days. */
+  expireTime?:
+    | Date
+    | undefined;
+  /** Who: subject of the credential. Output only. */
+  createdBy: string;
+  /** When. Output only. */
+  createTime?:
+    | Date
+    | undefined;
+  /** Who took it back; empty: nobody. Output only. */
+  revokedBy: string;
+  /** When it was taken back. Output only. */
+  revokeTime?: Date | undefined;
+}
+
+/** Which run a report rehearses. */
+export interface Rehearsal {
+  /** Id of the job. */
+  job: string;
+  /** When the run is to begin; absent when it was asked for and the job has no time. */
+  startTime?:
+    | Date
+    | undefined;
+  /** `enabled`: the job was enabled; `before-start`: the time before the run has come; `asked`: a person asked. */
+  why: string;
+  /** Who enabled the job, or asked: subject of the credential. */
+  requestedBy: string;
 }
 
 /** All checks of one occasion. */
@@ -111,7 +157,10 @@ export interface Report {
   product: string;
   /** Release that is going to be installed; empty for none. */
   version: string;
-  /** PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked. */
+  /**
+   * PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked and for one that was
+   * abandoned: that one has a finish_time.
+   */
   verdict: Verdict;
   /** The checks. */
   checks: Check[];
@@ -119,8 +168,12 @@ export interface Report {
   createTime?:
     | Date
     | undefined;
-  /** When the verdict was found. */
-  finishTime?: Date | undefined;
+  /** When the verdict was found, or when the report was abandoned because its run, or the plan that it rehearses, was taken back. */
+  finishTime?:
+    | Date
+    | undefined;
+  /** Set: nothing is done after it. */
+  rehearsal?: Rehearsal | undefined;
 }
 
 /** A data backup. */
@@ -153,6 +206,82 @@ export interface Backup {
     | undefined;
   /** True while the host is still at it. */
   pending: boolean;
+  /** Bytes that it takes on the disk of the host; 0 when the host did not say it. */
+  storedBytes: bigint;
+  /** Id of the key that it is encrypted with; empty: it is not, or the host did not say it. */
+  keyId: string;
+  /** When it was verified last. */
+  verifiedAt?:
+    | Date
+    | undefined;
+  /** Folder on the host; empty when the host did not say it. */
+  folder: string;
+  /** Why rotation leaves it alone: `newest`, `run`, `job`; empty: it goes when there are enough newer ones. Only in lists. */
+  protectedBy: string;
+  /** True while the host is told to remove it. It cannot be restored any more. */
+  deleting: boolean;
+  /** When it was removed. */
+  deleteTime?:
+    | Date
+    | undefined;
+  /** Set for one that was made by a tool of the customer's own. */
+  proof?:
+    | BackupProof
+    | undefined;
+  /** What the host is at: `backup`, `prove`, `seal`, `read-back`; empty: nothing. */
+  step: string;
+  /** Bytes done of the step. */
+  stepDone: bigint;
+  /** Bytes of the step in all; 0 when unknown. */
+  stepTotal: bigint;
+  /** True while it is being verified again. */
+  verifying: boolean;
+  /** Why the last verification did not succeed; absent when it did, or when there was none. */
+  verifyFailure?: Failure | undefined;
+}
+
+/** What speaks for a backup that was made by a tool of the customer's own. */
+export interface BackupProof {
+  /** Exactly one must be set. */
+  evidence?:
+    | //
+    /** A file that the tool has written. */
+    { $case: "file"; value: ProofFile }
+    | //
+    /** SHA-256 that the tool has said, 64 hexadecimal digits. */
+    { $case: "sha256"; value: string }
+    | //
+    /** A command that has looked at the backup and ended with 0. */
+    { $case: "command"; value: ProofCommand }
+    | undefined;
+  /** Who reported it: subject of the credential. Output only. */
+  reportedBy: string;
+  /** When. Output only. */
+  reportTime?: Date | undefined;
+}
+
+/** A file of a backup. */
+export interface ProofFile {
+  /** Path as it was looked at, 1–1,000 characters. */
+  path: string;
+  /** Bytes, 1 or more. */
+  sizeBytes: bigint;
+  /** 64 hexadecimal digits. */
+  sha256: string;
+}
+
+/** A command that ended with 0. */
+export interface ProofCommand {
+  /** The command and its arguments, 1–1,000 characters. */
+  command: string;
+  /** The end of what it said, up to 1,000 characters. */
+  output: string;
+}
+
+/** How many backups of an installation stay on its host. */
+export interface BackupPolicy {
+  /** 1–1,000; default 10. */
+  keep: number;
 }
 
 /** See PreflightService. */
@@ -161,6 +290,8 @@ export interface CreateReportRequest {
   parent: string;
   /** Release to check for; empty: the newest that the installation may take, or none. */
   version: string;
+  /** Id of a job: its next run is rehearsed now. Excludes `version`. */
+  job: string;
 }
 
 /** See PreflightService. */
@@ -266,11 +397,132 @@ export interface GetRestoreResponse {
   /** True while the host is still at it. */
   pending: boolean;
   /** Absent when it succeeded. */
-  failure?: Failure | undefined;
+  failure?:
+    | Failure
+    | undefined;
+  /** What the host is at: `stop`, `restore`, …; empty: nothing. */
+  step: string;
+  /** Bytes done of the step. */
+  stepDone: bigint;
+  /** Bytes of the step in all; 0 when unknown. */
+  stepTotal: bigint;
+}
+
+/** See PreflightService. */
+export interface VerifyBackupRequest {
+  /** `installations/{installation}/backups/{backup}`. */
+  name: string;
+}
+
+/** See PreflightService. */
+export interface VerifyBackupResponse {
+  /** The backup, being verified. */
+  backup?: Backup | undefined;
+}
+
+/** See PreflightService. */
+export interface ReportBackupRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** When it was finished; at most 5 minutes ahead and 366 days ago. */
+  takenAt?:
+    | Date
+    | undefined;
+  /** What speaks for it. */
+  proof?:
+    | BackupProof
+    | undefined;
+  /** Bytes; 0: not said. */
+  sizeBytes: bigint;
+}
+
+/** See PreflightService. */
+export interface ReportBackupResponse {
+  /** The backup. */
+  backup?: Backup | undefined;
+}
+
+/** See PreflightService. */
+export interface GetBackupPolicyRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+}
+
+/** See PreflightService. */
+export interface GetBackupPolicyResponse {
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
+}
+
+/** See PreflightService. */
+export interface UpdateBackupPolicyRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
+}
+
+/** See PreflightService. */
+export interface UpdateBackupPolicyResponse {
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
+}
+
+/** See PreflightService. */
+export interface CreateOverrideRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** The override; `job`, `check`, `reason` and `expire_time` are needed. */
+  override?: Override | undefined;
+}
+
+/** See PreflightService. */
+export interface CreateOverrideResponse {
+  /** As stored. */
+  override?: Override | undefined;
+}
+
+/** See PreflightService. */
+export interface ListOverridesRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** 1–1,000; default 100. */
+  pageSize: number;
+  /** From the page before. */
+  pageToken: string;
+}
+
+/** See PreflightService. */
+export interface ListOverridesResponse {
+  /** A page. */
+  overrides: Override[];
+  /** Empty at the end. */
+  nextPageToken: string;
+}
+
+/** See PreflightService. */
+export interface RevokeOverrideRequest {
+  /** `installations/{installation}/overrides/{override}`. */
+  name: string;
+}
+
+/** See PreflightService. */
+export interface RevokeOverrideResponse {
+  /** As it is now. */
+  override?: Override | undefined;
 }
 
 function createBaseCheck(): Check {
-  return { check: "", host: "", verdict: 0, asked: "", found: "", remedy: "", answeredAt: undefined };
+  return {
+    check: "",
+    host: "",
+    verdict: 0,
+    asked: "",
+    found: "",
+    remedy: "",
+    answeredAt: undefined,
+    override: undefined,
+  };
 }
 
 export const Check: MessageFns<Check> = {
@@ -295,6 +547,9 @@ export const Check: MessageFns<Check> = {
     }
     if (message.answeredAt !== undefined) {
       Timestamp.encode(toTimestamp(message.answeredAt), writer.uint32(58).fork()).join();
+    }
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -368,6 +623,14 @@ export const Check: MessageFns<Check> = {
             message.answeredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -393,6 +656,7 @@ export const Check: MessageFns<Check> = {
         : isSet(object.answered_at)
         ? fromJsonTimestamp(object.answered_at)
         : undefined,
+      override: isSet(object.override) ? Override.fromJSON(object.override) : undefined,
     };
   },
 
@@ -419,6 +683,9 @@ export const Check: MessageFns<Check> = {
     if (message.answeredAt !== undefined) {
       obj.answeredAt = message.answeredAt.toISOString();
     }
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
     return obj;
   },
 
@@ -434,6 +701,378 @@ export const Check: MessageFns<Check> = {
     message.found = object.found ?? "";
     message.remedy = object.remedy ?? "";
     message.answeredAt = object.answeredAt ?? undefined;
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOverride(): Override {
+  return {
+    name: "",
+    job: "",
+    check: "",
+    host: "",
+    reason: "",
+    expireTime: undefined,
+    createdBy: "",
+    createTime: undefined,
+    revokedBy: "",
+    revokeTime: undefined,
+  };
+}
+
+export const Override: MessageFns<Override> = {
+  encode(message: Override, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.job !== "") {
+      writer.uint32(18).string(message.job);
+    }
+    if (message.check !== "") {
+      writer.uint32(26).string(message.check);
+    }
+    if (message.host !== "") {
+      writer.uint32(34).string(message.host);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.expireTime), writer.uint32(50).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(58).string(message.createdBy);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(66).fork()).join();
+    }
+    if (message.revokedBy !== "") {
+      writer.uint32(74).string(message.revokedBy);
+    }
+    if (message.revokeTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.revokeTime), writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Override {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverride();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.expireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.revokedBy = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.revokeTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Override {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      check: isSet(object.check) ? globalThis.String(object.check) : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+      createdBy: isSet(object.createdBy)
+        ? globalThis.String(object.createdBy)
+        : isSet(object.created_by)
+        ? globalThis.String(object.created_by)
+        : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      revokedBy: isSet(object.revokedBy)
+        ? globalThis.String(object.revokedBy)
+        : isSet(object.revoked_by)
+        ? globalThis.String(object.revoked_by)
+        : "",
+      revokeTime: isSet(object.revokeTime)
+        ? fromJsonTimestamp(object.revokeTime)
+        : isSet(object.revoke_time)
+        ? fromJsonTimestamp(object.revoke_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Override): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.check !== "") {
+      obj.check = message.check;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = message.expireTime.toISOString();
+    }
+    if (message.createdBy !== "") {
+      obj.createdBy = message.createdBy;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
+    if (message.revokedBy !== "") {
+      obj.revokedBy = message.revokedBy;
+    }
+    if (message.revokeTime !== undefined) {
+      obj.revokeTime = message.revokeTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Override>): Override {
+    return Override.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Override>): Override {
+    const message = createBaseOverride();
+    message.name = object.name ?? "";
+    message.job = object.job ?? "";
+    message.check = object.check ?? "";
+    message.host = object.host ?? "";
+    message.reason = object.reason ?? "";
+    message.expireTime = object.expireTime ?? undefined;
+    message.createdBy = object.createdBy ?? "";
+    message.createTime = object.createTime ?? undefined;
+    message.revokedBy = object.revokedBy ?? "";
+    message.revokeTime = object.revokeTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRehearsal(): Rehearsal {
+  return { job: "", startTime: undefined, why: "", requestedBy: "" };
+}
+
+export const Rehearsal: MessageFns<Rehearsal> = {
+  encode(message: Rehearsal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== "") {
+      writer.uint32(10).string(message.job);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rehearsal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRehearsal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Rehearsal {
+    return {
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: Rehearsal): unknown {
+    const obj: any = {};
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Rehearsal>): Rehearsal {
+    return Rehearsal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Rehearsal>): Rehearsal {
+    const message = createBaseRehearsal();
+    message.job = object.job ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.why = object.why ?? "";
+    message.requestedBy = object.requestedBy ?? "";
     return message;
   },
 };
@@ -448,6 +1087,7 @@ function createBaseReport(): Report {
     checks: [],
     createTime: undefined,
     finishTime: undefined,
+    rehearsal: undefined,
   };
 }
 
@@ -476,6 +1116,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.finishTime !== undefined) {
       Timestamp.encode(toTimestamp(message.finishTime), writer.uint32(66).fork()).join();
+    }
+    if (message.rehearsal !== undefined) {
+      Rehearsal.encode(message.rehearsal, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -557,6 +1200,14 @@ export const Report: MessageFns<Report> = {
             message.finishTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.rehearsal = Rehearsal.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -587,6 +1238,7 @@ export const Report: MessageFns<Report> = {
         : isSet(object.finish_time)
         ? fromJsonTimestamp(object.finish_time)
         : undefined,
+      rehearsal: isSet(object.rehearsal) ? Rehearsal.fromJSON(object.rehearsal) : undefined,
     };
   },
 
@@ -616,6 +1268,9 @@ export const Report: MessageFns<Report> = {
     if (message.finishTime !== undefined) {
       obj.finishTime = message.finishTime.toISOString();
     }
+    if (message.rehearsal !== undefined) {
+      obj.rehearsal = Rehearsal.toJSON(message.rehearsal);
+    }
     return obj;
   },
 
@@ -632,6 +1287,9 @@ export const Report: MessageFns<Report> = {
     message.checks = object.checks?.map((e) => Check.fromPartial(e)) || [];
     message.createTime = object.createTime ?? undefined;
     message.finishTime = object.finishTime ?? undefined;
+    message.rehearsal = (object.rehearsal !== undefined && object.rehearsal !== null)
+      ? Rehearsal.fromPartial(object.rehearsal)
+      : undefined;
     return message;
   },
 };
@@ -650,6 +1308,19 @@ function createBaseBackup(): Backup {
     verified: false,
     failure: undefined,
     pending: false,
+    storedBytes: 0n,
+    keyId: "",
+    verifiedAt: undefined,
+    folder: "",
+    protectedBy: "",
+    deleting: false,
+    deleteTime: undefined,
+    proof: undefined,
+    step: "",
+    stepDone: 0n,
+    stepTotal: 0n,
+    verifying: false,
+    verifyFailure: undefined,
   };
 }
 
@@ -693,6 +1364,54 @@ export const Backup: MessageFns<Backup> = {
     }
     if (message.pending !== false) {
       writer.uint32(96).bool(message.pending);
+    }
+    if (message.storedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.storedBytes) !== message.storedBytes) {
+        throw new globalThis.Error("value provided for field message.storedBytes of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.storedBytes);
+    }
+    if (message.keyId !== "") {
+      writer.uint32(114).string(message.keyId);
+    }
+    if (message.verifiedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.verifiedAt), writer.uint32(122).fork()).join();
+    }
+    if (message.folder !== "") {
+      writer.uint32(130).string(message.folder);
+    }
+    if (message.protectedBy !== "") {
+      writer.uint32(138).string(message.protectedBy);
+    }
+    if (message.deleting !== false) {
+      writer.uint32(144).bool(message.deleting);
+    }
+    if (message.deleteTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.deleteTime), writer.uint32(154).fork()).join();
+    }
+    if (message.proof !== undefined) {
+      BackupProof.encode(message.proof, writer.uint32(162).fork()).join();
+    }
+    if (message.step !== "") {
+      writer.uint32(170).string(message.step);
+    }
+    if (message.stepDone !== 0n) {
+      if (BigInt.asUintN(64, message.stepDone) !== message.stepDone) {
+        throw new globalThis.Error("value provided for field message.stepDone of type uint64 too large");
+      }
+      writer.uint32(176).uint64(message.stepDone);
+    }
+    if (message.stepTotal !== 0n) {
+      if (BigInt.asUintN(64, message.stepTotal) !== message.stepTotal) {
+        throw new globalThis.Error("value provided for field message.stepTotal of type uint64 too large");
+      }
+      writer.uint32(184).uint64(message.stepTotal);
+    }
+    if (message.verifying !== false) {
+      writer.uint32(192).bool(message.verifying);
+    }
+    if (message.verifyFailure !== undefined) {
+      Failure.encode(message.verifyFailure, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -806,6 +1525,110 @@ export const Backup: MessageFns<Backup> = {
             message.pending = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.storedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.verifiedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.folder = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.protectedBy = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.deleting = reader.bool();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.deleteTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.proof = BackupProof.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.stepDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.stepTotal = reader.uint64() as bigint;
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.verifying = reader.bool();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.verifyFailure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -844,6 +1667,51 @@ export const Backup: MessageFns<Backup> = {
       verified: isSet(object.verified) ? globalThis.Boolean(object.verified) : false,
       failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
       pending: isSet(object.pending) ? globalThis.Boolean(object.pending) : false,
+      storedBytes: isSet(object.storedBytes)
+        ? BigInt(object.storedBytes)
+        : isSet(object.stored_bytes)
+        ? BigInt(object.stored_bytes)
+        : 0n,
+      keyId: isSet(object.keyId)
+        ? globalThis.String(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.String(object.key_id)
+        : "",
+      verifiedAt: isSet(object.verifiedAt)
+        ? fromJsonTimestamp(object.verifiedAt)
+        : isSet(object.verified_at)
+        ? fromJsonTimestamp(object.verified_at)
+        : undefined,
+      folder: isSet(object.folder) ? globalThis.String(object.folder) : "",
+      protectedBy: isSet(object.protectedBy)
+        ? globalThis.String(object.protectedBy)
+        : isSet(object.protected_by)
+        ? globalThis.String(object.protected_by)
+        : "",
+      deleting: isSet(object.deleting) ? globalThis.Boolean(object.deleting) : false,
+      deleteTime: isSet(object.deleteTime)
+        ? fromJsonTimestamp(object.deleteTime)
+        : isSet(object.delete_time)
+        ? fromJsonTimestamp(object.delete_time)
+        : undefined,
+      proof: isSet(object.proof) ? BackupProof.fromJSON(object.proof) : undefined,
+      step: isSet(object.step) ? globalThis.String(object.step) : "",
+      stepDone: isSet(object.stepDone)
+        ? BigInt(object.stepDone)
+        : isSet(object.step_done)
+        ? BigInt(object.step_done)
+        : 0n,
+      stepTotal: isSet(object.stepTotal)
+        ? BigInt(object.stepTotal)
+        : isSet(object.step_total)
+        ? BigInt(object.step_total)
+        : 0n,
+      verifying: isSet(object.verifying) ? globalThis.Boolean(object.verifying) : false,
+      verifyFailure: isSet(object.verifyFailure)
+        ? Failure.fromJSON(object.verifyFailure)
+        : isSet(object.verify_failure)
+        ? Failure.fromJSON(object.verify_failure)
+        : undefined,
     };
   },
 
@@ -885,6 +1753,45 @@ export const Backup: MessageFns<Backup> = {
     if (message.pending !== false) {
       obj.pending = message.pending;
     }
+    if (message.storedBytes !== 0n) {
+      obj.storedBytes = message.storedBytes.toString();
+    }
+    if (message.keyId !== "") {
+      obj.keyId = message.keyId;
+    }
+    if (message.verifiedAt !== undefined) {
+      obj.verifiedAt = message.verifiedAt.toISOString();
+    }
+    if (message.folder !== "") {
+      obj.folder = message.folder;
+    }
+    if (message.protectedBy !== "") {
+      obj.protectedBy = message.protectedBy;
+    }
+    if (message.deleting !== false) {
+      obj.deleting = message.deleting;
+    }
+    if (message.deleteTime !== undefined) {
+      obj.deleteTime = message.deleteTime.toISOString();
+    }
+    if (message.proof !== undefined) {
+      obj.proof = BackupProof.toJSON(message.proof);
+    }
+    if (message.step !== "") {
+      obj.step = message.step;
+    }
+    if (message.stepDone !== 0n) {
+      obj.stepDone = message.stepDone.toString();
+    }
+    if (message.stepTotal !== 0n) {
+      obj.stepTotal = message.stepTotal.toString();
+    }
+    if (message.verifying !== false) {
+      obj.verifying = message.verifying;
+    }
+    if (message.verifyFailure !== undefined) {
+      obj.verifyFailure = Failure.toJSON(message.verifyFailure);
+    }
     return obj;
   },
 
@@ -907,12 +1814,453 @@ export const Backup: MessageFns<Backup> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.pending = object.pending ?? false;
+    message.storedBytes = (object.storedBytes !== undefined && object.storedBytes !== null)
+      ? BigInt(object.storedBytes)
+      : 0n;
+    message.keyId = object.keyId ?? "";
+    message.verifiedAt = object.verifiedAt ?? undefined;
+    message.folder = object.folder ?? "";
+    message.protectedBy = object.protectedBy ?? "";
+    message.deleting = object.deleting ?? false;
+    message.deleteTime = object.deleteTime ?? undefined;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? BackupProof.fromPartial(object.proof)
+      : undefined;
+    message.step = object.step ?? "";
+    message.stepDone = (object.stepDone !== undefined && object.stepDone !== null) ? BigInt(object.stepDone) : 0n;
+    message.stepTotal = (object.stepTotal !== undefined && object.stepTotal !== null) ? BigInt(object.stepTotal) : 0n;
+    message.verifying = object.verifying ?? false;
+    message.verifyFailure = (object.verifyFailure !== undefined && object.verifyFailure !== null)
+      ? Failure.fromPartial(object.verifyFailure)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBackupProof(): BackupProof {
+  return { evidence: undefined, reportedBy: "", reportTime: undefined };
+}
+
+export const BackupProof: MessageFns<BackupProof> = {
+  encode(message: BackupProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.evidence?.$case) {
+      case "file":
+        ProofFile.encode(message.evidence.value, writer.uint32(10).fork()).join();
+        break;
+      case "sha256":
+        writer.uint32(18).string(message.evidence.value);
+        break;
+      case "command":
+        ProofCommand.encode(message.evidence.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.reportedBy !== "") {
+      writer.uint32(34).string(message.reportedBy);
+    }
+    if (message.reportTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.reportTime), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.evidence = { $case: "file", value: ProofFile.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.evidence = { $case: "sha256", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.evidence = { $case: "command", value: ProofCommand.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reportedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reportTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BackupProof {
+    return {
+      evidence: isSet(object.file)
+        ? { $case: "file", value: ProofFile.fromJSON(object.file) }
+        : isSet(object.sha256)
+        ? { $case: "sha256", value: globalThis.String(object.sha256) }
+        : isSet(object.command)
+        ? { $case: "command", value: ProofCommand.fromJSON(object.command) }
+        : undefined,
+      reportedBy: isSet(object.reportedBy)
+        ? globalThis.String(object.reportedBy)
+        : isSet(object.reported_by)
+        ? globalThis.String(object.reported_by)
+        : "",
+      reportTime: isSet(object.reportTime)
+        ? fromJsonTimestamp(object.reportTime)
+        : isSet(object.report_time)
+        ? fromJsonTimestamp(object.report_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: BackupProof): unknown {
+    const obj: any = {};
+    if (message.evidence?.$case === "file") {
+      obj.file = ProofFile.toJSON(message.evidence.value);
+    } else if (message.evidence?.$case === "sha256") {
+      obj.sha256 = message.evidence.value;
+    } else if (message.evidence?.$case === "command") {
+      obj.command = ProofCommand.toJSON(message.evidence.value);
+    }
+    if (message.reportedBy !== "") {
+      obj.reportedBy = message.reportedBy;
+    }
+    if (message.reportTime !== undefined) {
+      obj.reportTime = message.reportTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BackupProof>): BackupProof {
+    return BackupProof.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupProof>): BackupProof {
+    const message = createBaseBackupProof();
+    switch (object.evidence?.$case) {
+      case "file": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "file", value: ProofFile.fromPartial(object.evidence.value) };
+        }
+        break;
+      }
+      case "sha256": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "sha256", value: object.evidence.value };
+        }
+        break;
+      }
+      case "command": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "command", value: ProofCommand.fromPartial(object.evidence.value) };
+        }
+        break;
+      }
+    }
+    message.reportedBy = object.reportedBy ?? "";
+    message.reportTime = object.reportTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseProofFile(): ProofFile {
+  return { path: "", sizeBytes: 0n, sha256: "" };
+}
+
+export const ProofFile: MessageFns<ProofFile> = {
+  encode(message: ProofFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sizeBytes);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(26).string(message.sha256);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProofFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProofFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProofFile {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+    };
+  },
+
+  toJSON(message: ProofFile): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProofFile>): ProofFile {
+    return ProofFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProofFile>): ProofFile {
+    const message = createBaseProofFile();
+    message.path = object.path ?? "";
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    message.sha256 = object.sha256 ?? "";
+    return message;
+  },
+};
+
+function createBaseProofCommand(): ProofCommand {
+  return { command: "", output: "" };
+}
+
+export const ProofCommand: MessageFns<ProofCommand> = {
+  encode(message: ProofCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== "") {
+      writer.uint32(10).string(message.command);
+    }
+    if (message.output !== "") {
+      writer.uint32(18).string(message.output);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProofCommand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProofCommand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProofCommand {
+    return {
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
+      output: isSet(object.output) ? globalThis.String(object.output) : "",
+    };
+  },
+
+  toJSON(message: ProofCommand): unknown {
+    const obj: any = {};
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
+    if (message.output !== "") {
+      obj.output = message.output;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProofCommand>): ProofCommand {
+    return ProofCommand.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProofCommand>): ProofCommand {
+    const message = createBaseProofCommand();
+    message.command = object.command ?? "";
+    message.output = object.output ?? "";
+    return message;
+  },
+};
+
+function createBaseBackupPolicy(): BackupPolicy {
+  return { keep: 0 };
+}
+
+export const BackupPolicy: MessageFns<BackupPolicy> = {
+  encode(message: BackupPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keep !== 0) {
+      writer.uint32(8).uint32(message.keep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.keep = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BackupPolicy {
+    return { keep: isSet(object.keep) ? globalThis.Number(object.keep) : 0 };
+  },
+
+  toJSON(message: BackupPolicy): unknown {
+    const obj: any = {};
+    if (message.keep !== 0) {
+      obj.keep = Math.round(message.keep);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BackupPolicy>): BackupPolicy {
+    return BackupPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupPolicy>): BackupPolicy {
+    const message = createBaseBackupPolicy();
+    message.keep = object.keep ?? 0;
     return message;
   },
 };
 
 function createBaseCreateReportRequest(): CreateReportRequest {
-  return { parent: "", version: "" };
+  return { parent: "", version: "", job: "" };
 }
 
 export const CreateReportRequest: MessageFns<CreateReportRequest> = {
@@ -922,6 +2270,9 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.job !== "") {
+      writer.uint32(82).string(message.job);
     }
     return writer;
   },
@@ -955,6 +2306,14 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
             message.version = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -971,6 +2330,7 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     return {
       parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
     };
   },
 
@@ -982,6 +2342,9 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
     return obj;
   },
 
@@ -992,6 +2355,7 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     const message = createBaseCreateReportRequest();
     message.parent = object.parent ?? "";
     message.version = object.version ?? "";
+    message.job = object.job ?? "";
     return message;
   },
 };
@@ -2089,7 +3453,7 @@ export const GetRestoreRequest: MessageFns<GetRestoreRequest> = {
 };
 
 function createBaseGetRestoreResponse(): GetRestoreResponse {
-  return { pending: false, failure: undefined };
+  return { pending: false, failure: undefined, step: "", stepDone: 0n, stepTotal: 0n };
 }
 
 export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
@@ -2099,6 +3463,21 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     }
     if (message.failure !== undefined) {
       Failure.encode(message.failure, writer.uint32(18).fork()).join();
+    }
+    if (message.step !== "") {
+      writer.uint32(26).string(message.step);
+    }
+    if (message.stepDone !== 0n) {
+      if (BigInt.asUintN(64, message.stepDone) !== message.stepDone) {
+        throw new globalThis.Error("value provided for field message.stepDone of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.stepDone);
+    }
+    if (message.stepTotal !== 0n) {
+      if (BigInt.asUintN(64, message.stepTotal) !== message.stepTotal) {
+        throw new globalThis.Error("value provided for field message.stepTotal of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.stepTotal);
     }
     return writer;
   },
@@ -2132,6 +3511,30 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
             message.failure = Failure.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stepDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stepTotal = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2148,6 +3551,17 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     return {
       pending: isSet(object.pending) ? globalThis.Boolean(object.pending) : false,
       failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+      step: isSet(object.step) ? globalThis.String(object.step) : "",
+      stepDone: isSet(object.stepDone)
+        ? BigInt(object.stepDone)
+        : isSet(object.step_done)
+        ? BigInt(object.step_done)
+        : 0n,
+      stepTotal: isSet(object.stepTotal)
+        ? BigInt(object.stepTotal)
+        : isSet(object.step_total)
+        ? BigInt(object.step_total)
+        : 0n,
     };
   },
 
@@ -2158,6 +3572,15 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     }
     if (message.failure !== undefined) {
       obj.failure = Failure.toJSON(message.failure);
+    }
+    if (message.step !== "") {
+      obj.step = message.step;
+    }
+    if (message.stepDone !== 0n) {
+      obj.stepDone = message.stepDone.toString();
+    }
+    if (message.stepTotal !== 0n) {
+      obj.stepTotal = message.stepTotal.toString();
     }
     return obj;
   },
@@ -2170,6 +3593,1128 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     message.pending = object.pending ?? false;
     message.failure = (object.failure !== undefined && object.failure !== null)
       ? Failure.fromPartial(object.failure)
+      : undefined;
+    message.step = object.step ?? "";
+    message.stepDone = (object.stepDone !== undefined && object.stepDone !== null) ? BigInt(object.stepDone) : 0n;
+    message.stepTotal = (object.stepTotal !== undefined && object.stepTotal !== null) ? BigInt(object.stepTotal) : 0n;
+    return message;
+  },
+};
+
+function createBaseVerifyBackupRequest(): VerifyBackupRequest {
+  return { name: "" };
+}
+
+export const VerifyBackupRequest: MessageFns<VerifyBackupRequest> = {
+  encode(message: VerifyBackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyBackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyBackupRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: VerifyBackupRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyBackupRequest>): VerifyBackupRequest {
+    return VerifyBackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyBackupRequest>): VerifyBackupRequest {
+    const message = createBaseVerifyBackupRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseVerifyBackupResponse(): VerifyBackupResponse {
+  return { backup: undefined };
+}
+
+export const VerifyBackupResponse: MessageFns<VerifyBackupResponse> = {
+  encode(message: VerifyBackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backup !== undefined) {
+      Backup.encode(message.backup, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyBackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backup = Backup.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyBackupResponse {
+    return { backup: isSet(object.backup) ? Backup.fromJSON(object.backup) : undefined };
+  },
+
+  toJSON(message: VerifyBackupResponse): unknown {
+    const obj: any = {};
+    if (message.backup !== undefined) {
+      obj.backup = Backup.toJSON(message.backup);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyBackupResponse>): VerifyBackupResponse {
+    return VerifyBackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyBackupResponse>): VerifyBackupResponse {
+    const message = createBaseVerifyBackupResponse();
+    message.backup = (object.backup !== undefined && object.backup !== null)
+      ? Backup.fromPartial(object.backup)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReportBackupRequest(): ReportBackupRequest {
+  return { parent: "", takenAt: undefined, proof: undefined, sizeBytes: 0n };
+}
+
+export const ReportBackupRequest: MessageFns<ReportBackupRequest> = {
+  encode(message: ReportBackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.takenAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.takenAt), writer.uint32(18).fork()).join();
+    }
+    if (message.proof !== undefined) {
+      BackupProof.encode(message.proof, writer.uint32(26).fork()).join();
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportBackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.takenAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proof = BackupProof.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportBackupRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      takenAt: isSet(object.takenAt)
+        ? fromJsonTimestamp(object.takenAt)
+        : isSet(object.taken_at)
+        ? fromJsonTimestamp(object.taken_at)
+        : undefined,
+      proof: isSet(object.proof) ? BackupProof.fromJSON(object.proof) : undefined,
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ReportBackupRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.takenAt !== undefined) {
+      obj.takenAt = message.takenAt.toISOString();
+    }
+    if (message.proof !== undefined) {
+      obj.proof = BackupProof.toJSON(message.proof);
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportBackupRequest>): ReportBackupRequest {
+    return ReportBackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportBackupRequest>): ReportBackupRequest {
+    const message = createBaseReportBackupRequest();
+    message.parent = object.parent ?? "";
+    message.takenAt = object.takenAt ?? undefined;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? BackupProof.fromPartial(object.proof)
+      : undefined;
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    return message;
+  },
+};
+
+function createBaseReportBackupResponse(): ReportBackupResponse {
+  return { backup: undefined };
+}
+
+export const ReportBackupResponse: MessageFns<ReportBackupResponse> = {
+  encode(message: ReportBackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backup !== undefined) {
+      Backup.encode(message.backup, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportBackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backup = Backup.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportBackupResponse {
+    return { backup: isSet(object.backup) ? Backup.fromJSON(object.backup) : undefined };
+  },
+
+  toJSON(message: ReportBackupResponse): unknown {
+    const obj: any = {};
+    if (message.backup !== undefined) {
+      obj.backup = Backup.toJSON(message.backup);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportBackupResponse>): ReportBackupResponse {
+    return ReportBackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportBackupResponse>): ReportBackupResponse {
+    const message = createBaseReportBackupResponse();
+    message.backup = (object.backup !== undefined && object.backup !== null)
+      ? Backup.fromPartial(object.backup)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetBackupPolicyRequest(): GetBackupPolicyRequest {
+  return { parent: "" };
+}
+
+export const GetBackupPolicyRequest: MessageFns<GetBackupPolicyRequest> = {
+  encode(message: GetBackupPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBackupPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBackupPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBackupPolicyRequest {
+    return { parent: isSet(object.parent) ? globalThis.String(object.parent) : "" };
+  },
+
+  toJSON(message: GetBackupPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetBackupPolicyRequest>): GetBackupPolicyRequest {
+    return GetBackupPolicyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetBackupPolicyRequest>): GetBackupPolicyRequest {
+    const message = createBaseGetBackupPolicyRequest();
+    message.parent = object.parent ?? "";
+    return message;
+  },
+};
+
+function createBaseGetBackupPolicyResponse(): GetBackupPolicyResponse {
+  return { policy: undefined };
+}
+
+export const GetBackupPolicyResponse: MessageFns<GetBackupPolicyResponse> = {
+  encode(message: GetBackupPolicyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBackupPolicyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBackupPolicyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBackupPolicyResponse {
+    return { policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined };
+  },
+
+  toJSON(message: GetBackupPolicyResponse): unknown {
+    const obj: any = {};
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetBackupPolicyResponse>): GetBackupPolicyResponse {
+    return GetBackupPolicyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetBackupPolicyResponse>): GetBackupPolicyResponse {
+    const message = createBaseGetBackupPolicyResponse();
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateBackupPolicyRequest(): UpdateBackupPolicyRequest {
+  return { parent: "", policy: undefined };
+}
+
+export const UpdateBackupPolicyRequest: MessageFns<UpdateBackupPolicyRequest> = {
+  encode(message: UpdateBackupPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateBackupPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateBackupPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateBackupPolicyRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateBackupPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateBackupPolicyRequest>): UpdateBackupPolicyRequest {
+    return UpdateBackupPolicyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateBackupPolicyRequest>): UpdateBackupPolicyRequest {
+    const message = createBaseUpdateBackupPolicyRequest();
+    message.parent = object.parent ?? "";
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateBackupPolicyResponse(): UpdateBackupPolicyResponse {
+  return { policy: undefined };
+}
+
+export const UpdateBackupPolicyResponse: MessageFns<UpdateBackupPolicyResponse> = {
+  encode(message: UpdateBackupPolicyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateBackupPolicyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateBackupPolicyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateBackupPolicyResponse {
+    return { policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined };
+  },
+
+  toJSON(message: UpdateBackupPolicyResponse): unknown {
+    const obj: any = {};
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateBackupPolicyResponse>): UpdateBackupPolicyResponse {
+    return UpdateBackupPolicyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateBackupPolicyResponse>): UpdateBackupPolicyResponse {
+    const message = createBaseUpdateBackupPolicyResponse();
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCreateOverrideRequest(): CreateOverrideRequest {
+  return { parent: "", override: undefined };
+}
+
+export const CreateOverrideRequest: MessageFns<CreateOverrideRequest> = {
+  encode(message: CreateOverrideRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOverrideRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOverrideRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateOverrideRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      override: isSet(object.override) ? Override.fromJSON(object.override) : undefined,
+    };
+  },
+
+  toJSON(message: CreateOverrideRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateOverrideRequest>): CreateOverrideRequest {
+    return CreateOverrideRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateOverrideRequest>): CreateOverrideRequest {
+    const message = createBaseCreateOverrideRequest();
+    message.parent = object.parent ?? "";
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCreateOverrideResponse(): CreateOverrideResponse {
+  return { override: undefined };
+}
+
+export const CreateOverrideResponse: MessageFns<CreateOverrideResponse> = {
+  encode(message: CreateOverrideResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOverrideResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOverrideResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateOverrideResponse {
+    return { override: isSet(object.override) ? Override.fromJSON(object.override) : undefined };
+  },
+
+  toJSON(message: CreateOverrideResponse): unknown {
+    const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateOverrideResponse>): CreateOverrideResponse {
+    return CreateOverrideResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateOverrideResponse>): CreateOverrideResponse {
+    const message = createBaseCreateOverrideResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListOverridesRequest(): ListOverridesRequest {
+  return { parent: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListOverridesRequest: MessageFns<ListOverridesRequest> = {
+  encode(message: ListOverridesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOverridesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOverridesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOverridesRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOverridesRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOverridesRequest>): ListOverridesRequest {
+    return ListOverridesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOverridesRequest>): ListOverridesRequest {
+    const message = createBaseListOverridesRequest();
+    message.parent = object.parent ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListOverridesResponse(): ListOverridesResponse {
+  return { overrides: [], nextPageToken: "" };
+}
+
+export const ListOverridesResponse: MessageFns<ListOverridesResponse> = {
+  encode(message: ListOverridesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.overrides) {
+      Override.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOverridesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOverridesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.overrides.push(Override.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOverridesResponse {
+    return {
+      overrides: globalThis.Array.isArray(object?.overrides)
+        ? object.overrides.map((e: any) => Override.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOverridesResponse): unknown {
+    const obj: any = {};
+    if (message.overrides?.length) {
+      obj.overrides = message.overrides.map((e) => Override.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOverridesResponse>): ListOverridesResponse {
+    return ListOverridesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOverridesResponse>): ListOverridesResponse {
+    const message = createBaseListOverridesResponse();
+    message.overrides = object.overrides?.map((e) => Override.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeOverrideRequest(): RevokeOverrideRequest {
+  return { name: "" };
+}
+
+export const RevokeOverrideRequest: MessageFns<RevokeOverrideRequest> = {
+  encode(message: RevokeOverrideRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeOverrideRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeOverrideRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeOverrideRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: RevokeOverrideRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RevokeOverrideRequest>): RevokeOverrideRequest {
+    return RevokeOverrideRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeOverrideRequest>): RevokeOverrideRequest {
+    const message = createBaseRevokeOverrideRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeOverrideResponse(): RevokeOverrideResponse {
+  return { override: undefined };
+}
+
+export const RevokeOverrideResponse: MessageFns<RevokeOverrideResponse> = {
+  encode(message: RevokeOverrideResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeOverrideResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeOverrideResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeOverrideResponse {
+    return { override: isSet(object.override) ? Override.fromJSON(object.override) : undefined };
+  },
+
+  toJSON(message: RevokeOverrideResponse): unknown {
+    const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RevokeOverrideResponse>): RevokeOverrideResponse {
+    return RevokeOverrideResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeOverrideResponse>): RevokeOverrideResponse {
+    const message = createBaseRevokeOverrideResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
       : undefined;
     return message;
   },
@@ -2261,6 +4806,90 @@ export const PreflightServiceService = {
     responseSerialize: (value: GetRestoreResponse): Buffer => Buffer.from(GetRestoreResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetRestoreResponse => GetRestoreResponse.decode(value),
   },
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride: {
+    path: "/lastcall.preflight.v1.PreflightService/CreateOverride" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateOverrideRequest): Buffer =>
+      Buffer.from(CreateOverrideRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateOverrideRequest => CreateOverrideRequest.decode(value),
+    responseSerialize: (value: CreateOverrideResponse): Buffer =>
+      Buffer.from(CreateOverrideResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateOverrideResponse => CreateOverrideResponse.decode(value),
+  },
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides: {
+    path: "/lastcall.preflight.v1.PreflightService/ListOverrides" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListOverridesRequest): Buffer => Buffer.from(ListOverridesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListOverridesRequest => ListOverridesRequest.decode(value),
+    responseSerialize: (value: ListOverridesResponse): Buffer =>
+      Buffer.from(ListOverridesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListOverridesResponse => ListOverridesResponse.decode(value),
+  },
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride: {
+    path: "/lastcall.preflight.v1.PreflightService/RevokeOverride" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeOverrideRequest): Buffer =>
+      Buffer.from(RevokeOverrideRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeOverrideRequest => RevokeOverrideRequest.decode(value),
+    responseSerialize: (value: RevokeOverrideResponse): Buffer =>
+      Buffer.from(RevokeOverrideResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeOverrideResponse => RevokeOverrideResponse.decode(value),
+  },
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup: {
+    path: "/lastcall.preflight.v1.PreflightService/VerifyBackup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyBackupRequest): Buffer => Buffer.from(VerifyBackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyBackupRequest => VerifyBackupRequest.decode(value),
+    responseSerialize: (value: VerifyBackupResponse): Buffer =>
+      Buffer.from(VerifyBackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyBackupResponse => VerifyBackupResponse.decode(value),
+  },
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup: {
+    path: "/lastcall.preflight.v1.PreflightService/ReportBackup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportBackupRequest): Buffer => Buffer.from(ReportBackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportBackupRequest => ReportBackupRequest.decode(value),
+    responseSerialize: (value: ReportBackupResponse): Buffer =>
+      Buffer.from(ReportBackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportBackupResponse => ReportBackupResponse.decode(value),
+  },
+  /** How many backups stay. */
+  getBackupPolicy: {
+    path: "/lastcall.preflight.v1.PreflightService/GetBackupPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetBackupPolicyRequest): Buffer =>
+      Buffer.from(GetBackupPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetBackupPolicyRequest => GetBackupPolicyRequest.decode(value),
+    responseSerialize: (value: GetBackupPolicyResponse): Buffer =>
+      Buffer.from(GetBackupPolicyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetBackupPolicyResponse => GetBackupPolicyResponse.decode(value),
+  },
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy: {
+    path: "/lastcall.preflight.v1.PreflightService/UpdateBackupPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateBackupPolicyRequest): Buffer =>
+      Buffer.from(UpdateBackupPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateBackupPolicyRequest => UpdateBackupPolicyRequest.decode(value),
+    responseSerialize: (value: UpdateBackupPolicyResponse): Buffer =>
+      Buffer.from(UpdateBackupPolicyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateBackupPolicyResponse => UpdateBackupPolicyResponse.decode(value),
+  },
 } as const;
 
 export interface PreflightServiceServer extends UntypedServiceImplementation {
@@ -2280,6 +4909,23 @@ export interface PreflightServiceServer extends UntypedServiceImplementation {
   restoreBackup: handleUnaryCall<RestoreBackupRequest, RestoreBackupResponse>;
   /** Where a restore stands. */
   getRestore: handleUnaryCall<GetRestoreRequest, GetRestoreResponse>;
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride: handleUnaryCall<CreateOverrideRequest, CreateOverrideResponse>;
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides: handleUnaryCall<ListOverridesRequest, ListOverridesResponse>;
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride: handleUnaryCall<RevokeOverrideRequest, RevokeOverrideResponse>;
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup: handleUnaryCall<VerifyBackupRequest, VerifyBackupResponse>;
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup: handleUnaryCall<ReportBackupRequest, ReportBackupResponse>;
+  /** How many backups stay. */
+  getBackupPolicy: handleUnaryCall<GetBackupPolicyRequest, GetBackupPolicyResponse>;
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy: handleUnaryCall<UpdateBackupPolicyRequest, UpdateBackupPolicyResponse>;
 }
 
 export interface PreflightServiceClient extends Client {
@@ -2410,6 +5056,121 @@ export interface PreflightServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetRestoreResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride(
+    request: CreateOverrideRequest,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  createOverride(
+    request: CreateOverrideRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  createOverride(
+    request: CreateOverrideRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides(
+    request: ListOverridesRequest,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  listOverrides(
+    request: ListOverridesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  listOverrides(
+    request: ListOverridesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup(
+    request: VerifyBackupRequest,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  verifyBackup(
+    request: VerifyBackupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  verifyBackup(
+    request: VerifyBackupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup(
+    request: ReportBackupRequest,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  reportBackup(
+    request: ReportBackupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  reportBackup(
+    request: ReportBackupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  /** How many backups stay. */
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
   ): ClientUnaryCall;
 }
 
