@@ -51,19 +51,8 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const unconnected = createUnconnected(context);
-    const jobParts = {
-      context,
-      store,
-      documents,
-      jobs,
-      claims,
-      firings,
-      catalog,
-      pauses,
-      rehearsals,
-      unconnected,
-      wakeJobs,
-    };
+    const known = { catalog, pauses, rehearsals, unconnected };
+    const jobParts = { context, store, documents, jobs, claims, firings, ...known, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
       ...jobHandlers(jobParts),
       ...enablingHandlers(jobParts),
