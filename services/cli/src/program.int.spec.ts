@@ -159,6 +159,19 @@ describe('lastcall', () => {
     expect((await lastcall('job', 'show', 'update')).exitCode).toBe(4);
   });
 
+  it('tells what is known of the time of an update before it asks for what has to be confirmed', async () => {
+    const refused = await lastcall('update', 'now', '--yes', '--no-watch', '--version', '1.0.0', '--in', '1h');
+    expect(refused.exitCode).toBe(3);
+    expect(refused.out).toMatch(
+      /^About this time:\n +\w+ \d\d:\d\d is inside business hours\n +there is no history of logins yet/,
+    );
+    expect(refused.err).toMatch(/--confirm inside-business-hours/);
+    // What is wrong with the job is said once, by who saves it.
+    const wrong = await lastcall('update', 'now', '--yes', '--version', '1.0.0', '--in', '1h', '--job', 'A B', '--title', '\u0007'); // prettier-ignore
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.err.match(/job\.title/g)).toHaveLength(1);
+  });
+
   it('names quieter times, and who is usually there', async () => {
     const none = await lastcall('job', 'suggest-time');
     expect(none).toMatchObject({ exitCode: 0, out: 'no time of the next two weeks has nothing against it\n' });

@@ -130,6 +130,12 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await set({ workedHolidays: [christmas] }, ['worked_holidays']);
       const worked = await advise(update(`${christmas}T12:00`));
       expect(worked.advice).toMatchObject([{ caution: 'inside-business-hours' }]);
+      await set({ holidaysOf: 'CN' }, ['holidays_of']);
+      for (const odd of ['0001-01-01T10:00', '1582-10-15T10:00', '9999-12-31T23:00']) {
+        const { advice: cautions, outlook: found } = await advise(update(odd));
+        expect(cautions).toMatchObject([{ caution: 'inside-business-hours' }]);
+        expect(found).toMatchObject({ holiday: '', collisions: [] });
+      }
       await set({}, ['business_hours', 'holidays_of', 'worked_holidays']);
     });
 
