@@ -31,6 +31,7 @@ export interface JobOptions {
   readonly holds?: boolean;
   readonly latestStart?: string;
   readonly windowEnd?: string;
+  readonly closedFor?: string;
   readonly confirm?: string[];
 }
 
@@ -63,6 +64,10 @@ export function jobOptions(command: Command): Command {
     .option('--late <span>', 'how late it may still begin (default: 15m)')
     .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
     .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
+    .option(
+      '--closed-for <span>',
+      'how long a maintenance window keeps the gate shut once everybody is logged off, such as 2h',
+    )
     .option('--holds', 'users may put holds on it');
 }
 
@@ -115,6 +120,7 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(options.reactionTime !== undefined && {
       reactionTime: durationOption('--reaction-time', options.reactionTime),
     }),
+    ...(options.closedFor !== undefined && { closedFor: durationOption('--closed-for', options.closedFor) }),
     ...(options.late !== undefined && { runIfLateWithin: durationOption('--late', options.late) }),
   };
 }

@@ -26,13 +26,14 @@ export function createHandlers(parts: Parts): EventHandlers {
   return {
     RunStarted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
-      if (run.type !== 'software-update' && run.type !== 'data-backup') return;
+      if (!isChecked(run)) return;
       const occasion = await occasionOf(parts.documents, run, message);
       await reports.begin(reportIdOf(run.run), { run, version: run.toVersion, occasion }, envelope);
       parts.wakeReports();
     },
     RunCancelled: async (message, envelope) => {
       const run = parseRunSpec(message.run);
+      if (!isChecked(run)) return;
       await reports.abandon(reportIdOf(run.run), run, envelope);
       await backups.abandon(run, envelope);
     },
@@ -43,6 +44,11 @@ export function createHandlers(parts: Parts): EventHandlers {
     },
     HostOrderCompleted: (message, envelope) => orderCompleted(parts, message, envelope),
   };
+}
+
+/** A maintenance window concerns no host: there is nothing to check or to back up. */
+function isChecked({ type }: RunSpec): boolean {
+  return type === 'software-update' || type === 'data-backup';
 }
 
 async function occasionOf(

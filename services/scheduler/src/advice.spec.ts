@@ -28,6 +28,8 @@ describe('cautionsFor', () => {
     expect(names(IMMEDIATE, SITUATION.now)).toEqual(['inside-business-hours', 'users-logged-in']);
     expect(names(IMMEDIATE, SITUATION.now, { sessions: 0 })).toEqual(['inside-business-hours']);
   });
+  it('says the same of a maintenance window', () =>
+    expect(names({ ...IMMEDIATE, type: 'maintenance-window' }, SITUATION.now)).toHaveLength(2));
   it('has nothing to say about backups and single seats', () => {
     expect(names({ ...IMMEDIATE, type: 'data-backup' }, 0)).toEqual([]);
     expect(names(IMMEDIATE, 0, { multiUser: false })).toEqual([]);

@@ -1,10 +1,10 @@
-import { businessSpanAt, DAY_MS, HOUR_MS, MINUTE_MS, type BusinessHours } from '@lastcall/kernel';
+import { businessSpanAt, DAY_MS, HOUR_MS, MINUTE_MS, passesGate, type BusinessHours } from '@lastcall/kernel';
 import { localDayOf, localTimeOf, resolveLocalTime } from './calendar.js';
 import type { JobDefinition } from './domain/job.js';
 
 /*
- * What speaks against a job's time, and better times. Backups disturb nobody, and a single seat is asked by itself: only updates of
- * installations with many users get advice.
+ * What speaks against a job's time, and better times. Backups disturb nobody, and a single seat is asked by itself: only updates
+ * and maintenance windows of installations with many users get advice.
  */
 
 export interface Caution {
@@ -28,7 +28,8 @@ export function cautionsFor(
   times: readonly number[],
   situation: Situation,
 ): readonly Caution[] {
-  if (definition.type !== 'software-update' || !situation.multiUser) return [];
+  const kind = situation.multiUser ? 'multi-user' : 'single-user';
+  if (!passesGate({ type: definition.type, kind })) return [];
   const { timeZone, businessHours } = situation;
   const inside = times.find((at) => businessSpanAt(businessHours, localDayOf(at, timeZone)));
   return [

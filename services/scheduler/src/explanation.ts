@@ -2,6 +2,7 @@ import { localTimeOf } from './calendar.js';
 import type { JobDocument, Pause } from './documents.js';
 import { skipOf, type JobState } from './domain/job.js';
 import type { Jobs, Outlook } from './jobs.js';
+import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
 import { pauseText } from './pauses.js';
 import type { Catalog } from './spec.js';
 
@@ -30,7 +31,8 @@ export async function explain(
   const release = isUpdate ? await parts.catalog.release(installation, state.definition) : undefined;
   const stops = [
     pause && pauseText(pause, place.timeZone),
-    place.hosts.length === 0 ? 'the installation has no hosts' : undefined,
+    whyNoMaintenance(state.definition, place),
+    place.hosts.length === 0 && needsHosts(state.definition) ? 'the installation has no hosts' : undefined,
     release && 'reason' in release ? release.reason : undefined,
   ].filter((text) => text !== undefined);
   const when = whenText(state, outlook);

@@ -1,4 +1,4 @@
-import { atToDate, outgoing, type OutgoingEvent } from '@lastcall/contracts';
+import { atToDate, jobType, outgoing, type OutgoingEvent } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected } from '@lastcall/kernel';
 import type { Change } from '@lastcall/store';
 import type { JobDocument } from './documents.js';
@@ -50,7 +50,7 @@ function written(
 }
 
 function planned(
-  { installation, job, product }: JobDocument,
+  { installation, job, product, state }: JobDocument,
   announced: Announcement | undefined,
   end: AnnouncementEnd,
 ): OutgoingEvent {
@@ -59,5 +59,6 @@ function planned(
     ...{ installation, job, product, version, message },
     startTime: startAt === undefined ? undefined : atToDate(startAt),
     end: announced ? '' : end,
+    type: state.phase === 'none' ? 0 : jobType.toWire(state.definition.type),
   });
 }

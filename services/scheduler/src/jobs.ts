@@ -1,5 +1,5 @@
 import { formatName, sessionV1 } from '@lastcall/contracts';
-import { DAY_MS, reject, type Rejected } from '@lastcall/kernel';
+import { DAY_MS, passesGate, reject, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Change, Document } from '@lastcall/store';
 import { cautionsFor, type Caution, type Situation } from './advice.js';
@@ -136,7 +136,7 @@ async function sessionsOf(
   { installation, kind }: Place,
   { type, start }: JobDefinition,
 ): Promise<number> {
-  if (kind !== 'multi-user' || type !== 'software-update' || start.kind !== 'immediate') return 0;
+  if (!passesGate({ type, kind }) || start.kind !== 'immediate') return 0;
   const parent = formatName('installation', { installation });
   return (await context.client(sessionV1.SessionServiceService).countSessions({ parent })).count;
 }

@@ -16,13 +16,14 @@ import {
   type Violation,
 } from '@lastcall/kernel';
 import type { JobDefinition, Start } from './domain/job.js';
+import { defaultRunTimeMs, maintenanceViolations } from './maintenance-windows.js';
 import { parseStart } from './parse-start.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
  */
 
-const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup'];
+const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
 
 const DEFAULTS = { maxRunTimeMs: 2 * HOUR_MS, runIfLateWithinMs: 15 * MINUTE_MS } as const;
 
@@ -42,13 +43,15 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   holds_allowed: 'holdsAllowed',
   latest_start: 'latestStart',
   window_end: 'windowEnd',
+  closed_for: 'closedForMs',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
   if (!wire) return invalid([{ field: 'job', description: 'is missing' }]);
   const type = jobType.fromWire(wire.type);
   const start = parseStart(wire.start);
-  const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? DEFAULTS.maxRunTimeMs;
+  const closedForMs = durationToMs(wire.closedFor);
+  const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? defaultRunTimeMs(wire, type) ?? DEFAULTS.maxRunTimeMs;
   const runIfLateWithinMs = durationToMs(wire.runIfLateWithin) ?? DEFAULTS.runIfLateWithinMs;
   const reactionTimeMs = durationToMs(wire.reactionTime);
   const wrong = collect(
@@ -57,6 +60,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...downgradeViolations(wire, type),
     ...('kind' in start ? [] : start),
     ...windowViolations(wire, start),
+    ...maintenanceViolations(wire, type),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -82,6 +86,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
+    ...(closedForMs !== undefined && { closedForMs }),
   };
 }
 
@@ -141,5 +146,5 @@ function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] 
 
 function typeViolation(type: JobType | undefined): Violation | undefined {
   if (type !== undefined && RUNNABLE.includes(type)) return undefined;
-  return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
+  return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(', ')}` };
 }

@@ -9,6 +9,7 @@ import { isHarmless, type JobDefinition } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
+import { maintenanceProblems } from './maintenance-windows.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import type { Catalog, Place } from './spec.js';
@@ -126,7 +127,7 @@ async function dangling(
 ): Promise<Rejected | undefined> {
   const { serviceHost, followUpJob } = definition;
   const hosts = place.hosts.map((h) => h.host);
-  const wrong: Violation[] = [...shortWindow(definition, times, place)];
+  const wrong: Violation[] = [...shortWindow(definition, times, place), ...maintenanceProblems(definition, place)];
   if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
     const description = 'is for installations with many users; this one has a single seat';
     wrong.push({ field: 'job.start.when_idle', description });

@@ -124,6 +124,7 @@ export function specFor({
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
+    ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
   };
 }
 
@@ -136,8 +137,9 @@ export function cutAtWord(text: string, maxChars: number): string {
   return `${atWord.trimEnd()}…`;
 }
 
-/** A backup concerns the host that has the data; an update all of them. */
+/** A backup concerns the host that has the data; an update all of them; a maintenance window none. */
 function hostsFor({ type, serviceHost }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+  if (type === 'maintenance-window') return [];
   if (type !== 'data-backup') return hosts;
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
 }

@@ -73,6 +73,7 @@ export function jobToWire(
     downgrade: d.downgrade && { ...d.downgrade },
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
+    closedFor: d.closedForMs === undefined ? undefined : msToDuration(d.closedForMs),
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
 }

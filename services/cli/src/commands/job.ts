@@ -1,4 +1,5 @@
-import { formatName, schedulerV1 } from '@lastcall/contracts';
+import { commonV1, formatName, schedulerV1 } from '@lastcall/contracts';
+import type { JobType } from '@lastcall/kernel';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { withCautions } from '../cautions.js';
@@ -11,6 +12,8 @@ import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
 import { fromCron } from '../series-words.js';
 import type { Work } from '../work.js';
+
+const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
 
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
@@ -92,13 +95,12 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
     {
       use: 'create <job>',
       does: 'Saves a job, disabled; "job enable" lets it fire',
-      example: 'lastcall job create update-11-1 --version 11.1.0 --at 2026-12-24T22:00',
+      example:
+        'lastcall job create night-work --type maintenance-window --at 2026-12-24T22:00 --closed-for 2h --message "New disks."',
       installation: true,
       options: (command) =>
         jobOptions(command)
-          .addOption(
-            choice('--type <type>', 'what it does', ['software-update', 'data-backup']).default('software-update'),
-          )
+          .addOption(choice('--type <type>', 'what it does', JOB_TYPES).default('software-update'))
           .option('--enable', 'enable it at once'),
     },
     create,
@@ -171,7 +173,7 @@ async function list(work: Work): Promise<void> {
         jobTypeWord(j.type),
         jobStateWord(j.state),
         timeIn(j.nextDueTime, timeZone),
-        j.version || 'newest',
+        versionWord(j, 'newest'),
         j.title,
         j.disabledReason || (j.skipped ? `next time skipped by ${j.skipped.by}` : ''),
       ]),
@@ -221,6 +223,15 @@ async function start(work: Work, options: { confirm?: string[]; requestId?: stri
   work.print(schedulerV1.StartJobResponse.toJSON(answer), () => `${lastPart(answer.run)}\n`);
 }
 
+function isMaintenance({ type }: Pick<schedulerV1.Job, 'type'>): boolean {
+  return type === commonV1.JobType.MAINTENANCE_WINDOW;
+}
+
+/** Empty for a job that installs nothing at all. */
+function versionWord(job: schedulerV1.Job, newest: string): string {
+  return isMaintenance(job) ? '' : job.version || newest;
+}
+
 export function startText(start: schedulerV1.StartCondition | undefined): string {
   const condition = start?.condition;
   switch (condition?.$case) {
@@ -252,12 +263,13 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
     ['Latest start', job.latestStart],
     ['Window ends', job.windowEnd],
-    ['Version', job.version || 'the newest that may be taken'],
+    ['Version', versionWord(job, 'the newest that may be taken')],
+    ['Closed for', spanOf(job.closedFor)],
     [
       'Goes back',
       job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
     ],
-    ['Backup', backupWord(job.backupMode)],
+    ['Backup', isMaintenance(job) ? '' : backupWord(job.backupMode)],
     ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
     ['Message', job.message],
     ['Service host', job.serviceHost],

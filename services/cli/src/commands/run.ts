@@ -1,4 +1,4 @@
-import { commonV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
+import { schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { CallError } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
@@ -10,7 +10,7 @@ import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { lastPart, outcomeWord } from '../render/words.js';
 import { namedOrNewest, runToWatch } from '../watch/find-run.js';
-import { runSubject, runTitle } from '../watch/run-text.js';
+import { isGated, runSubject, runTitle } from '../watch/run-text.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
 
@@ -139,10 +139,10 @@ async function report(work: Work, { users = false, html }: ReportOptions, id?: s
 /** A report without it is better than none. */
 async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promise<readonly sessionV1.Attendance[]> {
   const { name: parent } = await work.installation();
-  if (!isGated(run)) return [];
+  if (!run || !isGated(run)) return [];
   try {
     return await allPages(async (pageToken) => {
-      const request = { parent, run: lastPart(run?.name ?? ''), pageSize: 1_000, pageToken };
+      const request = { parent, run: lastPart(run.name), pageSize: 1_000, pageToken };
       const page = await work.services.session.listAttendance(request);
       return { items: page.attendance, next: page.nextPageToken };
     });
@@ -151,9 +151,4 @@ async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promi
     work.io.err.write(`What became of the users cannot be read now: ${oneLine(error.message)}\n`);
     return [];
   }
-}
-
-function isGated(run: schedulerV1.Run | undefined): boolean {
-  const isMultiUser = run?.spec?.kind === commonV1.InstallationKind.MULTI_USER;
-  return isMultiUser && run?.spec?.type === commonV1.JobType.SOFTWARE_UPDATE;
 }

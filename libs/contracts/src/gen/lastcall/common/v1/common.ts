@@ -322,7 +322,7 @@ export interface RunSpec {
   fromVersion: string;
   /** Version that the run installs; empty for a backup. */
   toVersion: string;
-  /** Hosts of the installation at that time, 1–1,000. */
+  /** Hosts of the installation at that time, 1–1,000; none for a maintenance window. */
   hosts: RunHost[];
   /** From the notice to the logoff, 0 s – 24 h. */
   reactionTime?:
@@ -359,7 +359,11 @@ export interface RunSpec {
   /** What is new in the version, for users; up to 1,000 characters. */
   whatsNew: string;
   /** Set when the run leads to an older version. */
-  downgrade?: Downgrade | undefined;
+  downgrade?:
+    | Downgrade
+    | undefined;
+  /** Of a maintenance window, and then always there: how long the gate stays shut once nobody is inside, 1 s – 23 h. */
+  closedFor?: Duration | undefined;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -581,6 +585,7 @@ function createBaseRunSpec(): RunSpec {
     holdsAllowed: false,
     whatsNew: "",
     downgrade: undefined,
+    closedFor: undefined,
   };
 }
 
@@ -651,6 +656,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(178).fork()).join();
+    }
+    if (message.closedFor !== undefined) {
+      Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -844,6 +852,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.closedFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -924,6 +940,11 @@ export const RunSpec: MessageFns<RunSpec> = {
         ? globalThis.String(object.whats_new)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
+      closedFor: isSet(object.closedFor)
+        ? Duration.fromJSON(object.closedFor)
+        : isSet(object.closed_for)
+        ? Duration.fromJSON(object.closed_for)
+        : undefined,
     };
   },
 
@@ -995,6 +1016,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
+    if (message.closedFor !== undefined) {
+      obj.closedFor = Duration.toJSON(message.closedFor);
+    }
     return obj;
   },
 
@@ -1030,6 +1054,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.whatsNew = object.whatsNew ?? "";
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
+      : undefined;
+    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
+      ? Duration.fromPartial(object.closedFor)
       : undefined;
     return message;
   },

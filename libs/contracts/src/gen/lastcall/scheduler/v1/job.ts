@@ -125,7 +125,7 @@ export interface Job {
   name: string;
   /** Title, 1–200 characters. */
   title: string;
-  /** What it does: software-update or data-backup. */
+  /** What it does: software-update, data-backup or maintenance-window. */
   type: JobType;
   /** When. */
   start?:
@@ -135,7 +135,7 @@ export interface Job {
   version: string;
   /** Host that executes a backup; empty: the server. */
   serviceHost: string;
-  /** 1 min – 24 h; default 2 h. */
+  /** 1 min – 24 h; default 2 h, of a maintenance window 2 h beside its reaction time and `closed_for`. */
   maxRunTime?:
     | Duration
     | undefined;
@@ -188,7 +188,14 @@ export interface Job {
    */
   windowEnd: string;
   /** The time that it passes over; absent when none. Output only; SkipNext changes it. */
-  skipped?: SkippedTime | undefined;
+  skipped?:
+    | SkippedTime
+    | undefined;
+  /**
+   * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
+   * to fit into the maximum run time. Refused for other types.
+   */
+  closedFor?: Duration | undefined;
 }
 
 /** A due time that is not going to be run, because somebody said so. */
@@ -725,6 +732,7 @@ function createBaseJob(): Job {
     latestStart: "",
     windowEnd: "",
     skipped: undefined,
+    closedFor: undefined,
   };
 }
 
@@ -801,6 +809,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.skipped !== undefined) {
       SkippedTime.encode(message.skipped, writer.uint32(194).fork()).join();
+    }
+    if (message.closedFor !== undefined) {
+      Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
     }
     return writer;
   },
@@ -1010,6 +1021,14 @@ export const Job: MessageFns<Job> = {
             message.skipped = SkippedTime.decode(reader, reader.uint32());
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.closedFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1096,6 +1115,11 @@ export const Job: MessageFns<Job> = {
         ? globalThis.String(object.window_end)
         : "",
       skipped: isSet(object.skipped) ? SkippedTime.fromJSON(object.skipped) : undefined,
+      closedFor: isSet(object.closedFor)
+        ? Duration.fromJSON(object.closedFor)
+        : isSet(object.closed_for)
+        ? Duration.fromJSON(object.closed_for)
+        : undefined,
     };
   },
 
@@ -1173,6 +1197,9 @@ export const Job: MessageFns<Job> = {
     if (message.skipped !== undefined) {
       obj.skipped = SkippedTime.toJSON(message.skipped);
     }
+    if (message.closedFor !== undefined) {
+      obj.closedFor = Duration.toJSON(message.closedFor);
+    }
     return obj;
   },
 
@@ -1216,6 +1243,9 @@ export const Job: MessageFns<Job> = {
     message.windowEnd = object.windowEnd ?? "";
     message.skipped = (object.skipped !== undefined && object.skipped !== null)
       ? SkippedTime.fromPartial(object.skipped)
+      : undefined;
+    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
+      ? Duration.fromPartial(object.closedFor)
       : undefined;
     return message;
   },
