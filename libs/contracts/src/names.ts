@@ -17,6 +17,7 @@ export const NAMES = {
   run: 'installations/{installation}/runs/{run}',
   report: 'installations/{installation}/reports/{report}',
   backup: 'installations/{installation}/backups/{restore_point}',
+  override: 'installations/{installation}/overrides/{override}',
   restore: 'installations/{installation}/restores/{restore}',
   plan: 'installations/{installation}/plans/{run}',
   session: 'installations/{installation}/sessions/{session}',

@@ -88,6 +88,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     PauseJobs: write('installation'),
     ResumeJobs: write('installation'),
     StartJob: write('installation'),
+    // Makes a report of preflight.
+    DryRunJob: write('installation'),
     AdviseJob: read('installation'),
     ListRuns: read('installation'),
     GetRun: read('installation'),
@@ -105,6 +107,9 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ListBackups: read('installation'),
     RestoreBackup: write('installation'),
     GetRestore: read('installation'),
+    CreateOverride: write('installation'),
+    ListOverrides: read('installation'),
+    RevokeOverride: write('installation'),
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },

@@ -32,6 +32,8 @@ export interface JobOptions {
   readonly latestStart?: string;
   readonly windowEnd?: string;
   readonly closedFor?: string;
+  readonly label?: string[];
+  readonly excludeHost?: string[];
   readonly confirm?: string[];
 }
 
@@ -68,6 +70,8 @@ export function jobOptions(command: Command): Command {
       '--closed-for <span>',
       'how long a maintenance window keeps the gate shut once everybody is logged off, such as 2h',
     )
+    .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
+    .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
     .option('--holds', 'users may put holds on it');
 }
 
@@ -99,6 +103,14 @@ function timeFromNow(text: string, zone: string): string {
   return localTime(new Date(Date.now() + spanOption('--in', text)), zone);
 }
 
+/** `ticket=chg-4711` and so on; an empty text stands for none. */
+export function labelsOption(given: readonly string[]): Record<string, string> {
+  const pairs = given.filter((text) => text !== '').map((text) => /^([^=]+)=(.*)$/s.exec(text) ?? text);
+  const wrong = pairs.find((pair) => typeof pair === 'string');
+  if (wrong !== undefined) throw new UsageError(`--label is ${JSON.stringify(wrong)}; write key=value`);
+  return Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value]));
+}
+
 /** What was given, by the names of the generated code. */
 export function givenFields(options: JobOptions, zone: string): Partial<schedulerV1.Job> {
   const start = startCondition(options, zone);
@@ -114,6 +126,8 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(holds !== undefined && { holdsAllowed: holds }),
     ...(latestStart !== undefined && { latestStart }),
     ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.label && { labels: labelsOption(options.label) }),
+    ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

@@ -1,9 +1,11 @@
-import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import { jobType, parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import { passesGate, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
 import { documentOfOrder, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
 import type { Occasion } from './domain/facts.js';
+import { standingOverrides } from './overrides.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Reports } from './reports.js';
 import type { Restores } from './restores.js';
 import { orderAnswer, requirementsFromWire } from './wire.js';
@@ -17,6 +19,7 @@ export interface Parts {
   readonly reports: Reports;
   readonly backups: Backups;
   readonly restores: Restores;
+  readonly rehearsals: Rehearsals;
   /** A report may have been decided: looks after what follows from it now. */
   wakeReports(): void;
 }
@@ -24,6 +27,10 @@ export interface Parts {
 export function createHandlers(parts: Parts): EventHandlers {
   const { reports, backups } = parts;
   return {
+    RunPlanned: async (message, envelope) => {
+      // It concerns no host: there is nothing to rehearse.
+      if (jobType.fromWire(message.type) !== 'maintenance-window') await parts.rehearsals.hear(message, envelope);
+    },
     RunStarted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
       if (!isChecked(run)) return;
@@ -72,6 +79,7 @@ async function occasionOf(
     backupMode: run.backupMode,
     backupMaxAgeMs: run.backupMaxAgeMs,
     knownBackup: await newestProven(documents, run.installation),
+    overrides: await standingOverrides(documents, run, run.startedAt),
   };
 }
 

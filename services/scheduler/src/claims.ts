@@ -1,5 +1,6 @@
 import { randomId } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
+import type { Confirmation } from './confirmations.js';
 import { firingId, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import { skipOf } from './domain/job.js';
 import { idleFiringId } from './idle-starts.js';
@@ -15,8 +16,8 @@ import { lateWithinOf, windowOf } from './window.js';
 export interface Claims {
   /** For jobs that are due: their firings in one write, then each job goes on. `missed`: their fate is decided, and why. */
   claim(due: readonly Document<JobDocument>[], missed?: string): Promise<void>;
-  /** The firing of a start by hand or by another job; `cause` makes a repeat harmless. Answers its id. */
-  start(job: JobDocument, cause: string, by: string): Promise<string>;
+  /** The firing of a start by hand, with what was confirmed for it, or by another job; `cause` makes a repeat harmless. Answers its id. */
+  start(job: JobDocument, cause: string, by: string, confirmations?: readonly Confirmation[]): Promise<string>;
 }
 
 /** A start by hand is now or never. */
@@ -37,9 +38,10 @@ export function createClaims({ store, documents }: { readonly store: Store; read
       await documents.firings.insertMany(claims.map(({ firing }) => firing));
       await settleAll(claims.map((claim) => advance(documents, claim)));
     },
-    start: async ({ installation, job }, cause, by) => {
+    start: async ({ installation, job }, cause, by, confirmations) => {
       const id = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      const firing = { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS };
+      const kept = confirmations && { confirmations };
+      const firing = { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS, ...kept };
       await documents.firings.insertMany([{ id, data: pending(firing) }]);
       return id;
     },

@@ -1,5 +1,6 @@
 import { closedForOf, derivedId, passesGate, type InstallationKind, type RunSpec } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
+import type { Confirmation } from './confirmations.js';
 import type { Announcement } from './domain/announcement.js';
 import type { JobState } from './domain/job.js';
 import type { RunState } from './domain/run.js';
@@ -23,6 +24,8 @@ export interface JobDocument {
   readonly announced?: Announcement;
   readonly createdAt: number;
   readonly confirmedCautions: readonly string[];
+  /** Those with what was read, and by whom; absent in a job that was saved before this was kept. */
+  readonly confirmations?: readonly Confirmation[];
 }
 
 export type Fate = 'pending' | 'fired' | 'skipped' | 'missed';
@@ -46,6 +49,8 @@ export interface FiringDocument {
   readonly windowEndsAt?: number;
   /** It is not to be run, and why. */
   readonly skipBecause?: string;
+  /** What was confirmed for this start by hand; absent: what was confirmed for the job. */
+  readonly confirmations?: readonly Confirmation[];
 }
 
 /** By installation. */
@@ -75,6 +80,7 @@ export interface RunDocument {
   readonly createdAt: number;
   readonly dueAt?: number;
   readonly confirmedCautions: readonly string[];
+  readonly confirmations?: readonly Confirmation[];
 }
 
 export const DUE = 'due';

@@ -5,11 +5,12 @@ import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
 import type { Postponements } from './postponements.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Runs } from './runs.js';
 import type { Withdrawals } from './withdrawals.js';
 
 /*
- * What the scheduler takes in: everything that is said about a run, its own RunFinished, and withdrawn releases.
+ * What the scheduler takes in: everything that is said about a run, its own RunFinished, rehearsals, and withdrawn releases.
  */
 
 export interface Parts {
@@ -18,6 +19,7 @@ export interface Parts {
   readonly claims: Claims;
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
+  readonly rehearsals: Rehearsals;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -41,6 +43,8 @@ export function createHandlers(parts: Parts): EventHandlers {
       if (run !== '') await runs.hear(run, HEARD.HostOrderProgressed(message), envelope);
     },
     RunFinished: (message, envelope) => runFinished(parts, message, envelope),
+    RehearsalPassed: (message, envelope) => parts.rehearsals.hear(message, envelope),
+    RehearsalFailed: (message, envelope) => parts.rehearsals.hear(message, envelope),
     ReleaseWithdrawn: (message, envelope) => parts.withdrawals.hear(message, envelope),
   };
 }

@@ -1,46 +1,41 @@
 import { localTimeOf } from './calendar.js';
 import type { JobDocument, Pause } from './documents.js';
 import { skipOf, type JobState } from './domain/job.js';
-import type { Jobs, Outlook } from './jobs.js';
-import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
+import type { Jobs, Timing } from './jobs.js';
 import { pauseText } from './pauses.js';
-import type { Catalog } from './spec.js';
+import { obstaclesOf, type ReadinessParts } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 
 /*
  * When a job runs next, and what would stop it today, in one sentence for people.
  */
 
-interface Parts {
+interface Parts extends ReadinessParts {
   readonly jobs: Jobs;
-  readonly catalog: Catalog;
+  readonly rehearsals: Rehearsals;
 }
 
 type Enabled = Extract<JobState, { phase: 'enabled' }>;
 
 export async function explain(
   parts: Parts,
-  { installation, state }: JobDocument,
+  { installation, job, state }: JobDocument,
   pause: Pause | undefined,
 ): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const outlook = await parts.jobs.outlook(installation, state.definition);
-  const { place } = outlook;
-  const isUpdate = state.definition.type === 'software-update';
-  const release = isUpdate ? await parts.catalog.release(installation, state.definition) : undefined;
-  const stops = [
-    pause && pauseText(pause, place.timeZone),
-    whyNoMaintenance(state.definition, place),
-    place.hosts.length === 0 && needsHosts(state.definition) ? 'the installation has no hosts' : undefined,
-    release && 'reason' in release ? release.reason : undefined,
-  ].filter((text) => text !== undefined);
-  const when = whenText(state, outlook);
-  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
-  return release && 'version' in release ? `${when} and would install ${release.version} today.` : `${when}.`;
+  const timing = await parts.jobs.timing(installation, state.definition);
+  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, timing);
+  const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
+  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...today];
+  const when = whenText(state, timing);
+  const rehearsed = await parts.rehearsals.sentence(installation, job, state.dueAt, timing.place.timeZone);
+  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.${rehearsed}`;
+  return `${when}${release ? ` and would install ${release.version} today` : ''}.${rehearsed}`;
 }
 
-function whenText(state: Enabled, { place: { timeZone }, times }: Outlook): string {
+function whenText(state: Enabled, { place: { timeZone }, times }: Timing): string {
   const { start } = state.definition;
   const shown = (at: number): string => localTimeOf(at, timeZone).slice(0, 16).replace('T', ' ');
   if (start.kind === 'when-idle') {

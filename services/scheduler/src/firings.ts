@@ -6,7 +6,7 @@ import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
 import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
 import { pauseText, type Pauses } from './pauses.js';
-import type { Runs } from './runs.js';
+import { confirmedBy, type Confirmed, type Runs } from './runs.js';
 import { COUNTED_AT_MOST } from './series.js';
 import { noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
@@ -80,7 +80,7 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
     fence,
     plan,
     definition: state.definition,
-    cautions: saved.data.confirmedCautions,
+    confirmed: pending.data.confirmations ? confirmedBy(pending.data.confirmations) : saved.data,
   });
   await stopIfTakenBack(parts, installation, run, { ...state.definition, version: plan.toVersion });
   await decideFate(documents, pending, 'fired', '', run);
@@ -107,18 +107,18 @@ interface Opening {
   readonly fence: number;
   readonly plan: Extract<Plan, { place: Place }>;
   readonly definition: JobDefinition;
-  readonly cautions: readonly string[];
+  readonly confirmed: Confirmed;
 }
 
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
-  const { run, fence, plan, definition, cautions } = opening;
+  const { run, fence, plan, definition, confirmed } = opening;
   const { job, nominalAt, by } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
     specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
     requirements,
-    cautions,
+    confirmed,
   );
 }
 

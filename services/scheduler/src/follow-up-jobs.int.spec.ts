@@ -7,6 +7,7 @@ import { BY_JOB, jobDocumentId, openDocuments, type Documents } from './document
 import { createHandlers } from './events.js';
 
 import { createPostponements } from './postponements.js';
+import { openRehearsals } from './rehearsals.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import type { Catalog } from './spec.js';
@@ -35,6 +36,7 @@ beforeEach(async () => {
     runs,
     claims: createClaims({ store, documents }),
     postponements: createPostponements(documents, CATALOG),
+    rehearsals: await openRehearsals(store),
     withdrawals: createWithdrawals({ context, documents, runs }),
     wakeFirings: () => undefined,
   });

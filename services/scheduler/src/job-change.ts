@@ -60,5 +60,6 @@ function planned(
     startTime: startAt === undefined ? undefined : atToDate(startAt),
     end: announced ? '' : end,
     type: state.phase === 'none' ? 0 : jobType.toWire(state.definition.type),
+    requestedBy: announced && state.phase === 'enabled' ? state.enabledBy : '',
   });
 }

@@ -53,6 +53,21 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
   ['a series of six fields', 'job.start.series.cron', series('0 0 3 * * *'), 'five fields'],
   ['a series that never comes', 'job.start.series.cron', series('0 3 30 2 *'), 'never comes'],
   ['a series of 101 characters', 'job.start.series.cron', series(`0 3 * * ${'1'.repeat(93)}`), 'allowed are 100'],
+  [
+    '17 labels',
+    'job.labels',
+    { labels: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, 'v'])) },
+    '16',
+  ],
+  ['a label in capitals', 'job.labels', { labels: { Ticket: '1' } }, 'a-z, 0-9 and -'],
+  ['a label of nothing', 'job.labels', { labels: { ticket: '' } }, '1 to 63'],
+  [
+    ...(['hosts left out of a backup', 'job.excluded_hosts'] as const),
+    { excludedHosts: ['ws1'], type: commonV1.JobType.DATA_BACKUP },
+    'software updates only',
+  ],
+  ['1,001 hosts left out', 'job.excluded_hosts', { excludedHosts: Array.from({ length: 1_001 }, () => 'ws1') }, '1000'],
+  ['a host left out that is none', 'job.excluded_hosts', { excludedHosts: ['ws1', '../ws2'] }, 'a-z, 0-9 and -'],
   ['nobody for 0 minutes', `${IDLE}.idle_minutes`, idle(0, '2026-11-28T20:00', '2026-11-28T23:00'), '1 to 240'],
   ['nobody for 241 minutes', `${IDLE}.idle_minutes`, idle(241, '2026-11-28T20:00', '2026-11-29T23:00'), '1 to 240'],
   ['a window that opens never', `${IDLE}.window_opens`, idle(5, '2026-02-30T20:00', '2026-11-28T23:00'), '2000 to'],
@@ -76,6 +91,7 @@ const WRONG_WINDOWS: typeof WRONG = [
   ['a window of 2^63 seconds', 'job.closed_for', { ...WINDOW, closedFor: seconds(9_223_372_036_854_775_807n) }, '1 s'],
   ['a window with a version', 'job.version', { ...WINDOW, version: '11.1.0' }, 'nothing is installed'],
   ['a window on a host', 'job.service_host', { ...WINDOW, serviceHost: 'srv1' }, 'nothing is installed'],
+  ['a window without a host', 'job.excluded_hosts', { ...WINDOW, excludedHosts: ['ts1'] }, 'software updates only'],
   ['a window with a backup', 'job.backup_mode', { ...WINDOW, backupMode: commonV1.BackupMode.MADE_ELSEWHERE }, ''],
 ];
 

@@ -44,6 +44,8 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   latest_start: 'latestStart',
   window_end: 'windowEnd',
   closed_for: 'closedForMs',
+  labels: 'labels',
+  excluded_hosts: 'excludedHosts',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -61,6 +63,8 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...('kind' in start ? [] : start),
     ...windowViolations(wire, start),
     ...maintenanceViolations(wire, type),
+    ...labelViolations(wire.labels),
+    ...excludedViolations(wire.excludedHosts, type),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -87,6 +91,8 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
+    ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),
   };
 }
 
@@ -130,6 +136,29 @@ function windowViolations(
       ? undefined
       : { field, description: `is for starts of kind time and series; this one is ${start.kind}` };
   });
+}
+
+const LABELS = 16;
+const LABEL = /^[a-z0-9-]{1,63}$/;
+
+function labelViolations(labels: schedulerV1.Job['labels']): readonly Violation[] {
+  const field = 'job.labels';
+  const entries = Object.entries(labels);
+  if (entries.length > LABELS) return [{ field, description: `are ${entries.length}; allowed are ${LABELS}` }];
+  const wrong = entries.find((entry) => !entry.every((part) => LABEL.test(part)));
+  if (!wrong) return [];
+  const description = `has ${quoted(wrong.join('='))}; allowed are key=value, each 1 to 63 characters of a-z, 0-9 and -`;
+  return [{ field, description }];
+}
+
+/** Whether they are hosts, and may follow later, is known with the installation. */
+function excludedViolations(hosts: readonly string[], type: JobType | undefined): readonly Violation[] {
+  const field = 'job.excluded_hosts';
+  if (hosts.length === 0) return [];
+  if (hosts.length > LIMITS.pageSize)
+    return [{ field, description: `are ${hosts.length}; allowed are ${LIMITS.pageSize}` }];
+  if (type !== undefined && type !== 'software-update') return [{ field, description: 'is for software updates only' }];
+  return collect(hosts.map((host) => checkId(field, host)).find((wrong) => wrong !== undefined));
 }
 
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {

@@ -1,19 +1,28 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
-import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
-import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
+import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type RpcContext,
+  type RpcHandlers,
+  type ServiceContext,
+} from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
-import { suggestTimes, type Caution } from './advice.js';
 import type { Claims } from './claims.js';
+import { auditConfirmations, confirmationsOf, type Confirmation } from './confirmations.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { isHarmless, type JobDefinition } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
-import { maintenanceProblems } from './maintenance-windows.js';
+import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
-import type { Catalog, Place } from './spec.js';
-import { windowProblems } from './window.js';
+import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
+import type { Catalog } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
 /*
@@ -21,6 +30,7 @@ import { firingToWire, jobToWire, pauseToWire } from './wire.js';
  */
 
 export interface JobParts {
+  readonly context: Pick<ServiceContext<object>, 'audit'>;
   readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
@@ -28,6 +38,7 @@ export interface JobParts {
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  readonly rehearsals: Rehearsals;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -51,7 +62,7 @@ type JobHandlers = Pick<
 export function jobHandlers(parts: JobParts): JobHandlers {
   const { jobs, documents } = parts;
   return {
-    createJob: (request) => createJob(parts, request),
+    createJob: (request, context) => createJob(parts, request, context),
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
@@ -72,7 +83,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const pause = pauseToWire(await parts.pauses.of(parent.installation));
       return { jobs: found.items, nextPageToken: found.nextPageToken, pause };
     },
-    updateJob: (request) => updateJob(parts, request),
+    updateJob: (request, context) => updateJob(parts, request, context),
     deleteJob: (request) => deleteJob(parts, request),
     enableJob: (request, context) => enableJob(parts, request, context),
     disableJob: async ({ name }) => {
@@ -83,7 +94,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     },
     skipNext: (request, context) => skipNext(parts, request, context),
     startJob: (request, context) => startJob(parts, request, context),
-    adviseJob: (request) => adviseJob(parts, request),
+    adviseJob: (request, context) => adviseJob(parts, request, context),
     listFirings: async (request) => {
       const id = nameOf('job', request.parent, 'parent');
       const page = pageOf(request);
@@ -118,41 +129,12 @@ async function manySteps(
   return reject('refused', 'SEVERAL_STEPS', message, { facts: { path: release.path.join(' ') } });
 }
 
-/** What the definition names must be there, and its window must be long enough. */
-async function dangling(
-  parts: JobParts,
-  { installation }: JobId,
-  definition: JobDefinition,
-  { place, times }: Outlook,
-): Promise<Rejected | undefined> {
-  const { serviceHost, followUpJob } = definition;
-  const hosts = place.hosts.map((h) => h.host);
-  const wrong: Violation[] = [...shortWindow(definition, times, place), ...maintenanceProblems(definition, place)];
-  if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
-    const description = 'is for installations with many users; this one has a single seat';
-    wrong.push({ field: 'job.start.when_idle', description });
-  }
-  if (serviceHost !== '' && !hosts.includes(serviceHost)) {
-    const description = `${serviceHost} is no host of the installation (${hosts.join(', ')})`;
-    wrong.push({ field: 'job.service_host', description });
-  }
-  if (followUpJob !== '' && !(await parts.jobs.get({ installation, job: followUpJob }))) {
-    wrong.push({ field: 'job.follow_up_job', description: `there is no job ${followUpJob}; save it first` });
-  }
+async function dangling(parts: JobParts, id: JobId, definition: JobDefinition, outlook: Outlook) {
+  const wrong = await definitionProblems(parts.jobs, id, definition, outlook);
   return wrong.length > 0 ? invalid(wrong) : undefined;
 }
 
-/** The first of the times whose window is none: where the clocks change it may be another length. */
-function shortWindow(
-  definition: JobDefinition,
-  times: readonly number[],
-  { timeZone, reactionTimeMs }: Place,
-): readonly Violation[] {
-  const reactionMs = definition.reactionTimeMs ?? reactionTimeMs;
-  return times.map((at) => windowProblems(definition, at, timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
-}
-
-async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
+async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
   const wrongId = checkId('job_id', request.jobId);
   const definition = parseJob(request.job, request.jobId);
@@ -163,33 +145,61 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   ];
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
-  const outlook = await parts.jobs.outlook(id.installation, definition);
-  const { place, cautions, notes } = outlook;
+  const outlook = await parts.jobs.outlook(id.installation, definition, { job: id.job, principal });
+  const { place, cautions } = outlook;
   const refusal =
     (await dangling(parts, id, definition, outlook)) ??
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
-  const more = { product: place.product, ...keptOf(place, cautions) };
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'CreateJob', id, principal, confirmations);
+  const more = { product: place.product, ...keptOf(outlook, confirmations) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
+}
+
+function savedToWire({ data, version }: Document<JobDocument>, outlook: Outlook) {
+  const { cautions, notes } = outlook;
+  return {
+    job: jobToWire(data, version),
+    advice: [...cautions],
+    notes: [...notes],
+    outlook: outlookToWire(outlook),
+  };
+}
+
+function confirmationsNow(
+  { cautions, now: at }: Outlook,
+  now: readonly string[],
+  principal: RpcContext['principal'],
+  before?: readonly Confirmation[],
+): readonly Confirmation[] {
+  return confirmationsOf({ cautions, now, before, by: principal?.subject ?? '', at });
 }
 
 /** What a job's document keeps of the outlook under which it was saved. */
-function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
-  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution) };
+function keptOf(
+  { place: { kind, timeZone }, cautions }: Outlook,
+  confirmations: readonly Confirmation[],
+): Partial<JobDocument> {
+  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution), confirmations };
 }
 
-async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
+/** Those that came with this call; what was confirmed before has its record. */
+function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
+  return confirmations.filter((confirmation) => confirmation.at >= at);
+}
+
+async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest, { principal }: RpcContext) {
   const found = await jobNamed(parts, request.job?.name ?? '');
   if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
+  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
-  const outlook = await parts.jobs.outlook(installation, merged);
-  const { place, cautions, notes } = outlook;
   const id = { installation, job };
+  const outlook = await parts.jobs.outlook(installation, merged, { job, principal });
+  const { cautions, now } = outlook;
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
@@ -198,11 +208,11 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const more = keptOf(place, cautions);
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, same ? before : undefined);
+  await auditConfirmations(parts.context, 'UpdateJob', id, principal, since(now, confirmations));
   const edit = { type: 'edit', definition: merged } as const;
-  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', keptOf(outlook, confirmations));
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
 }
 
 function mergedDefinition(
@@ -234,30 +244,31 @@ async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobR
 async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
   const found = await jobNamed(parts, request.name);
   if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
+  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   if (state.phase === 'none') return notFound('job', request.name);
   const { definition } = state;
-  const { place, dueAt, lastAt, cautions, situation } = await parts.jobs.outlook(installation, definition);
+  const outlook = await parts.jobs.outlook(installation, definition, { job, principal });
+  const { dueAt, lastAt, cautions, now } = outlook;
   const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const refusal = unconfirmed(cautions, confirmed) ?? (await noRelease(parts, installation, definition));
-  if (refusal) return refusal;
-  const by = principal?.subject ?? '';
+  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
+  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
+  if (refusal && state.phase !== 'enabled') return refusal;
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, before);
+  await auditConfirmations(parts.context, 'EnableJob', found.data, principal, since(now, confirmations));
   const last = lastAt !== undefined && { lastAt };
-  const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
-  const more = keptOf(place, cautions);
+  const command = { type: 'enable', dueAt, ...last, now, by: principal?.subject ?? '' } as const;
+  const more = keptOf(outlook, confirmations);
   const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
   if (isRejected(saved)) return saved;
   parts.wakeJobs();
   return { job: jobToWire(saved.data, saved.version) };
 }
 
-/** A fixed version that the installation may not take will not be there at night either. */
-async function noRelease(parts: JobParts, installation: string, definition: JobDefinition) {
-  const { type, version } = definition;
-  if (type !== 'software-update' || version === '') return undefined;
-  const release = await parts.catalog.release(installation, definition);
-  if (!('reason' in release)) return undefined;
-  return reject('refused', 'RELEASE_NOT_POSSIBLE', `${version} cannot be installed: ${release.reason}`);
+/** What starts at once would be skipped at once. */
+async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
+  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
+  const pause = await pauses.of(installation);
+  return pause && refusedByPause(pause);
 }
 
 async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
@@ -278,26 +289,31 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const pause = await parts.pauses.of(installation);
   if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
-  const { cautions } = await parts.jobs.outlook(installation, now);
-  const refusal = unconfirmed(cautions, request.confirmedCautions);
+  const outlook = await parts.jobs.outlook(installation, now, { job: found.data.job, principal });
+  const refusal = unconfirmed(outlook.cautions, request.confirmedCautions);
   if (refusal) return refusal;
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'StartJob', found.data, principal, confirmations);
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '', confirmations);
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
 }
 
-async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest) {
+async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
-  if (isRejected(parent)) return parent;
   const definition = parseJob(request.job, '');
-  if (isRejected(definition)) return definition;
-  const { cautions, notes, dueAt, situation } = await parts.jobs.outlook(parent.installation, definition);
+  const own = request.job?.name ? nameOf('job', request.job.name, 'job.name') : { job: '' };
+  const wrong = [parent, definition, own].flatMap((part) => (isRejected(part) ? part.violations : []));
+  if (isRejected(parent) || isRejected(definition) || isRejected(own)) return invalid(wrong);
+  const outlook = await parts.jobs.outlook(parent.installation, definition, { job: own.job, principal });
+  const wire = outlookToWire(outlook);
   return {
-    advice: [...cautions],
-    notes: [...notes],
-    dueTime: atToDate(dueAt),
-    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
+    advice: [...outlook.cautions],
+    notes: [...outlook.notes],
+    dueTime: atToDate(outlook.dueAt),
+    suggestedTimes: wire.suggestedTimes,
+    outlook: wire,
   };
 }

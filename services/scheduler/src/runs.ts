@@ -9,6 +9,7 @@ import {
 } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
+import type { Confirmation } from './confirmations.js';
 import type { Documents, RunDocument } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { run as machine, type RunCommand, type RunEvent } from './domain/run.js';
@@ -18,12 +19,15 @@ import type { SchedulerSettings } from './settings.js';
  * Runs in the store: turns what the domain decided into one write with its events and the next due time.
  */
 
+/** Cautions that were confirmed for a run. */
+export type Confirmed = Pick<RunDocument, 'confirmedCautions' | 'confirmations'>;
+
+export function confirmedBy(confirmations: readonly Confirmation[]): Confirmed {
+  return { confirmedCautions: confirmations.map(({ caution }) => caution), confirmations };
+}
+
 export interface Runs {
-  open(
-    spec: RunSpec,
-    requirements: catalogV1.ReleaseRequirements | undefined,
-    cautions: readonly string[],
-  ): Promise<void>;
+  open(spec: RunSpec, requirements: catalogV1.ReleaseRequirements | undefined, confirmed: Confirmed): Promise<void>;
   hear(run: string, heard: Heard, envelope: EventEnvelope): Promise<void>;
   apply(run: string, command: (now: number) => RunCommand): Promise<Rejected | undefined>;
 }
@@ -32,11 +36,12 @@ type Result = Rejected | undefined;
 
 export function createRuns({ runs }: Documents, settings: SchedulerSettings, changed: (run: string) => void): Runs {
   return {
-    open: async (spec, requirements, confirmedCautions) => {
+    open: async (spec, requirements, { confirmedCautions, confirmations }) => {
       await runs.change(spec.run, (current, { now }): Change<RunDocument, Result> => {
         if (current) return { keep: undefined };
         const { installation, job } = spec;
-        const fresh = { installation, job, state: machine.initial, createdAt: now, confirmedCautions };
+        const confirmed = { confirmedCautions, ...(confirmations && { confirmations }) };
+        const fresh = { installation, job, state: machine.initial, createdAt: now, ...confirmed };
         const change = applied(fresh, { type: 'open', spec }, settings);
         if (!('write' in change)) return change;
         const started = outgoing('RunStarted', installation, { run: runSpecToWire(spec), requirements });

@@ -1,6 +1,7 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
 import { createClaims } from './claims.js';
+import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
@@ -10,6 +11,7 @@ import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
+import { openRehearsals } from './rehearsals.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
@@ -34,11 +36,13 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const firings = createFirings({ store, documents, runs, catalog, pauses });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
+    const rehearsals = await openRehearsals(store);
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
+      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, rehearsals, wakeJobs }),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
     });
@@ -49,6 +53,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         runs,
         claims,
         postponements,
+        rehearsals,
         withdrawals: createWithdrawals({ context, documents, runs }),
         wakeFirings: () => duties.firings.wake?.(),
       }),

@@ -2,6 +2,7 @@ import { catalogV1, durationToMs, formatName, hostRole, installationKind } from 
 import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { JobDefinition } from './domain/job.js';
+import { holidaysOf, type Holidays } from './holidays.js';
 import type { SchedulerSettings } from './settings.js';
 
 /*
@@ -18,19 +19,22 @@ export interface Place {
   readonly product: string;
   readonly kind: InstallationKind;
   readonly timeZone: string;
-  readonly businessHours: BusinessHours;
+  readonly businessHours: BusinessHours & { readonly holidays: Holidays };
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
 }
 
-export function placeOf(installation: string, wire: catalogV1.Installation): Place {
+async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
   return {
     installation,
     product: wire.product,
     kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
     timeZone: wire.timeZone,
-    businessHours: { spans: wire.businessHours, holidays: wire.holidays },
+    businessHours: {
+      spans: wire.businessHours,
+      holidays: await holidaysOf(wire.holidaysOf, wire.holidays, wire.workedHolidays),
+    },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
     hosts: wire.hosts.flatMap((h) => {
@@ -137,9 +141,15 @@ export function cutAtWord(text: string, maxChars: number): string {
   return `${atWord.trimEnd()}…`;
 }
 
+/** All hosts of an installation end on the same version: only one that may follow later can be left out. */
+export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
+  return role !== 'server' && mayFollowLater;
+}
+
 /** A backup concerns the host that has the data; an update all of them; a maintenance window none. */
-function hostsFor({ type, serviceHost }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
   if (type === 'maintenance-window') return [];
-  if (type !== 'data-backup') return hosts;
+  // One that must not follow later any more is part of the update again.
+  if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));
 }

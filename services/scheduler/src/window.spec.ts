@@ -53,3 +53,10 @@ it('takes what is long enough', () => {
   expect(windowProblems(windowed('23:30', ''), TEN, ZONE, 2 * HOUR_MS)).toEqual([]);
   expect([0, 30_000, 60_000, 90 * MINUTE_MS].map(minutes)).toEqual(['0 s', '30 s', '1 min', '1 h 30 min']);
 });
+
+it('takes a maintenance window for as long as it says', () => {
+  const window = { ...windowed('', '04:00'), closedForMs: HOUR_MS, reactionTimeMs: 5 * MINUTE_MS };
+  const end = at('2026-12-02T03:00');
+  expect(noFit(window, end - 65 * MINUTE_MS, end, ZONE)).toBeUndefined();
+  expect(noFit(window, end - 64 * MINUTE_MS, end, ZONE)).toContain('may take 1 h 5 min');
+});

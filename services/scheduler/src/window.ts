@@ -29,7 +29,10 @@ export function lateWithinOf(definition: JobDefinition, dueAt: number, timeZone:
 }
 
 /** How long a run is expected to take, with what that is known from. */
-export function estimateOf({ maxRunTimeMs }: JobDefinition): { readonly ms: number; readonly from: string } {
+export function estimateOf(definition: JobDefinition): { readonly ms: number; readonly from: string } {
+  const { maxRunTimeMs, closedForMs, reactionTimeMs = 0 } = definition;
+  if (closedForMs !== undefined)
+    return { ms: closedForMs + reactionTimeMs, from: 'the time for which the gate is shut' };
   return { ms: maxRunTimeMs, from: 'its maximum run time' };
 }
 

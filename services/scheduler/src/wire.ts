@@ -74,6 +74,8 @@ export function jobToWire(
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
     closedFor: d.closedForMs === undefined ? undefined : msToDuration(d.closedForMs),
+    labels: { ...d.labels },
+    excludedHosts: [...(d.excludedHosts ?? [])],
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
 }

@@ -1,17 +1,20 @@
 import { catalogModule } from '@lastcall/catalog';
-import { schedulerV1 } from '@lastcall/contracts';
+import { commonV1, eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
 import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { commandLineOn, type CommandLine } from './world/command-line.js';
-import { addSite, localIn, NAME, SITE } from './world/site.js';
+import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
 
 /*
  * What operators do with jobs on the command line, against the real catalog, scheduler and session service.
  */
 
 const { SKIPPED } = schedulerV1.FiringFate;
+const MODULES = [catalogModule, schedulerModule, sessionModule, preflightModule];
+const { HostRole } = commonV1;
 const HOUR_MS = 3_600_000;
 
 function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
@@ -19,15 +22,16 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     let stack: Stack;
     let lastcall: CommandLine;
     beforeAll(async () => {
-      stack = await startStack({ modules: [catalogModule, schedulerModule, sessionModule], ...pair });
+      stack = await startStack({ modules: MODULES, ...pair });
       await addSite(stack);
       lastcall = commandLineOn(stack);
     });
     afterAll(() => stack.stop());
 
-    /** What it said on stdout; fails when the command does. */
+    /** What it said on stdout; fails when the command does. Jobs may be due at the same time here. */
     async function done(...args: readonly string[]): Promise<string> {
-      const { exitCode, out, err } = await lastcall.run(...args);
+      const saves = args[0] === 'job' && ['create', 'edit', 'copy', 'enable'].includes(args[1] ?? '');
+      const { exitCode, out, err } = await lastcall.run(...args, ...(saves ? ['--confirm', 'collides-with-job'] : []));
       if (exitCode !== 0) throw new Error(err);
       return `${err}${out}`;
     }
@@ -88,6 +92,128 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const wrong = await lastcall.run('job', 'pause', '--reason', ' \u0007', '--until', '0001-01-01T00:00');
       expect(wrong.exitCode).toBe(2);
       expect(wrong.err).toMatch(/reason[^]*until_local_time/);
+    });
+
+    it('copies a job with what is given changed, disabled', async () => {
+      await done(
+        'job',
+        'create',
+        'model',
+        '--type',
+        'data-backup',
+        '--at',
+        localIn(HOUR_MS),
+        '--remarks',
+        'Kept',
+        '--enable',
+      );
+      const confirmed = ['--confirm', 'collides-with-job'];
+      const copy = await lastcall.json('job', 'copy', 'model', 'twin', '--title', 'Twin', ...confirmed);
+      expect(copy).toMatchObject({
+        name: `${NAME}/jobs/twin`,
+        title: 'Twin',
+        remarks: 'Kept',
+        state: 'JOB_STATE_DISABLED',
+      });
+      expect((await lastcall.run('job', 'copy', 'model', 'twin')).exitCode).toBe(3);
+      expect((await lastcall.run('job', 'copy', 'nowhere', 'other')).exitCode).toBe(4);
+    });
+
+    it('says what a run would meet, and starts none', async () => {
+      const before = (await lastcall.json('run', 'list')) as { runs: unknown[] };
+      await done(
+        'job',
+        'create',
+        'rehearsed',
+        '--at',
+        localIn(HOUR_MS),
+        '--window-end',
+        localIn(2 * HOUR_MS - 120_000).slice(11, 16),
+      );
+      const scheduler = stack.client(schedulerV1.SchedulerServiceService);
+      const { steps, report } = await scheduler.dryRunJob({ name: `${NAME}/jobs/rehearsed` });
+      const found = Object.fromEntries(
+        steps.map((s) => [s.check, `${preflightV1.verdictToJSON(s.verdict)} ${s.found}`]),
+      );
+      expect(found).toEqual({
+        paused: 'VERDICT_PASSED they are not',
+        'other-run': 'VERDICT_PASSED none is',
+        hosts: 'VERDICT_PASSED srv1',
+        release: expect.stringContaining('VERDICT_FAILED '),
+        window: expect.stringMatching(/^VERDICT_FAILED the run may take 2 h .* is 5[789] min long/),
+        'follow-up': 'VERDICT_PASSED none is named',
+        users: 'VERDICT_PASSED nobody would be disturbed',
+        preflight: expect.stringContaining('VERDICT_PASSED'),
+      });
+      const preflight = stack.client(preflightV1.PreflightServiceService);
+      expect((await preflight.getReport({ name: report })).report).toMatchObject({ product: 'encore', run: '' });
+      expect(await lastcall.json('run', 'list')).toEqual(before);
+      expect(await firings('rehearsed')).toEqual([]);
+    });
+
+    it('leaves out hosts that may follow later, and no others', async () => {
+      const more = { publicKey: Buffer.alloc(32, 1), platform: 'linux-x64', installedVersion: '11.0.0' };
+      for (const [host, role] of [
+        ['ws1', HostRole.WORKSTATION],
+        ['ws2', HostRole.WORKSTATION],
+        ['ts1', HostRole.TERMINAL_SERVER],
+      ] as const) {
+        await stack.publish(
+          'HostJoined',
+          SITE,
+          eventsV1.HostJoined.fromPartial({ installation: SITE, host, role, ...more }),
+        );
+        await stack.seen('InstalledReleaseChanged', (m) => host in m.hostVersions);
+      }
+      await publishRelease(stack, '11.1.0');
+      const at = ['--at', localIn(HOUR_MS), '--label', 'ticket=chg-4711'];
+      const wrong = await lastcall.run('job', 'create', 'most', ...at, '--exclude-host', 'srv1', '--exclude-host', 'ts1', '--exclude-host', 'ws9'); // prettier-ignore
+      expect(wrong.exitCode).toBe(2);
+      expect(wrong.err).toMatch(/srv1 is the server[^]*ts1 must not follow later[^]*ws9 is no host/);
+      await done('job', 'create', 'most', ...at, '--exclude-host', 'ws1');
+      expect(await done('job', 'list', '--label', 'ticket=chg-4711')).toMatch(/^[^\n]*\nmost [^\n]*\n$/);
+      await done('job', 'start', 'most');
+      const { message } = await stack.seen('RunStarted', (m) => m.run?.job === 'most');
+      expect(message.run?.hosts.map((h) => h.host).toSorted()).toEqual(['srv1', 'ts1', 'ws2']);
+      await done('job', 'edit', 'most', '--exclude-host', '', '--label', '');
+      expect(await shown('most')).not.toMatch(/Without|Labels/);
+    });
+
+    it('refuses jobs that follow each other in a circle, however long it is', async () => {
+      for (const [job, ...more] of [['first'], ['second', '--follow-up', 'first'], ['third', '--follow-up', 'second']])
+        await done('job', 'create', job ?? '', '--type', 'data-backup', '--at', localIn(HOUR_MS), ...more);
+      const circle = await lastcall.run('job', 'edit', 'first', '--follow-up', 'third');
+      expect([circle.exitCode, circle.err]).toEqual([2, expect.stringContaining('first → third → second → first')]);
+      const itself = await lastcall.run('job', 'edit', 'first', '--follow-up', 'first');
+      expect([itself.exitCode, itself.err]).toEqual([2, expect.stringContaining('is the job itself')]);
+    });
+
+    it('lists everything that is wrong with a job when it is to be enabled', async () => {
+      await done('job', 'create', 'after', '--type', 'data-backup', '--now');
+      const at = localIn(-HOUR_MS).slice(0, 16);
+      const end = localIn(-HOUR_MS / 2).slice(11, 16);
+      await done(
+        'job',
+        'create',
+        'wrong',
+        '--at',
+        at,
+        '--window-end',
+        end,
+        '--version',
+        '99.0.0',
+        '--follow-up',
+        'after',
+      );
+      await done('job', 'delete', 'after');
+      const { exitCode, err } = await lastcall.run('job', 'enable', 'wrong');
+      expect(exitCode).toBe(3);
+      expect(err).toMatch(/job\.start: \S+ is in the past/);
+      expect(err).toMatch(
+        /job\.window_end: the run may take 2 h \(its maximum run time\), and the window .* is (29|30) min long/,
+      );
+      expect(err).toMatch(/job\.follow_up_job: there is no job after/);
+      expect(err).toMatch(/job\.version: 99\.0\.0 cannot be installed/);
     });
   });
 }

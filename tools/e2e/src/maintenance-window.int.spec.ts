@@ -148,6 +148,20 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(stack.envelopes.filter(({ type }) => others.includes(type))).toEqual([]);
     });
 
+    it('is tried without hosts, checks and consequences, and says how long it takes', async () => {
+      const times = ['--in', '2h', '--reaction-time', '5m', '--closed-for', '2h'];
+      const job = ['job', 'create', 'tried', '--type', 'maintenance-window'];
+      await done(...job, ...times);
+      const scheduler = stack.client(schedulerV1.SchedulerServiceService);
+      const tried = await scheduler.getJob({ name: `${NAME}/jobs/tried` });
+      const advised = await scheduler.adviseJob({ parent: NAME, job: tried.job });
+      expect(advised.outlook?.facts.join('; ')).toMatch(/takes 2 h 5 min: its reaction time/);
+      const steps = await done('job', 'start', 'tried', '--dry-run');
+      expect(steps).toContain('none is needed');
+      expect(steps).not.toContain('preflight');
+      await done('job', 'delete', 'tried');
+    });
+
     it('is over as soon as somebody opens the gate, and the report says who', async () => {
       await create('short', '--now', '--reaction-time', '0s', '--closed-for', '8h', ...SURE);
       await closed();

@@ -4,9 +4,12 @@ import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { withCautions } from '../cautions.js';
 import { UsageError } from '../failures.js';
-import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
+import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-options.js';
 import { choice, repeatable } from '../option-values.js';
+import { noteOutlook } from '../render/outlook.js';
+import { dryRun } from './job-dry-run.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
+import { addSuggestTime } from './job-suggest-time.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { spanOf, time, timeIn } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
@@ -18,7 +21,19 @@ const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-win
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
   addEditing(cli, noun);
-  cli.define(noun, { use: 'list', does: 'Lists jobs', example: 'lastcall job list', installation: true }, list);
+  addSuggestTime(cli, noun);
+  cli.define<{ label?: string[] }>(
+    noun,
+    {
+      use: 'list',
+      does: 'Lists jobs',
+      example: 'lastcall job list --label ticket=chg-4711',
+      installation: true,
+      options: (command) =>
+        command.addOption(repeatable('--label <key=value>', 'only jobs that have it; several times')),
+    },
+    list,
+  );
   cli.define(
     noun,
     {
@@ -73,7 +88,7 @@ export function addJob(cli: Cli): void {
     skipNext,
   );
   addJobPauses(cli, noun);
-  cli.define<{ confirm?: string[]; requestId?: string }>(
+  cli.define<StartOptions>(
     noun,
     {
       use: 'start <job>',
@@ -83,7 +98,8 @@ export function addJob(cli: Cli): void {
       options: (command) =>
         command
           .addOption(repeatable('--confirm <caution>', 'a caution that you accept; several times'))
-          .option('--request-id <id>', 'makes a repeat of this command harmless'),
+          .option('--request-id <id>', 'makes a repeat of this command harmless')
+          .option('--dry-run', 'start nothing; show what a run would meet, with a new report of preflight'),
     },
     start,
   );
@@ -104,6 +120,17 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
           .option('--enable', 'enable it at once'),
     },
     create,
+  );
+  cli.define<JobOptions>(
+    noun,
+    {
+      use: 'copy <job> <new>',
+      does: 'Saves a copy of a job under another name, disabled, with what is given changed',
+      example: 'lastcall job copy update-11-1 update-11-2 --version 11.2.0 --at 2027-01-24T22:00',
+      installation: true,
+      options: (command) => void jobOptions(command),
+    },
+    copy,
   );
   cli.define<JobOptions>(
     noun,
@@ -139,9 +166,21 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
   const saved = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
   );
+  noteOutlook(work, saved.outlook, saved.advice.length > 0);
   if (!options.enable) return print(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
   await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
+}
+
+async function copy(work: Work, options: JobOptions, from: string, id: string): Promise<void> {
+  const { name: parent, timeZone } = await work.installation();
+  const { job: original } = await work.services.scheduler.getJob({ name: await nameOf(work, from) });
+  const given = givenFields(options, timeZone);
+  const job = schedulerV1.Job.fromPartial({ ...original, ...given, name: '', etag: '' });
+  const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
+    work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
+  );
+  await print(work, saved.job, saved.notes);
 }
 
 async function edit(work: Work, options: JobOptions, id: string): Promise<void> {
@@ -153,16 +192,19 @@ async function edit(work: Work, options: JobOptions, id: string): Promise<void> 
   const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
     work.services.scheduler.updateJob({ job, updateMask, confirmedCautions }),
   );
+  if (given.start) noteOutlook(work, saved.outlook, saved.advice.length > 0);
   await print(work, saved.job, saved.notes);
 }
 
-async function list(work: Work): Promise<void> {
+async function list(work: Work, { label = [] }: { label?: string[] }): Promise<void> {
+  const wanted = Object.entries(labelsOption(label));
   const { name: parent, timeZone } = await work.installation();
   let pause: schedulerV1.Pause | undefined;
   const jobs = await allPages(async (pageToken) => {
     const page = await work.services.scheduler.listJobs({ parent, pageSize: 1_000, pageToken });
     ({ pause } = page);
-    return { items: page.jobs, next: page.nextPageToken };
+    const items = page.jobs.filter(({ labels }) => wanted.every(([key, value]) => labels[key] === value));
+    return { items, next: page.nextPageToken };
   });
   if (pause) work.note(pauseLine(pause, timeZone));
   work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '', pause }), () =>
@@ -214,9 +256,16 @@ async function remove(work: Work, _: object, id: string): Promise<void> {
   work.print({}, () => `deleted ${lastPart(name)}\n`);
 }
 
-async function start(work: Work, options: { confirm?: string[]; requestId?: string }, id: string): Promise<void> {
+interface StartOptions {
+  readonly confirm?: string[];
+  readonly requestId?: string;
+  readonly dryRun?: boolean;
+}
+
+async function start(work: Work, options: StartOptions, id: string): Promise<number | void> {
   const { confirm = [], requestId = '' } = options;
   const name = await nameOf(work, id);
+  if (options.dryRun) return dryRun(work, name);
   const answer = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.startJob({ name, confirmedCautions, requestId }),
   );
@@ -251,6 +300,12 @@ export function startText(start: schedulerV1.StartCondition | undefined): string
   }
 }
 
+function labelsText(labels: schedulerV1.Job['labels']): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
+}
+
 export function jobText(job: schedulerV1.Job, zone: string): string {
   return fields([
     ['Job', lastPart(job.name)],
@@ -275,6 +330,8 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Service host', job.serviceHost],
     ['Max run time', spanOf(job.maxRunTime)],
     ['Follow-up', job.followUpJob],
+    ['Without', job.excludedHosts.join(', ')],
     ['Remarks', job.remarks],
+    ['Labels', labelsText(job.labels)],
   ]);
 }

@@ -16,6 +16,8 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'longestHold',
   'maxRunTime',
   'maxTotalDelay',
+  'median',
+  'nineInTen',
   'reactionTime',
   'reopeningRamp',
   'resumeGrace',

@@ -20,7 +20,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Took', tookText(report)],
     ...waitingRows(run, zone),
     ['Requested by', spec?.requestedBy],
-    ['Confirmed', report.confirmedCautions.join(', ')],
+    ['Confirmed', confirmedText(report, zone)],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
     ['Told', time(report.noticeTime, zone)],
@@ -38,6 +38,14 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Follow later', report.absentHosts.join(', ')],
   ]);
   return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
+}
+
+/** A run of before the confirmations were kept has their names only. */
+function confirmedText({ confirmations, confirmedCautions }: schedulerV1.RunReport, zone: string): string {
+  if (confirmations.length === 0) return confirmedCautions.join(', ');
+  const line = ({ caution, text, confirmedBy, confirmTime }: schedulerV1.Confirmation): string =>
+    oneLine(`${caution} by ${confirmedBy}, ${time(confirmTime, zone) ?? ''}: ${text}`);
+  return confirmations.map(line).join('\n');
 }
 
 /** `38 min, estimated 35 min (median of 6 runs)`. */

@@ -54,6 +54,9 @@ export interface JobDefinition {
   readonly windowEnd?: string;
   /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
   readonly closedForMs?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Hosts that an update leaves out: they follow later. */
+  readonly excludedHosts?: readonly string[];
 }
 
 /** Somebody said that this due time is not to be run. */
@@ -135,7 +138,7 @@ export type JobEvent =
   | { readonly type: 'postponed'; readonly localTime: string; readonly dueAt: number; readonly by: string };
 
 /** Edits of these do not change what is done or when: the job stays enabled. */
-const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks'];
+const HARMLESS: readonly (keyof JobDefinition)[] = ['title', 'remarks', 'labels'];
 
 export function isHarmless(before: JobDefinition, after: JobDefinition): boolean {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)] as (keyof JobDefinition)[]);
@@ -183,16 +186,22 @@ function disabled(because: string | undefined): JobEvent {
   return { type: 'disabled', ...(because !== undefined && { because }) };
 }
 
+/** `lastAt`: the last time that it could start at. */
+export function isPast({ kind }: Start, lastAt: number, now: number): boolean {
+  return (kind === 'time' || kind === 'when-idle') && lastAt <= now;
+}
+
+export function pastText(start: Start): string {
+  const time = start.kind === 'time' ? start.localTime : start.kind === 'when-idle' ? start.windowCloses : 'its time';
+  return `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
+}
+
 function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }>): readonly JobEvent[] | Rejected {
   if (state.phase === 'none') return notThere();
   if (state.phase === 'enabled') return [];
   const { start } = state.definition;
   const { lastAt = command.dueAt, now } = command;
-  if ((start.kind === 'time' || start.kind === 'when-idle') && lastAt <= now) {
-    const time = start.kind === 'time' ? start.localTime : start.windowCloses;
-    const message = `${time} is in the past; edit the job's time, or start it now: lastcall job start`;
-    return reject('refused', 'TIME_IN_THE_PAST', message);
-  }
+  if (isPast(start, lastAt, now)) return reject('refused', 'TIME_IN_THE_PAST', pastText(start));
   return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
 }
 

@@ -191,11 +191,20 @@ export interface Job {
   skipped?:
     | SkippedTime
     | undefined;
+  /** Up to 16 words of the operators' own, such as `ticket: chg-4711`: keys and values are 1–63 characters [a-z0-9-]. */
+  labels: { [key: string]: string };
+  /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
+  excludedHosts: string[];
   /**
    * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
    * to fit into the maximum run time. Refused for other types.
    */
   closedFor?: Duration | undefined;
+}
+
+export interface Job_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 /** A due time that is not going to be run, because somebody said so. */
@@ -732,6 +741,8 @@ function createBaseJob(): Job {
     latestStart: "",
     windowEnd: "",
     skipped: undefined,
+    labels: {},
+    excludedHosts: [],
     closedFor: undefined,
   };
 }
@@ -809,6 +820,12 @@ export const Job: MessageFns<Job> = {
     }
     if (message.skipped !== undefined) {
       SkippedTime.encode(message.skipped, writer.uint32(194).fork()).join();
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Job_LabelsEntry.encode({ key: key as any, value }, writer.uint32(202).fork()).join();
+    });
+    for (const v of message.excludedHosts) {
+      writer.uint32(210).string(v!);
     }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
@@ -1021,6 +1038,25 @@ export const Job: MessageFns<Job> = {
             message.skipped = SkippedTime.decode(reader, reader.uint32());
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            const entry25 = Job_LabelsEntry.decode(reader, reader.uint32());
+            if (entry25.value !== undefined) {
+              message.labels[entry25.key] = entry25.value;
+            }
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.excludedHosts.push(reader.string());
+            continue;
+          }
           case 35: {
             if (tag !== 282) {
               break;
@@ -1115,6 +1151,25 @@ export const Job: MessageFns<Job> = {
         ? globalThis.String(object.window_end)
         : "",
       skipped: isSet(object.skipped) ? SkippedTime.fromJSON(object.skipped) : undefined,
+      labels: isObject(object.labels)
+        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      excludedHosts: globalThis.Array.isArray(object?.excludedHosts)
+        ? object.excludedHosts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.excluded_hosts)
+        ? object.excluded_hosts.map((e: any) => globalThis.String(e))
+        : [],
       closedFor: isSet(object.closedFor)
         ? Duration.fromJSON(object.closedFor)
         : isSet(object.closed_for)
@@ -1197,6 +1252,18 @@ export const Job: MessageFns<Job> = {
     if (message.skipped !== undefined) {
       obj.skipped = SkippedTime.toJSON(message.skipped);
     }
+    if (message.labels) {
+      const entries = globalThis.Object.entries(message.labels) as [string, string][];
+      if (entries.length > 0) {
+        obj.labels = {};
+        entries.forEach(([k, v]) => {
+          obj.labels[k] = v;
+        });
+      }
+    }
+    if (message.excludedHosts?.length) {
+      obj.excludedHosts = message.excludedHosts;
+    }
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
@@ -1244,9 +1311,104 @@ export const Job: MessageFns<Job> = {
     message.skipped = (object.skipped !== undefined && object.skipped !== null)
       ? SkippedTime.fromPartial(object.skipped)
       : undefined;
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseJob_LabelsEntry(): Job_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Job_LabelsEntry: MessageFns<Job_LabelsEntry> = {
+  encode(message: Job_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Job_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJob_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Job_LabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Job_LabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Job_LabelsEntry>): Job_LabelsEntry {
+    return Job_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Job_LabelsEntry>): Job_LabelsEntry {
+    const message = createBaseJob_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -1827,6 +1989,10 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

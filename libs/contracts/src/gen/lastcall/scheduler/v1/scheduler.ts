@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { Check } from "../../preflight/v1/preflight.js";
 import { Advice, Job, Pause, SuggestedTime } from "./job.js";
 import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
@@ -104,7 +105,7 @@ export interface UpdateJobRequest {
     | undefined;
   /**
    * Fields to change: title, start, version, service_host, max_run_time, follow_up_job, remarks, reaction_time, message,
-   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end. At least one.
+   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts. At least one.
    */
   updateMask: string[];
   /** Cautions that the operator has read and accepts, by name. */
@@ -221,6 +222,23 @@ export interface StartJobRequest {
 export interface StartJobResponse {
   /** `installations/{installation}/runs/{run}`. */
   run: string;
+}
+
+/** See SchedulerService. */
+export interface DryRunJobRequest {
+  /** `installations/{installation}/jobs/{job}`. */
+  name: string;
+}
+
+/** See SchedulerService. */
+export interface DryRunJobResponse {
+  /**
+   * One for each step that changes nothing: `paused`, `other-run`, `hosts`, `release`, `window`, `follow-up`, `users`, `preflight`. PASSED: it would
+   * go on; FAILED: it would not be opened; UNKNOWN: nobody could say.
+   */
+  steps: Check[];
+  /** `installations/{installation}/reports/{report}`: preflight is still asking the hosts for it. Empty when it could not be begun. */
+  report: string;
 }
 
 /** See SchedulerService. */
@@ -2267,6 +2285,158 @@ export const StartJobResponse: MessageFns<StartJobResponse> = {
   },
 };
 
+function createBaseDryRunJobRequest(): DryRunJobRequest {
+  return { name: "" };
+}
+
+export const DryRunJobRequest: MessageFns<DryRunJobRequest> = {
+  encode(message: DryRunJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DryRunJobRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDryRunJobRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DryRunJobRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: DryRunJobRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DryRunJobRequest>): DryRunJobRequest {
+    return DryRunJobRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DryRunJobRequest>): DryRunJobRequest {
+    const message = createBaseDryRunJobRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseDryRunJobResponse(): DryRunJobResponse {
+  return { steps: [], report: "" };
+}
+
+export const DryRunJobResponse: MessageFns<DryRunJobResponse> = {
+  encode(message: DryRunJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.steps) {
+      Check.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.report !== "") {
+      writer.uint32(18).string(message.report);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DryRunJobResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDryRunJobResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps.push(Check.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.report = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DryRunJobResponse {
+    return {
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => Check.fromJSON(e)) : [],
+      report: isSet(object.report) ? globalThis.String(object.report) : "",
+    };
+  },
+
+  toJSON(message: DryRunJobResponse): unknown {
+    const obj: any = {};
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => Check.toJSON(e));
+    }
+    if (message.report !== "") {
+      obj.report = message.report;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DryRunJobResponse>): DryRunJobResponse {
+    return DryRunJobResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DryRunJobResponse>): DryRunJobResponse {
+    const message = createBaseDryRunJobResponse();
+    message.steps = object.steps?.map((e) => Check.fromPartial(e)) || [];
+    message.report = object.report ?? "";
+    return message;
+  },
+};
+
 function createBaseAdviseJobRequest(): AdviseJobRequest {
   return { parent: "", job: undefined };
 }
@@ -3585,6 +3755,16 @@ export const SchedulerServiceService = {
     responseSerialize: (value: StartJobResponse): Buffer => Buffer.from(StartJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartJobResponse => StartJobResponse.decode(value),
   },
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob: {
+    path: "/lastcall.scheduler.v1.SchedulerService/DryRunJob" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DryRunJobRequest): Buffer => Buffer.from(DryRunJobRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DryRunJobRequest => DryRunJobRequest.decode(value),
+    responseSerialize: (value: DryRunJobResponse): Buffer => Buffer.from(DryRunJobResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DryRunJobResponse => DryRunJobResponse.decode(value),
+  },
   /** The advice that saving this job would give, without saving it. */
   adviseJob: {
     path: "/lastcall.scheduler.v1.SchedulerService/AdviseJob" as const,
@@ -3690,6 +3870,8 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   resumeJobs: handleUnaryCall<ResumeJobsRequest, ResumeJobsResponse>;
   /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
   startJob: handleUnaryCall<StartJobRequest, StartJobResponse>;
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob: handleUnaryCall<DryRunJobRequest, DryRunJobResponse>;
   /** The advice that saving this job would give, without saving it. */
   adviseJob: handleUnaryCall<AdviseJobRequest, AdviseJobResponse>;
   /** Runs, newest first. */
@@ -3891,6 +4073,22 @@ export interface SchedulerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartJobResponse) => void,
+  ): ClientUnaryCall;
+  /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
+  dryRunJob(
+    request: DryRunJobRequest,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
+  ): ClientUnaryCall;
+  dryRunJob(
+    request: DryRunJobRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
+  ): ClientUnaryCall;
+  dryRunJob(
+    request: DryRunJobRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DryRunJobResponse) => void,
   ): ClientUnaryCall;
   /** The advice that saving this job would give, without saving it. */
   adviseJob(
