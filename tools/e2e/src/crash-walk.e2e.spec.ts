@@ -184,6 +184,16 @@ function suite(pair: Pair): void {
       },
     );
 
+    it('opens the gate at the end of a maintenance window when it is killed while that begins', async () => {
+      const before = world.users.map((user) => user.log.length);
+      const window = { type: commonV1.JobType.MAINTENANCE_WINDOW, closedFor: { seconds: 2n, nanos: 0 } };
+      let job = '';
+      await killAt('MaintenanceBegun', async () => (job = await world.update('', window)));
+      expect(await world.ended(job)).toMatchObject({ outcome: RunOutcome.SUCCEEDED, alarm: false });
+      await consistent(await current());
+      world.users.forEach((user, i) => expect(unfairness(user, before[i] ?? 0)).toEqual([]));
+    });
+
     it('announces a planned run when it is killed while that is said', async () => {
       const version = nextVersion();
       await world.publish({ version });
