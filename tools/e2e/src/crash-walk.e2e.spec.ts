@@ -208,6 +208,27 @@ function suite(pair: Pair): void {
       await consistent(await current());
     });
 
+    it.each([
+      ['RehearsalPassed', ''],
+      ['RehearsalFailed', '  cpus: 1024'],
+    ] as const)('rehearses a planned run once when it is killed at %s', async (event, requires) => {
+      const version = nextVersion();
+      await world.publish({ version, requires });
+      const localTime = new Date(Date.now() + 30 * 60_000).toISOString().slice(0, 19);
+      let job = '';
+      await killAt(event, async () => {
+        job = await world.update(version, { start: { condition: { $case: 'time', value: { localTime } } } });
+      });
+      const said = event === 'RehearsalPassed' ? /rehearsal of .* passed/ : /would stop at cpu on /;
+      const { scheduler, preflight } = world.services;
+      const explained = async () => (await scheduler.getJob({ name: `${NAME}/jobs/${job}` })).explanation;
+      await until(async () => said.test(await explained()), 'the job to tell of its rehearsal');
+      const { reports } = await preflight.listReports({ parent: NAME, pageSize: 0, pageToken: '' });
+      expect(reports.filter((r) => r.rehearsal?.job === job)).toHaveLength(1);
+      await scheduler.disableJob({ name: `${NAME}/jobs/${job}` });
+      await consistent(await current());
+    });
+
     it('keeps settings, tokens and withdrawn releases over a kill while they are said', async () => {
       const { catalog, tokens } = world.services;
       const installation = (await catalog.getInstallation({ name: NAME })).installation;
