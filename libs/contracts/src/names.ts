@@ -18,6 +18,7 @@ export const NAMES = {
   notificationTarget: 'installations/{installation}/notification-targets/{target}',
   report: 'installations/{installation}/reports/{report}',
   backup: 'installations/{installation}/backups/{restore_point}',
+  override: 'installations/{installation}/overrides/{override}',
   restore: 'installations/{installation}/restores/{restore}',
   plan: 'installations/{installation}/plans/{run}',
   session: 'installations/{installation}/sessions/{session}',

@@ -114,6 +114,9 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ListBackups: read('installation'),
     RestoreBackup: write('installation'),
     GetRestore: read('installation'),
+    CreateOverride: write('installation'),
+    ListOverrides: read('installation'),
+    RevokeOverride: write('installation'),
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },

@@ -51,7 +51,9 @@ export function createSteps(parts: StepParts): Steps {
     const { action } = context.state.order;
     switch (context.step) {
       case 'facts':
-        return { evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), context.signal) } };
+        return {
+          evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), factsScope(context)) },
+        };
       case 'metadata':
       case 'download':
       case 'build':
@@ -100,6 +102,10 @@ async function runStagingStep(
     return nothing(staging.fetchTexts(isAgent ? AGENT_PRODUCT : parts.record.product, version, signal));
   if (step === 'download') return { evidence: await staging.downloadFiles(version, signal, onProgress) };
   return nothing(staging.buildTree(version, signal));
+}
+
+function factsScope({ state, step, signal }: StepContext): CommandScope {
+  return { order: state.order.order, step, signal };
 }
 
 function programScope({ state, signal }: StepContext) {

@@ -45,6 +45,7 @@ function requirementsToWire(content: ReleaseContent): catalogV1.ReleaseRequireme
       files: [...r.antivirus.files],
       processes: [...r.antivirus.processes],
     },
+    checks: (r.checks ?? []).map((check) => ({ ...check, role: hostRole.toWire(check.role) })),
     treeBytes: BigInt(Math.max(0, ...content.artifacts.map((artifact) => artifact.totalBytes))),
   });
 }

@@ -151,8 +151,9 @@ describe('lastcall', () => {
     expect((await lastcall('job', 'create', 'update', '--in', '2h', '--confirm', 'inside-business-hours')).exitCode).toBe(3); // prettier-ignore
     const edited = await lastcall('job', 'edit', 'update', '--title', 'At night', '--confirm', 'inside-business-hours');
     expect(edited.out).toMatch(/Title +At night/);
-    expect((await lastcall('job', 'enable', 'update')).out).toMatch(/State +enabled/);
-    expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_ENABLED' }] });
+    const early = await lastcall('job', 'enable', 'update');
+    expect([early.exitCode, early.err]).toEqual([3, expect.stringContaining('has no hosts; join it')]);
+    expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_DISABLED' }] });
     expect((await lastcall('job', 'disable', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'delete', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'show', 'update')).exitCode).toBe(4);

@@ -4,6 +4,8 @@ import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
 import { documentOfOrder, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
 import type { Occasion } from './domain/facts.js';
+import { standingOverrides } from './overrides.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Reports } from './reports.js';
 import type { Restores } from './restores.js';
 import { orderAnswer, requirementsFromWire } from './wire.js';
@@ -17,6 +19,7 @@ export interface Parts {
   readonly reports: Reports;
   readonly backups: Backups;
   readonly restores: Restores;
+  readonly rehearsals: Rehearsals;
   /** A report may have been decided: looks after what follows from it now. */
   wakeReports(): void;
 }
@@ -24,6 +27,7 @@ export interface Parts {
 export function createHandlers(parts: Parts): EventHandlers {
   const { reports, backups } = parts;
   return {
+    RunPlanned: (message, envelope) => parts.rehearsals.hear(message, envelope),
     RunStarted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
       if (run.type !== 'software-update' && run.type !== 'data-backup') return;
@@ -66,6 +70,7 @@ async function occasionOf(
     backupMode: run.backupMode,
     backupMaxAgeMs: run.backupMaxAgeMs,
     knownBackup: await newestProven(documents, run.installation),
+    overrides: await standingOverrides(documents, run, run.startedAt),
   };
 }
 

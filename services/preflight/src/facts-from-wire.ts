@@ -1,6 +1,6 @@
 import { dateToAt, type hostOrderV1 } from '@lastcall/contracts';
 import { cleanText } from '@lastcall/kernel';
-import type { AntivirusFacts, BackupFacts, HostFacts } from './domain/facts.js';
+import type { AntivirusFacts, BackupFacts, HostFacts, VendorAnswer, Volumes } from './domain/facts.js';
 
 /*
  * Where facts come in. "Absent", "0", "named in unknown" and "no host can have this" all become undefined here: whoever
@@ -76,6 +76,10 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     ports: reading.take('ports', portsFrom(wire.ports)),
     staged: wire.staged,
     canBackUp: reading.take('can_back_up', wire.canBackUp),
+    dataFreeBytes: reading.bytes('data_free_bytes', wire.dataFreeBytes),
+    volumes: reading.take('volumes', volumesFrom(wire.volumes)),
+    vendorChecks: reading.take('vendor_checks', vendorChecksFrom(wire.vendorChecks)),
+    certificates: wire.certificates.slice(0, MOST_ENTRIES).map(certificateFrom),
   };
   return { ...facts, unknown: reading.unknown };
 }
@@ -100,6 +104,39 @@ function antivirusFrom({ product, source, exceptions }: hostOrderV1.AntivirusFac
     product: shown(product),
     source: shown(source),
     exceptions: said.map(({ kind, value, present }) => ({ kind: shown(kind), value: shown(value), present })),
+  };
+}
+
+function volumesFrom({ stage = '', backup = '', data = '' }: Readonly<Record<string, string>>): Volumes | undefined {
+  const ids = [stage, backup, data];
+  return ids.some((id) => id === '' || id.length > 100) ? undefined : { stage, backup, data };
+}
+
+/** One that is answered twice is not answered. */
+function vendorChecksFrom(checks: readonly hostOrderV1.VendorCheckFact[]): readonly VendorAnswer[] {
+  const said = checks.slice(0, MOST_ENTRIES);
+  return said.map(({ id, passed, unanswered, found }) => {
+    const isTwice = said.filter((other) => other.id === id).length > 1;
+    return {
+      id: shown(id),
+      passed,
+      unanswered: unanswered || isTwice,
+      found: isTwice ? 'answered twice' : shown(found),
+    };
+  });
+}
+
+function certificateFrom({
+  whose,
+  expiresAt,
+  why,
+}: hostOrderV1.CertificateFact): NonNullable<HostFacts['certificates']>[number] {
+  const at = dateToAt(expiresAt);
+  const isKnown = at !== undefined && isPlausible(at);
+  return {
+    whose: shown(whose),
+    expiresAt: isKnown ? at : undefined,
+    why: shown(why) || (isKnown ? '' : 'no time was said'),
   };
 }
 

@@ -1,7 +1,7 @@
-import { outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
+import { atToDate, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
-import { orderId, type Documents, type ReportDocument } from './documents.js';
+import { orderId, type Documents, type RehearsalOf, type ReportDocument } from './documents.js';
 import { isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent } from './domain/readiness.js';
@@ -17,6 +17,7 @@ const PATIENCE_MS = 10_000;
 
 export interface Beginning {
   readonly run?: RunSpec;
+  readonly rehearsal?: RehearsalOf;
   readonly version: string;
   readonly occasion: Occasion;
 }
@@ -41,12 +42,13 @@ export function createReports(documents: Documents, settings: PreflightSettings)
   return {
     begin: (report, beginning, envelope) =>
       write(report, envelope, (current, { now }) => {
-        const { occasion, run, version } = beginning;
+        const { occasion, run, rehearsal, version } = beginning;
         const fresh: ReportDocument = {
           installation: occasion.installation,
           product: occasion.product,
           version,
           ...(run ? { run } : {}),
+          ...(rehearsal ? { rehearsal } : {}),
           state: readiness.initial,
           createdAt: now,
         };
@@ -99,14 +101,29 @@ function eventsFor(
   settings: PreflightSettings,
 ): OutgoingEvent[] {
   if (event.type === 'begun') return factsOrders(report, document, event.occasion, event.at + settings.factsTimeoutMs);
-  if (event.type !== 'decided' || !document.run) return [];
+  if (event.type !== 'decided') return [];
+  if (document.rehearsal) return [rehearsed(report, document, document.rehearsal, event)];
+  if (!document.run) return [];
   const { run, installation } = document;
   const wire = runSpecToWire(run);
   if (event.verdict === 'passed') {
     return [outgoing('PreflightPassed', installation, { run: wire, report, absentHosts: [...event.absentHosts] })];
   }
-  const blocking = event.checks.filter(isBlocking).map(checkToWire);
+  const blocking = event.checks.filter(isBlocking).map((check) => checkToWire(check, installation));
   return [outgoing('PreflightFailed', installation, { run: wire, report, blocking })];
+}
+
+function rehearsed(
+  report: string,
+  { installation, product, version }: ReportDocument,
+  { job, startAt, requestedBy }: RehearsalOf,
+  { verdict, checks }: Extract<ReadinessEvent, { type: 'decided' }>,
+): OutgoingEvent {
+  const startTime = startAt === undefined ? undefined : atToDate(startAt);
+  const said = { installation, job, report, startTime, product, version, requestedBy };
+  if (verdict === 'passed') return outgoing('RehearsalPassed', installation, said);
+  const blocking = checks.filter(isBlocking).map((check) => checkToWire(check, installation));
+  return outgoing('RehearsalFailed', installation, { ...said, blocking });
 }
 
 function factsOrders(report: string, { run, installation }: ReportDocument, occasion: Occasion, deadlineAt: number) {

@@ -3,6 +3,7 @@ import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createRehearsals } from './rehearsals.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
 import { createRpc } from './rpc.js';
@@ -15,18 +16,21 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
   create: async (context) => {
     const { store, settings } = context;
     const documents = await openDocuments(store);
+    const reports = createReports(documents, settings);
+    const wakeReports = () => duties.reports.wake?.();
     const owners = {
       documents,
-      reports: createReports(documents, settings),
+      reports,
+      rehearsals: createRehearsals({ context, documents, reports, wakeReports }),
       backups: createBackups(documents, settings),
       restores: createRestores(documents, settings),
     };
     const duties = createDuties(store, owners);
-    const parts = { ...owners, wakeReports: () => duties.reports.wake?.() };
+    const parts = { ...owners, wakeReports };
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
-      duties: [duties.reports, ...duties.others],
+      duties: [duties.reports, ...duties.others, owners.rehearsals.duty],
     };
   },
 };

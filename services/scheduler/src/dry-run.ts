@@ -112,7 +112,11 @@ async function beginReport({ context }: DryRunParts, installation: string, versi
   const asked = 'a report of preflight';
   try {
     const client = context.client(preflightV1.PreflightServiceService);
-    const { report } = await client.createReport({ parent: formatName('installation', { installation }), version });
+    const { report } = await client.createReport({
+      parent: formatName('installation', { installation }),
+      version,
+      job: '',
+    });
     const name = report?.name ?? '';
     return {
       report: name,

@@ -4,14 +4,15 @@ import type { Claims } from './claims.js';
 import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
-import { runNotification } from './notifications/notification.js';
+import { rehearsalNotification, runNotification } from './notifications/notification.js';
 import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Runs } from './runs.js';
 import type { Withdrawals } from './withdrawals.js';
 
 /*
- * What the scheduler takes in: everything that is said about a run, its own RunFinished, and withdrawn releases.
+ * What the scheduler takes in: everything that is said about a run, its own RunFinished, rehearsals, and withdrawn releases.
  */
 
 export interface Parts {
@@ -21,6 +22,7 @@ export interface Parts {
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
   readonly notifications: Notifications;
+  readonly rehearsals: Rehearsals;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -44,6 +46,11 @@ export function createHandlers(parts: Parts): EventHandlers {
       if (run !== '') await runs.hear(run, HEARD.HostOrderProgressed(message), envelope);
     },
     RunFinished: (message, envelope) => runFinished(parts, message, envelope),
+    RehearsalPassed: (message, envelope) => parts.rehearsals.hear(message, envelope),
+    RehearsalFailed: async (message, envelope) => {
+      await parts.rehearsals.hear(message, envelope);
+      await parts.notifications.tell(rehearsalNotification(message));
+    },
     ReleaseWithdrawn: (message, envelope) => parts.withdrawals.hear(message, envelope),
   };
 }

@@ -4,6 +4,7 @@ import { skipOf, type JobState } from './domain/job.js';
 import type { Jobs, Timing } from './jobs.js';
 import { pauseText } from './pauses.js';
 import { obstaclesOf, type ReadinessParts } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 
 /*
  * When a job runs next, and what would stop it today, in one sentence for people.
@@ -11,6 +12,7 @@ import { obstaclesOf, type ReadinessParts } from './readiness.js';
 
 interface Parts extends ReadinessParts {
   readonly jobs: Jobs;
+  readonly rehearsals: Rehearsals;
 }
 
 type Enabled = Extract<JobState, { phase: 'enabled' }>;
@@ -28,8 +30,9 @@ export async function explain(
   const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
   const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...today];
   const when = whenText(state, timing);
-  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
-  return release ? `${when} and would install ${release.version} today.` : `${when}.`;
+  const rehearsed = await parts.rehearsals.sentence(installation, job, state.dueAt, timing.place.timeZone);
+  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.${rehearsed}`;
+  return `${when}${release ? ` and would install ${release.version} today` : ''}.${rehearsed}`;
 }
 
 function whenText(state: Enabled, { place: { timeZone }, times }: Timing): string {

@@ -9,6 +9,7 @@ import { createHandlers } from './events.js';
 import { createPostponements } from './postponements.js';
 import { openNotificationDocuments } from './notifications/documents.js';
 import { createNotifications } from './notifications/notifications.js';
+import { openRehearsals } from './rehearsals.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import type { Catalog } from './spec.js';
@@ -40,6 +41,7 @@ beforeEach(async () => {
     postponements: createPostponements(documents, CATALOG),
     withdrawals: createWithdrawals({ context, documents, runs, notifications }),
     notifications,
+    rehearsals: await openRehearsals(store),
     wakeFirings: () => undefined,
   });
 });

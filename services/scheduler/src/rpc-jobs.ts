@@ -21,6 +21,7 @@ import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
 import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Catalog } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
@@ -37,6 +38,7 @@ export interface JobParts {
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  readonly rehearsals: Rehearsals;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }

@@ -16,6 +16,7 @@ import { notificationHandlers } from './notifications/rpc-notifications.js';
 import { createCountUsers, createIdleStarts } from './idle-starts.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
+import { openRehearsals } from './rehearsals.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
@@ -43,11 +44,12 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const told = await openNotificationDocuments(store);
     const deliverer = createDeliverer(context, told);
     const notifications = createNotifications(told, store, () => deliverer.wake?.());
+    const rehearsals = await openRehearsals(store);
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
     const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, wakeJobs }),
+      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, rehearsals, wakeJobs }),
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
@@ -62,6 +64,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         postponements,
         withdrawals: createWithdrawals({ context, documents, runs, notifications }),
         notifications,
+        rehearsals,
         wakeFirings: () => duties.firings.wake?.(),
       }),
       duties: [

@@ -164,6 +164,22 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await tells('run-failed');
     });
 
+    it('tells the owner that a rehearsal failed, with what to do', async () => {
+      const blocking = [{ check: 'antivirus', host: 'srv1', found: 'the exception is gone', remedy: 'Add it again.' }];
+      const failed = {
+        installation: DESK,
+        job: 'good',
+        report: 'p-1',
+        product: 'encore',
+        requestedBy: 'anna',
+        blocking,
+      };
+      await stack.publish('RehearsalFailed', DESK, eventsV1.RehearsalFailed.fromPartial(failed));
+      const { data } = await tells('rehearsal-failed');
+      expect(data).toMatchObject({ job: 'good', report: 'p-1', requested_by: 'anna' });
+      expect(data['text']).toContain('- antivirus on srv1: the exception is gone. Add it again.');
+    });
+
     it('tells that a job was disabled because its release was withdrawn', async () => {
       await save('tonight');
       await enable('tonight');

@@ -118,6 +118,21 @@ export interface AntivirusFacts {
   readonly source: string;
 }
 
+/** What a check of the vendor came to. `unanswered`: it could not be run, or did not end in time. */
+export interface VendorCheckFact {
+  readonly id: string;
+  readonly passed: boolean;
+  readonly unanswered: boolean;
+  readonly found: string;
+}
+
+/** Until when a certificate is valid, or why nobody could find out. */
+export interface CertificateFact {
+  readonly whose: string;
+  readonly expiresAt?: number;
+  readonly why: string;
+}
+
 /** What could not be found out is absent here and named in `unknown`, by its name in the contract. */
 export interface HostFacts {
   readonly os: string;
@@ -137,6 +152,11 @@ export interface HostFacts {
   readonly unknown: Readonly<Record<string, string>>;
   readonly staged: boolean;
   readonly canBackUp: boolean;
+  /** Ids of the volumes of the folders, by `stage`, `backup` and `data`. */
+  readonly volumes?: Readonly<Record<string, string>>;
+  readonly dataFreeBytes?: number;
+  readonly vendorChecks?: readonly VendorCheckFact[];
+  readonly certificates?: readonly CertificateFact[];
 }
 
 export type Step =

@@ -3,6 +3,7 @@ import { arch, availableParallelism, platform, release as osRelease, totalmem } 
 import type { AntivirusProvider } from '../antivirus/provider.js';
 import { inspectAntivirus } from '../antivirus/provider.js';
 import type { Backups } from '../backups.js';
+import type { CommandScope, ReleaseCommands } from '../commands/release-commands.js';
 import type { HostFacts } from '../domain/order.js';
 import { folderBytes } from '../files.js';
 import type { HostRecord } from '../host-record.js';
@@ -12,7 +13,10 @@ import { parseReleaseManifest, type Releases } from '../releases.js';
 import { Interrupted, type FreeBytes } from '../step-failure.js';
 import type { ReleaseSource } from '../tuf/release-source.js';
 import { AGENT_VERSION } from '../version.js';
+import { certificatesOf } from './certificates.js';
 import { inspectPort } from './ports.js';
+import { askVendor } from './vendor-checks.js';
+import { volumesOf } from './volumes.js';
 
 /*
  * What a host knows about itself. A question that cannot be answered is named in `unknown` with the reason, never guessed: preflight
@@ -27,11 +31,13 @@ export interface FactsParts {
   readonly backups: Backups;
   readonly freeBytes: FreeBytes;
   readonly antivirus: readonly AntivirusProvider[];
+  readonly commands: Pick<ReleaseCommands, 'check'>;
 }
 
 /** Facts for the release that is going to be installed; version empty: without its requirements. */
-export async function collectFacts(parts: FactsParts, version: string, signal: AbortSignal): Promise<HostFacts> {
+export async function collectFacts(parts: FactsParts, version: string, scope: CommandScope): Promise<HostFacts> {
   const { layout, releases } = parts;
+  const { signal } = scope;
   const unknown: Record<string, string> = {};
   const ask = async <T>(name: string, question: () => T | Promise<T>): Promise<T | undefined> => {
     try {
@@ -46,9 +52,16 @@ export async function collectFacts(parts: FactsParts, version: string, signal: A
   const stageFreeBytes = await ask('stage_free_bytes', () => parts.freeBytes(layout.versions));
   const backupFreeBytes = await ask('backup_free_bytes', () => parts.freeBytes(layout.backups));
   const dataBytes = await ask('data_bytes', () => folderBytes(layout.data));
+  const dataFreeBytes = await ask('data_free_bytes', () => parts.freeBytes(layout.data));
   const lastBackup = await ask('last_backup', () => parts.backups.last());
   const canBackUp = await ask('can_back_up', () => hasBackupCommand(parts, installedVersion));
   const demands = await askForDemands(parts, version, signal, ask, unknown);
+  const isStaged = version !== '' && (await releases.isStaged(version));
+  const volumes = await ask('volumes', () => volumesOf(layout));
+  const vendorChecks = isStaged
+    ? await ask('vendor_checks', () => askVendor(parts, version, installedVersion, scope))
+    : undefined;
+  const certificates = await certificatesOf(parts.record, signal);
   return {
     ...machineFacts(),
     ...(stageFreeBytes !== undefined && { stageFreeBytes }),
@@ -59,8 +72,12 @@ export async function collectFacts(parts: FactsParts, version: string, signal: A
     clockAt: Date.now(),
     ...(lastBackup && { lastBackup }),
     ...demands,
-    staged: version !== '' && (await releases.isStaged(version)),
+    staged: isStaged,
     canBackUp: canBackUp ?? false,
+    ...(volumes && { volumes }),
+    ...(dataFreeBytes !== undefined && { dataFreeBytes }),
+    ...(vendorChecks && { vendorChecks }),
+    certificates,
     unknown,
   };
 }

@@ -66,6 +66,13 @@ describe('the page of a report', () => {
     const { FAILED, PASSED } = preflightV1.Verdict;
     const checks = [
       { check: 'a-green', verdict: PASSED },
+      {
+        check: 'c-let',
+        verdict: FAILED,
+        found: 'too old',
+        remedy: 'Renew it.',
+        override: { createdBy: 'otto', reason: 'New one on Monday.' },
+      },
       { check: 'b-red', host: 'ts1', verdict: FAILED, found: 'too full', remedy: 'Make room.' },
     ];
     const failure = { reason: 'NOT_READY', message: 'ts1: too full.', host: 'ts1', facts: { by: 'anna' } };
@@ -78,6 +85,8 @@ describe('the page of a report', () => {
     expect(text).toContain('failed A person is needed Why on ts1: ts1: too full. NOT_READY');
     expect(text).toContain('Ended by anna');
     expect(text).toMatch(/failed b-red ts1 too full To do: Make room\. .*passed a-green/);
+    expect(text).toContain('Overridden: c-let by otto: New one on Monday.');
+    expect(text).not.toContain('Renew it.');
     expect(text).toContain('Their names cannot be shown.');
   });
 
@@ -112,7 +121,18 @@ function everywhere(text: string): schedulerV1.RunReport {
   const timeline = [{ event: text, host: text, text, time: new Date(0) }];
   return schedulerV1.RunReport.fromPartial({
     run: { name: `installations/x/runs/${text}`, job: text, failure, timeline, spec },
-    preflight: { checks: [{ check: text, host: text, asked: text, found: text, remedy: text }] },
+    preflight: {
+      checks: [
+        {
+          check: text,
+          host: text,
+          asked: text,
+          found: text,
+          remedy: text,
+          override: { createdBy: text, reason: text },
+        },
+      ],
+    },
     drain: { told: 1 },
     backup: { restorePoint: 'rp', host: text, version: text, sha256: text },
     versionsBefore: { [`h${text}`]: text },

@@ -8,7 +8,8 @@ import { lastPart, verdictWord } from './words.js';
 export function reportText(report: schedulerV1.RunReport, zone: string): string {
   const { run, preflight, drain, backup } = report;
   const spec = run?.spec;
-  const blocking = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const blocking =
+    preflight?.checks.filter((c) => !c.override && !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
   const head = fields([
     ['Run', run && lastPart(run.name)],
     ['What', run && runSubject(run)],
@@ -24,6 +25,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Confirmed', confirmedText(report, zone)],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
+    ['Overridden', preflight?.checks.flatMap((c) => overrideText(c, zone) ?? []).join('\n')],
     ['Told', time(report.noticeTime, zone)],
     ['Logoff', time(report.logoffTime, zone)],
     ['Users', drain && drainText(drain)],
@@ -64,6 +66,14 @@ function waitingRows(run: schedulerV1.Run | undefined, zone: string): [string, s
     ['Until', time(waiting.dueTime, zone)],
     ['You can', waiting.actions.join('\n')],
   ];
+}
+
+/** By whom a check need not have passed, why, and until when; undefined when nobody said so. */
+export function overrideText({ check, host, override }: preflightV1.Check, zone: string): string | undefined {
+  if (!override) return undefined;
+  const where = host === '' ? check : `${check} on ${host}`;
+  const until = override.expireTime ? `, until ${time(override.expireTime, zone)}` : '';
+  return oneLine(`${where} by ${override.createdBy}${until}: ${override.reason}`);
 }
 
 /** The backup and its proof. */

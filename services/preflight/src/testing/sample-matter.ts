@@ -22,6 +22,10 @@ export const FACTS: HostFacts = {
   ports: [{ port: 8080, usable: true }],
   staged: false,
   canBackUp: true,
+  dataFreeBytes: 10 * 2 ** 30,
+  volumes: { stage: '1', backup: '2', data: '3' },
+  vendorChecks: [],
+  certificates: [],
   unknown: {},
 };
 
@@ -42,6 +46,10 @@ export const NOTHING_KNOWN: HostFacts = {
   ports: undefined,
   staged: false,
   canBackUp: undefined,
+  dataFreeBytes: undefined,
+  volumes: undefined,
+  vendorChecks: undefined,
+  certificates: [{ whose: 'services', expiresAt: undefined, why: 'no answer' }],
   unknown: {},
 };
 

@@ -7,7 +7,8 @@ import type { FiringDocument } from '../documents.js';
  * What somebody outside is told: one line, a sentence or two, and the facts for programs.
  */
 
-export type NotificationKind = `run-${RunOutcome}` | 'firing-skipped' | 'firing-missed' | 'job-disabled' | 'test';
+export type NotificationKind =
+  `run-${RunOutcome}` | 'firing-skipped' | 'firing-missed' | 'job-disabled' | 'rehearsal-failed' | 'test';
 
 export const NOTIFICATION_KINDS: Readonly<Record<NotificationKind, keyof typeof schedulerV1.NotificationKind>> = {
   'run-succeeded': 'RUN_SUCCEEDED',
@@ -20,6 +21,7 @@ export const NOTIFICATION_KINDS: Readonly<Record<NotificationKind, keyof typeof 
   'firing-skipped': 'FIRING_SKIPPED',
   'firing-missed': 'FIRING_MISSED',
   'job-disabled': 'JOB_DISABLED',
+  'rehearsal-failed': 'REHEARSAL_FAILED',
   test: 'TEST',
 };
 
@@ -36,6 +38,7 @@ export interface Notification {
 
 const TITLE_CHARS = 200;
 const TEXT_CHARS = 4_000;
+const CHECKS_NAMED = 20;
 
 function notification(
   kind: NotificationKind,
@@ -99,6 +102,22 @@ export function jobDisabledNotification(
     title: `${installation}: job ${job} was disabled`,
     text: `${reason}\nChoose another version: lastcall job edit ${job} -i ${installation}`,
     facts: { job, reason, owner },
+  });
+}
+
+/** With the remedy of each check that blocks. */
+export function rehearsalNotification(message: EventMessage<'RehearsalFailed'>): Notification {
+  const { installation, job, report, startTime, product, version, requestedBy, blocking } = message;
+  const checks = blocking.map((c) => `- ${c.check}${c.host === '' ? '' : ` on ${c.host}`}: ${c.found}. ${c.remedy}`);
+  return notification('rehearsal-failed', installation, report, {
+    title: `${installation}: as things are, job ${job} would not go ahead`,
+    text: [...checks.slice(0, CHECKS_NAMED), `Every check: lastcall preflight show ${report} -i ${installation}`].join(
+      '\n',
+    ),
+    facts: {
+      ...{ job, report, product, version, requested_by: requestedBy, blocking: String(blocking.length) },
+      start_time: startTime?.toISOString() ?? '',
+    },
   });
 }
 

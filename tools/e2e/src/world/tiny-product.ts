@@ -13,6 +13,8 @@ export interface TinyRelease {
   readonly unhealthy?: boolean;
   /** More lines for `requires:` of the manifest. */
   readonly requires?: string;
+  /** Folders that antivirus software has to leave alone. */
+  readonly antivirusFolders?: readonly string[];
   /** Workstations have a health check. */
   readonly workstationHealth?: boolean;
   /** A command of this release that does not do what it should, by its name in the program. */
@@ -101,6 +103,7 @@ isInTrouble(process.argv[2]);
 function manifest({
   version,
   requires = '',
+  antivirusFolders = [],
   firstStartTimeout = '20s',
   workstationHealth = false,
 }: TinyRelease): string {
@@ -116,6 +119,8 @@ artifacts:
 requires:
   stageFree: 1 MiB
 ${requires}
+antivirus:
+  folders: ${JSON.stringify(antivirusFolders)}
 commands:
   server:
     stop: ${run('stop')}

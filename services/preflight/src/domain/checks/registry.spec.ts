@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AT, DEMANDS, NOTHING_KNOWN, OCCASION } from '../../testing/sample-matter.js';
 import { evaluate, isBlocking, STALE_FACTS_MS } from '../evaluate.js';
-import type { HostAnswer } from '../facts.js';
+import type { HostAnswer, Occasion } from '../facts.js';
 import { CHECKS, HOST_CHECKS, INSTALLATION_CHECKS } from './registry.js';
 
 const README = join(__dirname, '../../../README.md');
@@ -24,10 +24,15 @@ function drawChecks(): string {
 }
 
 /** Everything that a release can demand. */
-const DEMANDING = {
+const DEMANDING: Occasion = {
   ...OCCASION,
   hosts: OCCASION.hosts.slice(0, 1),
-  requirements: { ...DEMANDS, antivirusFolders: ['${dataDir}'] },
+  requirements: {
+    ...DEMANDS,
+    antivirusFolders: ['${dataDir}'],
+    vendorChecks: [{ id: 'database', role: 'server', asks: 'a database', remedy: 'Start it.' }],
+  },
+  isLastLook: true,
 };
 
 describe('the registry of checks', () => {

@@ -247,11 +247,48 @@ export interface HostFacts {
   staged: boolean;
   /** Whether the installed release has a backup command for this host's role. */
   canBackUp: boolean;
+  /** Which volume a folder is on: `stage`, `backup` and `data` to an id that is the same for the same volume of this host. */
+  volumes: { [key: string]: string };
+  /** Answers to the vendor's own checks of the release that is going to be installed, for this host's role. None while it is not staged. */
+  vendorChecks: VendorCheckFact[];
+  /** Certificates that this host depends on. */
+  certificates: CertificateFact[];
+  /** Free bytes where the application's data are; counts only where `volumes` is said. */
+  dataFreeBytes: bigint;
 }
 
 export interface HostFacts_UnknownEntry {
   key: string;
   value: string;
+}
+
+export interface HostFacts_VolumesEntry {
+  key: string;
+  value: string;
+}
+
+/** What a vendor's check came to. */
+export interface VendorCheckFact {
+  /** Id from the manifest. */
+  id: string;
+  /** Its command ended with exit code 0. */
+  passed: boolean;
+  /** The end of what it wrote, or how it ended; up to 1,000 characters. */
+  found: string;
+  /** It could not be run, or did not end in time: `passed` says nothing. */
+  unanswered: boolean;
+}
+
+/** A certificate. */
+export interface CertificateFact {
+  /** Whose it is: `services` (the edge that the agent dials in to). */
+  whose: string;
+  /** Until when it is valid; absent when it could not be read. */
+  expiresAt?:
+    | Date
+    | undefined;
+  /** Why it could not be read. */
+  why: string;
 }
 
 /** What was found about antivirus software. */
@@ -2033,6 +2070,10 @@ function createBaseHostFacts(): HostFacts {
     unknown: {},
     staged: false,
     canBackUp: false,
+    volumes: {},
+    vendorChecks: [],
+    certificates: [],
+    dataFreeBytes: 0n,
   };
 }
 
@@ -2100,6 +2141,21 @@ export const HostFacts: MessageFns<HostFacts> = {
     }
     if (message.canBackUp !== false) {
       writer.uint32(136).bool(message.canBackUp);
+    }
+    globalThis.Object.entries(message.volumes).forEach(([key, value]: [string, string]) => {
+      HostFacts_VolumesEntry.encode({ key: key as any, value }, writer.uint32(242).fork()).join();
+    });
+    for (const v of message.vendorChecks) {
+      VendorCheckFact.encode(v!, writer.uint32(250).fork()).join();
+    }
+    for (const v of message.certificates) {
+      CertificateFact.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.dataFreeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.dataFreeBytes) !== message.dataFreeBytes) {
+        throw new globalThis.Error("value provided for field message.dataFreeBytes of type uint64 too large");
+      }
+      writer.uint32(264).uint64(message.dataFreeBytes);
     }
     return writer;
   },
@@ -2256,6 +2312,41 @@ export const HostFacts: MessageFns<HostFacts> = {
             message.canBackUp = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            const entry30 = HostFacts_VolumesEntry.decode(reader, reader.uint32());
+            if (entry30.value !== undefined) {
+              message.volumes[entry30.key] = entry30.value;
+            }
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.vendorChecks.push(VendorCheckFact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.certificates.push(CertificateFact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.dataFreeBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2342,6 +2433,33 @@ export const HostFacts: MessageFns<HostFacts> = {
         : isSet(object.can_back_up)
         ? globalThis.Boolean(object.can_back_up)
         : false,
+      volumes: isObject(object.volumes)
+        ? (globalThis.Object.entries(object.volumes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      vendorChecks: globalThis.Array.isArray(object?.vendorChecks)
+        ? object.vendorChecks.map((e: any) => VendorCheckFact.fromJSON(e))
+        : globalThis.Array.isArray(object?.vendor_checks)
+        ? object.vendor_checks.map((e: any) => VendorCheckFact.fromJSON(e))
+        : [],
+      certificates: globalThis.Array.isArray(object?.certificates)
+        ? object.certificates.map((e: any) => CertificateFact.fromJSON(e))
+        : [],
+      dataFreeBytes: isSet(object.dataFreeBytes)
+        ? BigInt(object.dataFreeBytes)
+        : isSet(object.data_free_bytes)
+        ? BigInt(object.data_free_bytes)
+        : 0n,
     };
   },
 
@@ -2404,6 +2522,24 @@ export const HostFacts: MessageFns<HostFacts> = {
     if (message.canBackUp !== false) {
       obj.canBackUp = message.canBackUp;
     }
+    if (message.volumes) {
+      const entries = globalThis.Object.entries(message.volumes) as [string, string][];
+      if (entries.length > 0) {
+        obj.volumes = {};
+        entries.forEach(([k, v]) => {
+          obj.volumes[k] = v;
+        });
+      }
+    }
+    if (message.vendorChecks?.length) {
+      obj.vendorChecks = message.vendorChecks.map((e) => VendorCheckFact.toJSON(e));
+    }
+    if (message.certificates?.length) {
+      obj.certificates = message.certificates.map((e) => CertificateFact.toJSON(e));
+    }
+    if (message.dataFreeBytes !== 0n) {
+      obj.dataFreeBytes = message.dataFreeBytes.toString();
+    }
     return obj;
   },
 
@@ -2447,6 +2583,20 @@ export const HostFacts: MessageFns<HostFacts> = {
     );
     message.staged = object.staged ?? false;
     message.canBackUp = object.canBackUp ?? false;
+    message.volumes = (globalThis.Object.entries(object.volumes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.vendorChecks = object.vendorChecks?.map((e) => VendorCheckFact.fromPartial(e)) || [];
+    message.certificates = object.certificates?.map((e) => CertificateFact.fromPartial(e)) || [];
+    message.dataFreeBytes = (object.dataFreeBytes !== undefined && object.dataFreeBytes !== null)
+      ? BigInt(object.dataFreeBytes)
+      : 0n;
     return message;
   },
 };
@@ -2532,6 +2682,313 @@ export const HostFacts_UnknownEntry: MessageFns<HostFacts_UnknownEntry> = {
     const message = createBaseHostFacts_UnknownEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseHostFacts_VolumesEntry(): HostFacts_VolumesEntry {
+  return { key: "", value: "" };
+}
+
+export const HostFacts_VolumesEntry: MessageFns<HostFacts_VolumesEntry> = {
+  encode(message: HostFacts_VolumesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostFacts_VolumesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostFacts_VolumesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostFacts_VolumesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: HostFacts_VolumesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostFacts_VolumesEntry>): HostFacts_VolumesEntry {
+    return HostFacts_VolumesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostFacts_VolumesEntry>): HostFacts_VolumesEntry {
+    const message = createBaseHostFacts_VolumesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseVendorCheckFact(): VendorCheckFact {
+  return { id: "", passed: false, found: "", unanswered: false };
+}
+
+export const VendorCheckFact: MessageFns<VendorCheckFact> = {
+  encode(message: VendorCheckFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.passed !== false) {
+      writer.uint32(16).bool(message.passed);
+    }
+    if (message.found !== "") {
+      writer.uint32(26).string(message.found);
+    }
+    if (message.unanswered !== false) {
+      writer.uint32(32).bool(message.unanswered);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VendorCheckFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVendorCheckFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.passed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unanswered = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VendorCheckFact {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      passed: isSet(object.passed) ? globalThis.Boolean(object.passed) : false,
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+      unanswered: isSet(object.unanswered) ? globalThis.Boolean(object.unanswered) : false,
+    };
+  },
+
+  toJSON(message: VendorCheckFact): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.passed !== false) {
+      obj.passed = message.passed;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    if (message.unanswered !== false) {
+      obj.unanswered = message.unanswered;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VendorCheckFact>): VendorCheckFact {
+    return VendorCheckFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VendorCheckFact>): VendorCheckFact {
+    const message = createBaseVendorCheckFact();
+    message.id = object.id ?? "";
+    message.passed = object.passed ?? false;
+    message.found = object.found ?? "";
+    message.unanswered = object.unanswered ?? false;
+    return message;
+  },
+};
+
+function createBaseCertificateFact(): CertificateFact {
+  return { whose: "", expiresAt: undefined, why: "" };
+}
+
+export const CertificateFact: MessageFns<CertificateFact> = {
+  encode(message: CertificateFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.whose !== "") {
+      writer.uint32(10).string(message.whose);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CertificateFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCertificateFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.whose = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CertificateFact {
+    return {
+      whose: isSet(object.whose) ? globalThis.String(object.whose) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+    };
+  },
+
+  toJSON(message: CertificateFact): unknown {
+    const obj: any = {};
+    if (message.whose !== "") {
+      obj.whose = message.whose;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt.toISOString();
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CertificateFact>): CertificateFact {
+    return CertificateFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CertificateFact>): CertificateFact {
+    const message = createBaseCertificateFact();
+    message.whose = object.whose ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.why = object.why ?? "";
     return message;
   },
 };

@@ -39,6 +39,8 @@ export enum NotificationKind {
   JOB_DISABLED = 10,
   /** TEST - A person asked whether it works. */
   TEST = 11,
+  /** REHEARSAL_FAILED - A planned run was rehearsed, and as things are it would not go ahead. */
+  REHEARSAL_FAILED = 12,
   UNRECOGNIZED = -1,
 }
 
@@ -80,6 +82,9 @@ export function notificationKindFromJSON(object: any): NotificationKind {
     case 11:
     case "NOTIFICATION_KIND_TEST":
       return NotificationKind.TEST;
+    case 12:
+    case "NOTIFICATION_KIND_REHEARSAL_FAILED":
+      return NotificationKind.REHEARSAL_FAILED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -113,6 +118,8 @@ export function notificationKindToJSON(object: NotificationKind): string {
       return "NOTIFICATION_KIND_JOB_DISABLED";
     case NotificationKind.TEST:
       return "NOTIFICATION_KIND_TEST";
+    case NotificationKind.REHEARSAL_FAILED:
+      return "NOTIFICATION_KIND_REHEARSAL_FAILED";
     case NotificationKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
