@@ -27,6 +27,7 @@ const VENDORS = {
   commander: ['services/cli', 'services/agent'],
   '@inquirer/.*': ['services/cli'],
   '@bomb.sh/tab': ['services/cli'],
+  tar: ['services/agent/src/backup'],
   semver: ['libs/contracts', 'services/catalog', 'services/preflight', 'services/agent'],
 };
 

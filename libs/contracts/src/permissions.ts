@@ -117,6 +117,10 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     CreateOverride: write('installation'),
     ListOverrides: read('installation'),
     RevokeOverride: write('installation'),
+    VerifyBackup: write('installation'),
+    ReportBackup: write('installation'),
+    GetBackupPolicy: read('installation'),
+    UpdateBackupPolicy: write('installation'),
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },

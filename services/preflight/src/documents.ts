@@ -53,7 +53,23 @@ export interface BackupDocument {
   readonly product: string;
   readonly run?: RunSpec;
   readonly state: BackupState;
+  readonly progress?: Progress;
   readonly createdAt: number;
+  readonly dueAt?: number;
+}
+
+/** What a host is at. Bytes; `total` 0 when unknown. */
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How many backups of an installation stay; its id is the installation's. */
+export interface BackupPolicyDocument {
+  /** Absent: the default. */
+  readonly keep?: number;
+  /** When it has to be seen to that no more are there. */
   readonly dueAt?: number;
 }
 
@@ -63,6 +79,7 @@ export interface RestoreDocument {
   readonly host: string;
   readonly state: 'pending' | 'done' | 'failed';
   readonly failure?: Failure;
+  readonly progress?: Progress;
   readonly createdAt: number;
   readonly dueAt?: number;
 }
@@ -85,7 +102,14 @@ const reports: CollectionSpec<ReportDocument> = {
 };
 
 function isOwn({ state }: BackupDocument): boolean {
-  return state.phase === 'taking' || state.phase === 'failed' || (state.phase === 'taken' && state.host !== '');
+  if (state.phase === 'taken') return state.host !== '';
+  return state.phase !== 'none' && state.phase !== 'abandoned';
+}
+
+/** When a proven one was taken. */
+function provenAt({ state }: BackupDocument): number | undefined {
+  const isProven = state.phase === 'reported' || (state.phase === 'taken' && state.host !== '');
+  return isProven ? state.backup.takenAt : undefined;
 }
 
 const backups: CollectionSpec<BackupDocument> = {
@@ -93,7 +117,7 @@ const backups: CollectionSpec<BackupDocument> = {
   fields: (d) => ({
     installation: d.installation,
     created_at: isOwn(d) ? d.createdAt : undefined,
-    taken_at: isOwn(d) && d.state.phase === 'taken' ? d.state.backup.takenAt : undefined,
+    taken_at: provenAt(d),
     due_at: d.dueAt,
   }),
   indexes: [
@@ -111,6 +135,12 @@ const restores: CollectionSpec<RestoreDocument> = {
 
 const rehearsals: CollectionSpec<RehearsalDocument> = {
   name: 'rehearsals',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+
+const policies: CollectionSpec<BackupPolicyDocument> = {
+  name: 'backup_policies',
   fields: (d) => ({ due_at: d.dueAt }),
   indexes: [{ name: DUE, fields: ['due_at'] }],
 };
@@ -135,6 +165,7 @@ export interface Documents {
   readonly restores: Collection<RestoreDocument>;
   readonly rehearsals: Collection<RehearsalDocument>;
   readonly overrides: Collection<OverrideDocument>;
+  readonly policies: Collection<BackupPolicyDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -144,6 +175,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     restores: await store.collection(restores),
     rehearsals: await store.collection(rehearsals),
     overrides: await store.collection(overrides),
+    policies: await store.collection(policies),
   };
 }
 
@@ -188,5 +220,5 @@ export async function provenBackup(
 export async function newestProven(documents: Documents, installation: string): Promise<BackupFacts | undefined> {
   const query = { index: PROVEN, where: { installation }, order: 'descending', limit: 1 } as const;
   const state = (await documents.backups.query(query)).items[0]?.data.state;
-  return state?.phase === 'taken' ? state.backup : undefined;
+  return state?.phase === 'taken' || state?.phase === 'reported' ? state.backup : undefined;
 }

@@ -2,6 +2,7 @@ import { failure } from '@lastcall/kernel';
 import { createDueDuty, type Duty } from '@lastcall/runtime';
 import type { Collection, Document, Store } from '@lastcall/store';
 import { DUE, type ReportDocument } from './documents.js';
+import type { BackupCommand, BackupState } from './domain/backup.js';
 import type { Parts } from './events.js';
 import { leadsToBackup } from './reports.js';
 
@@ -26,15 +27,20 @@ export function createDuties(
   return {
     reports: due('report-closer', 5_000, documents.reports, (document) => closeReport(owners, document)),
     others: [
-      due('backup-closer', 10_000, documents.backups, ({ id }) => backups.apply(id, giveUp)),
+      due('backup-closer', 10_000, documents.backups, ({ id, data }) => backups.apply(id, giveUp(data.state.phase))),
+      due('backup-rotator', 5_000, documents.policies, ({ id }) => owners.rotation.runOnce(id)),
       due('restore-closer', 10_000, documents.restores, ({ id }) => restores.giveUp(id)),
     ],
   };
 }
 
-function giveUp(at: number) {
+function giveUp(phase: BackupState['phase']) {
   const message = 'the host did not say in time what came of the backup; look at it';
-  return { type: 'fail' as const, failure: failure('TIMED_OUT', message), at };
+  const failed = failure('TIMED_OUT', message);
+  return (at: number): BackupCommand => {
+    if (phase === 'taking') return { type: 'fail', failure: failed, at };
+    return phase === 'taken' ? { type: 'fail-verify', failure: failed, at } : { type: 'fail-delete', failure: failed };
+  };
 }
 
 async function closeReport(parts: Owners, { id, data }: Document<ReportDocument>): Promise<void> {

@@ -1,14 +1,16 @@
 import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
-import { passesGate, type RunSpec } from '@lastcall/kernel';
+import { failure, passesGate, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
 import { documentOfOrder, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
+import type { BackupCommand } from './domain/backup.js';
 import type { Occasion } from './domain/facts.js';
 import { standingOverrides } from './overrides.js';
 import type { Rehearsals } from './rehearsals.js';
 import type { Reports } from './reports.js';
 import type { Restores } from './restores.js';
-import { orderAnswer, requirementsFromWire } from './wire.js';
+import type { Rotation } from './rotation.js';
+import { orderAnswer, requirementsFromWire, type OrderAnswer } from './wire.js';
 
 /*
  * What preflight takes in. Each handler leads to one write on one document and may be called again with the same event.
@@ -20,6 +22,7 @@ export interface Parts {
   readonly backups: Backups;
   readonly restores: Restores;
   readonly rehearsals: Rehearsals;
+  readonly rotation: Rotation;
   /** A report may have been decided: looks after what follows from it now. */
   wakeReports(): void;
 }
@@ -45,6 +48,8 @@ export function createHandlers(parts: Parts): EventHandlers {
       const run = parseRunSpec(message.run);
       if (!passesGate(run)) await backups.beginForRun(run, envelope);
     },
+    RunFinished: async (message) => parts.rotation.ask(parseRunSpec(message.run).installation),
+    HostOrderProgressed: (message, envelope) => orderProgressed(parts, message, envelope),
     HostOrderCompleted: (message, envelope) => orderCompleted(parts, message, envelope),
   };
 }
@@ -96,9 +101,20 @@ async function orderCompleted(
     case 'takeBackup':
       if (answer.kind === 'backup') {
         await parts.backups.apply(document, () => ({ type: 'finish', backup: answer.backup }), envelope);
+        await parts.rotation.ask(order.installation);
       } else if (failed) {
         await parts.backups.apply(document, (at) => ({ type: 'fail', failure: failed, at }), envelope);
       }
+      return;
+    case 'verifyBackup':
+      await parts.backups.apply(document, (at) => afterVerify(answer, at), envelope);
+      return;
+    case 'deleteBackups':
+      await parts.backups.apply(
+        document,
+        (at) => (failed ? { type: 'fail-delete', failure: failed } : { type: 'finish-delete', at }),
+        envelope,
+      );
       return;
     case 'restoreBackup':
       await parts.restores.finish(document, failed, envelope);
@@ -107,4 +123,25 @@ async function orderCompleted(
       // An action of a newer version of this service; its own document is not here.
       return;
   }
+}
+
+function afterVerify(answer: OrderAnswer, at: number): BackupCommand {
+  if (answer.kind === 'backup') return { type: 'finish-verify', backup: answer.backup };
+  const nothing = failure('NO_EVIDENCE', 'the host did not say what came of it; update its agent');
+  return { type: 'fail-verify', failure: answer.kind === 'failure' ? answer.failure : nothing, at };
+}
+
+/** Of orders that take their time; facts do not. */
+async function orderProgressed(
+  { backups, restores }: Parts,
+  { order, progress }: EventMessage<'HostOrderProgressed'>,
+  envelope: EventEnvelope,
+): Promise<void> {
+  if (order?.issuedBy !== 'preflight' || !progress) return;
+  const { step, done, total } = progress;
+  const said = { step, done: Number(done), total: Number(total) };
+  const document = documentOfOrder(order.order);
+  if (order.action?.$case === 'restoreBackup') return restores.hear(document, said, envelope);
+  if (order.action?.$case === 'takeBackup' || order.action?.$case === 'verifyBackup')
+    return backups.hear(document, said, envelope);
 }

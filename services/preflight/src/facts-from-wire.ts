@@ -67,6 +67,7 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     memoryBytes: nonZero(reading.bytes('memory_bytes', wire.memoryBytes)),
     stageFreeBytes: reading.bytes('stage_free_bytes', wire.stageFreeBytes),
     backupFreeBytes: reading.bytes('backup_free_bytes', wire.backupFreeBytes),
+    backupNeededBytes: nonZero(reading.bytes('backup_needed_bytes', wire.backupNeededBytes)),
     dataBytes: reading.bytes('data_bytes', wire.dataBytes),
     agentVersion: nonEmpty(reading.text('agent_version', wire.agentVersion)),
     installedVersion: reading.text('installed_version', wire.installedVersion),
@@ -147,6 +148,7 @@ function plausibleBackup(wire: hostOrderV1.BackupEvidence): BackupFacts | undefi
 }
 
 export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
+  const verifiedAt = dateToAt(wire.verifiedAt);
   return {
     restorePoint: wire.restorePoint,
     takenAt: dateToAt(wire.takenAt) ?? 0,
@@ -154,5 +156,9 @@ export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
     sha256: wire.sha256,
     verified: wire.verified,
     version: wire.version,
+    ...(wire.storedBytes > 0n && { storedBytes: Number(wire.storedBytes) }),
+    ...(wire.keyId !== '' && { keyId: shown(wire.keyId) }),
+    ...(verifiedAt !== undefined && { verifiedAt }),
+    ...(wire.folder !== '' && { folder: shown(wire.folder) }),
   };
 }

@@ -9,7 +9,7 @@ import {
 } from '@lastcall/contracts';
 import { HOUR_MS, type RunSpec } from '@lastcall/kernel';
 import { CODE } from '@lastcall/sdk';
-import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
 import { preflightModule } from './service.js';
 
 const RUN: RunSpec = {
@@ -179,6 +179,9 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         sha256: '',
         verified: true,
         version: '11.0.0',
+        storedBytes: 1n,
+        keyId: '',
+        folder: '',
       };
       await begin(elsewhere);
       await facts('srv1', { lastBackup });
@@ -191,6 +194,68 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const late: RunSpec = { ...elsewhere, run: 'r-late', backupMaxAgeMs: 1 };
       await drained(late);
       expect((await stack.seen('BackupFailed')).message.failure?.reason).toBe('BACKUP_TOO_OLD');
+    });
+
+    const preflight = () => stack.client(preflightV1.PreflightServiceService);
+    const nameOf = (restorePoint: string): string => `installations/berlin/backups/${restorePoint}`;
+    const backupNow = async (restorePoint: string) =>
+      (await preflight().getBackup({ name: nameOf(restorePoint) })).backup;
+
+    it('has a restore point looked at again, follows that, and does not count it when it is damaged', async () => {
+      await begin();
+      await facts('srv1');
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await drained();
+      const restorePoint = await backupDone();
+      await stack.seen('BackupTaken');
+      const name = nameOf(restorePoint);
+      expect((await preflight().verifyBackup({ name })).backup).toMatchObject({ verifying: true, verified: true });
+      const first = await order('verifyBackup', 'srv1');
+      expect(first).toMatchObject({ run: '', fence: 0, issuedBy: 'preflight' });
+      await stack.publish('HostOrderProgressed', 'berlin', {
+        order: first,
+        progress: { step: 'read-back', done: 5n, total: 9n, note: '' },
+      });
+      await until(async () => (await backupNow(restorePoint))?.stepDone === 5n, 'the progress');
+      expect(await backupNow(restorePoint)).toMatchObject({ step: 'read-back', stepTotal: 9n });
+      const verifiedAt = new Date(Date.UTC(2026, 10, 29));
+      const value = hostOrderV1.BackupEvidence.fromPartial({
+        restorePoint,
+        takenAt: verifiedAt,
+        verified: true,
+        verifiedAt,
+      });
+      await answer(first, { evidence: { $case: 'backup', value } });
+      await until(async () => (await backupNow(restorePoint))?.verifying === false, 'the answer');
+      expect(await backupNow(restorePoint)).toMatchObject({ verifiedAt, step: '', verifyFailure: undefined });
+
+      await preflight().verifyBackup({ name });
+      const { message } = await stack.seen('HostOrderIssued', ({ order: o }) => {
+        return o?.action?.$case === 'verifyBackup' && o.order !== first.order;
+      });
+      await answer(message.order ?? first, {
+        failure: { reason: 'BACKUP_CHANGED', message: 'flipped', host: 'srv1', facts: {} },
+      });
+      await until(async () => (await backupNow(restorePoint))?.failure !== undefined, 'the bad news');
+      expect(await backupNow(restorePoint)).toMatchObject({ verified: false, failure: { reason: 'BACKUP_CHANGED' } });
+      await expect(preflight().verifyBackup({ name })).rejects.toMatchObject({ reason: 'NOT_VERIFIABLE' });
+      await expect(preflight().restoreBackup({ name, confirm: restorePoint })).rejects.toMatchObject({
+        reason: 'NOT_RESTORABLE',
+      });
+    });
+
+    it('refuses a number to keep that is none', async () => {
+      const parent = 'installations/berlin';
+      expect(await preflight().getBackupPolicy({ parent })).toMatchObject({ policy: { keep: 10 } });
+      for (const keep of [0, 1_001]) {
+        await expect(preflight().updateBackupPolicy({ parent, policy: { keep } })).rejects.toMatchObject({
+          code: CODE.invalidArgument,
+          message: expect.stringContaining('policy.keep'),
+        });
+      }
+      expect(await preflight().updateBackupPolicy({ parent, policy: { keep: 3 } })).toEqual({ policy: { keep: 3 } });
+      expect(await preflight().getBackupPolicy({ parent })).toMatchObject({ policy: { keep: 3 } });
     });
 
     it('takes the backup of a backup job by itself, and one that is not proven does not count', async () => {

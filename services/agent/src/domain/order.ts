@@ -27,6 +27,8 @@ export type OrderAction =
   | { readonly kind: 'watch-health'; readonly product: string; readonly version: string; readonly durationMs: number }
   | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'verify-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'delete-backups'; readonly product: string; readonly restorePoints: readonly string[] }
   /** The agent's own program. */
   | { readonly kind: 'update-agent'; readonly version: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
@@ -104,6 +106,12 @@ export interface BackupEvidence {
   readonly sha256: string;
   readonly verified: boolean;
   readonly version: string;
+  /** What it takes on the disk; absent in what older agents have recorded, as all that follows. */
+  readonly storedBytes?: number;
+  /** Of the key that it is encrypted with. */
+  readonly keyId?: string;
+  readonly verifiedAt?: number;
+  readonly folder?: string;
 }
 
 export interface AntivirusException {
@@ -142,6 +150,7 @@ export interface HostFacts {
   readonly memoryBytes: number;
   readonly stageFreeBytes?: number;
   readonly backupFreeBytes?: number;
+  readonly backupNeededBytes?: number;
   readonly dataBytes?: number;
   readonly agentVersion: string;
   readonly installedVersion: string;
@@ -167,6 +176,8 @@ export type Step =
   | 'backup'
   | 'prove'
   | 'seal'
+  | 'read-back'
+  | 'remove'
   | 'verify'
   | 'stop'
   | 'clear'
@@ -209,6 +220,10 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['first-start'];
     case 'restore-backup':
       return ['stop', 'clear', 'restore', 'migrate', 'start', 'health'];
+    case 'verify-backup':
+      return ['read-back'];
+    case 'delete-backups':
+      return ['remove'];
     case 'update-agent':
       return ['metadata', 'download', 'build', 'try-out', 'take-over'];
     case 'unusable':

@@ -1,7 +1,8 @@
-import type { ReleaseManifest } from '@lastcall/contracts';
+import type { ReleaseManifest, RoleCommands } from '@lastcall/contracts';
 import { arch, availableParallelism, platform, release as osRelease, totalmem } from 'node:os';
 import type { AntivirusProvider } from '../antivirus/provider.js';
 import { inspectAntivirus } from '../antivirus/provider.js';
+import { backupBytesNeeded } from '../backup/backup-space.js';
 import type { Backups } from '../backups.js';
 import type { CommandScope, ReleaseCommands } from '../commands/release-commands.js';
 import type { HostFacts } from '../domain/order.js';
@@ -54,7 +55,8 @@ export async function collectFacts(parts: FactsParts, version: string, scope: Co
   const dataBytes = await ask('data_bytes', () => folderBytes(layout.data));
   const dataFreeBytes = await ask('data_free_bytes', () => parts.freeBytes(layout.data));
   const lastBackup = await ask('last_backup', () => parts.backups.last());
-  const canBackUp = await ask('can_back_up', () => hasBackupCommand(parts, installedVersion));
+  const commands = await ask('can_back_up', () => installedCommands(parts, installedVersion));
+  const hasProof = commands?.verifyBackup !== undefined;
   const demands = await askForDemands(parts, version, signal, ask, unknown);
   const isStaged = version !== '' && (await releases.isStaged(version));
   const volumes = await ask('volumes', () => volumesOf(layout));
@@ -66,14 +68,14 @@ export async function collectFacts(parts: FactsParts, version: string, scope: Co
     ...machineFacts(),
     ...(stageFreeBytes !== undefined && { stageFreeBytes }),
     ...(backupFreeBytes !== undefined && { backupFreeBytes }),
-    ...(dataBytes !== undefined && { dataBytes }),
+    ...(dataBytes !== undefined && { dataBytes, backupNeededBytes: backupBytesNeeded(dataBytes, hasProof) }),
     agentVersion: AGENT_VERSION,
     installedVersion,
     clockAt: Date.now(),
     ...(lastBackup && { lastBackup }),
     ...demands,
     staged: isStaged,
-    canBackUp: canBackUp ?? false,
+    canBackUp: commands?.backup !== undefined,
     ...(volumes && { volumes }),
     ...(dataFreeBytes !== undefined && { dataFreeBytes }),
     ...(vendorChecks && { vendorChecks }),
@@ -129,10 +131,10 @@ async function manifestOf(parts: FactsParts, version: string, signal: AbortSigna
   return parseReleaseManifest(await source.fetchManifest(record.product, version, signal), record.product, version);
 }
 
-async function hasBackupCommand({ releases, record }: FactsParts, installed: string): Promise<boolean> {
-  if (installed === '') return false;
+async function installedCommands({ releases, record }: FactsParts, installed: string): Promise<RoleCommands> {
+  if (installed === '') return {};
   const { manifest } = await releases.load(installed);
-  return manifest.commands[record.role]?.backup !== undefined;
+  return manifest.commands[record.role] ?? {};
 }
 
 /** `${dataDir}` and `${appDir}` as they are here. The files of a version lie in a folder of their own. */

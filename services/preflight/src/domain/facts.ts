@@ -12,6 +12,8 @@ export interface HostFacts {
   readonly memoryBytes: number | undefined;
   readonly stageFreeBytes: number | undefined;
   readonly backupFreeBytes: number | undefined;
+  /** What a backup needs while it is taken; undefined from agents that do not say it. */
+  readonly backupNeededBytes?: number | undefined;
   readonly dataBytes: number | undefined;
   readonly agentVersion: string | undefined;
   /** Empty for none. */
@@ -65,6 +67,21 @@ export interface BackupFacts {
   readonly sha256: string;
   readonly verified: boolean;
   readonly version: string;
+  /** What it takes on the disk; absent from agents and documents that do not say it, as all that follows. */
+  readonly storedBytes?: number;
+  readonly keyId?: string;
+  readonly verifiedAt?: number;
+  readonly folder?: string;
+}
+
+/** What speaks for a backup that was made by somebody else. */
+export interface BackupProof {
+  readonly evidence:
+    | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number; readonly sha256: string }
+    | { readonly kind: 'sha256'; readonly sha256: string }
+    | { readonly kind: 'command'; readonly command: string; readonly output: string };
+  readonly reportedBy: string;
+  readonly reportedAt: number;
 }
 
 /** 0 or empty: no demand. */
