@@ -53,7 +53,7 @@ describe('the page of a report', () => {
     'alan Alan Turing berlin-ts1 22:03:41 22:03:42 22:03:59 22:18:41 deadline',
     'Shut for 34 min 24 s Stays shut berlin-ts2: the client did not start',
     'passed disk-stage server-1 at least 3.2 GiB free on /srv 48.1 GiB free 22:00:04',
-    'Proof proven by the product’s own check SHA-256 9f86d081',
+    'Proof proven 2026-11-24 22:26:11 (Europe/Berlin) Encrypted with key k-7 SHA-256 9f86d081',
     'berlin-ts2 terminal-server 10.9.4 11.1.0 the client did not start',
     'desk-7 workstation 11.0.0 11.0.0 was switched off, follows later',
     'backing-up 7 min 24 s 6 min 6 s',
@@ -89,6 +89,16 @@ describe('the page of a report', () => {
     expect(text).not.toContain('Renew it.');
     expect(text).toContain('Their names cannot be shown.');
   });
+
+  it.each([
+    [{ verified: false, verifyFailure: { message: 'it is damaged' } }, 'NOT PROVEN: it is damaged'],
+    [{ verified: true, proof: { reportedBy: 'veeam', evidence: { $case: 'command' as const, value: { command: 'check nightly' } } } }, 'reported by veeam, proven by the command check nightly'],
+    [{ verified: true, proof: { reportedBy: 'tar', evidence: { $case: 'file' as const, value: { path: '/b.tar', sizeBytes: 2_048n, sha256: 'ab' } } } }, 'reported by tar, proven by the file /b.tar (2.0 KiB, SHA-256 ab)'],
+  ])('says what speaks for a backup: %#', (backup, text) => {
+    const report = schedulerV1.RunReport.fromPartial({ backup: { restorePoint: 'rp', ...backup } });
+    expect(read(page(report, []))).toContain(`Proof ${text}`.slice(0, 60));
+    expect(read(page(report, [])).replace(/ +/g, ' ')).toContain(text);
+  }); // prettier-ignore
 
   it('serves a run that goes on, and says what it waits for', () => {
     const waitingFor = { text: 'waiting for host ts1 (download 43 %)' };

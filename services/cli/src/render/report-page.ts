@@ -2,7 +2,7 @@ import { preflightV1, type schedulerV1, type sessionV1, durationToMs } from '@la
 import { runSubject } from '../watch/run-text.js';
 import { html, type Html, type HtmlValue } from './html.js';
 import { STYLE } from './report-page-style.js';
-import { backupText, confirmedText, drainText, overrideText, tookText, wayBackText } from './run-report.js';
+import { backupText, confirmedText, drainText, overrideText, proofText, tookText, wayBackText } from './run-report.js';
 import { bytes, count } from './text.js';
 import { spanOf, timeIn } from './time.js';
 import { departureWord, jobTypeWord, lastPart, outcomeWord, roleWord, verdictWord } from './words.js';
@@ -248,7 +248,9 @@ function backupSection({ report: { backup, run }, zone }: ReportPage): Html | un
       ['Host', backup.host],
       ['Data of version', backup.version],
       ['Taken', at(backup.takenAt, zone)],
-      ['Proof', backup.verified ? 'proven by the product’s own check' : html`<strong>not proven</strong>`],
+      ['Proof', backup.verified ? proofText(backup, zone) : html`<strong>${proofText(backup, zone)}</strong>`],
+      ['Encrypted with key', backup.keyId],
+      ['Removed', at(backup.deleteTime, zone)],
       ['SHA-256', backup.sha256 && html`<span class="code">${backup.sha256}</span>`],
       [
         'Size',

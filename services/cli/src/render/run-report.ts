@@ -79,10 +79,28 @@ export function overrideText({ check, host, override }: preflightV1.Check, zone:
 /** The backup and its proof. */
 export function backupText(backup: preflightV1.Backup, zone: string): string {
   if (backup.restorePoint === '') return 'there is no data to back up';
-  const proof = backup.verified ? 'proven' : 'NOT PROVEN';
   const when = backup.takenAt ? `, taken ${time(backup.takenAt, zone)}` : '';
   const hash = backup.sha256 === '' ? '' : `, SHA-256 ${backup.sha256}`;
-  return `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}${when}, ${proof}${hash}`;
+  return `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}${when}, ${proofText(backup, zone)}${hash}`;
+}
+
+/** What speaks for a backup. */
+export function proofText({ verified, verifiedAt, verifyFailure, proof }: preflightV1.Backup, zone: string): string {
+  const when = verifiedAt ? ` ${time(verifiedAt, zone)}` : '';
+  if (!verified) return `NOT PROVEN${verifyFailure ? `: ${verifyFailure.message}` : ''}`;
+  if (!proof?.evidence) return `proven${when}`;
+  return oneLine(`reported by ${proof.reportedBy}, proven${when} by ${evidenceText(proof.evidence)}`);
+}
+
+function evidenceText(evidence: NonNullable<preflightV1.BackupProof['evidence']>): string {
+  switch (evidence.$case) {
+    case 'file':
+      return `the file ${evidence.value.path} (${bytes(evidence.value.sizeBytes)}, SHA-256 ${evidence.value.sha256})`;
+    case 'sha256':
+      return `SHA-256 ${evidence.value}`;
+    case 'command':
+      return `the command ${evidence.value.command}`;
+  }
 }
 
 export function wayBackText({ dataRestored, failures }: schedulerV1.WayBack): string {
