@@ -107,7 +107,8 @@ async function getRunReport(parts: RunParts, { name }: schedulerV1.GetRunReportR
   if (isRejected(found)) return found;
   const own = reportToWire(found.data, await estimateFor(parts.documents, found.data));
   if (!own) return notFound('run', name);
-  return { report: { ...own, preflight: await preflightReport(parts, found.data) } };
+  const [preflight, backup] = await Promise.all([preflightReport(parts, found.data), backupNow(parts, own.backup)]);
+  return { report: { ...own, preflight, backup } };
 }
 
 /** A report without its checks is better than none: what cannot be had now is left out. */
@@ -120,5 +121,17 @@ async function preflightReport({ context }: RunParts, { installation, state }: R
   } catch (cause) {
     context.log.warn({ err: cause, report }, 'the preflight report of a run could not be read');
     return undefined;
+  }
+}
+
+/** With what preflight knows of it today: its proof, its key, when it was verified last. As it was heard of when that cannot be had. */
+async function backupNow({ context }: RunParts, heard: schedulerV1.RunReport['backup']) {
+  if (!heard || heard.name === '') return heard;
+  try {
+    const { backup } = await context.client(preflightV1.PreflightServiceService).getBackup({ name: heard.name });
+    return backup ?? heard;
+  } catch (cause) {
+    context.log.warn({ err: cause, backup: heard.name }, 'the backup of a run could not be read');
+    return heard;
   }
 }

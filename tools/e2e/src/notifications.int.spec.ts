@@ -164,14 +164,20 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await tells('run-failed');
     });
 
-    it('tells what would stop a planned run, and what to do', async () => {
-      const found = { check: 'antivirus', host: 'srv1', found: 'not set', remedy: 'Add the folder' };
-      const rehearsed = { installation: DESK, job: 'tonight', report: 'p-1', requestedBy: 'ada', blocking: [found] };
-      const failed = eventsV1.RehearsalFailed.fromPartial(rehearsed);
-      await stack.publish('RehearsalFailed', DESK, failed);
+    it('tells the owner that a rehearsal failed, with what to do', async () => {
+      const blocking = [{ check: 'antivirus', host: 'srv1', found: 'the exception is gone', remedy: 'Add it again.' }];
+      const failed = {
+        installation: DESK,
+        job: 'good',
+        report: 'p-1',
+        product: 'encore',
+        requestedBy: 'anna',
+        blocking,
+      };
+      await stack.publish('RehearsalFailed', DESK, eventsV1.RehearsalFailed.fromPartial(failed));
       const { data } = await tells('rehearsal-failed');
-      expect(data).toMatchObject({ job: 'tonight', owner: 'ada', report: 'p-1' });
-      expect(data['text']).toContain('antivirus on srv1: not set. Add the folder');
+      expect(data).toMatchObject({ job: 'good', report: 'p-1', requested_by: 'anna' });
+      expect(data['text']).toContain('- antivirus on srv1: the exception is gone. Add it again.');
     });
 
     it('tells that a job was disabled because its release was withdrawn', async () => {

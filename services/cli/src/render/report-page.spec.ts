@@ -53,7 +53,7 @@ describe('the page of a report', () => {
     'alan Alan Turing berlin-ts1 22:03:41 22:03:42 22:03:59 22:18:41 deadline',
     'Shut for 34 min 24 s Stays shut berlin-ts2: the client did not start',
     'passed disk-stage server-1 at least 3.2 GiB free on /srv 48.1 GiB free 22:00:04',
-    'Proof proven by the product’s own check SHA-256 9f86d081',
+    'Proof proven 2026-11-24 22:26:11 (Europe/Berlin) Encrypted with key k-7 SHA-256 9f86d081',
     'berlin-ts2 terminal-server 10.9.4 11.1.0 the client did not start',
     'desk-7 workstation 11.0.0 11.0.0 was switched off, follows later',
     'backing-up 7 min 24 s 6 min 6 s',
@@ -66,6 +66,13 @@ describe('the page of a report', () => {
     const { FAILED, PASSED } = preflightV1.Verdict;
     const checks = [
       { check: 'a-green', verdict: PASSED },
+      {
+        check: 'c-let',
+        verdict: FAILED,
+        found: 'too old',
+        remedy: 'Renew it.',
+        override: { createdBy: 'otto', reason: 'New one on Monday.' },
+      },
       { check: 'b-red', host: 'ts1', verdict: FAILED, found: 'too full', remedy: 'Make room.' },
     ];
     const failure = { reason: 'NOT_READY', message: 'ts1: too full.', host: 'ts1', facts: { by: 'anna' } };
@@ -78,8 +85,20 @@ describe('the page of a report', () => {
     expect(text).toContain('failed A person is needed Why on ts1: ts1: too full. NOT_READY');
     expect(text).toContain('Ended by anna');
     expect(text).toMatch(/failed b-red ts1 too full To do: Make room\. .*passed a-green/);
+    expect(text).toContain('Overridden: c-let by otto: New one on Monday.');
+    expect(text).not.toContain('Renew it.');
     expect(text).toContain('Their names cannot be shown.');
   });
+
+  it.each([
+    [{ verified: false, verifyFailure: { message: 'it is damaged' } }, 'NOT PROVEN: it is damaged'],
+    [{ verified: true, proof: { reportedBy: 'veeam', evidence: { $case: 'command' as const, value: { command: 'check nightly' } } } }, 'reported by veeam, proven by the command check nightly'],
+    [{ verified: true, proof: { reportedBy: 'tar', evidence: { $case: 'file' as const, value: { path: '/b.tar', sizeBytes: 2_048n, sha256: 'ab' } } } }, 'reported by tar, proven by the file /b.tar (2.0 KiB, SHA-256 ab)'],
+  ])('says what speaks for a backup: %#', (backup, text) => {
+    const report = schedulerV1.RunReport.fromPartial({ backup: { restorePoint: 'rp', ...backup } });
+    expect(read(page(report, []))).toContain(`Proof ${text}`.slice(0, 60));
+    expect(read(page(report, [])).replace(/ +/g, ' ')).toContain(text);
+  }); // prettier-ignore
 
   it('serves a run that goes on, and says what it waits for', () => {
     const waitingFor = { text: 'waiting for host ts1 (download 43 %)' };
@@ -112,7 +131,18 @@ function everywhere(text: string): schedulerV1.RunReport {
   const timeline = [{ event: text, host: text, text, time: new Date(0) }];
   return schedulerV1.RunReport.fromPartial({
     run: { name: `installations/x/runs/${text}`, job: text, failure, timeline, spec },
-    preflight: { checks: [{ check: text, host: text, asked: text, found: text, remedy: text }] },
+    preflight: {
+      checks: [
+        {
+          check: text,
+          host: text,
+          asked: text,
+          found: text,
+          remedy: text,
+          override: { createdBy: text, reason: text },
+        },
+      ],
+    },
     drain: { told: 1 },
     backup: { restorePoint: 'rp', host: text, version: text, sha256: text },
     versionsBefore: { [`h${text}`]: text },

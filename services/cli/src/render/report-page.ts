@@ -2,7 +2,7 @@ import { preflightV1, type schedulerV1, type sessionV1, durationToMs } from '@la
 import { runSubject } from '../watch/run-text.js';
 import { html, type Html, type HtmlValue } from './html.js';
 import { STYLE } from './report-page-style.js';
-import { backupText, confirmedText, drainText, tookText, wayBackText } from './run-report.js';
+import { backupText, confirmedText, drainText, overrideText, proofText, tookText, wayBackText } from './run-report.js';
 import { bytes, count } from './text.js';
 import { spanOf, timeIn } from './time.js';
 import { departureWord, jobTypeWord, lastPart, outcomeWord, roleWord, verdictWord } from './words.js';
@@ -215,7 +215,7 @@ function checksSection({ report: { preflight }, zone }: ReportPage): Html | unde
     c.check,
     c.host,
     c.asked,
-    [c.found, c.remedy !== '' && html`<br /><strong>To do:</strong> ${c.remedy}`],
+    foundOf(c, zone),
     clockAt(c.answeredAt, zone),
   ]);
   return section(
@@ -223,6 +223,14 @@ function checksSection({ report: { preflight }, zone }: ReportPage): Html | unde
     html`<p>${count(preflight.checks.length, 'check')}: ${badge(verdictWord(preflight.verdict))}</p>`,
     rows(['Verdict', 'Check', 'Host', 'Asked', 'Found', 'At'], lines),
   );
+}
+
+/** What was found, and what a person has to do about it or has said of it. */
+function foundOf(check: preflightV1.Check, zone: string): HtmlValue {
+  const { found, remedy } = check;
+  const overridden = overrideText(check, zone);
+  if (overridden !== undefined) return [found, html`<br /><strong>Overridden:</strong> ${overridden}`];
+  return [found, remedy !== '' && html`<br /><strong>To do:</strong> ${remedy}`];
 }
 
 /** What blocks comes first. */
@@ -240,7 +248,9 @@ function backupSection({ report: { backup, run }, zone }: ReportPage): Html | un
       ['Host', backup.host],
       ['Data of version', backup.version],
       ['Taken', at(backup.takenAt, zone)],
-      ['Proof', backup.verified ? 'proven by the product’s own check' : html`<strong>not proven</strong>`],
+      ['Proof', backup.verified ? proofText(backup, zone) : html`<strong>${proofText(backup, zone)}</strong>`],
+      ['Encrypted with key', backup.keyId],
+      ['Removed', at(backup.deleteTime, zone)],
       ['SHA-256', backup.sha256 && html`<span class="code">${backup.sha256}</span>`],
       [
         'Size',

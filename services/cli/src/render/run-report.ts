@@ -8,8 +8,8 @@ import { lastPart, verdictWord } from './words.js';
 export function reportText(report: schedulerV1.RunReport, zone: string): string {
   const { run, preflight, drain, backup } = report;
   const spec = run?.spec;
-  const notPassed = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
-  const blocking = notPassed.filter((c) => !c.override);
+  const blocking =
+    preflight?.checks.filter((c) => !c.override && !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
   const head = fields([
     ['Run', run && lastPart(run.name)],
     ['What', run && runSubject(run)],
@@ -25,13 +25,7 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Confirmed', confirmedText(report, zone)],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
-    [
-      'Overridden',
-      notPassed
-        .map((c) => overrideText(c, zone))
-        .filter(Boolean)
-        .join('\n'),
-    ],
+    ['Overridden', preflight?.checks.flatMap((c) => overrideText(c, zone) ?? []).join('\n')],
     ['Told', time(report.noticeTime, zone)],
     ['Logoff', time(report.logoffTime, zone)],
     ['Users', drain && drainText(drain)],
@@ -47,12 +41,6 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Follow later', report.absentHosts.join(', ')],
   ]);
   return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
-}
-
-function overrideText({ check, host, found, override }: preflightV1.Check, zone: string): string {
-  if (!override) return '';
-  const { createdBy, expireTime, reason } = override;
-  return oneLine(`${check} ${host}: ${found}; by ${createdBy} until ${time(expireTime, zone)}: ${reason}`);
 }
 
 /** A run of before the confirmations were kept has their names only. */
@@ -80,13 +68,39 @@ function waitingRows(run: schedulerV1.Run | undefined, zone: string): [string, s
   ];
 }
 
+/** By whom a check need not have passed, why, and until when; undefined when nobody said so. */
+export function overrideText({ check, host, override }: preflightV1.Check, zone: string): string | undefined {
+  if (!override) return undefined;
+  const where = host === '' ? check : `${check} on ${host}`;
+  const until = override.expireTime ? `, until ${time(override.expireTime, zone)}` : '';
+  return oneLine(`${where} by ${override.createdBy}${until}: ${override.reason}`);
+}
+
 /** The backup and its proof. */
 export function backupText(backup: preflightV1.Backup, zone: string): string {
   if (backup.restorePoint === '') return 'there is no data to back up';
-  const proof = backup.verified ? 'proven' : 'NOT PROVEN';
   const when = backup.takenAt ? `, taken ${time(backup.takenAt, zone)}` : '';
   const hash = backup.sha256 === '' ? '' : `, SHA-256 ${backup.sha256}`;
-  return `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}${when}, ${proof}${hash}`;
+  return `${backup.restorePoint} on ${backup.host}, ${bytes(backup.sizeBytes)}${when}, ${proofText(backup, zone)}${hash}`;
+}
+
+/** What speaks for a backup. */
+export function proofText({ verified, verifiedAt, verifyFailure, proof }: preflightV1.Backup, zone: string): string {
+  const when = verifiedAt ? ` ${time(verifiedAt, zone)}` : '';
+  if (!verified) return `NOT PROVEN${verifyFailure ? `: ${verifyFailure.message}` : ''}`;
+  if (!proof?.evidence) return `proven${when}`;
+  return oneLine(`reported by ${proof.reportedBy}, proven${when} by ${evidenceText(proof.evidence)}`);
+}
+
+function evidenceText(evidence: NonNullable<preflightV1.BackupProof['evidence']>): string {
+  switch (evidence.$case) {
+    case 'file':
+      return `the file ${evidence.value.path} (${bytes(evidence.value.sizeBytes)}, SHA-256 ${evidence.value.sha256})`;
+    case 'sha256':
+      return `SHA-256 ${evidence.value}`;
+    case 'command':
+      return `the command ${evidence.value.command}`;
+  }
 }
 
 export function wayBackText({ dataRestored, failures }: schedulerV1.WayBack): string {

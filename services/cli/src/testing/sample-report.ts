@@ -59,7 +59,7 @@ export const sampleReport = schedulerV1.RunReport.fromPartial({
   },
   drain: { told: 4, acknowledged: 4, read: 3, ready: 1, left: 2, ended: 1, lost: 1, holds: 1 },
   backup: {
-    ...{ restorePoint: 'rp-2026-11-24', host: 'server-1', product: 'encore', version: '11.0.0', verified: true },
+    ...{ restorePoint: 'rp-2026-11-24', host: 'server-1', product: 'encore', version: '11.0.0', verified: true, keyId: 'k-7', verifiedAt: time('21:26:11') },
     ...{ takenAt: time('21:26:09'), sizeBytes: 8_400_123_904n },
     sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   },

@@ -38,6 +38,7 @@ export interface Notification {
 
 const TITLE_CHARS = 200;
 const TEXT_CHARS = 4_000;
+const CHECKS_NAMED = 20;
 
 function notification(
   kind: NotificationKind,
@@ -111,23 +112,20 @@ export function jobDisabledNotification(
   });
 }
 
-/** What would stop a planned run, while there is time to do something about it. */
+/** With the remedy of each check that blocks. */
 export function rehearsalNotification(message: EventMessage<'RehearsalFailed'>): Notification {
   const { installation, job, report, startTime, product, version, requestedBy, blocking } = message;
-  const lines = blocking.map(({ check, host, found, remedy }) => {
-    const where = host === '' ? check : `${check} on ${host}`;
-    return `${where}: ${found}${remedy === '' ? '' : `. ${remedy}`}`;
-  });
-  const start = startTime?.toISOString() ?? '';
+  const checks = blocking.map((c) => `- ${c.check}${c.host === '' ? '' : ` on ${c.host}`}: ${c.found}. ${c.remedy}`);
   return notification('rehearsal-failed', installation, report, {
-    title: `${installation}: job ${job} would stop${start === '' ? '' : ` at ${start}`}: ${count(blocking.length)}`,
-    text: [...lines, `Report: lastcall preflight show ${report} -i ${installation}`].join('\n'),
-    facts: { job, report, product, to_version: version, start_time: start, owner: requestedBy },
+    title: `${installation}: as things are, job ${job} would not go ahead`,
+    text: [...checks.slice(0, CHECKS_NAMED), `Every check: lastcall preflight show ${report} -i ${installation}`].join(
+      '\n',
+    ),
+    facts: {
+      ...{ job, report, product, version, requested_by: requestedBy, blocking: String(blocking.length) },
+      start_time: startTime?.toISOString() ?? '',
+    },
   });
-}
-
-function count(checks: number): string {
-  return checks === 1 ? '1 check blocks' : `${checks} checks block`;
 }
 
 export function testNotification(installation: string, target: string, subject: string, by: string): Notification {

@@ -39,7 +39,7 @@ export enum NotificationKind {
   JOB_DISABLED = 10,
   /** TEST - A person asked whether it works. */
   TEST = 11,
-  /** REHEARSAL_FAILED - A rehearsal of a planned run found something that would stop it. */
+  /** REHEARSAL_FAILED - A planned run was rehearsed, and as things are it would not go ahead. */
   REHEARSAL_FAILED = 12,
   UNRECOGNIZED = -1,
 }
