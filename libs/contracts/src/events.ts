@@ -38,7 +38,7 @@ export const EVENTS = {
   TokenRevoked: event('catalog', wire.TokenRevoked, ['catalog', 'scheduler', 'preflight', 'session', 'installer']),
   HostJoined: event('installer', wire.HostJoined, ['catalog']),
 
-  RunPlanned: event('scheduler', wire.RunPlanned, ['session']),
+  RunPlanned: event('scheduler', wire.RunPlanned, ['session', 'preflight']),
   RunStarted: event('scheduler', wire.RunStarted, ['preflight']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),
@@ -46,6 +46,8 @@ export const EVENTS = {
 
   PreflightPassed: event('preflight', wire.PreflightPassed, ['installer', 'scheduler']),
   PreflightFailed: event('preflight', wire.PreflightFailed, ['session', 'scheduler']),
+  RehearsalPassed: event('preflight', wire.RehearsalPassed, ['scheduler']),
+  RehearsalFailed: event('preflight', wire.RehearsalFailed, ['scheduler']),
   StagingCompleted: event('installer', wire.StagingCompleted, ['session', 'preflight', 'scheduler']),
   StagingFailed: event('installer', wire.StagingFailed, ['session', 'scheduler']),
   GateClosed: event('session', wire.GateClosed, ['scheduler']),

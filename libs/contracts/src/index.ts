@@ -1,5 +1,6 @@
 export * from './cloudevents.js';
 export * from './events.js';
+export { checkHolidayRegion, HOLIDAY_REGIONS, holidayRegionOf } from './holiday-regions.js';
 export * from './names.js';
 export * from './pack.js';
 export * from './parse.js';

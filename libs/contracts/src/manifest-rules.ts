@@ -12,7 +12,12 @@ export interface RuleBreach {
 
 /** Everything that does not fit; none for a good manifest. */
 export function checkManifest(manifest: ReleaseManifest): readonly RuleBreach[] {
-  return [...checkArtifacts(manifest), ...checkRoles(manifest), ...checkUpdatesFrom(manifest)];
+  return [
+    ...checkArtifacts(manifest),
+    ...checkRoles(manifest),
+    ...checkChecks(manifest),
+    ...checkUpdatesFrom(manifest),
+  ];
 }
 
 function checkArtifacts({ artifacts }: ReleaseManifest): RuleBreach[] {
@@ -66,6 +71,21 @@ function checkCommands(role: HostRole, commands: RoleCommands): RuleBreach[] {
     );
   }
   return breaches;
+}
+
+/** All of them together must fit into the time in which a host answers. */
+const MAX_CHECK_TIMEOUT_MS = 10_000;
+
+function checkChecks({ checks = [], artifacts }: ReleaseManifest): RuleBreach[] {
+  const roles = new Set(artifacts.map((a) => a.role));
+  return checks.flatMap(({ id, role, timeoutMs }, i) => {
+    const at = (name: string, rule: string): RuleBreach => ({ path: ['checks', i, name], rule });
+    return [
+      ...(checks.findIndex((other) => other.id === id) < i ? [at('id', `a second check ${id}`)] : []),
+      ...(roles.has(role) ? [] : [at('role', `there is no artifact for the role ${role}`)]),
+      ...(timeoutMs < 1 || timeoutMs > MAX_CHECK_TIMEOUT_MS ? [at('timeout', 'must be at most 10s')] : []),
+    ];
+  });
 }
 
 /** A health check asks the host itself and nobody else. */

@@ -30,6 +30,17 @@ export interface RoleCommands {
   readonly verifyBackup?: ManifestCommand;
 }
 
+/** A question of the vendor to a host: exit code 0 passes. It changes nothing. */
+export interface ManifestCheck extends ManifestCommand {
+  /** Unique within the release. */
+  readonly id: string;
+  readonly role: HostRole;
+  /** What is asked, for people. */
+  readonly asks: string;
+  /** What a person has to do when it does not pass. */
+  readonly remedy: string;
+}
+
 export interface ManifestArtifact {
   readonly role: HostRole;
   /** `any`, `linux-x64`, … */
@@ -62,6 +73,8 @@ export interface ReleaseManifest {
     readonly files: readonly string[];
     readonly processes: readonly string[];
   };
+  /** Absent for none. */
+  readonly checks?: readonly ManifestCheck[];
   readonly commands: Readonly<Partial<Record<HostRole, RoleCommands>>>;
 }
 

@@ -42,6 +42,29 @@ function problems(text: string): readonly ManifestProblem[] {
 it('has a schema that is one', () => expect(() => new Ajv({ allErrors: true }).compile(schema)).not.toThrow());
 
 describe('parseManifest', () => {
+  const CHECK =
+    '{ id: database, role: server, asks: the database is new enough, run: [node, db.js], remedy: Update it. }';
+
+  it('reads checks of the vendor', () => {
+    const found = { id: 'database', role: 'server', run: ['node', 'db.js'], timeoutMs: 5_000, remedy: 'Update it.' };
+    expect(good(`${GOOD}checks: [${CHECK}]\n`).checks).toMatchObject([found]);
+    expect(good(GOOD).checks).toBeUndefined();
+  });
+
+  it('refuses checks that fit nothing, all at once', () => {
+    const more = [
+      CHECK,
+      CHECK,
+      CHECK.replace('database', 'b').replace('server', 'workstation'),
+      CHECK.replace('database', 'c').replace(' }', ', timeout: 11s }'),
+    ];
+    expect(problems(`${GOOD}checks:\n${more.map((c) => `  - ${c}\n`).join('')}`).map((p) => p.path)).toEqual([
+      'checks[1].id',
+      'checks[2].role',
+      'checks[3].timeout',
+    ]);
+  });
+
   it('reads every field, with units and defaults', () => {
     expect(good(GOOD)).toMatchObject({
       product: 'encore',

@@ -28,6 +28,9 @@ export const DEFAULT_TIMEOUT_MS: Readonly<Record<CommandName, number>> = {
   verifyBackup: 600_000,
 };
 
+/** Time limit of a check that names none. */
+const DEFAULT_CHECK_TIMEOUT_MS = 5_000;
+
 export type * from './manifest-shape.js';
 
 type Path = readonly (string | number)[];
@@ -153,6 +156,7 @@ interface WrittenManifest {
     data?: string;
   };
   antivirus?: { folders?: string[]; files?: string[]; processes?: string[] };
+  checks?: { id: string; role: HostRole; asks: string; run: string[]; timeout?: string; remedy: string }[];
   commands: Partial<Record<HostRole, Partial<Record<CommandName, WrittenCommand>>>>;
 }
 
@@ -200,6 +204,12 @@ function toManifest(w: WrittenManifest): ReleaseManifest {
       files: w.antivirus?.files ?? [],
       processes: w.antivirus?.processes ?? [],
     },
+    ...(w.checks && {
+      checks: w.checks.map(({ timeout, ...check }) => ({
+        ...check,
+        timeoutMs: measure(timeout, UNIT_MS, DEFAULT_CHECK_TIMEOUT_MS),
+      })),
+    }),
     commands: Object.fromEntries(Object.entries(w.commands).map(([role, commands]) => [role, toCommands(commands)])),
   };
 }

@@ -20,10 +20,15 @@ export interface DaySpan {
   readonly closes: string;
 }
 
+/** Dates, `YYYY-MM-DD`: a list of them, or a calendar that has more of them than a list could. */
+export interface Dates {
+  includes(date: string): boolean;
+}
+
 export interface BusinessHours {
   readonly spans: readonly DaySpan[];
-  /** `YYYY-MM-DD`, without business hours. */
-  readonly holidays: readonly string[];
+  /** Without business hours. */
+  readonly holidays: Dates;
 }
 
 /** The span that the time lies in, if any. */

@@ -1,6 +1,7 @@
 import type { Channel } from '@lastcall/sdk';
 import { createClamAvProvider } from './antivirus/clamav.js';
 import { createDefenderProvider } from './antivirus/defender.js';
+import { createExecProvider } from './antivirus/exec.js';
 import type { AntivirusProvider } from './antivirus/provider.js';
 import { createBackups } from './backups.js';
 import { openBlobStore } from './blobs/blob-store.js';
@@ -79,7 +80,7 @@ export async function assembleSteps(
   const steps = createSteps({
     ...{ layout, record, releases, source, freeBytes, staging, backups },
     program: createProgramSteps({ layout, folder, connected, following: options.following }),
-    antivirus: options.antivirus ?? [createDefenderProvider(), createClamAvProvider()],
+    antivirus: options.antivirus ?? [createExecProvider(layout.root), createDefenderProvider(), createClamAvProvider()],
     commands: createReleaseCommands(layout, record, options.log),
     oldProcesses: createOldProcesses({ versionsDir: layout.versions, platform }),
   });

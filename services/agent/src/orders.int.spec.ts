@@ -316,6 +316,35 @@ describe('an order that goes wrong', () => {
       expect(facts.dataBytes).toBeGreaterThan(0n);
     });
 
+    it("answer the vendor's own checks, for this role and once the release is staged", async () => {
+      const check = (id: string, run: string, more = 'role: server') =>
+        `  - { id: ${id}, ${more}, asks: is it, remedy: Make it so., run: [${run}] }\n`;
+      const exit = (code: number) =>
+        `node, -e, "console.log('exit ${code} for ' + process.env.LASTCALL_FROM_VERSION); process.exit(${code})"`;
+      const checks = [
+        check('good', exit(0)),
+        check('bad', exit(2)),
+        check('late', 'node, -e, "setInterval(() => 0, 1000)"', 'role: server, timeout: 300ms'),
+        check('gone', './no-such-program'),
+      ];
+      host.repository.publish(sampleRelease('11.2.0', { more: `checks:\n${checks.join('')}` }));
+      await host.start();
+      expect(await ask('11.2.0')).toMatchObject({ staged: false, vendorChecks: [] });
+      await send({ $case: 'stageRelease', value: release('11.2.0') });
+      const { vendorChecks, unknown, volumes, certificates, dataFreeBytes } = await ask('11.2.0');
+      expect(unknown).toEqual({});
+      expect(vendorChecks).toMatchObject([
+        { id: 'good', passed: true, unanswered: false, found: 'exit 0 for 11.0.0' },
+        { id: 'bad', passed: false, unanswered: false, found: 'exit 2 for 11.0.0' },
+        { id: 'late', passed: false, unanswered: true, found: 'did not end within 300 ms' },
+        { id: 'gone', passed: false, unanswered: true },
+      ]);
+      expect(Object.keys(volumes).toSorted()).toEqual(['backup', 'data', 'stage']);
+      expect(new Set(Object.values(volumes)).size).toBe(1);
+      expect(certificates).toEqual([]);
+      expect(dataFreeBytes).toBeGreaterThan(0n);
+    });
+
     it('name what could not be found out', async () => {
       const freeBytes = (dir: string): number => {
         if (dir.endsWith('backups')) throw new Error('statfs failed');

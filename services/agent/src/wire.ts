@@ -155,6 +155,15 @@ function factsToWire(facts: HostFacts): hostOrderV1.HostFacts {
     antivirus: facts.antivirus && { ...facts.antivirus, exceptions: [...facts.antivirus.exceptions] },
     lastBackup: facts.lastBackup && backupToWire(facts.lastBackup),
     ports: [...facts.ports],
+    volumes: { ...facts.volumes },
+    dataFreeBytes: BigInt(facts.dataFreeBytes ?? 0),
+    addresses: [...(facts.addresses ?? [])],
+    reached: (facts.reached ?? []).map((fact) => ({ ...fact })),
+    vendorChecks: (facts.vendorChecks ?? []).map((check) => ({ ...check })),
+    certificates: (facts.certificates ?? []).map(({ whose, expiresAt, why }) => ({
+      ...{ whose, why },
+      expiresAt: expiresAt === undefined ? undefined : atToDate(expiresAt),
+    })),
     unknown: { ...facts.unknown },
   };
 }

@@ -170,7 +170,7 @@ async function keepTree(blobs: BlobStore, { role, platform, tree }: GivenTree): 
   return { role, platform, treeSha256, treeBytes: bytes.byteLength, fileCount: tree.files.length, totalBytes };
 }
 
-function toRequirements({ requires, antivirus, commands }: ReleaseManifest): Requirements {
+function toRequirements({ requires, antivirus, checks, commands }: ReleaseManifest): Requirements {
   return {
     os: requires.os.map(({ name, version }) => ({ os: name, version })),
     cpuCount: requires.cpus,
@@ -182,6 +182,7 @@ function toRequirements({ requires, antivirus, commands }: ReleaseManifest): Req
     dataVersion: requires.dataVersion,
     changesData: commands.server?.migrate !== undefined,
     antivirus,
+    ...(checks && { checks: checks.map(({ id, role, asks, remedy }) => ({ id, role, asks, remedy })) }),
   };
 }
 

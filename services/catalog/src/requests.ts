@@ -1,7 +1,9 @@
 import {
+  checkHolidayRegion,
   checkPolicy,
   checkVersion,
   durationToMs,
+  holidayRegionOf,
   installationKind,
   NAMES,
   parseName,
@@ -38,7 +40,7 @@ import {
 
 const DEFAULT_REACTION_MS = 5 * MINUTE_MS;
 const MAX_REACTION_MS = 24 * HOUR_MS;
-const MAX_HOLIDAYS = 1_000;
+const MAX_DATES = 1_000;
 const MAX_SPANS = 100;
 
 /** Gathers what is wrong with a request. */
@@ -132,10 +134,9 @@ function isDate(text: string): boolean {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
 }
 
-function parseHolidays(wrong: Wrong, dates: readonly string[]): readonly string[] {
-  const field = 'installation.holidays';
-  if (dates.length > MAX_HOLIDAYS) {
-    wrong.add({ field, description: `has ${dates.length} dates; at most ${MAX_HOLIDAYS} are allowed` });
+function parseDates(wrong: Wrong, field: string, dates: readonly string[]): readonly string[] {
+  if (dates.length > MAX_DATES) {
+    wrong.add({ field, description: `has ${dates.length} dates; at most ${MAX_DATES} are allowed` });
     return [];
   }
   dates.forEach((date, i) => {
@@ -163,7 +164,7 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     return timeZone;
   },
   businessHours: (wrong, { businessHours }) => parseBusinessHours(wrong, businessHours),
-  holidays: (wrong, { holidays }) => parseHolidays(wrong, holidays),
+  holidays: (wrong, { holidays }) => parseDates(wrong, 'installation.holidays', holidays),
   reactionTimeMs: (wrong, { reactionTime }) => parseReactionTime(wrong, reactionTime),
   sessionPolicy: (wrong, { sessionPolicy }) => {
     wrong.add(...checkPolicy(sessionPolicy, 'installation.session_policy'));
@@ -173,6 +174,18 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     if (group !== '') wrong.add(checkId('installation.group', group));
     return group;
   },
+  approvalRequired: (wrong, { approvalRequired, kind }) => {
+    if (approvalRequired && installationKind.fromWire(kind) === 'single-user') {
+      const description = 'is for installations with many users; this one has a single seat';
+      wrong.add({ field: 'installation.approval_required', description });
+    }
+    return approvalRequired;
+  },
+  holidaysOf: (wrong, { holidaysOf }) => {
+    if (holidaysOf !== '') wrong.add(checkHolidayRegion('installation.holidays_of', holidaysOf));
+    return holidayRegionOf(holidaysOf) ?? '';
+  },
+  workedHolidays: (wrong, { workedHolidays }) => parseDates(wrong, 'installation.worked_holidays', workedHolidays),
 };
 
 /** Names of the fields in an update mask. */
@@ -185,6 +198,9 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['reaction_time', 'reactionTimeMs'],
   ['session_policy', 'sessionPolicy'],
   ['group', 'group'],
+  ['approval_required', 'approvalRequired'],
+  ['holidays_of', 'holidaysOf'],
+  ['worked_holidays', 'workedHolidays'],
 ]);
 
 function parseFields(
@@ -207,9 +223,16 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
   return { ...changeable, product: wire.product, kind: kind ?? 'single-user' };
 }
 
-/** A caller that is older than the session settings or groups says nothing about them, and does not mean their defaults. */
-function allFields({ sessionPolicy, group }: catalogV1.Installation): readonly string[] {
-  const unsaid = [...(sessionPolicy === undefined ? ['session_policy'] : []), ...(group === '' ? ['group'] : [])];
+/** A caller that is older than some of the fields says nothing about them, and does not mean their defaults. */
+function allFields(wire: catalogV1.Installation): readonly string[] {
+  const { sessionPolicy, group, holidaysOf, workedHolidays, approvalRequired } = wire;
+  const unsaid = [
+    ...(sessionPolicy === undefined ? ['session_policy'] : []),
+    ...(group === '' ? ['group'] : []),
+    ...(holidaysOf === '' ? ['holidays_of'] : []),
+    ...(workedHolidays.length === 0 ? ['worked_holidays'] : []),
+    ...(approvalRequired ? [] : ['approval_required']),
+  ];
   return [...MASK.keys()].filter((name) => !unsaid.includes(name));
 }
 

@@ -45,6 +45,7 @@ function requirementsToWire(content: ReleaseContent): catalogV1.ReleaseRequireme
       files: [...r.antivirus.files],
       processes: [...r.antivirus.processes],
     },
+    checks: (r.checks ?? []).map((check) => ({ ...check, role: hostRole.toWire(check.role) })),
     treeBytes: BigInt(Math.max(0, ...content.artifacts.map((artifact) => artifact.totalBytes))),
   });
 }
@@ -117,6 +118,9 @@ export function installationToWire(installation: string, state: PresentInstallat
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
+    approvalRequired: settings.approvalRequired ?? false,
+    holidaysOf: settings.holidaysOf ?? '',
+    workedHolidays: [...(settings.workedHolidays ?? [])],
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
   });
 }

@@ -31,6 +31,8 @@ export interface JobOptions {
   readonly holds?: boolean;
   readonly latestStart?: string;
   readonly windowEnd?: string;
+  readonly retries?: string;
+  readonly retryPause?: string;
   readonly label?: string[];
   readonly excludeHost?: string[];
   readonly keep?: string;
@@ -66,6 +68,8 @@ export function jobOptions(command: Command): Command {
     .option('--late <span>', 'how late it may still begin (default: 15m)')
     .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
     .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
+    .option('--retries <n>', 'how often a run that failed before its install is tried again, 0 to 5 (default: 0)')
+    .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
     .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
     .option('--keep <number>', 'restore points of a backup job that stay, 1 to 1000, 0: with all others (default)')
@@ -123,6 +127,8 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(holds !== undefined && { holdsAllowed: holds }),
     ...(latestStart !== undefined && { latestStart }),
     ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.retries !== undefined && { retries: wholeOption('--retries', options.retries, 0, 5) ?? 0 }),
+    ...(options.retryPause !== undefined && { retryPause: durationOption('--retry-pause', options.retryPause) }),
     ...(options.label && { labels: labelsOption(options.label) }),
     ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
     ...(options.keep !== undefined && { backupKeep: wholeOption('--keep', options.keep, 0, 1_000) ?? 0 }),

@@ -146,14 +146,42 @@ describe('lastcall', () => {
     const saved = await lastcall('job', 'create', 'update', '--in', '1h', '--confirm', 'inside-business-hours');
     expect(saved).toMatchObject({ exitCode: 0, err: '' });
     expect(saved.out).toMatch(/State +disabled/);
+    expect(saved.out).toMatch(/About this time:\n.* is inside business hours\n.*there is no history of logins yet/);
+    expect(saved.out).toMatch(/no run of this kind has succeeded here yet/);
     expect((await lastcall('job', 'create', 'update', '--in', '2h', '--confirm', 'inside-business-hours')).exitCode).toBe(3); // prettier-ignore
     const edited = await lastcall('job', 'edit', 'update', '--title', 'At night', '--confirm', 'inside-business-hours');
     expect(edited.out).toMatch(/Title +At night/);
-    expect((await lastcall('job', 'enable', 'update')).out).toMatch(/State +enabled/);
-    expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_ENABLED' }] });
+    const early = await lastcall('job', 'enable', 'update');
+    expect(early).toMatchObject({ exitCode: 3, err: expect.stringContaining('the installation has no hosts') });
+    expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_DISABLED' }] });
     expect((await lastcall('job', 'disable', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'delete', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'show', 'update')).exitCode).toBe(4);
+  });
+
+  it('names quieter times, and who is usually there', async () => {
+    const none = await lastcall('job', 'suggest-time');
+    expect(none).toMatchObject({ exitCode: 0, out: 'no time of the next two weeks has nothing against it\n' });
+    const set = (...args: string[]) => lastcall('installation', 'set', 'berlin', ...args);
+    expect((await set('--hours', 'mon-fri 08:00-18:00', '--holidays-of', 'de-be', '--works-on', '2026-12-25')).out).toMatch(/Holidays of +DE-BE\nWorks on +2026-12-25/); // prettier-ignore
+    const { out } = await lastcall('job', 'suggest-time', '--type', 'data-backup');
+    expect(out).toMatch(/^TIME \(Europe\/Berlin\) +QUIET UNTIL +USUALLY +PEAK +WHY\n/);
+    expect(out.trim().split('\n')).toHaveLength(4);
+    expect(out).toMatch(/outside business hours, with two clear hours around it/);
+    expect((await lastcall('job', 'create', 'xmas', '--at', '2027-12-26T10:00')).out).toMatch(/sun 10:00 is outside|2027-12-26 is a holiday \(Boxing Day\)/); // prettier-ignore
+    const ofJob = await json('job', 'suggest-time', '--job', 'xmas');
+    expect(ofJob).toMatchObject({
+      outlook: { holiday: 'Boxing Day', length: { median: '1800s', nineInTen: '1800s' } },
+    });
+    expect((ofJob as unknown as { suggestedTimes: object[] }).suggestedTimes).toHaveLength(3);
+    expect((await lastcall('job', 'suggest-time', '--job', 'xmas', '--type', 'data-backup')).exitCode).toBe(2);
+    expect((await lastcall('session', 'history')).out).toMatch(/nobody was counted yet|^FROM/);
+    const wrong = await set('--holidays-of', 'DE-XX', '--works-on', '2026-02-30');
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.err).toMatch(/installation\.holidays_of[^]*allowed are DE, DE-BB, DE-BE/);
+    expect(wrong.err).toMatch(/installation\.worked_holidays\[0\]/);
+    expect((await lastcall('job', 'delete', 'xmas')).exitCode).toBe(0);
+    expect((await set('--holidays-of', '', '--works-on', '')).out).not.toMatch(/Holidays|Works on/);
   });
 
   it('shows who is logged in, tells them, and shuts and opens the gate', async () => {

@@ -1,11 +1,12 @@
 import { derivedId, type Failure, type RunSpec } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
 import type { BackupState } from './domain/backup.js';
-import type { BackupFacts } from './domain/facts.js';
+import type { BackupFacts, Override } from './domain/facts.js';
 import type { ReadinessState } from './domain/readiness.js';
+import type { RehearsalState, Why } from './domain/rehearsal.js';
 
 /*
- * What preflight keeps: reports, restore points and restores on demand. The document of a run is found by an id that is
+ * What preflight keeps: reports, restore points, restores on demand, rehearsals and overrides. The document of a run is found by an id that is
  * derived from the run, so that an event that arrives twice, or before another, meets the same document.
  */
 
@@ -16,10 +17,42 @@ export interface ReportDocument {
   readonly version: string;
   /** Absent for a report on demand. */
   readonly run?: RunSpec;
+  /** Absent unless it rehearses the next run of a job. */
+  readonly rehearsal?: RehearsalOf;
+  /** Of a run, when nobody is inside any more, before its backup. */
+  readonly isLastLook?: true;
   readonly state: ReadinessState;
   readonly createdAt: number;
   /** When something has to be done although no event came. */
   readonly dueAt?: number;
+}
+
+export interface RehearsalOf {
+  readonly job: string;
+  /** Absent: asked for, and the job has no time. */
+  readonly startAt?: number;
+  readonly why: Why | 'asked';
+  readonly requestedBy: string;
+}
+
+/** What a job is going to do and when that is rehearsed. */
+export interface RehearsalDocument {
+  readonly installation: string;
+  readonly job: string;
+  /** Of the event that said it last. */
+  readonly sequence: number;
+  readonly saidAt: number;
+  readonly state: RehearsalState;
+  readonly dueAt?: number;
+}
+
+/** Where others reach a host, as it said itself. */
+export interface AddressesDocument {
+  readonly addresses: readonly string[];
+}
+
+export interface OverrideDocument extends Override {
+  readonly installation: string;
 }
 
 export interface BackupDocument {
@@ -63,6 +96,8 @@ export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
 /** Backups that hold data, not those that only name an older one. */
 export const PROVEN = 'proven';
+/** Overrides that nobody has taken back. */
+export const BY_JOB = 'by_job';
 
 const reports: CollectionSpec<ReportDocument> = {
   name: 'reports',
@@ -105,17 +140,42 @@ const restores: CollectionSpec<RestoreDocument> = {
   indexes: [{ name: DUE, fields: ['due_at'] }],
 };
 
+const rehearsals: CollectionSpec<RehearsalDocument> = {
+  name: 'rehearsals',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+
 const policies: CollectionSpec<BackupPolicyDocument> = {
   name: 'backup_policies',
   fields: (d) => ({ due_at: d.dueAt }),
   indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+const addresses: CollectionSpec<AddressesDocument> = { name: 'addresses', fields: () => ({}), indexes: [] };
+
+const overrides: CollectionSpec<OverrideDocument> = {
+  name: 'overrides',
+  fields: (d) => ({
+    installation: d.installation,
+    created_at: d.createdAt,
+    job_id: d.revokedAt === undefined ? jobIdOf(d.installation, d.job) : undefined,
+    expires_at: d.expiresAt,
+  }),
+  indexes: [
+    { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: BY_JOB, fields: ['job_id', 'expires_at'] },
+  ],
 };
 
 export interface Documents {
   readonly reports: Collection<ReportDocument>;
   readonly backups: Collection<BackupDocument>;
   readonly restores: Collection<RestoreDocument>;
+  readonly rehearsals: Collection<RehearsalDocument>;
+  readonly overrides: Collection<OverrideDocument>;
   readonly policies: Collection<BackupPolicyDocument>;
+  /** By `{installation}/{host}`. */
+  readonly addresses: Collection<AddressesDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -123,12 +183,24 @@ export async function openDocuments(store: Store): Promise<Documents> {
     reports: await store.collection(reports),
     backups: await store.collection(backups),
     restores: await store.collection(restores),
+    rehearsals: await store.collection(rehearsals),
+    overrides: await store.collection(overrides),
     policies: await store.collection(policies),
+    addresses: await store.collection(addresses),
   };
+}
+
+/** Names a job in the whole system. */
+export function jobIdOf(installation: string, job: string): string {
+  return `${installation}/${job}`;
 }
 
 export function reportIdOf(run: string): string {
   return derivedId('p', run);
+}
+
+export function lastLookIdOf(run: string): string {
+  return derivedId('p', run, 'last-look');
 }
 
 /** Name of a restore point: when, in UTC, and what makes it one of its kind. `20261128-220000-k3j5x7ab`. */

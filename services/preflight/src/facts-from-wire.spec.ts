@@ -1,4 +1,5 @@
 import { hostOrderV1 } from '@lastcall/contracts';
+import { DAY_MS } from '@lastcall/kernel';
 import { evaluate, isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { factsFromWire } from './facts-from-wire.js';
@@ -20,12 +21,21 @@ const HONEST: Wire = {
   antivirus: { product: 'clamav', source: 'clamd.conf', exceptions: [{ kind: 'folder', value: '/d', present: true }] },
   ports: [{ port: 8080, usable: true }],
   canBackUp: true,
+  staged: true,
+  volumes: { stage: '1', backup: '1', data: '1' },
+  dataFreeBytes: 2n ** 33n,
+  vendorChecks: [{ id: 'database', passed: true, found: 'PostgreSQL 16' }],
+  certificates: [{ whose: 'services', expiresAt: new Date(AT + 90 * DAY_MS) }],
 };
 
 const occasion: Occasion = {
   ...OCCASION,
   hosts: OCCASION.hosts.slice(0, 1),
-  requirements: { ...DEMANDS, antivirusFolders: ['/d'] },
+  requirements: {
+    ...DEMANDS,
+    antivirusFolders: ['/d'],
+    vendorChecks: [{ id: 'database', role: 'server', asks: 'a database', remedy: 'Start it.' }],
+  },
 };
 
 /** Through the bytes, as an agent's answer comes. */
@@ -42,10 +52,27 @@ describe('facts as hosts say them', () => {
 
   const most = 2n ** 64n - 1n;
   it.each<[string, Wire, readonly string[]]>([
-    ['2^63 bytes free to stage', { stageFreeBytes: 2n ** 63n }, ['disk-stage:unknown']],
-    ['-1 byte free to stage, as 64 bits', { stageFreeBytes: most }, ['disk-stage:unknown']],
+    ['2^63 bytes free to stage', { stageFreeBytes: 2n ** 63n }, ['disk-stage:unknown', 'disk-together:unknown']],
+    ['-1 byte free to stage, as 64 bits', { stageFreeBytes: most }, ['disk-stage:unknown', 'disk-together:unknown']],
     ['2^63 bytes free for backups', { backupFreeBytes: 2n ** 63n }, ['disk-backup:unknown']],
-    ['data of -1 byte', { dataBytes: most }, ['disk-backup:unknown']],
+    ['data of -1 byte', { dataBytes: most }, ['disk-backup:unknown', 'disk-together:unknown']],
+    [
+      'a certificate of the year 9999',
+      { certificates: [{ whose: 'services', expiresAt: new Date('9999-12-31') }] },
+      ['certificates:unknown'],
+    ],
+    ['a certificate without an end', { certificates: [{ whose: 'services' }] }, ['certificates:unknown']],
+    [
+      "a vendor's check both passed and not",
+      {
+        vendorChecks: [
+          { id: 'database', passed: true },
+          { id: 'database', passed: false },
+        ],
+      },
+      ['vendor:unknown'],
+    ],
+    ["no vendor's check", { vendorChecks: [] }, ['vendor:unknown']],
     ['memory of 2^63 bytes', { memoryBytes: 2n ** 63n }, ['memory:unknown']],
     ['no memory', { memoryBytes: 0n }, ['memory:unknown']],
     ['-1 processors, as 32 bits', { cpuCount: 2 ** 32 - 1 }, ['cpu:unknown']],
@@ -70,7 +97,7 @@ describe('facts as hosts say them', () => {
     [
       'a size and that it is not known',
       { stageFreeBytes: 5n, unknown: { stage_free_bytes: 'x' } },
-      ['disk-stage:unknown'],
+      ['disk-stage:unknown', 'disk-together:unknown'],
     ],
   ])('%s are not believed', (_, lie, blocking) => expect(blockingWith(lie)).toEqual(blocking));
 

@@ -1,6 +1,7 @@
 import { dateToAt, type hostOrderV1 } from '@lastcall/contracts';
 import { cleanText } from '@lastcall/kernel';
-import type { AntivirusFacts, BackupFacts, HostFacts } from './domain/facts.js';
+import { isIP } from 'node:net';
+import type { AntivirusFacts, BackupFacts, HostFacts, VendorAnswer, Volumes } from './domain/facts.js';
 
 /*
  * Where facts come in. "Absent", "0", "named in unknown" and "no host can have this" all become undefined here: whoever
@@ -12,6 +13,7 @@ const MOST_BYTES = 2n ** 60n;
 const MOST_PROCESSORS = 65_536;
 const MOST_CHARS = 1_000;
 const MOST_ENTRIES = 1_000;
+const MOST_ADDRESSES = 16;
 /** A clock outside of these years says nothing. */
 const EARLIEST_AT = Date.UTC(2000, 0, 1);
 const LATEST_AT = Date.UTC(2200, 0, 1);
@@ -77,8 +79,18 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     ports: reading.take('ports', portsFrom(wire.ports)),
     staged: wire.staged,
     canBackUp: reading.take('can_back_up', wire.canBackUp),
+    dataFreeBytes: reading.bytes('data_free_bytes', wire.dataFreeBytes),
+    volumes: reading.take('volumes', volumesFrom(wire.volumes)),
+    vendorChecks: reading.take('vendor_checks', vendorChecksFrom(wire.vendorChecks)),
+    addresses: wire.addresses.length === 0 ? undefined : wire.addresses.slice(0, MOST_ADDRESSES).filter(isAddress),
+    reached: wire.reached.slice(0, MOST_ENTRIES).map((r) => ({ ...r, host: shown(r.host), found: shown(r.found) })),
+    certificates: wire.certificates.slice(0, MOST_ENTRIES).map(certificateFrom),
   };
   return { ...facts, unknown: reading.unknown };
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0;
 }
 
 function isCount(value: number, most: number): boolean {
@@ -101,6 +113,39 @@ function antivirusFrom({ product, source, exceptions }: hostOrderV1.AntivirusFac
     product: shown(product),
     source: shown(source),
     exceptions: said.map(({ kind, value, present }) => ({ kind: shown(kind), value: shown(value), present })),
+  };
+}
+
+function volumesFrom({ stage = '', backup = '', data = '' }: Readonly<Record<string, string>>): Volumes | undefined {
+  const ids = [stage, backup, data];
+  return ids.some((id) => id === '' || id.length > 100) ? undefined : { stage, backup, data };
+}
+
+/** One that is answered twice is not answered. */
+function vendorChecksFrom(checks: readonly hostOrderV1.VendorCheckFact[]): readonly VendorAnswer[] {
+  const said = checks.slice(0, MOST_ENTRIES);
+  return said.map(({ id, passed, unanswered, found }) => {
+    const isTwice = said.filter((other) => other.id === id).length > 1;
+    return {
+      id: shown(id),
+      passed,
+      unanswered: unanswered || isTwice,
+      found: isTwice ? 'answered twice' : shown(found),
+    };
+  });
+}
+
+function certificateFrom({
+  whose,
+  expiresAt,
+  why,
+}: hostOrderV1.CertificateFact): NonNullable<HostFacts['certificates']>[number] {
+  const at = dateToAt(expiresAt);
+  const isKnown = at !== undefined && isPlausible(at);
+  return {
+    whose: shown(whose),
+    expiresAt: isKnown ? at : undefined,
+    why: shown(why) || (isKnown ? '' : 'no time was said'),
   };
 }
 

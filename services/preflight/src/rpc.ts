@@ -7,7 +7,7 @@ import {
   schedulerV1,
   sessionV1,
 } from '@lastcall/contracts';
-import { HOUR_MS, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
+import { checkId, collect, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
 import {
   bindRpc,
   nameOf,
@@ -20,24 +20,25 @@ import {
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
 import { reportBackup, updatePolicy, verifyBackup } from './backup-rpc.js';
-import { BY_INSTALLATION, newestProven, restorePointName, type BackupDocument } from './documents.js';
-import { serverOf, type Occasion, type Requirements } from './domain/facts.js';
+import { BY_INSTALLATION, restorePointName, type BackupDocument } from './documents.js';
+import { serverOf } from './domain/facts.js';
 import type { Parts } from './events.js';
+import { beginningOnDemand, jobBeginning } from './occasions.js';
+import { overrideHandlers } from './rpc-overrides.js';
+import type { Beginning } from './reports.js';
 import type { PreflightSettings } from './settings.js';
-import { backupToWire, hostsOf, progressToWire, reportToWire, requirementsFromWire } from './wire.js';
+import { backupToWire, hostsOf, progressToWire, reportToWire } from './wire.js';
 
 /*
  * Operators' edge of preflight: reports and backups on demand, and what there is.
  */
-
-const DEFAULT_BACKUP_AGE_MS = 48 * HOUR_MS;
 
 type Context = ServiceContext<PreflightSettings>;
 
 export function createRpc(context: Context, parts: Parts): RpcBinding {
   const { reports, backups, restores } = parts.documents;
   return bindRpc(preflightV1.PreflightServiceService, {
-    createReport: (request) => createReport(context, parts, request),
+    createReport: (request, { principal }) => createReport(context, parts, request, principal?.subject ?? ''),
     getReport: async ({ name }) => {
       const id = nameOf('report', name);
       if (isRejected(id)) return id;
@@ -62,6 +63,7 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return isRejected(page) ? page : { backups: page.items, nextPageToken: page.nextPageToken };
     },
     restoreBackup: (request) => restoreBackup(context, parts, request),
+    ...overrideHandlers(context, parts.documents),
     getRestore: async ({ name }) => {
       const id = nameOf('restore', name);
       if (isRejected(id)) return id;
@@ -130,43 +132,38 @@ async function createReport(
   context: Context,
   parts: Parts,
   request: preflightV1.CreateReportRequest,
+  by: string,
 ): Promise<preflightV1.CreateReportResponse | Rejected> {
-  const installation = await installationNamed(context, request.parent);
-  if (isRejected(installation)) return installation;
-  const requirements = await requirementsFor(context, installation, request.version);
+  const beginning = await beginningOf(context, parts, request, by);
+  if (isRejected(beginning)) return beginning;
   const report = randomId('p');
-  const id = nameOf('installation', installation.name);
-  if (isRejected(id)) return id;
-  const occasion: Occasion = {
-    installation: id.installation,
-    product: installation.product,
-    fromVersion: installation.installedVersion,
-    requirements,
-    hosts: hostsOf(installation, hostRole.fromWire),
-    backupMode: 'take',
-    backupMaxAgeMs: DEFAULT_BACKUP_AGE_MS,
-    knownBackup: await newestProven(parts.documents, id.installation),
-  };
-  await parts.reports.begin(report, { version: requirements?.version ?? '', occasion });
+  await parts.reports.begin(report, beginning);
   parts.wakeReports();
   const stored = await parts.documents.reports.get(report);
   return { report: stored && reportToWire(report, stored.data) };
 }
 
-/** The demands of the named release, or of the newest that the installation may take; undefined when there is none. */
-async function requirementsFor(
+async function beginningOf(
   context: Context,
-  installation: catalogV1.Installation,
-  version: string,
-): Promise<Requirements | undefined> {
-  const catalog = context.client(catalogV1.CatalogServiceService);
-  if (version === '') {
-    const { release } = await catalog.checkUpdate({ name: installation.name, version: '' });
-    return release?.requirements && requirementsFromWire(release.requirements);
-  }
-  const name = formatName('release', { product: installation.product, version });
-  const { release } = await catalog.getRelease({ name });
-  return release?.requirements && requirementsFromWire(release.requirements);
+  { documents }: Parts,
+  { parent, version, job }: preflightV1.CreateReportRequest,
+  by: string,
+): Promise<Beginning | Rejected> {
+  const id = nameOf('installation', parent, 'parent');
+  if (isRejected(id)) return id;
+  const { installation } = id;
+  if (job === '') return beginningOnDemand(context, documents, installation, version);
+  const wrong = collect(
+    checkId('job', job),
+    version === ''
+      ? undefined
+      : { field: 'version', description: 'is given with a job, which has its own; leave one out' },
+  );
+  if (wrong.length > 0) return invalid(wrong);
+  const next = await jobBeginning(context, documents, { installation, job });
+  const { startAt, ...beginning } = next;
+  const rehearsal = { job, ...(startAt !== undefined && { startAt }), why: 'asked' as const, requestedBy: by };
+  return { ...beginning, rehearsal };
 }
 
 async function createBackup(

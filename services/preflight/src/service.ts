@@ -3,6 +3,7 @@ import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createRehearsals } from './rehearsals.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
 import { createRotation } from './rotation.js';
@@ -16,20 +17,23 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
   create: async (context) => {
     const { store, settings } = context;
     const documents = await openDocuments(store);
+    const reports = createReports(documents, settings);
     const backups = createBackups(documents, settings);
+    const wakeReports = () => duties.reports.wake?.();
     const owners = {
       documents,
-      reports: createReports(documents, settings),
+      reports,
+      rehearsals: createRehearsals({ context, documents, reports, wakeReports }),
       backups,
       rotation: createRotation(context, documents, backups),
       restores: createRestores(documents, settings),
     };
     const duties = createDuties(store, owners);
-    const parts = { ...owners, wakeReports: () => duties.reports.wake?.() };
+    const parts = { ...owners, wakeReports };
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
-      duties: [duties.reports, ...duties.others],
+      duties: [duties.reports, ...duties.others, owners.rehearsals.duty],
     };
   },
 };

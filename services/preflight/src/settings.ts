@@ -1,4 +1,4 @@
-import { MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import { z } from '@lastcall/runtime';
 
 const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -11,6 +11,25 @@ export const preflightSettings = z.object({
   backupTimeoutMs: milliseconds(SECOND_MS, 24 * 60 * MINUTE_MS).default(30 * MINUTE_MS),
   /** How long a restore on demand may take. LASTCALL_RESTORE_TIMEOUT_MS, default 30 min. */
   restoreTimeoutMs: milliseconds(SECOND_MS, 24 * 60 * MINUTE_MS).default(30 * MINUTE_MS),
+  /**
+   * How long before its start a planned run is rehearsed, comma-separated milliseconds, up to 10; empty: never.
+   * LASTCALL_REHEARSE_BEFORE_MS, default a day and an hour.
+   */
+  rehearseBeforeMs: z
+    .string()
+    .default(`${DAY_MS},${HOUR_MS}`)
+    .transform((text) => (text === '' ? [] : text.split(',').map(Number)))
+    .pipe(
+      z
+        .array(
+          z
+            .number()
+            .int()
+            .min(1)
+            .max(30 * DAY_MS),
+        )
+        .max(10),
+    ),
 });
 
 export type PreflightSettings = z.infer<typeof preflightSettings>;

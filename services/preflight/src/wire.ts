@@ -1,8 +1,8 @@
 import type { catalogV1, hostOrderV1 } from '@lastcall/contracts';
-import { atToDate, failureFromWire, failureToWire, formatName, preflightV1 } from '@lastcall/contracts';
+import { atToDate, failureFromWire, failureToWire, formatName, hostRole, preflightV1 } from '@lastcall/contracts';
 import type { Failure, RunHost } from '@lastcall/kernel';
-import type { BackupDocument, Progress, ReportDocument } from './documents.js';
-import type { BackupFacts, BackupProof, Check, HostFacts, Requirements, Verdict } from './domain/facts.js';
+import type { BackupDocument, Progress, RehearsalOf, ReportDocument } from './documents.js';
+import type { BackupFacts, BackupProof, Check, HostFacts, Override, Requirements, Verdict } from './domain/facts.js';
 import { backupFromWire, factsFromWire } from './facts-from-wire.js';
 
 /*
@@ -25,6 +25,10 @@ export function requirementsFromWire(wire: catalogV1.ReleaseRequirements): Requi
     antivirusProcesses: wire.antivirus?.processes ?? [],
     treeBytes: Number(wire.treeBytes),
     changesData: wire.changesData,
+    vendorChecks: wire.checks.flatMap(({ role, ...check }) => {
+      const known = hostRole.fromWire(role);
+      return known ? [{ ...check, role: known }] : [];
+    }),
   };
 }
 
@@ -35,24 +39,51 @@ const VERDICTS: Readonly<Record<Verdict, preflightV1.Verdict>> = {
   skipped: preflightV1.Verdict.SKIPPED,
 };
 
-export function checkToWire(check: Check): preflightV1.Check {
-  return { ...check, verdict: VERDICTS[check.verdict], answeredAt: atToDate(check.answeredAt) };
+export function checkToWire({ override, ...check }: Check, installation: string): preflightV1.Check {
+  return {
+    ...check,
+    verdict: VERDICTS[check.verdict],
+    answeredAt: atToDate(check.answeredAt),
+    override: override && overrideToWire(installation, override),
+  };
+}
+
+export function overrideToWire(installation: string, override: Override): preflightV1.Override {
+  return {
+    name: formatName('override', { installation, override: override.override }),
+    job: override.job,
+    check: override.check,
+    host: override.host,
+    reason: override.reason,
+    expireTime: atToDate(override.expiresAt),
+    createdBy: override.createdBy,
+    createTime: atToDate(override.createdAt),
+    revokedBy: override.revokedBy ?? '',
+    revokeTime: override.revokedAt === undefined ? undefined : atToDate(override.revokedAt),
+  };
+}
+
+function rehearsalToWire({ job, startAt, why, requestedBy }: RehearsalOf): preflightV1.Rehearsal {
+  return { job, startTime: startAt === undefined ? undefined : atToDate(startAt), why, requestedBy };
 }
 
 export function reportToWire(
   report: string,
-  { installation, product, version, run, state, createdAt }: ReportDocument,
+  { installation, product, version, run, rehearsal, isLastLook, state, createdAt }: ReportDocument,
 ) {
   const decided = state.phase === 'decided' ? state : undefined;
+  const finishedAt = state.phase === 'abandoned' ? state.at : decided?.decidedAt;
   const wire: preflightV1.Report = {
     name: formatName('report', { installation, report }),
     run: run?.run ?? '',
     product,
     version,
     verdict: decided ? VERDICTS[decided.verdict] : preflightV1.Verdict.UNSPECIFIED,
-    checks: decided?.checks.map(checkToWire) ?? [],
+    checks: decided?.checks.map((check) => checkToWire(check, installation)) ?? [],
     createTime: atToDate(createdAt),
-    finishTime: decided && atToDate(decided.decidedAt),
+    finishTime: finishedAt === undefined ? undefined : atToDate(finishedAt),
+    beforeBackup: isLastLook === true,
+    rehearsal: rehearsal && rehearsalToWire(rehearsal),
   };
   return wire;
 }

@@ -1,4 +1,4 @@
-import { formatName, preflightV1, type schedulerV1 } from '@lastcall/contracts';
+import { formatName, preflightV1, type schedulerV1, type Principal } from '@lastcall/contracts';
 import { isRejected } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcHandlers, type ServiceContext } from '@lastcall/runtime';
 import type { Documents, JobDocument } from './documents.js';
@@ -24,12 +24,12 @@ type DryRunHandlers = Pick<RpcHandlers<schedulerV1.SchedulerServiceService>, 'dr
 
 export function dryRunHandlers(parts: DryRunParts): DryRunHandlers {
   return {
-    dryRunJob: async ({ name }) => {
+    dryRunJob: async ({ name }, { principal }) => {
       const id = nameOf('job', name);
       if (isRejected(id)) return id;
       const found = await parts.jobs.get(id);
       if (!found || found.data.state.phase === 'none') return notFound('job', name);
-      return dryRun(parts, found.data, found.data.state.definition);
+      return dryRun(parts, found.data, found.data.state.definition, principal);
     },
   };
 }
@@ -38,11 +38,13 @@ async function dryRun(
   parts: DryRunParts,
   { installation, job }: JobDocument,
   definition: JobDefinition,
+  principal: Principal | undefined,
 ): Promise<schedulerV1.DryRunJobResponse> {
+  const asker = { job, principal };
   const now: JobDefinition = { ...definition, start: { kind: 'immediate' } };
   const [planned, atOnce] = await Promise.all([
-    parts.jobs.outlook(installation, definition),
-    parts.jobs.outlook(installation, now),
+    parts.jobs.outlook(installation, definition, asker),
+    parts.jobs.outlook(installation, now, asker),
   ]);
   const { obstacles, release } = await obstaclesOf(parts, { installation, job }, definition, planned);
   const judged = (step: string, about: About, asked: string, fine: string): Step =>
@@ -56,7 +58,7 @@ async function dryRun(
   const { preflight, report } = await beginReport(parts, installation, release?.version ?? '');
   const takes = release ? `${planned.place.installedVersion || 'nothing'} → ${release.version}` : 'nothing to install';
   const steps = [
-    await pausedStep(parts, installation, planned),
+    await pausedStep(parts, installation),
     await otherRunStep(parts, installation),
     judged('hosts', 'hosts', 'hosts that are known', hosts),
     judged('release', 'release', 'a release that may be taken', takes),
@@ -85,11 +87,11 @@ function windowText({ latestStart, windowEnd }: JobDefinition): string {
   return [latest, end].filter((text) => text !== '').join(', ') || 'it has none';
 }
 
-async function pausedStep({ pauses }: DryRunParts, installation: string, { place }: Outlook): Promise<Step> {
+async function pausedStep({ pauses }: DryRunParts, installation: string): Promise<Step> {
   const pause = await pauses.of(installation);
   const asked = 'jobs of the installation are not paused';
   if (!pause) return step('paused', PASSED, asked, 'they are not');
-  return step('paused', FAILED, asked, pauseText(pause, place.timeZone), 'wait for its end, or: lastcall job resume');
+  return step('paused', FAILED, asked, pauseText(pause), 'wait for its end, or: lastcall job resume');
 }
 
 async function otherRunStep({ documents }: DryRunParts, installation: string): Promise<Step> {
@@ -110,7 +112,11 @@ async function beginReport({ context }: DryRunParts, installation: string, versi
   const asked = 'a report of preflight';
   try {
     const client = context.client(preflightV1.PreflightServiceService);
-    const { report } = await client.createReport({ parent: formatName('installation', { installation }), version });
+    const { report } = await client.createReport({
+      parent: formatName('installation', { installation }),
+      version,
+      job: '',
+    });
     const name = report?.name ?? '';
     return {
       report: name,

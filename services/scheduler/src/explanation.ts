@@ -1,9 +1,10 @@
 import { localTimeOf } from './calendar.js';
 import type { JobDocument, Pause } from './documents.js';
 import { skipOf, type JobState } from './domain/job.js';
-import type { Jobs, Outlook } from './jobs.js';
+import type { Jobs, Timing } from './jobs.js';
 import { pauseText } from './pauses.js';
 import { obstaclesOf, type ReadinessParts } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 
 /*
  * When a job runs next, and what would stop it today, in one sentence for people.
@@ -11,6 +12,7 @@ import { obstaclesOf, type ReadinessParts } from './readiness.js';
 
 interface Parts extends ReadinessParts {
   readonly jobs: Jobs;
+  readonly rehearsals: Rehearsals;
 }
 
 type Enabled = Extract<JobState, { phase: 'enabled' }>;
@@ -22,17 +24,24 @@ export async function explain(
 ): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
+  if (state.phase === 'waiting') {
+    return `Waits for approval: ${state.askedBy} has asked for it, and another person has to agree (lastcall job approve).`;
+  }
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
-  const outlook = await parts.jobs.outlook(installation, state.definition);
-  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, outlook);
-  const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
-  const stops = [...(pause ? [pauseText(pause, outlook.place.timeZone)] : []), ...today];
-  const when = whenText(state, outlook);
-  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.`;
-  return release ? `${when} and would install ${release.version} today.` : `${when}.`;
+  const timing = await parts.jobs.timing(installation, state.definition);
+  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, timing);
+  const today = obstacles.filter(({ about }) => about !== 'start' && about !== 'follow-up');
+  const silent = today.filter(({ reason }) => reason === 'NOT_CONNECTED').map(({ description }) => description);
+  const others = today.filter(({ reason }) => reason !== 'NOT_CONNECTED').map(({ description }) => description);
+  const stops = [...(pause ? [pauseText(pause)] : []), ...others];
+  const when = whenText(state, timing);
+  const rehearsed = await parts.rehearsals.sentence(installation, job, state.dueAt, timing.place.timeZone);
+  if (stops.length > 0) return `${when}, and would be skipped today: ${[...stops, ...silent].join('; ')}.${rehearsed}`;
+  if (silent.length > 0) return `${when}, and would not pass its preflight now: ${silent.join('; ')}.${rehearsed}`;
+  return `${when}${release ? ` and would install ${release.version} today` : ''}.${rehearsed}`;
 }
 
-function whenText(state: Enabled, { place: { timeZone }, times }: Outlook): string {
+function whenText(state: Enabled, { place: { timeZone }, times }: Timing): string {
   const { start } = state.definition;
   const shown = (at: number): string => localTimeOf(at, timeZone).slice(0, 16).replace('T', ' ');
   if (start.kind === 'when-idle') {

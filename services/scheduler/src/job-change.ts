@@ -50,7 +50,7 @@ function written(
 }
 
 function planned(
-  { installation, job, product }: JobDocument,
+  { installation, job, product, state }: JobDocument,
   announced: Announcement | undefined,
   end: AnnouncementEnd,
 ): OutgoingEvent {
@@ -59,5 +59,6 @@ function planned(
     ...{ installation, job, product, version, message },
     startTime: startAt === undefined ? undefined : atToDate(startAt),
     end: announced ? '' : end,
+    requestedBy: announced && state.phase === 'enabled' ? state.enabledBy : '',
   });
 }

@@ -1,14 +1,16 @@
-import { formatName, sessionV1 } from '@lastcall/contracts';
+import type { Principal } from '@lastcall/contracts';
 import { DAY_MS, reject, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Change, Document } from '@lastcall/store';
-import { cautionsFor, type Caution, type Situation } from './advice.js';
+import { cautionsOf, findingsFor, type Caution, type Findings, type Situation } from './advice.js';
+import type { Length } from './advice/length.js';
 import { resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { job as machine, type JobCommand, type JobDefinition, type Start } from './domain/job.js';
 import { jobChange } from './job-change.js';
 import { nextOccurrences } from './series.js';
 import type { SchedulerSettings } from './settings.js';
+import { createSituations, lengthHere } from './situations.js';
 import type { Catalog, Place } from './spec.js';
 import { etagOf } from './wire.js';
 
@@ -16,20 +18,35 @@ import { etagOf } from './wire.js';
  * Saving and enabling jobs: what can be known about the time is looked up, told, and has to be confirmed.
  */
 
-export interface Outlook {
+/** When a job is due, as its installation stands. */
+export interface Timing {
   readonly place: Place;
-  readonly situation: Situation;
-  readonly dueAt: number;
-  /** The last time that it could start at, where that is not the due time. */
+  readonly now: number;
+  /** The last time that it could start at, where that is not its due time. */
   readonly lastAt?: number;
   /** Instants at which it is due: one, or the next ones of a series. */
   readonly times: readonly number[];
-  readonly cautions: readonly Caution[];
   readonly notes: readonly string[];
 }
 
+export interface Outlook extends Timing {
+  readonly definition: JobDefinition;
+  readonly situation: Situation;
+  readonly dueAt: number;
+  readonly findings: Findings;
+  readonly cautions: readonly Caution[];
+}
+
+/** For whom: a job that has no name yet has an empty one. */
+export interface Asker {
+  readonly job: string;
+  readonly principal: Principal | undefined;
+}
+
 export interface Jobs {
-  outlook(installation: string, definition: JobDefinition): Promise<Outlook>;
+  timing(installation: string, definition: JobDefinition): Promise<Timing>;
+  outlook(installation: string, definition: JobDefinition, asker: Asker): Promise<Outlook>;
+  length(installation: string, definition: JobDefinition): Promise<Length>;
   /** One command on one job, with the caller's etag (empty: any). */
   apply(
     id: JobId,
@@ -56,21 +73,24 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
     jobs.change(jobDocumentId(id.installation, id.job), (current, { now, version }) =>
       applied(id, current, command, { now, more, stale: etag !== '' && etag !== etagOf(version) }),
     );
+  const situations = createSituations(context, documents);
+  const timing: Jobs['timing'] = async (installation, definition) => {
+    const place = await catalog.place(installation);
+    const now = await context.store.now();
+    return { place, now, ...timesOf(definition.start, now, place.timeZone) };
+  };
   return {
     get,
-    outlook: async (installation, definition) => {
-      const place = await catalog.place(installation);
-      const situation: Situation = {
-        multiUser: place.kind === 'multi-user',
-        timeZone: place.timeZone,
-        businessHours: place.businessHours,
-        sessions: await sessionsOf(context, place, definition),
-        now: await context.store.now(),
-      };
-      const { times, notes, lastAt } = timesOf(definition.start, situation);
-      const [dueAt = situation.now] = times;
-      const cautions = cautionsFor(definition, times, situation);
-      return { place, situation, dueAt, times, cautions, notes, ...(lastAt !== undefined && { lastAt }) };
+    timing,
+    length: (installation, { type }) => lengthHere(documents, installation, type),
+    outlook: async (installation, definition, asker) => {
+      const timed = await timing(installation, definition);
+      const { place, now, times } = timed;
+      const [dueAt = now] = times;
+      const situation = await situations.of({ place, definition, dueAt, now, ...asker });
+      const findings = findingsFor(definition, times, situation);
+      const cautions = cautionsOf(definition, findings, situation);
+      return { ...timed, definition, situation, dueAt, findings, cautions };
     },
     apply: async (id, command, etag, more = {}) => {
       const rejected = await change(id, command, etag, more);
@@ -85,9 +105,7 @@ const AHEAD_MS = 366 * DAY_MS;
 const AHEAD_TIMES = 400;
 const NOTES = 4;
 
-type Times = Pick<Outlook, 'times' | 'notes' | 'lastAt'>;
-
-function timesOf(start: Start, { now, timeZone }: Situation): Times {
+function timesOf(start: Start, now: number, timeZone: string): Pick<Timing, 'times' | 'notes' | 'lastAt'> {
   switch (start.kind) {
     case 'immediate':
       return { times: [now], notes: [] };
@@ -128,17 +146,6 @@ function applied(
   const there = isThere ? current : { ...current, createdAt: now };
   const fresh = { installation, job, product: '', state: machine.initial, confirmedCautions: [] };
   return jobChange({ ...fresh, ...there, ...more }, command);
-}
-
-/** Asked only where the answer matters. */
-async function sessionsOf(
-  context: ServiceContext<SchedulerSettings>,
-  { installation, kind }: Place,
-  { type, start }: JobDefinition,
-): Promise<number> {
-  if (kind !== 'multi-user' || type !== 'software-update' || start.kind !== 'immediate') return 0;
-  const parent = formatName('installation', { installation });
-  return (await context.client(sessionV1.SessionServiceService).countSessions({ parent })).count;
 }
 
 /** Refused unless every caution is named. */

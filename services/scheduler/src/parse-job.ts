@@ -17,6 +17,7 @@ import {
 } from '@lastcall/kernel';
 import type { JobDefinition, Start } from './domain/job.js';
 import { parseStart } from './parse-start.js';
+import { RETRIES } from './retries.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
@@ -45,6 +46,8 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   labels: 'labels',
   excluded_hosts: 'excludedHosts',
   backup_keep: 'backupKeep',
+  retries: 'retries',
+  retry_pause: 'retryPauseMs',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -54,11 +57,14 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? DEFAULTS.maxRunTimeMs;
   const runIfLateWithinMs = durationToMs(wire.runIfLateWithin) ?? DEFAULTS.runIfLateWithinMs;
   const reactionTimeMs = durationToMs(wire.reactionTime);
+  const retryPauseMs = durationToMs(wire.retryPause) ?? RETRIES.pauseMs;
   const wrong = collect(
     ...texts(wire, jobId),
     typeViolation(type),
     ...downgradeViolations(wire, type),
     ...('kind' in start ? [] : start),
+    checkRange('job.retries', wire.retries, 0, RETRIES.max, 'tries after the first'),
+    checkRange('job.retry_pause', retryPauseMs, MINUTE_MS, 4 * HOUR_MS, 'ms (1 min to 4 h)'),
     ...windowViolations(wire, start),
     ...labelViolations(wire.labels),
     ...excludedViolations(wire.excludedHosts, type),
@@ -88,6 +94,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
+    ...(wire.retries > 0 && { retries: wire.retries, retryPauseMs }),
     ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
     ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),

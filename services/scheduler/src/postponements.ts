@@ -1,6 +1,6 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { DAY_MS, RejectedError, type RunSpec } from '@lastcall/kernel';
-import { cautionsFor } from './advice.js';
+import { cautionsFor, NOTHING_KNOWN, type Situation } from './advice.js';
 import { localTimeOf, resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import type { JobCommand } from './domain/job.js';
@@ -57,7 +57,7 @@ function postponementOf(
 export function nextTime(
   { state, confirmedCautions }: Pick<JobDocument, 'state' | 'confirmedCautions'>,
   nominalAt: number,
-  { kind, timeZone, businessHours }: Pick<Place, 'kind' | 'timeZone' | 'businessHours'>,
+  { kind, timeZone, businessHours }: Pick<Place, 'kind' | 'timeZone'> & Pick<Situation, 'businessHours'>,
   now: number,
 ): { localTime: string; dueAt: number } | undefined {
   if (state.phase === 'none') return undefined;
@@ -65,7 +65,7 @@ export function nextTime(
   const { start } = definition;
   if (start.kind === 'immediate' || start.kind === 'when-idle') return undefined;
   const last = start.kind === 'time' ? start.localTime : localTimeOf(nominalAt, timeZone);
-  const situation = { multiUser: kind === 'multi-user', timeZone, businessHours, sessions: 0, now };
+  const situation = { ...NOTHING_KNOWN, multiUser: kind === 'multi-user', timeZone, businessHours, now };
   for (let days = 1; days <= DAYS; days++) {
     const localTime = daysLater(last, days);
     const dueAt = resolveLocalTime(localTime, timeZone).at;

@@ -1,10 +1,12 @@
 import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import type { catalogV1 } from '@lastcall/contracts';
+import type { Length } from './advice/length.js';
 import { localTimeOf } from './calendar.js';
+import type { Unconnected } from './connections.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
-import type { JobId, Jobs, Outlook } from './jobs.js';
+import type { JobId, Jobs, Timing } from './jobs.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
-import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.js';
+import { canBeExcluded, hostsFor, type Catalog, type NoRelease, type Place } from './spec.js';
 
 /*
  * What can be known of a job before its time: whether everything that it names is there, whether its window is long enough, and whether its
@@ -12,8 +14,9 @@ import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.
  */
 
 export interface ReadinessParts {
-  readonly jobs: Pick<Jobs, 'get'>;
+  readonly jobs: Pick<Jobs, 'get' | 'length'>;
   readonly catalog: Catalog;
+  readonly unconnected: Unconnected;
 }
 
 export type About = 'start' | 'window' | 'hosts' | 'follow-up' | 'release';
@@ -34,10 +37,10 @@ export async function definitionProblems(
   jobs: ReadinessParts['jobs'],
   id: JobId,
   definition: JobDefinition,
-  outlook: Outlook,
+  timing: Timing,
 ): Promise<readonly Violation[]> {
-  const { place } = outlook;
-  const wrong: Violation[] = [...shortWindow(definition, outlook)];
+  const { place } = timing;
+  const wrong: Violation[] = [...shortWindow(definition, timing)];
   if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
     const description = 'is for installations with many users; this one has a single seat';
     wrong.push({ field: 'job.start.when_idle', description });
@@ -52,17 +55,18 @@ export async function definitionProblems(
 
 /** What would keep a run of the job from being opened at its time, as far as that is known now. */
 export async function obstaclesOf(
-  { jobs, catalog }: ReadinessParts,
+  { jobs, catalog, unconnected }: ReadinessParts,
   id: JobId,
   definition: JobDefinition,
-  outlook: Outlook,
+  timing: Timing,
 ): Promise<{ readonly obstacles: readonly Obstacle[]; readonly release: catalogV1.Release | undefined }> {
   const release = await releaseFor(catalog, id.installation, definition);
   const followUp = await followUpProblem(jobs, id, definition);
   const found = [
-    ...startObstacles(definition, outlook),
-    ...windowObstacles(definition, outlook),
-    ...hostObstacles(definition, outlook.place),
+    ...startObstacles(definition, timing),
+    ...windowObstacles(definition, timing, await jobs.length(id.installation, definition)),
+    ...hostObstacles(definition, timing.place),
+    ...silentHosts(definition, timing.place, await unconnected(id.installation)),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
@@ -84,28 +88,31 @@ function obstacle(about: About, field: string, reason: string, description: stri
   return { about, field, reason, description, passing };
 }
 
-function startObstacles({ start }: JobDefinition, { dueAt, lastAt = dueAt, situation }: Outlook): readonly Obstacle[] {
-  if (!isPast(start, lastAt, situation.now)) return [];
+function startObstacles(
+  { start }: JobDefinition,
+  { now, times, lastAt = times[0] ?? now }: Timing,
+): readonly Obstacle[] {
+  if (!isPast(start, lastAt, now)) return [];
   return [obstacle('start', 'job.start', 'TIME_IN_THE_PAST', pastText(start))];
 }
 
 /** The first of the times whose window is none: where the clocks change it may be another length. */
-function shortWindow(definition: JobDefinition, { times, place }: Outlook): readonly Violation[] {
+function shortWindow(definition: JobDefinition, { times, place }: Timing): readonly Violation[] {
   const reactionMs = definition.reactionTimeMs ?? place.reactionTimeMs;
   return times.map((at) => windowProblems(definition, at, place.timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
-function windowObstacles(definition: JobDefinition, outlook: Outlook): readonly Obstacle[] {
-  const problems = shortWindow(definition, outlook);
+function windowObstacles(definition: JobDefinition, timing: Timing, length: Length): readonly Obstacle[] {
+  const problems = shortWindow(definition, timing);
   if (problems.length > 0) return problems.map((p) => obstacle('window', p.field, 'WINDOW_TOO_SHORT', p.description));
-  const { timeZone } = outlook.place;
-  const { ms, from } = estimateOf(definition);
-  const lengthOf = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
-  const short = outlook.times.find((at) => lengthOf(at) < ms);
+  const { timeZone } = timing.place;
+  const { ms, from } = estimateOf(definition, length);
+  const longAt = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
+  const short = timing.times.find((at) => longAt(at) < ms);
   if (short === undefined) return [];
   const description =
     `the run may take ${minutes(ms)} (${from}), and the window from ${localTimeOf(short, timeZone).slice(0, 16)} is ` +
-    `${minutes(lengthOf(short))} long; choose a later end, or a shorter maximum run time`;
+    `${minutes(longAt(short))} long; choose a later end, or a shorter maximum run time`;
   return [obstacle('window', 'job.window_end', 'WINDOW_TOO_SHORT', description)];
 }
 
@@ -138,6 +145,16 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
   const needsServer = definition.type === 'data-backup' && definition.serviceHost === '';
   if (!needsServer || place.hosts.some((h) => h.role === 'server')) return [];
   return [obstacle('hosts', 'job.service_host', 'NO_HOSTS', `the installation has no server; ${join}, or name a host`)];
+}
+
+/** A host that may follow later holds nothing up. */
+function silentHosts(definition: JobDefinition, place: Place, unconnected: readonly string[]): readonly Obstacle[] {
+  return hostsFor(definition, place)
+    .filter(({ host, mayFollowLater }) => !mayFollowLater && unconnected.includes(host))
+    .map(({ host }) => {
+      const description = `${host} is not connected; switch it on, and see that its agent runs`;
+      return obstacle('hosts', 'job.installation', 'NOT_CONNECTED', description, true);
+    });
 }
 
 /** A chain of jobs that comes back to one of itself would go on for ever when each fails. */

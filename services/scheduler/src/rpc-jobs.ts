@@ -1,17 +1,28 @@
 import { atToDate, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected } from '@lastcall/kernel';
-import { nameOf, notFound, pageOf, readPage, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type RpcContext,
+  type RpcHandlers,
+  type ServiceContext,
+} from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
-import { suggestTimes, type Caution } from './advice.js';
 import type { Claims } from './claims.js';
+import type { Unconnected } from './connections.js';
+import { auditConfirmations, confirmationsOf, type Confirmation } from './confirmations.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
-import { isHarmless, type JobDefinition } from './domain/job.js';
+import { approvalOf, isHarmless, type JobDefinition, type JobState } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
+import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
-import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
+import { definitionProblems } from './readiness.js';
+import type { Rehearsals } from './rehearsals.js';
 import type { Catalog, Place } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
@@ -20,6 +31,7 @@ import { firingToWire, jobToWire, pauseToWire } from './wire.js';
  */
 
 export interface JobParts {
+  readonly context: Pick<ServiceContext<object>, 'audit'>;
   readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
@@ -27,6 +39,8 @@ export interface JobParts {
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  readonly rehearsals: Rehearsals;
+  readonly unconnected: Unconnected;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -39,7 +53,6 @@ type JobHandlers = Pick<
   | 'listJobs'
   | 'updateJob'
   | 'deleteJob'
-  | 'enableJob'
   | 'disableJob'
   | 'skipNext'
   | 'startJob'
@@ -50,7 +63,7 @@ type JobHandlers = Pick<
 export function jobHandlers(parts: JobParts): JobHandlers {
   const { jobs, documents } = parts;
   return {
-    createJob: (request) => createJob(parts, request),
+    createJob: (request, context) => createJob(parts, request, context),
     getJob: async ({ name }) => {
       const found = await jobNamed(parts, name);
       if (isRejected(found)) return found;
@@ -71,9 +84,8 @@ export function jobHandlers(parts: JobParts): JobHandlers {
       const pause = pauseToWire(await parts.pauses.of(parent.installation));
       return { jobs: found.items, nextPageToken: found.nextPageToken, pause };
     },
-    updateJob: (request) => updateJob(parts, request),
+    updateJob: (request, context) => updateJob(parts, request, context),
     deleteJob: (request) => deleteJob(parts, request),
-    enableJob: (request, context) => enableJob(parts, request, context),
     disableJob: async ({ name }) => {
       const id = nameOf('job', name);
       if (isRejected(id)) return id;
@@ -82,7 +94,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     },
     skipNext: (request, context) => skipNext(parts, request, context),
     startJob: (request, context) => startJob(parts, request, context),
-    adviseJob: (request) => adviseJob(parts, request),
+    adviseJob: (request, context) => adviseJob(parts, request, context),
     listFirings: async (request) => {
       const id = nameOf('job', request.parent, 'parent');
       const page = pageOf(request);
@@ -96,7 +108,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
   };
 }
 
-async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
+export async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   return (await jobs.get(id)) ?? notFound('job', name);
@@ -122,7 +134,7 @@ async function dangling(parts: JobParts, id: JobId, definition: JobDefinition, o
   return wrong.length > 0 ? invalid(wrong) : undefined;
 }
 
-async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest) {
+async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
   const wrongId = checkId('job_id', request.jobId);
   const definition = parseJob(request.job, request.jobId);
@@ -133,33 +145,61 @@ async function createJob(parts: JobParts, request: schedulerV1.CreateJobRequest)
   ];
   if (violations.length > 0 || isRejected(parent) || isRejected(definition)) return invalid(violations);
   const id = { installation: parent.installation, job: request.jobId };
-  const outlook = await parts.jobs.outlook(id.installation, definition);
-  const { place, cautions, notes } = outlook;
+  const outlook = await parts.jobs.outlook(id.installation, definition, { job: id.job, principal });
+  const { place, cautions } = outlook;
   const refusal =
     (await dangling(parts, id, definition, outlook)) ??
     (await manySteps(parts, id.installation, definition)) ??
     unconfirmed(cautions, request.confirmedCautions);
   if (refusal) return refusal;
-  const more = { product: place.product, ...keptOf(place, cautions) };
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'CreateJob', id, principal, confirmations);
+  const more = { product: place.product, ...keptOf(outlook, confirmations) };
   const saved = await parts.jobs.apply(id, { type: 'create', definition }, '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
+}
+
+function savedToWire({ data, version }: Document<JobDocument>, outlook: Outlook) {
+  const { cautions, notes } = outlook;
+  return {
+    job: jobToWire(data, version),
+    advice: [...cautions],
+    notes: [...notes],
+    outlook: outlookToWire(outlook),
+  };
+}
+
+export function confirmationsNow(
+  { cautions, now: at }: Outlook,
+  now: readonly string[],
+  principal: RpcContext['principal'],
+  before?: readonly Confirmation[],
+): readonly Confirmation[] {
+  return confirmationsOf({ cautions, now, before, by: principal?.subject ?? '', at });
 }
 
 /** What a job's document keeps of the outlook under which it was saved. */
-function keptOf({ kind, timeZone }: Place, cautions: readonly Caution[]): Partial<JobDocument> {
-  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution) };
+export function keptOf(
+  { place: { kind, timeZone }, cautions }: Outlook,
+  confirmations: readonly Confirmation[],
+): Partial<JobDocument> {
+  return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution), confirmations };
 }
 
-async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest) {
+/** Those that came with this call; what was confirmed before has its record. */
+export function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
+  return confirmations.filter((confirmation) => confirmation.at >= at);
+}
+
+async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest, { principal }: RpcContext) {
   const found = await jobNamed(parts, request.job?.name ?? '');
   if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
+  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   const merged = mergedDefinition(found, request);
   if (isRejected(merged)) return merged;
-  const outlook = await parts.jobs.outlook(installation, merged);
-  const { place, cautions, notes } = outlook;
   const id = { installation, job };
+  const outlook = await parts.jobs.outlook(installation, merged, { job, principal });
+  const { cautions, now } = outlook;
   // What was confirmed for a time and a version stays confirmed for them.
   const same = state.phase !== 'none' && isHarmless(state.definition, merged);
   const confirmed = [...request.confirmedCautions, ...(same ? confirmedCautions : [])];
@@ -168,11 +208,11 @@ async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest)
     (same ? undefined : await manySteps(parts, installation, merged)) ??
     unconfirmed(cautions, confirmed);
   if (refusal) return refusal;
-  const more = keptOf(place, cautions);
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, same ? before : undefined);
+  await auditConfirmations(parts.context, 'UpdateJob', id, principal, since(now, confirmations));
   const edit = { type: 'edit', definition: merged } as const;
-  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', more);
-  if (isRejected(saved)) return saved;
-  return { job: jobToWire(saved.data, saved.version), advice: [...cautions], notes: [...notes] };
+  const saved = await parts.jobs.apply(id, edit, request.job?.etag ?? '', keptOf(outlook, confirmations));
+  return isRejected(saved) ? saved : savedToWire(saved, outlook);
 }
 
 function mergedDefinition(
@@ -201,41 +241,21 @@ async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobR
   return (await parts.jobs.delete(found.data, etag)) ?? {};
 }
 
-async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
-  const found = await jobNamed(parts, request.name);
-  if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions } = found.data;
-  if (state.phase === 'none') return notFound('job', request.name);
-  const { definition } = state;
-  const outlook = await parts.jobs.outlook(installation, definition);
-  const { place, dueAt, lastAt, cautions, situation } = outlook;
-  const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
-  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
-  if (refusal && state.phase !== 'enabled') return refusal;
-  const by = principal?.subject ?? '';
-  const last = lastAt !== undefined && { lastAt };
-  const command = { type: 'enable', dueAt, ...last, now: situation.now, by } as const;
-  const more = keptOf(place, cautions);
-  const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
-  if (isRejected(saved)) return saved;
-  parts.wakeJobs();
-  return { job: jobToWire(saved.data, saved.version) };
-}
-
-/** What starts at once would be skipped at once. */
-async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
-  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
-  const pause = await pauses.of(installation);
-  return pause && refusedByPause(pause);
-}
-
 async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   const command = { type: 'skip-next', by: principal?.subject ?? '', undo, now: await parts.store.now() } as const;
   const saved = await parts.jobs.apply(id, command, etag);
   return isRejected(saved) ? saved : { job: jobToWire(saved.data, saved.version) };
+}
+
+/** A start by hand is no way around the second person. */
+function unapproved({ approvalRequired }: Place, state: JobState): Rejected | undefined {
+  if (!approvalRequired || approvalOf(state).approvedBy !== undefined) return undefined;
+  const message =
+    'jobs of this installation need the approval of a second person; ask for it with "lastcall job enable", then ' +
+    'another person agrees with "lastcall job approve"';
+  return reject('refused', 'APPROVAL_REQUIRED', message);
 }
 
 async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
@@ -248,26 +268,31 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const pause = await parts.pauses.of(installation);
   if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
-  const { cautions } = await parts.jobs.outlook(installation, now);
-  const refusal = unconfirmed(cautions, request.confirmedCautions);
+  const outlook = await parts.jobs.outlook(installation, now, { job: found.data.job, principal });
+  const refusal = unapproved(outlook.place, state) ?? unconfirmed(outlook.cautions, request.confirmedCautions);
   if (refusal) return refusal;
+  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
+  await auditConfirmations(parts.context, 'StartJob', found.data, principal, confirmations);
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '');
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '', confirmations);
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);
 }
 
-async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest) {
+async function adviseJob(parts: JobParts, request: schedulerV1.AdviseJobRequest, { principal }: RpcContext) {
   const parent = nameOf('installation', request.parent, 'parent');
-  if (isRejected(parent)) return parent;
   const definition = parseJob(request.job, '');
-  if (isRejected(definition)) return definition;
-  const { cautions, notes, dueAt, situation } = await parts.jobs.outlook(parent.installation, definition);
+  const own = request.job?.name ? nameOf('job', request.job.name, 'job.name') : { job: '' };
+  const wrong = [parent, definition, own].flatMap((part) => (isRejected(part) ? part.violations : []));
+  if (isRejected(parent) || isRejected(definition) || isRejected(own)) return invalid(wrong);
+  const outlook = await parts.jobs.outlook(parent.installation, definition, { job: own.job, principal });
+  const wire = outlookToWire(outlook);
   return {
-    advice: [...cautions],
-    notes: [...notes],
-    dueTime: atToDate(dueAt),
-    suggestedTimes: suggestTimes(situation).map((time) => schedulerV1.SuggestedTime.fromPartial(time)),
+    advice: [...outlook.cautions],
+    notes: [...outlook.notes],
+    dueTime: atToDate(outlook.dueAt),
+    suggestedTimes: wire.suggestedTimes,
+    outlook: wire,
   };
 }

@@ -1,3 +1,4 @@
+import { confirmationToWire } from './confirmations.js';
 import {
   preflightV1,
   atToDate,
@@ -20,7 +21,7 @@ import { runToWire } from './wire.js';
 type Report = Omit<schedulerV1.RunReport, 'preflight'>;
 
 export function reportToWire(document: RunDocument, estimate: Estimate): Report | undefined {
-  const { state, confirmedCautions } = document;
+  const { state, confirmedCautions, confirmations = [] } = document;
   if (state.phase === 'none') return undefined;
   const { spec, findings } = state;
   const before = Object.fromEntries(spec.hosts.map((h) => [h.host, spec.fromVersion]));
@@ -32,7 +33,7 @@ export function reportToWire(document: RunDocument, estimate: Estimate): Report 
     versionsAfter: { ...before, ...findings.versionsBefore, ...findings.versionsAfter },
     absentHosts: [...findings.absentHosts],
     confirmedCautions: [...confirmedCautions],
-    confirmations: [],
+    confirmations: confirmations.map(confirmationToWire),
     wayBack: findings.wayBack && {
       dataRestored: findings.wayBack.dataRestored,
       failures: findings.wayBack.failures.map(failureToWire),

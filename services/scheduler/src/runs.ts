@@ -9,7 +9,8 @@ import {
 } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
-import type { Documents, RunDocument } from './documents.js';
+import type { Confirmation } from './confirmations.js';
+import type { Documents, RunDocument, RunOrigin } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { run as machine, type RunCommand, type RunEvent } from './domain/run.js';
 import type { SchedulerSettings } from './settings.js';
@@ -18,11 +19,19 @@ import type { SchedulerSettings } from './settings.js';
  * Runs in the store: turns what the domain decided into one write with its events and the next due time.
  */
 
+/** Cautions that were confirmed for a run. */
+export type Confirmed = Pick<RunDocument, 'confirmedCautions' | 'confirmations'>;
+
+export function confirmedBy(confirmations: readonly Confirmation[]): Confirmed {
+  return { confirmedCautions: confirmations.map(({ caution }) => caution), confirmations };
+}
+
 export interface Runs {
   open(
     spec: RunSpec,
     requirements: catalogV1.ReleaseRequirements | undefined,
-    cautions: readonly string[],
+    confirmed: Confirmed,
+    origin?: RunOrigin,
   ): Promise<void>;
   hear(run: string, heard: Heard, envelope: EventEnvelope): Promise<void>;
   apply(run: string, command: (now: number) => RunCommand): Promise<Rejected | undefined>;
@@ -32,11 +41,12 @@ type Result = Rejected | undefined;
 
 export function createRuns({ runs }: Documents, settings: SchedulerSettings, changed: (run: string) => void): Runs {
   return {
-    open: async (spec, requirements, confirmedCautions) => {
+    open: async (spec, requirements, { confirmedCautions, confirmations }, origin = {}) => {
       await runs.change(spec.run, (current, { now }): Change<RunDocument, Result> => {
         if (current) return { keep: undefined };
         const { installation, job } = spec;
-        const fresh = { installation, job, state: machine.initial, createdAt: now, confirmedCautions };
+        const confirmed = { confirmedCautions, ...(confirmations && { confirmations }) };
+        const fresh = { installation, job, state: machine.initial, createdAt: now, ...confirmed, origin };
         const change = applied(fresh, { type: 'open', spec }, settings);
         if (!('write' in change)) return change;
         const started = outgoing('RunStarted', installation, { run: runSpecToWire(spec), requirements });

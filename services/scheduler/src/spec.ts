@@ -2,6 +2,7 @@ import { catalogV1, durationToMs, formatName, hostRole, installationKind } from 
 import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { JobDefinition } from './domain/job.js';
+import { holidaysOf, type Holidays } from './holidays.js';
 import type { SchedulerSettings } from './settings.js';
 
 /*
@@ -18,21 +19,27 @@ export interface Place {
   readonly product: string;
   readonly kind: InstallationKind;
   readonly timeZone: string;
-  readonly businessHours: BusinessHours;
+  readonly businessHours: BusinessHours & { readonly holidays: Holidays };
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
+  /** Whether a job has to be approved by a second person. */
+  readonly approvalRequired: boolean;
 }
 
-export function placeOf(installation: string, wire: catalogV1.Installation): Place {
+async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
   return {
     installation,
     product: wire.product,
     kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
     timeZone: wire.timeZone,
-    businessHours: { spans: wire.businessHours, holidays: wire.holidays },
+    businessHours: {
+      spans: wire.businessHours,
+      holidays: await holidaysOf(wire.holidaysOf, wire.holidays, wire.workedHolidays),
+    },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
+    approvalRequired: wire.approvalRequired,
     hosts: wire.hosts.flatMap((h) => {
       const role = hostRole.fromWire(h.role);
       return role ? [{ host: h.host, role, mayFollowLater: h.mayFollowLater }] : [];
@@ -87,6 +94,8 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
+  readonly windowEndsAt: number | undefined;
 }
 
 export function specFor({
@@ -100,6 +109,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
     run,
@@ -118,7 +128,7 @@ export function specFor({
     fence,
     nominalAt,
     startedAt,
-    deadlineAt: startedAt + definition.maxRunTimeMs,
+    deadlineAt: Math.min(startedAt + definition.maxRunTimeMs, windowEndsAt),
     requestedBy: by,
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
@@ -143,7 +153,10 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
 }
 
 /** A backup concerns the host that has the data; an update all of them. */
-function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+export function hostsFor(
+  { type, serviceHost, excludedHosts = [] }: JobDefinition,
+  { hosts }: Place,
+): readonly RunHost[] {
   // One that must not follow later any more is part of the update again.
   if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));

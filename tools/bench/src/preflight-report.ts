@@ -1,13 +1,5 @@
-import type {
-  hostOrderV1} from '@lastcall/contracts';
-import {
-  catalogV1,
-  commonV1,
-  formatName,
-  hostEdgeV1,
-  installerV1,
-  preflightV1,
-} from '@lastcall/contracts';
+import type { hostOrderV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, preflightV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { signAgentToken, until } from '@lastcall/testkit';
 import { generateKeyPairSync } from 'node:crypto';
@@ -81,7 +73,10 @@ export async function measureReports(bench: Bench, lastcall: Lastcall, hosts: nu
 
 async function askAll(lastcall: Lastcall, parent: string): Promise<preflightV1.Report> {
   const preflight = lastcall.client('preflight', preflightV1.PreflightServiceService);
-  const { report: begun } = await preflight.createReport({ parent, version: '1.1.0' }, { timeoutMs: TIMEOUT_MS });
+  const { report: begun } = await preflight.createReport(
+    { parent, version: '1.1.0', job: '' },
+    { timeoutMs: TIMEOUT_MS },
+  );
   const name = begun?.name ?? '';
   const { UNSPECIFIED, PASSED } = preflightV1.Verdict;
   let report = preflightV1.Report.create();

@@ -18,7 +18,7 @@ const HOSTS = [
   { host: 'server', role: HostRole.SERVER },
   { host: 'desk', role: HostRole.WORKSTATION },
 ] as const;
-const CAUTIONS = ['users-logged-in', 'inside-business-hours'];
+const CAUTIONS = ['users-logged-in', 'inside-business-hours', 'collides-with-job'];
 const RUN_TIMEOUT_MS = 60_000;
 
 export interface Sites {

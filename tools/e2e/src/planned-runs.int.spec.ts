@@ -20,6 +20,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     });
     afterAll(() => stack.stop());
 
+    /** These jobs are of one installation and due at about the same time. */
+    const confirmedCautions = ['collides-with-job'];
     const client = () => stack.client(schedulerV1.SchedulerServiceService);
     const jobName = (job: string): string => `${NAME}/jobs/${job}`;
 
@@ -27,16 +29,16 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const start = { condition: { $case: 'time' as const, value: { localTime } } };
       const job = { title: jobId, type: JobType.SOFTWARE_UPDATE, start, message: 'New reports.', ...more };
       const parent = more.name ?? NAME;
-      await client().createJob({ parent, jobId, job: schedulerV1.Job.fromPartial(job), confirmedCautions: [] });
+      await client().createJob({ parent, jobId, job: schedulerV1.Job.fromPartial(job), confirmedCautions });
     }
     async function enable(job: string): Promise<Date | undefined> {
-      const enabled = await client().enableJob({ name: jobName(job), etag: '', confirmedCautions: [] });
+      const enabled = await client().enableJob({ name: jobName(job), etag: '', confirmedCautions });
       return enabled.job?.nextDueTime;
     }
     async function move(jobId: string, localTime: string): Promise<void> {
       const start = { condition: { $case: 'time' as const, value: { localTime } } };
       const job = schedulerV1.Job.fromPartial({ name: jobName(jobId), start });
-      await client().updateJob({ job, updateMask: ['start'], confirmedCautions: [] });
+      await client().updateJob({ job, updateMask: ['start'], confirmedCautions });
     }
 
     /** What was said of the job, in order, until there are so many. */
@@ -104,7 +106,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await enable('backup');
       await addSite(stack, { id: 'desk', kind: InstallationKind.SINGLE_USER });
       await save('alone', localIn(2 * HOUR_MS), { name: 'installations/desk' });
-      await client().enableJob({ name: 'installations/desk/jobs/alone', etag: '', confirmedCautions: [] });
+      await client().enableJob({ name: 'installations/desk/jobs/alone', etag: '', confirmedCautions });
       await save('last', localIn(2 * HOUR_MS));
       await enable('last');
       await planned('last', 1);

@@ -39,7 +39,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         confirmedCautions: [],
       });
     }
-    const enable = (job: string) => client().enableJob({ name: jobName(job), etag: '', confirmedCautions: [] });
+    const enable = (job: string) =>
+      client().enableJob({ name: jobName(job), etag: '', confirmedCautions: ['collides-with-job'] });
     /** Where one person works: nobody has to be counted first. */
     async function start(): Promise<commonV1.RunSpec> {
       await save('now', {}, DESK);
@@ -78,7 +79,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       // Its owner cannot enable it again, and the reason goes when it is made another job.
       await expect(enable('bad')).rejects.toMatchObject({ reason: 'RELEASE_NOT_POSSIBLE' });
       const job = schedulerV1.Job.fromPartial({ name: jobName('bad'), version: '11.0.4' });
-      await client().updateJob({ job, updateMask: ['version'], confirmedCautions: [] });
+      await client().updateJob({ job, updateMask: ['version'], confirmedCautions: ['collides-with-job'] });
       expect(await jobOf('bad')).toMatchObject({ disabledReason: '', version: '11.0.4' });
     });
 

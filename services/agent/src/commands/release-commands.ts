@@ -1,4 +1,4 @@
-import type { CommandName, HttpHealthCheck, ManifestCommand, RoleCommands } from '@lastcall/contracts';
+import type { CommandName, HttpHealthCheck, ManifestCheck, ManifestCommand, RoleCommands } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,6 +33,8 @@ export interface CommandScope {
 export interface ReleaseCommands {
   /** Answers whether there was such a command. Throws a StepFailure when it did not succeed. */
   run(name: Exclude<CommandName, 'health'>, target: CommandTarget, scope: CommandScope): Promise<boolean>;
+  /** Asks a question of the vendor. How it ended, whatever that was; throws Interrupted. */
+  check(check: ManifestCheck, target: CommandTarget, scope: CommandScope): Promise<CommandOutcome>;
   /** Resolves when the release is healthy. Throws a StepFailure when it is not in time. */
   waitUntilHealthy(target: CommandTarget, scope: CommandScope): Promise<void>;
   /** Resolves when the release was healthy all that time, at once when it has no health check. Throws a StepFailure when it was not. */
@@ -77,6 +79,7 @@ export function createReleaseCommands(layout: Layout, record: HostRecord, log: L
       if (problem) throw problem;
       return true;
     },
+    check: (check, target, scope) => execute(check, check.timeoutMs, target, scope),
     waitUntilHealthy: async (target, scope) => {
       const check = commandsOf(target.release, record).health;
       if (!check) return;

@@ -5,7 +5,12 @@ import type { Failure } from '@lastcall/kernel';
  */
 
 export type OrderAction =
-  | { readonly kind: 'collect-facts'; readonly product: string; readonly version: string }
+  | {
+      readonly kind: 'collect-facts';
+      readonly product: string;
+      readonly version: string;
+      readonly reach?: ReachTarget | undefined;
+    }
   | { readonly kind: 'stage-release'; readonly product: string; readonly version: string }
   | { readonly kind: 'take-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'install-release'; readonly product: string; readonly version: string }
@@ -126,6 +131,35 @@ export interface AntivirusFacts {
   readonly source: string;
 }
 
+/** A host whose ports are to be reached from this one, under one of its addresses. */
+export interface ReachTarget {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly number[];
+}
+
+export interface ReachFact {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
+  readonly found: string;
+}
+
+/** What a check of the vendor came to. `unanswered`: it could not be run, or did not end in time. */
+export interface VendorCheckFact {
+  readonly id: string;
+  readonly passed: boolean;
+  readonly unanswered: boolean;
+  readonly found: string;
+}
+
+/** Until when a certificate is valid, or why nobody could find out. */
+export interface CertificateFact {
+  readonly whose: string;
+  readonly expiresAt?: number;
+  readonly why: string;
+}
+
 /** What could not be found out is absent here and named in `unknown`, by its name in the contract. */
 export interface HostFacts {
   readonly os: string;
@@ -146,6 +180,13 @@ export interface HostFacts {
   readonly unknown: Readonly<Record<string, string>>;
   readonly staged: boolean;
   readonly canBackUp: boolean;
+  /** Ids of the volumes of the folders, by `stage`, `backup` and `data`. */
+  readonly volumes?: Readonly<Record<string, string>>;
+  readonly dataFreeBytes?: number;
+  readonly vendorChecks?: readonly VendorCheckFact[];
+  readonly certificates?: readonly CertificateFact[];
+  readonly addresses?: readonly string[];
+  readonly reached?: readonly ReachFact[];
 }
 
 export type Step =

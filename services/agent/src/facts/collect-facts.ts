@@ -4,35 +4,48 @@ import type { AntivirusProvider } from '../antivirus/provider.js';
 import { inspectAntivirus } from '../antivirus/provider.js';
 import { backupBytesNeeded } from '../backup/backup-space.js';
 import type { Backups } from '../backups.js';
-import type { HostFacts } from '../domain/order.js';
+import type { CommandScope } from '../commands/release-commands.js';
+import type { HostFacts, ReachTarget } from '../domain/order.js';
 import { folderBytes } from '../files.js';
-import type { HostRecord } from '../host-record.js';
 import type { Layout } from '../layout.js';
 import { messageOf } from '../log.js';
-import { parseReleaseManifest, type Releases } from '../releases.js';
+import { parseReleaseManifest } from '../releases.js';
 import { Interrupted, type FreeBytes } from '../step-failure.js';
 import type { ReleaseSource } from '../tuf/release-source.js';
 import { AGENT_VERSION } from '../version.js';
+import { certificatesOf } from './certificates.js';
 import { inspectPort } from './ports.js';
+import { ownAddresses, reachPorts } from './reach.js';
+import { askVendor, type VendorParts } from './vendor-checks.js';
+import { volumesOf } from './volumes.js';
 
 /*
  * What a host knows about itself. A question that cannot be answered is named in `unknown` with the reason, never guessed: preflight
  * lets nothing pass that is not known.
  */
 
-export interface FactsParts {
-  readonly layout: Layout;
-  readonly record: HostRecord;
-  readonly releases: Releases;
+export interface FactsParts extends VendorParts {
   readonly source: ReleaseSource;
   readonly backups: Backups;
   readonly freeBytes: FreeBytes;
   readonly antivirus: readonly AntivirusProvider[];
 }
 
+export interface FactsWanted {
+  /** Of the release that is going to be installed; empty: without its requirements. */
+  readonly version: string;
+  /** The host whose ports are to be reached from this one. */
+  readonly reach?: ReachTarget;
+}
+
 /** Facts for the release that is going to be installed; version empty: without its requirements. */
-export async function collectFacts(parts: FactsParts, version: string, signal: AbortSignal): Promise<HostFacts> {
+export async function collectFacts(
+  parts: FactsParts,
+  { version, reach }: FactsWanted,
+  scope: CommandScope,
+): Promise<HostFacts> {
   const { layout, releases } = parts;
+  const { signal } = scope;
   const unknown: Record<string, string> = {};
   const ask = async <T>(name: string, question: () => T | Promise<T>): Promise<T | undefined> => {
     try {
@@ -47,10 +60,20 @@ export async function collectFacts(parts: FactsParts, version: string, signal: A
   const stageFreeBytes = await ask('stage_free_bytes', () => parts.freeBytes(layout.versions));
   const backupFreeBytes = await ask('backup_free_bytes', () => parts.freeBytes(layout.backups));
   const dataBytes = await ask('data_bytes', () => folderBytes(layout.data));
+  const dataFreeBytes = await ask('data_free_bytes', () => parts.freeBytes(layout.data));
   const lastBackup = await ask('last_backup', () => parts.backups.last());
   const commands = await ask('can_back_up', () => installedCommands(parts, installedVersion));
   const hasProof = commands?.verifyBackup !== undefined;
   const demands = await askForDemands(parts, version, signal, ask, unknown);
+  const isStaged = version !== '' && (await releases.isStaged(version));
+  const volumes = await ask('volumes', () => volumesOf(layout));
+  const vendorChecks = isStaged
+    ? await ask('vendor_checks', () => askVendor(parts, version, installedVersion, scope))
+    : undefined;
+  const [certificates, reached] = await Promise.all([
+    certificatesOf(parts.record, signal),
+    reach ? reachPorts(reach, signal) : [],
+  ]);
   return {
     ...machineFacts(),
     ...(stageFreeBytes !== undefined && { stageFreeBytes }),
@@ -61,8 +84,14 @@ export async function collectFacts(parts: FactsParts, version: string, signal: A
     clockAt: Date.now(),
     ...(lastBackup && { lastBackup }),
     ...demands,
-    staged: version !== '' && (await releases.isStaged(version)),
+    staged: isStaged,
     canBackUp: commands?.backup !== undefined,
+    ...(volumes && { volumes }),
+    ...(dataFreeBytes !== undefined && { dataFreeBytes }),
+    ...(vendorChecks && { vendorChecks }),
+    certificates,
+    addresses: ownAddresses(),
+    reached,
     unknown,
   };
 }

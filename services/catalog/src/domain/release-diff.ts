@@ -112,5 +112,6 @@ export function demandsOf({ requirements: r, updatesFrom, requiredVersions }: Re
     'antivirus folders': r.antivirus.folders,
     'antivirus files': r.antivirus.files,
     'antivirus processes': r.antivirus.processes,
+    checks: (r.checks ?? []).map((c) => `${c.id} on ${c.role}`),
   };
 }

@@ -34,6 +34,13 @@ export interface Requirements {
     readonly files: readonly string[];
     readonly processes: readonly string[];
   };
+  /** The vendor's own; absent for none. */
+  readonly checks?: readonly {
+    readonly id: string;
+    readonly role: HostRole;
+    readonly asks: string;
+    readonly remedy: string;
+  }[];
 }
 
 /** What a release is. Fixed from the moment at which its publication begins. */

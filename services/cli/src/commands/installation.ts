@@ -19,8 +19,11 @@ interface InstallationOptions extends PolicyOptions {
   readonly zone?: string;
   readonly hours?: string[];
   readonly holiday?: string[];
+  readonly holidaysOf?: string;
+  readonly worksOn?: string[];
   readonly reactionTime?: string;
   readonly group?: string;
+  readonly approval?: 'required' | 'none';
 }
 
 function settings(command: Command): Command {
@@ -29,9 +32,14 @@ function settings(command: Command): Command {
     .option('--channel <channel>', 'line of releases that it follows')
     .option('--zone <zone>', 'IANA time zone, such as Europe/Berlin')
     .addOption(repeatable('--hours <span>', 'business hours, such as "mon-fri 08:00-18:00"; several times'))
-    .addOption(repeatable('--holiday <date>', 'YYYY-MM-DD, a day without business hours; several times'))
+    .addOption(repeatable('--holiday <date>', 'YYYY-MM-DD, a day without business hours; several times, "" for none'))
+    .option('--holidays-of <region>', 'public holidays of a country, or a state of it, such as DE-BE; "" for none')
+    .addOption(
+      repeatable('--works-on <date>', 'YYYY-MM-DD, such a holiday with business hours; several times, "" for none'),
+    )
     .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m')
-    .option('--group <group>', 'group for waves, such as canary; "" for none');
+    .option('--group <group>', 'group for waves, such as canary; "" for none')
+    .addOption(choice('--approval <when>', 'whether a second person has to approve jobs', ['required', 'none']));
   return policyOptions(command);
 }
 
@@ -75,18 +83,23 @@ export function addInstallation(cli: Cli): void {
 
 function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
   const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
-  const { title, channel, zone, hours, holiday, reactionTime, group } = options;
+  const { title, channel, zone, hours, holiday, holidaysOf, worksOn, reactionTime, group, approval } = options;
   return {
     ...(title !== undefined && { title }),
     ...(channel !== undefined && { channel }),
     ...(zone !== undefined && { timeZone: zone }),
     ...(hours && { businessHours: hours.flatMap(hoursOption) }),
-    ...(holiday && { holidays: holiday }),
+    ...(holiday && { holidays: listed(holiday) }),
+    ...(holidaysOf !== undefined && { holidaysOf }),
+    ...(worksOn && { workedHolidays: listed(worksOn) }),
     ...(reactionTime !== undefined && { reactionTime: durationOption('--reaction-time', reactionTime) }),
     ...(group !== undefined && { group }),
+    ...(approval !== undefined && { approvalRequired: approval === 'required' }),
     ...(sessionPolicy && { sessionPolicy }),
   };
 }
+
+const listed = (values: readonly string[]): string[] => values.filter((value) => value !== '');
 
 async function add(work: Work, options: InstallationOptions, id: string): Promise<void> {
   const request = catalogV1.CreateInstallationRequest.fromPartial({
@@ -155,8 +168,11 @@ function installationText(i: catalogV1.Installation): string {
     ['Group', i.group],
     ['Zone', i.timeZone],
     ['Business hours', i.businessHours.map((d) => `${d.weekday} ${d.opens}-${d.closes}`).join(', ') || 'never'],
+    ['Holidays of', i.holidaysOf],
     ['Holidays', i.holidays.join(', ')],
+    ['Works on', i.workedHolidays.join(', ')],
     ['Reaction time', reactionTimeMs === undefined ? undefined : span(reactionTimeMs)],
+    ['Approval', i.approvalRequired ? 'jobs need that of a second person' : ''],
     ...(i.kind === commonV1.InstallationKind.MULTI_USER ? policyLines(i.sessionPolicy) : []),
     ['Hosts', i.hosts.map(hostText).join('\n') || 'none joined yet'],
     ['Created', time(i.createTime, i.timeZone)],

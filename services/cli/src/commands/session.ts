@@ -2,6 +2,7 @@ import { sessionV1 } from '@lastcall/contracts';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { wholeOption } from '../option-values.js';
+import { historyText } from '../render/history.js';
 import { count, oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { lastPart } from '../render/words.js';
@@ -36,6 +37,16 @@ export function addSession(cli: Cli): void {
           .option('--watch', 'show the list as it changes, until Ctrl-C'),
     },
     list,
+  );
+  cli.define(
+    noun,
+    {
+      use: 'history',
+      does: 'Shows how many users are usually logged in, by weekday and hour: the median of eight weeks, and the most',
+      example: 'lastcall session history',
+      installation: true,
+    },
+    history,
   );
   const notice = cli.noun('notice', 'Messages to users');
   cli.define(
@@ -120,6 +131,12 @@ function changeLine(s: sessionV1.Session, what: 'new' | 'changed' | 'gone', zone
   if (what === 'gone') return `${who} left`;
   if (what === 'new') return `${who} since ${timeIn(s.createTime, zone)}, version ${oneLine(s.version)}`;
   return `${who} ${[s.lost ? 'lost' : 'up', noticeWord(s) && `notice ${noticeWord(s)}`].filter(Boolean).join(', ')}`;
+}
+
+async function history(work: Work): Promise<void> {
+  const { name: parent } = await work.installation();
+  const answer = await work.services.session.getSessionHistory({ parent, quarterHours: [] });
+  work.print(sessionV1.GetSessionHistoryResponse.toJSON(answer), () => historyText(answer));
 }
 
 async function send(work: Work, _: object, message: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { commonV1, formatName, schedulerV1 } from '@lastcall/contracts';
-import { checkUpdate } from '@lastcall/sdk';
+import { CallError, checkUpdate, CODE } from '@lastcall/sdk';
 import { confirmOr } from '../ask.js';
 import { askUpdateJob, proposeJobId } from '../ask-update-job.js';
 import { withCautions } from '../cautions.js';
@@ -9,11 +9,12 @@ import { givenFields, jobOptions, type JobOptions } from '../job-options.js';
 import { choice } from '../option-values.js';
 import { checkSeat, seatFolder, updateSeat, type When } from '../seat/update-seat.js';
 import { runOfDueJob } from '../watch/find-run.js';
+import { noteOutlook } from '../render/outlook.js';
 import { fields, oneLine } from '../render/text.js';
 import { lastPart } from '../render/words.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
-import { jobText } from './job.js';
+import { jobText } from './job-text.js';
 
 export interface UpdateNowOptions extends JobOptions {
   readonly job?: string;
@@ -134,6 +135,16 @@ async function confirmRestart(work: Work, options: UpdateNowOptions, version: st
   if (!(await confirmOr(work, question, '--yes'))) throw new UsageError('not confirmed; nothing was changed');
 }
 
+/** What is known of the time, before anything is saved or has to be confirmed. What is wrong with the job is told by who saves it. */
+async function adviseOn(work: Work, job: schedulerV1.Job, parent: string): Promise<void> {
+  try {
+    const { outlook, advice } = await work.services.scheduler.adviseJob({ parent, job });
+    noteOutlook(work, outlook, advice.length > 0);
+  } catch (error) {
+    if (!(error instanceof CallError) || error.code !== CODE.invalidArgument) throw error;
+  }
+}
+
 export async function begin(
   work: Work,
   jobId: string,
@@ -144,6 +155,7 @@ export async function begin(
   const { scheduler } = work.services;
   const name = formatName('job', { installation: lastPart(parent), job: jobId });
   let confirmed = [...(options.confirm ?? [])];
+  await adviseOn(work, { ...job, name }, parent);
   const saved = await withCautions(work, confirmed, (confirmedCautions) => {
     confirmed = confirmedCautions;
     return scheduler.createJob({ parent, jobId, job, confirmedCautions });
@@ -162,6 +174,7 @@ export async function begin(
     scheduler.enableJob({ name, etag: '', confirmedCautions }),
   );
   const stored = enabled.job ?? job;
-  if (!options.watch) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
+  const waits = stored.state === schedulerV1.JobState.WAITING_FOR_APPROVAL;
+  if (!options.watch || waits) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
   return watchRun(work, await runOfDueJob(work, stored), timeZone);
 }

@@ -50,8 +50,8 @@ export function evaluate(
 }
 
 /** Whether a check keeps an update from going ahead. */
-export function isBlocking({ verdict }: Check): boolean {
-  return verdict === 'failed' || verdict === 'unknown';
+export function isBlocking({ verdict, override }: Check): boolean {
+  return (verdict === 'failed' || verdict === 'unknown') && override === undefined;
 }
 
 function isBehind(occasion: Occasion, facts: HostFacts): boolean {

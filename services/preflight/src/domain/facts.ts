@@ -1,4 +1,4 @@
-import type { Failure, RunHost } from '@lastcall/kernel';
+import type { Failure, HostRole, RunHost } from '@lastcall/kernel';
 
 /*
  * What hosts answered and what a release demands, as the checks need it. Undefined means that nobody could find out,
@@ -25,8 +25,44 @@ export interface HostFacts {
   readonly ports: readonly { readonly port: number; readonly usable: boolean }[] | undefined;
   readonly staged: boolean;
   readonly canBackUp: boolean | undefined;
+  /** Ids of the volumes of the folders; undefined: an older agent does not say. */
+  readonly volumes: Volumes | undefined;
+  readonly dataFreeBytes: number | undefined;
+  readonly vendorChecks: readonly VendorAnswer[] | undefined;
+  /** None where the line to the services is plain text. */
+  /** Undefined: an older agent does not say. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly reached?: readonly ReachAnswer[];
+  readonly certificates?: readonly {
+    readonly whose: string;
+    readonly expiresAt: number | undefined;
+    readonly why: string;
+  }[];
   /** Why a question could not be answered, by the field's name in the contract. */
   readonly unknown: Readonly<Record<string, string>>;
+}
+
+/** What shares an id shares its free bytes. */
+export interface Volumes {
+  readonly stage: string;
+  readonly backup: string;
+  readonly data: string;
+}
+
+/** What a check of the vendor came to; `unanswered`: it says nothing. */
+export interface VendorAnswer {
+  readonly id: string;
+  readonly passed: boolean;
+  readonly unanswered: boolean;
+  readonly found: string;
+}
+
+/** Whether a port of another host was reached. */
+export interface ReachAnswer {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
+  readonly found: string;
 }
 
 export interface AntivirusFacts {
@@ -75,6 +111,16 @@ export interface Requirements {
   readonly antivirusProcesses: readonly string[];
   readonly treeBytes: number;
   readonly changesData: boolean;
+  /** Absent for none. */
+  readonly vendorChecks?: readonly VendorCheck[];
+}
+
+/** A question that the vendor wrote. */
+export interface VendorCheck {
+  readonly id: string;
+  readonly role: HostRole;
+  readonly asks: string;
+  readonly remedy: string;
 }
 
 /** What came back from one host. */
@@ -97,9 +143,32 @@ export interface Occasion {
   readonly knownBackup: BackupFacts | undefined;
   /** Restore point that an older version's data is going to be brought back from; `backup` undefined: not known here. */
   readonly dataFrom?: { readonly restorePoint: string; readonly backup: BackupFacts | undefined };
+  /** What the catalog says about the way to the release; absent where whoever opened the run has asked. */
+  readonly way?: { readonly version: string; readonly isOpen: boolean; readonly reason: string };
+  /** The server as others reach it, from what it said of itself before; absent: it has not yet. */
+  readonly serverAddresses?: readonly string[];
+  /** Nobody is inside and every host has staged: what was put off until then is asked now. */
+  readonly isLastLook?: boolean;
+  /** Of the job that it is about; absent: none. */
+  readonly overrides?: readonly Override[];
 }
 
 export type Verdict = 'passed' | 'failed' | 'unknown' | 'skipped';
+
+/** A person's word that a check need not hold up the runs of a job, until a time. */
+export interface Override {
+  readonly override: string;
+  readonly job: string;
+  readonly check: string;
+  /** Empty: any, and the installation as a whole. */
+  readonly host: string;
+  readonly reason: string;
+  readonly expiresAt: number;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly revokedBy?: string;
+  readonly revokedAt?: number;
+}
 
 /** One question with its evidence. */
 export interface Check {
@@ -112,6 +181,8 @@ export interface Check {
   /** Empty when nothing has to be done. */
   readonly remedy: string;
   readonly answeredAt: number;
+  /** It does not block although it is not passed. */
+  readonly override?: Override;
 }
 
 /** The host that has the data. */

@@ -1,27 +1,11 @@
 import { isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
+import { FACTS as SAMPLE } from '../testing/sample-matter.js';
 import { STALE_FACTS_MS } from './evaluate.js';
 import type { HostAnswer, HostFacts, Occasion } from './facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent, type ReadinessState } from './readiness.js';
 
-const FACTS: HostFacts = {
-  os: 'linux',
-  osVersion: '6.1',
-  cpuCount: 1,
-  memoryBytes: 1,
-  stageFreeBytes: 2 ** 30,
-  backupFreeBytes: 2 ** 30,
-  dataBytes: 1,
-  agentVersion: '1.0.0',
-  installedVersion: '1.0.0',
-  clockAt: 1_000,
-  antivirus: undefined,
-  lastBackup: undefined,
-  ports: [],
-  staged: true,
-  canBackUp: true,
-  unknown: {},
-};
+const FACTS: HostFacts = { ...SAMPLE, installedVersion: '1.0.0', clockAt: 1_000 };
 const HOSTS = ['a', 'b', 'c'];
 const OCCASION: Occasion = {
   installation: 'i',

@@ -1,5 +1,6 @@
 import { assertNever, type Decider } from '@lastcall/kernel';
 import { evaluate, isBlocking } from './evaluate.js';
+import { withOverrides } from './override.js';
 import type { BackupBasis, Check, HostAnswer, Occasion } from './facts.js';
 
 /*
@@ -50,7 +51,8 @@ export type ReadinessEvent =
 type Asking = Extract<ReadinessState, { phase: 'asking' }>;
 
 function decided(state: Asking, answers: Asking['answers'], at: number): ReadinessEvent {
-  const { checks, absentHosts, backup } = evaluate(state.occasion, answers, { askedAt: state.begunAt, at });
+  const { checks: found, absentHosts, backup } = evaluate(state.occasion, answers, { askedAt: state.begunAt, at });
+  const checks = withOverrides(found, state.occasion.overrides ?? [], at);
   const blocked = checks.some(isBlocking);
   return { type: 'decided', verdict: blocked ? 'failed' : 'passed', checks, absentHosts, backup, at };
 }

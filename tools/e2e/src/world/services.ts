@@ -6,7 +6,7 @@ import { createClient, type Channel, type UnaryClient } from '@lastcall/sdk';
 
 export const INSTALLATION = 'testing';
 export const PARENT = `installations/${INSTALLATION}`;
-const CAUTIONS = ['users-logged-in', 'inside-business-hours'];
+const CAUTIONS = ['users-logged-in', 'inside-business-hours', 'collides-with-job'];
 
 export interface Services {
   readonly catalog: UnaryClient<typeof catalogV1.CatalogServiceService>;

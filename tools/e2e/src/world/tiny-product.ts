@@ -13,6 +13,10 @@ export interface TinyRelease {
   readonly unhealthy?: boolean;
   /** More lines for `requires:` of the manifest. */
   readonly requires?: string;
+  /** Folders that antivirus software has to leave alone. */
+  readonly antivirusFolders?: readonly string[];
+  /** The vendor asks the server by a command of the application, `check-room`. */
+  readonly vendorCheck?: boolean;
   /** Workstations have a health check. */
   readonly workstationHealth?: boolean;
   /** A command of this release that does not do what it should, by its name in the program. */
@@ -101,6 +105,8 @@ isInTrouble(process.argv[2]);
 function manifest({
   version,
   requires = '',
+  antivirusFolders = [],
+  vendorCheck = false,
   firstStartTimeout = '20s',
   workstationHealth = false,
 }: TinyRelease): string {
@@ -116,6 +122,9 @@ artifacts:
 requires:
   stageFree: 1 MiB
 ${requires}
+antivirus:
+  folders: ${JSON.stringify(antivirusFolders)}
+checks: [${vendorCheck ? VENDOR_CHECK : ''}]
 commands:
   server:
     stop: ${run('stop')}
@@ -129,6 +138,9 @@ commands:
     firstStart: { run: [node, client.js], timeout: ${firstStartTimeout} }${workstationHealth ? WORKSTATION : ''}
 `;
 }
+
+const VENDOR_CHECK =
+  '{ id: room, role: server, asks: the database has room, run: [node, app.js, check-room], remedy: Make room. }';
 
 const WORKSTATION = `
   workstation:

@@ -163,6 +163,20 @@ export interface ReleaseRequirements {
   treeBytes: bigint;
   /** Whether the release migrates data (the server's manifest commands have `migrate`); then there must be a backup. */
   changesData: boolean;
+  /** The vendor's own checks. */
+  checks: VendorCheck[];
+}
+
+/** A check that the vendor wrote: a command of the manifest. Exit code 0 passes. */
+export interface VendorCheck {
+  /** Id, unique within the release. */
+  id: string;
+  /** Role of the hosts that it is run on. */
+  role: HostRole;
+  /** What is asked, for people. */
+  asks: string;
+  /** What a person has to do when it does not pass. */
+  remedy: string;
 }
 
 /** One operating system. */
@@ -871,6 +885,7 @@ function createBaseReleaseRequirements(): ReleaseRequirements {
     antivirus: undefined,
     treeBytes: 0n,
     changesData: false,
+    checks: [],
   };
 }
 
@@ -930,6 +945,9 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
     }
     if (message.changesData !== false) {
       writer.uint32(104).bool(message.changesData);
+    }
+    for (const v of message.checks) {
+      VendorCheck.encode(v!, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1061,6 +1079,14 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
             message.changesData = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.checks.push(VendorCheck.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1122,6 +1148,9 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
         : isSet(object.changes_data)
         ? globalThis.Boolean(object.changes_data)
         : false,
+      checks: globalThis.Array.isArray(object?.checks)
+        ? object.checks.map((e: any) => VendorCheck.fromJSON(e))
+        : [],
     };
   },
 
@@ -1166,6 +1195,9 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
     if (message.changesData !== false) {
       obj.changesData = message.changesData;
     }
+    if (message.checks?.length) {
+      obj.checks = message.checks.map((e) => VendorCheck.toJSON(e));
+    }
     return obj;
   },
 
@@ -1195,6 +1227,124 @@ export const ReleaseRequirements: MessageFns<ReleaseRequirements> = {
       : undefined;
     message.treeBytes = (object.treeBytes !== undefined && object.treeBytes !== null) ? BigInt(object.treeBytes) : 0n;
     message.changesData = object.changesData ?? false;
+    message.checks = object.checks?.map((e) => VendorCheck.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseVendorCheck(): VendorCheck {
+  return { id: "", role: 0, asks: "", remedy: "" };
+}
+
+export const VendorCheck: MessageFns<VendorCheck> = {
+  encode(message: VendorCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.role !== 0) {
+      writer.uint32(16).int32(message.role);
+    }
+    if (message.asks !== "") {
+      writer.uint32(26).string(message.asks);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(34).string(message.remedy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VendorCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVendorCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.role = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.asks = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VendorCheck {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      role: isSet(object.role) ? hostRoleFromJSON(object.role) : 0,
+      asks: isSet(object.asks) ? globalThis.String(object.asks) : "",
+      remedy: isSet(object.remedy) ? globalThis.String(object.remedy) : "",
+    };
+  },
+
+  toJSON(message: VendorCheck): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.role !== 0) {
+      obj.role = hostRoleToJSON(message.role);
+    }
+    if (message.asks !== "") {
+      obj.asks = message.asks;
+    }
+    if (message.remedy !== "") {
+      obj.remedy = message.remedy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VendorCheck>): VendorCheck {
+    return VendorCheck.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VendorCheck>): VendorCheck {
+    const message = createBaseVendorCheck();
+    message.id = object.id ?? "";
+    message.role = object.role ?? 0;
+    message.asks = object.asks ?? "";
+    message.remedy = object.remedy ?? "";
     return message;
   },
 };

@@ -107,6 +107,8 @@ export interface RunPlanned {
   message: string;
   /** Why it plans nothing any more: `cancelled`, `started` or `postponed`; empty while it plans something. */
   end: string;
+  /** Who enabled the job: subject of the credential; empty when it plans nothing any more. */
+  requestedBy: string;
 }
 
 /** Scheduler: a run was opened. */
@@ -180,6 +182,48 @@ export interface PreflightFailed {
   /** Id of the report. */
   report: string;
   /** The checks that block. */
+  blocking: Check[];
+}
+
+/** Preflight: a job's next run was rehearsed, and every check is green. */
+export interface RehearsalPassed {
+  /** Id of the installation. */
+  installation: string;
+  /** Id of the job. */
+  job: string;
+  /** Id of the report. */
+  report: string;
+  /** When the run is to begin; absent when it was asked for and the job has no time. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Product. */
+  product: string;
+  /** Release that would be installed; empty for none. */
+  version: string;
+  /** Who enabled the job, or asked for the rehearsal: subject of the credential. */
+  requestedBy: string;
+}
+
+/** Preflight: a job's next run was rehearsed, and as things are it would not go ahead. Its owner is to be told. */
+export interface RehearsalFailed {
+  /** Id of the installation. */
+  installation: string;
+  /** Id of the job. */
+  job: string;
+  /** Id of the report. */
+  report: string;
+  /** When the run is to begin; absent when it was asked for and the job has no time. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Product. */
+  product: string;
+  /** Release that would be installed; empty for none. */
+  version: string;
+  /** Who enabled the job, or asked for the rehearsal: subject of the credential. */
+  requestedBy: string;
+  /** The checks that block, each with its remedy. */
   blocking: Check[];
 }
 
@@ -1149,7 +1193,16 @@ export const HostJoined: MessageFns<HostJoined> = {
 };
 
 function createBaseRunPlanned(): RunPlanned {
-  return { installation: "", job: "", startTime: undefined, product: "", version: "", message: "", end: "" };
+  return {
+    installation: "",
+    job: "",
+    startTime: undefined,
+    product: "",
+    version: "",
+    message: "",
+    end: "",
+    requestedBy: "",
+  };
 }
 
 export const RunPlanned: MessageFns<RunPlanned> = {
@@ -1174,6 +1227,9 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     }
     if (message.end !== "") {
       writer.uint32(58).string(message.end);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(242).string(message.requestedBy);
     }
     return writer;
   },
@@ -1247,6 +1303,14 @@ export const RunPlanned: MessageFns<RunPlanned> = {
             message.end = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1272,6 +1336,11 @@ export const RunPlanned: MessageFns<RunPlanned> = {
       version: isSet(object.version) ? globalThis.String(object.version) : "",
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       end: isSet(object.end) ? globalThis.String(object.end) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
     };
   },
 
@@ -1298,6 +1367,9 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     if (message.end !== "") {
       obj.end = message.end;
     }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
     return obj;
   },
 
@@ -1313,6 +1385,7 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     message.version = object.version ?? "";
     message.message = object.message ?? "";
     message.end = object.end ?? "";
+    message.requestedBy = object.requestedBy ?? "";
     return message;
   },
 };
@@ -1950,6 +2023,379 @@ export const PreflightFailed: MessageFns<PreflightFailed> = {
     const message = createBasePreflightFailed();
     message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
     message.report = object.report ?? "";
+    message.blocking = object.blocking?.map((e) => Check.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRehearsalPassed(): RehearsalPassed {
+  return { installation: "", job: "", report: "", startTime: undefined, product: "", version: "", requestedBy: "" };
+}
+
+export const RehearsalPassed: MessageFns<RehearsalPassed> = {
+  encode(message: RehearsalPassed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.installation !== "") {
+      writer.uint32(10).string(message.installation);
+    }
+    if (message.job !== "") {
+      writer.uint32(18).string(message.job);
+    }
+    if (message.report !== "") {
+      writer.uint32(26).string(message.report);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(34).fork()).join();
+    }
+    if (message.product !== "") {
+      writer.uint32(42).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(50).string(message.version);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(58).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RehearsalPassed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRehearsalPassed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.installation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.report = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RehearsalPassed {
+    return {
+      installation: isSet(object.installation) ? globalThis.String(object.installation) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      report: isSet(object.report) ? globalThis.String(object.report) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: RehearsalPassed): unknown {
+    const obj: any = {};
+    if (message.installation !== "") {
+      obj.installation = message.installation;
+    }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.report !== "") {
+      obj.report = message.report;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RehearsalPassed>): RehearsalPassed {
+    return RehearsalPassed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RehearsalPassed>): RehearsalPassed {
+    const message = createBaseRehearsalPassed();
+    message.installation = object.installation ?? "";
+    message.job = object.job ?? "";
+    message.report = object.report ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseRehearsalFailed(): RehearsalFailed {
+  return {
+    installation: "",
+    job: "",
+    report: "",
+    startTime: undefined,
+    product: "",
+    version: "",
+    requestedBy: "",
+    blocking: [],
+  };
+}
+
+export const RehearsalFailed: MessageFns<RehearsalFailed> = {
+  encode(message: RehearsalFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.installation !== "") {
+      writer.uint32(10).string(message.installation);
+    }
+    if (message.job !== "") {
+      writer.uint32(18).string(message.job);
+    }
+    if (message.report !== "") {
+      writer.uint32(26).string(message.report);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(34).fork()).join();
+    }
+    if (message.product !== "") {
+      writer.uint32(42).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(50).string(message.version);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(58).string(message.requestedBy);
+    }
+    for (const v of message.blocking) {
+      Check.encode(v!, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RehearsalFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRehearsalFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.installation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.report = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.blocking.push(Check.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RehearsalFailed {
+    return {
+      installation: isSet(object.installation) ? globalThis.String(object.installation) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      report: isSet(object.report) ? globalThis.String(object.report) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+      blocking: globalThis.Array.isArray(object?.blocking)
+        ? object.blocking.map((e: any) => Check.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RehearsalFailed): unknown {
+    const obj: any = {};
+    if (message.installation !== "") {
+      obj.installation = message.installation;
+    }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.report !== "") {
+      obj.report = message.report;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    if (message.blocking?.length) {
+      obj.blocking = message.blocking.map((e) => Check.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RehearsalFailed>): RehearsalFailed {
+    return RehearsalFailed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RehearsalFailed>): RehearsalFailed {
+    const message = createBaseRehearsalFailed();
+    message.installation = object.installation ?? "";
+    message.job = object.job ?? "";
+    message.report = object.report ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.requestedBy = object.requestedBy ?? "";
     message.blocking = object.blocking?.map((e) => Check.fromPartial(e)) || [];
     return message;
   },

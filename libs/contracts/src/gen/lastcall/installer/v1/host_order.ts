@@ -79,6 +79,18 @@ export interface CollectFacts {
   product: string;
   /** Release that is going to be installed; empty leaves its requirements out. */
   version: string;
+  /** Host whose ports are to be reached from this one; absent: none. */
+  reach?: ReachTarget | undefined;
+}
+
+/** A host that another one has to reach. */
+export interface ReachTarget {
+  /** The host. */
+  host: string;
+  /** Its addresses as it says them itself, up to 16; one has to be reached. */
+  addresses: string[];
+  /** TCP ports, up to 64. */
+  ports: number[];
 }
 
 /** Asks to download and verify. */
@@ -272,6 +284,18 @@ export interface HostFacts {
   staged: boolean;
   /** Whether the installed release has a backup command for this host's role. */
   canBackUp: boolean;
+  /** Which volume a folder is on: `stage`, `backup` and `data` to an id that is the same for the same volume of this host. */
+  volumes: { [key: string]: string };
+  /** Answers to the vendor's own checks of the release that is going to be installed, for this host's role. None while it is not staged. */
+  vendorChecks: VendorCheckFact[];
+  /** Certificates that this host depends on. */
+  certificates: CertificateFact[];
+  /** Free bytes where the application's data are; counts only where `volumes` is said. */
+  dataFreeBytes: bigint;
+  /** Addresses under which other hosts may reach this one, up to 16; none of the loopback. */
+  addresses: string[];
+  /** Answers to `reach`. */
+  reached: ReachFact[];
   /** Bytes that have to be free where backups are kept, at most, while one is taken; 0 from agents that do not say it. */
   backupNeededBytes: bigint;
 }
@@ -279,6 +303,47 @@ export interface HostFacts {
 export interface HostFacts_UnknownEntry {
   key: string;
   value: string;
+}
+
+export interface HostFacts_VolumesEntry {
+  key: string;
+  value: string;
+}
+
+/** Whether a port of another host can be reached. */
+export interface ReachFact {
+  /** The other host. */
+  host: string;
+  /** TCP port. */
+  port: number;
+  /** Somebody listens, or the host refuses by itself: nothing in between holds it up. */
+  reached: boolean;
+  /** How it answered, and under which address; or why not. Up to 1,000 characters. */
+  found: string;
+}
+
+/** What a vendor's check came to. */
+export interface VendorCheckFact {
+  /** Id from the manifest. */
+  id: string;
+  /** Its command ended with exit code 0. */
+  passed: boolean;
+  /** The end of what it wrote, or how it ended; up to 1,000 characters. */
+  found: string;
+  /** It could not be run, or did not end in time: `passed` says nothing. */
+  unanswered: boolean;
+}
+
+/** A certificate. */
+export interface CertificateFact {
+  /** Whose it is: `services` (the edge that the agent dials in to). */
+  whose: string;
+  /** Until when it is valid; absent when it could not be read. */
+  expiresAt?:
+    | Date
+    | undefined;
+  /** Why it could not be read. */
+  why: string;
 }
 
 /** What was found about antivirus software. */
@@ -841,7 +906,7 @@ export const HostOrder: MessageFns<HostOrder> = {
 };
 
 function createBaseCollectFacts(): CollectFacts {
-  return { product: "", version: "" };
+  return { product: "", version: "", reach: undefined };
 }
 
 export const CollectFacts: MessageFns<CollectFacts> = {
@@ -851,6 +916,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.reach !== undefined) {
+      ReachTarget.encode(message.reach, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -884,6 +952,14 @@ export const CollectFacts: MessageFns<CollectFacts> = {
             message.version = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.reach = ReachTarget.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -900,6 +976,7 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     return {
       product: isSet(object.product) ? globalThis.String(object.product) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      reach: isSet(object.reach) ? ReachTarget.fromJSON(object.reach) : undefined,
     };
   },
 
@@ -911,6 +988,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.reach !== undefined) {
+      obj.reach = ReachTarget.toJSON(message.reach);
+    }
     return obj;
   },
 
@@ -921,6 +1001,126 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     const message = createBaseCollectFacts();
     message.product = object.product ?? "";
     message.version = object.version ?? "";
+    message.reach = (object.reach !== undefined && object.reach !== null)
+      ? ReachTarget.fromPartial(object.reach)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReachTarget(): ReachTarget {
+  return { host: "", addresses: [], ports: [] };
+}
+
+export const ReachTarget: MessageFns<ReachTarget> = {
+  encode(message: ReachTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.ports.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.ports) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.ports.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ports.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachTarget {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: ReachTarget): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.ports?.length) {
+      obj.ports = message.ports.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachTarget>): ReachTarget {
+    return ReachTarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachTarget>): ReachTarget {
+    const message = createBaseReachTarget();
+    message.host = object.host ?? "";
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.ports = object.ports?.map((e) => e) || [];
     return message;
   },
 };
@@ -2297,6 +2497,12 @@ function createBaseHostFacts(): HostFacts {
     unknown: {},
     staged: false,
     canBackUp: false,
+    volumes: {},
+    vendorChecks: [],
+    certificates: [],
+    dataFreeBytes: 0n,
+    addresses: [],
+    reached: [],
     backupNeededBytes: 0n,
   };
 }
@@ -2365,6 +2571,27 @@ export const HostFacts: MessageFns<HostFacts> = {
     }
     if (message.canBackUp !== false) {
       writer.uint32(136).bool(message.canBackUp);
+    }
+    globalThis.Object.entries(message.volumes).forEach(([key, value]: [string, string]) => {
+      HostFacts_VolumesEntry.encode({ key: key as any, value }, writer.uint32(242).fork()).join();
+    });
+    for (const v of message.vendorChecks) {
+      VendorCheckFact.encode(v!, writer.uint32(250).fork()).join();
+    }
+    for (const v of message.certificates) {
+      CertificateFact.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.dataFreeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.dataFreeBytes) !== message.dataFreeBytes) {
+        throw new globalThis.Error("value provided for field message.dataFreeBytes of type uint64 too large");
+      }
+      writer.uint32(264).uint64(message.dataFreeBytes);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(274).string(v!);
+    }
+    for (const v of message.reached) {
+      ReachFact.encode(v!, writer.uint32(282).fork()).join();
     }
     if (message.backupNeededBytes !== 0n) {
       if (BigInt.asUintN(64, message.backupNeededBytes) !== message.backupNeededBytes) {
@@ -2527,6 +2754,57 @@ export const HostFacts: MessageFns<HostFacts> = {
             message.canBackUp = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            const entry30 = HostFacts_VolumesEntry.decode(reader, reader.uint32());
+            if (entry30.value !== undefined) {
+              message.volumes[entry30.key] = entry30.value;
+            }
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.vendorChecks.push(VendorCheckFact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.certificates.push(CertificateFact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.dataFreeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.reached.push(ReachFact.decode(reader, reader.uint32()));
+            continue;
+          }
           case 40: {
             if (tag !== 320) {
               break;
@@ -2621,6 +2899,39 @@ export const HostFacts: MessageFns<HostFacts> = {
         : isSet(object.can_back_up)
         ? globalThis.Boolean(object.can_back_up)
         : false,
+      volumes: isObject(object.volumes)
+        ? (globalThis.Object.entries(object.volumes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      vendorChecks: globalThis.Array.isArray(object?.vendorChecks)
+        ? object.vendorChecks.map((e: any) => VendorCheckFact.fromJSON(e))
+        : globalThis.Array.isArray(object?.vendor_checks)
+        ? object.vendor_checks.map((e: any) => VendorCheckFact.fromJSON(e))
+        : [],
+      certificates: globalThis.Array.isArray(object?.certificates)
+        ? object.certificates.map((e: any) => CertificateFact.fromJSON(e))
+        : [],
+      dataFreeBytes: isSet(object.dataFreeBytes)
+        ? BigInt(object.dataFreeBytes)
+        : isSet(object.data_free_bytes)
+        ? BigInt(object.data_free_bytes)
+        : 0n,
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      reached: globalThis.Array.isArray(object?.reached)
+        ? object.reached.map((e: any) => ReachFact.fromJSON(e))
+        : [],
       backupNeededBytes: isSet(object.backupNeededBytes)
         ? BigInt(object.backupNeededBytes)
         : isSet(object.backup_needed_bytes)
@@ -2688,6 +2999,30 @@ export const HostFacts: MessageFns<HostFacts> = {
     if (message.canBackUp !== false) {
       obj.canBackUp = message.canBackUp;
     }
+    if (message.volumes) {
+      const entries = globalThis.Object.entries(message.volumes) as [string, string][];
+      if (entries.length > 0) {
+        obj.volumes = {};
+        entries.forEach(([k, v]) => {
+          obj.volumes[k] = v;
+        });
+      }
+    }
+    if (message.vendorChecks?.length) {
+      obj.vendorChecks = message.vendorChecks.map((e) => VendorCheckFact.toJSON(e));
+    }
+    if (message.certificates?.length) {
+      obj.certificates = message.certificates.map((e) => CertificateFact.toJSON(e));
+    }
+    if (message.dataFreeBytes !== 0n) {
+      obj.dataFreeBytes = message.dataFreeBytes.toString();
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.reached?.length) {
+      obj.reached = message.reached.map((e) => ReachFact.toJSON(e));
+    }
     if (message.backupNeededBytes !== 0n) {
       obj.backupNeededBytes = message.backupNeededBytes.toString();
     }
@@ -2734,6 +3069,22 @@ export const HostFacts: MessageFns<HostFacts> = {
     );
     message.staged = object.staged ?? false;
     message.canBackUp = object.canBackUp ?? false;
+    message.volumes = (globalThis.Object.entries(object.volumes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.vendorChecks = object.vendorChecks?.map((e) => VendorCheckFact.fromPartial(e)) || [];
+    message.certificates = object.certificates?.map((e) => CertificateFact.fromPartial(e)) || [];
+    message.dataFreeBytes = (object.dataFreeBytes !== undefined && object.dataFreeBytes !== null)
+      ? BigInt(object.dataFreeBytes)
+      : 0n;
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.reached = object.reached?.map((e) => ReachFact.fromPartial(e)) || [];
     message.backupNeededBytes = (object.backupNeededBytes !== undefined && object.backupNeededBytes !== null)
       ? BigInt(object.backupNeededBytes)
       : 0n;
@@ -2822,6 +3173,430 @@ export const HostFacts_UnknownEntry: MessageFns<HostFacts_UnknownEntry> = {
     const message = createBaseHostFacts_UnknownEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseHostFacts_VolumesEntry(): HostFacts_VolumesEntry {
+  return { key: "", value: "" };
+}
+
+export const HostFacts_VolumesEntry: MessageFns<HostFacts_VolumesEntry> = {
+  encode(message: HostFacts_VolumesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostFacts_VolumesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostFacts_VolumesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HostFacts_VolumesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: HostFacts_VolumesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HostFacts_VolumesEntry>): HostFacts_VolumesEntry {
+    return HostFacts_VolumesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HostFacts_VolumesEntry>): HostFacts_VolumesEntry {
+    const message = createBaseHostFacts_VolumesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseReachFact(): ReachFact {
+  return { host: "", port: 0, reached: false, found: "" };
+}
+
+export const ReachFact: MessageFns<ReachFact> = {
+  encode(message: ReachFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.reached !== false) {
+      writer.uint32(24).bool(message.reached);
+    }
+    if (message.found !== "") {
+      writer.uint32(34).string(message.found);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reached = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachFact {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      reached: isSet(object.reached) ? globalThis.Boolean(object.reached) : false,
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+    };
+  },
+
+  toJSON(message: ReachFact): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.reached !== false) {
+      obj.reached = message.reached;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachFact>): ReachFact {
+    return ReachFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachFact>): ReachFact {
+    const message = createBaseReachFact();
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    message.reached = object.reached ?? false;
+    message.found = object.found ?? "";
+    return message;
+  },
+};
+
+function createBaseVendorCheckFact(): VendorCheckFact {
+  return { id: "", passed: false, found: "", unanswered: false };
+}
+
+export const VendorCheckFact: MessageFns<VendorCheckFact> = {
+  encode(message: VendorCheckFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.passed !== false) {
+      writer.uint32(16).bool(message.passed);
+    }
+    if (message.found !== "") {
+      writer.uint32(26).string(message.found);
+    }
+    if (message.unanswered !== false) {
+      writer.uint32(32).bool(message.unanswered);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VendorCheckFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVendorCheckFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.passed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unanswered = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VendorCheckFact {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      passed: isSet(object.passed) ? globalThis.Boolean(object.passed) : false,
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+      unanswered: isSet(object.unanswered) ? globalThis.Boolean(object.unanswered) : false,
+    };
+  },
+
+  toJSON(message: VendorCheckFact): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.passed !== false) {
+      obj.passed = message.passed;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    if (message.unanswered !== false) {
+      obj.unanswered = message.unanswered;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VendorCheckFact>): VendorCheckFact {
+    return VendorCheckFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VendorCheckFact>): VendorCheckFact {
+    const message = createBaseVendorCheckFact();
+    message.id = object.id ?? "";
+    message.passed = object.passed ?? false;
+    message.found = object.found ?? "";
+    message.unanswered = object.unanswered ?? false;
+    return message;
+  },
+};
+
+function createBaseCertificateFact(): CertificateFact {
+  return { whose: "", expiresAt: undefined, why: "" };
+}
+
+export const CertificateFact: MessageFns<CertificateFact> = {
+  encode(message: CertificateFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.whose !== "") {
+      writer.uint32(10).string(message.whose);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CertificateFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCertificateFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.whose = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CertificateFact {
+    return {
+      whose: isSet(object.whose) ? globalThis.String(object.whose) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+    };
+  },
+
+  toJSON(message: CertificateFact): unknown {
+    const obj: any = {};
+    if (message.whose !== "") {
+      obj.whose = message.whose;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt.toISOString();
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CertificateFact>): CertificateFact {
+    return CertificateFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CertificateFact>): CertificateFact {
+    const message = createBaseCertificateFact();
+    message.whose = object.whose ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.why = object.why ?? "";
     return message;
   },
 };

@@ -98,7 +98,53 @@ export interface Check {
   /** What a person has to do; empty when passed. */
   remedy: string;
   /** When the answer was found. */
-  answeredAt?: Date | undefined;
+  answeredAt?:
+    | Date
+    | undefined;
+  /** Set: it does not block although it is not passed, because a person said so. The verdict stays what it is. */
+  override?: Override | undefined;
+}
+
+/** A person's word that a check need not hold up the runs of a job, until a time. */
+export interface Override {
+  /** `installations/{installation}/overrides/{override}`. */
+  name: string;
+  /** Id of the job. */
+  job: string;
+  /** Name of the check. `hosts`, `host-online`, `installed-version`, `data-version` and the checks of backups cannot be overridden. */
+  check: string;
+  /** Id of the host; empty: on any host, and of the installation as a whole. */
+  host: string;
+  /** Why, 1–1,000 characters. */
+  reason: string;
+  /** Until when: in the future, at most 7 days. */
+  expireTime?:
+    | Date
+    | undefined;
+  /** Who: subject of the credential. Output only. */
+  createdBy: string;
+  /** When. Output only. */
+  createTime?:
+    | Date
+    | undefined;
+  /** Who took it back; empty: nobody. Output only. */
+  revokedBy: string;
+  /** When it was taken back. Output only. */
+  revokeTime?: Date | undefined;
+}
+
+/** Which run a report rehearses. */
+export interface Rehearsal {
+  /** Id of the job. */
+  job: string;
+  /** When the run is to begin; absent when it was asked for and the job has no time. */
+  startTime?:
+    | Date
+    | undefined;
+  /** `enabled`: the job was enabled; `before-start`: the time before the run has come; `asked`: a person asked. */
+  why: string;
+  /** Who enabled the job, or asked: subject of the credential. */
+  requestedBy: string;
 }
 
 /** All checks of one occasion. */
@@ -111,7 +157,10 @@ export interface Report {
   product: string;
   /** Release that is going to be installed; empty for none. */
   version: string;
-  /** PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked. */
+  /**
+   * PASSED when nothing blocks, FAILED when something does, UNSPECIFIED while hosts are still being asked and for one that was
+   * abandoned: that one has a finish_time.
+   */
   verdict: Verdict;
   /** The checks. */
   checks: Check[];
@@ -119,8 +168,16 @@ export interface Report {
   createTime?:
     | Date
     | undefined;
-  /** When the verdict was found. */
-  finishTime?: Date | undefined;
+  /** When the verdict was found, or when the report was abandoned because its run, or the plan that it rehearses, was taken back. */
+  finishTime?:
+    | Date
+    | undefined;
+  /** Set: nothing is done after it. */
+  rehearsal?:
+    | Rehearsal
+    | undefined;
+  /** It is a run's second one, when nobody was inside any more: its backup was taken only when this passed. */
+  beforeBackup: boolean;
 }
 
 /** A data backup. */
@@ -237,6 +294,8 @@ export interface CreateReportRequest {
   parent: string;
   /** Release to check for; empty: the newest that the installation may take, or none. */
   version: string;
+  /** Id of a job: its next run is rehearsed now. Excludes `version`. */
+  job: string;
 }
 
 /** See PreflightService. */
@@ -413,8 +472,61 @@ export interface UpdateBackupPolicyResponse {
   policy?: BackupPolicy | undefined;
 }
 
+/** See PreflightService. */
+export interface CreateOverrideRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** The override; `job`, `check`, `reason` and `expire_time` are needed. */
+  override?: Override | undefined;
+}
+
+/** See PreflightService. */
+export interface CreateOverrideResponse {
+  /** As stored. */
+  override?: Override | undefined;
+}
+
+/** See PreflightService. */
+export interface ListOverridesRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** 1–1,000; default 100. */
+  pageSize: number;
+  /** From the page before. */
+  pageToken: string;
+}
+
+/** See PreflightService. */
+export interface ListOverridesResponse {
+  /** A page. */
+  overrides: Override[];
+  /** Empty at the end. */
+  nextPageToken: string;
+}
+
+/** See PreflightService. */
+export interface RevokeOverrideRequest {
+  /** `installations/{installation}/overrides/{override}`. */
+  name: string;
+}
+
+/** See PreflightService. */
+export interface RevokeOverrideResponse {
+  /** As it is now. */
+  override?: Override | undefined;
+}
+
 function createBaseCheck(): Check {
-  return { check: "", host: "", verdict: 0, asked: "", found: "", remedy: "", answeredAt: undefined };
+  return {
+    check: "",
+    host: "",
+    verdict: 0,
+    asked: "",
+    found: "",
+    remedy: "",
+    answeredAt: undefined,
+    override: undefined,
+  };
 }
 
 export const Check: MessageFns<Check> = {
@@ -439,6 +551,9 @@ export const Check: MessageFns<Check> = {
     }
     if (message.answeredAt !== undefined) {
       Timestamp.encode(toTimestamp(message.answeredAt), writer.uint32(58).fork()).join();
+    }
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -512,6 +627,14 @@ export const Check: MessageFns<Check> = {
             message.answeredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -537,6 +660,7 @@ export const Check: MessageFns<Check> = {
         : isSet(object.answered_at)
         ? fromJsonTimestamp(object.answered_at)
         : undefined,
+      override: isSet(object.override) ? Override.fromJSON(object.override) : undefined,
     };
   },
 
@@ -563,6 +687,9 @@ export const Check: MessageFns<Check> = {
     if (message.answeredAt !== undefined) {
       obj.answeredAt = message.answeredAt.toISOString();
     }
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
     return obj;
   },
 
@@ -578,6 +705,378 @@ export const Check: MessageFns<Check> = {
     message.found = object.found ?? "";
     message.remedy = object.remedy ?? "";
     message.answeredAt = object.answeredAt ?? undefined;
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOverride(): Override {
+  return {
+    name: "",
+    job: "",
+    check: "",
+    host: "",
+    reason: "",
+    expireTime: undefined,
+    createdBy: "",
+    createTime: undefined,
+    revokedBy: "",
+    revokeTime: undefined,
+  };
+}
+
+export const Override: MessageFns<Override> = {
+  encode(message: Override, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.job !== "") {
+      writer.uint32(18).string(message.job);
+    }
+    if (message.check !== "") {
+      writer.uint32(26).string(message.check);
+    }
+    if (message.host !== "") {
+      writer.uint32(34).string(message.host);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.expireTime), writer.uint32(50).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(58).string(message.createdBy);
+    }
+    if (message.createTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.createTime), writer.uint32(66).fork()).join();
+    }
+    if (message.revokedBy !== "") {
+      writer.uint32(74).string(message.revokedBy);
+    }
+    if (message.revokeTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.revokeTime), writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Override {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverride();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.expireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.revokedBy = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.revokeTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Override {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      check: isSet(object.check) ? globalThis.String(object.check) : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+      createdBy: isSet(object.createdBy)
+        ? globalThis.String(object.createdBy)
+        : isSet(object.created_by)
+        ? globalThis.String(object.created_by)
+        : "",
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      revokedBy: isSet(object.revokedBy)
+        ? globalThis.String(object.revokedBy)
+        : isSet(object.revoked_by)
+        ? globalThis.String(object.revoked_by)
+        : "",
+      revokeTime: isSet(object.revokeTime)
+        ? fromJsonTimestamp(object.revokeTime)
+        : isSet(object.revoke_time)
+        ? fromJsonTimestamp(object.revoke_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Override): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.check !== "") {
+      obj.check = message.check;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = message.expireTime.toISOString();
+    }
+    if (message.createdBy !== "") {
+      obj.createdBy = message.createdBy;
+    }
+    if (message.createTime !== undefined) {
+      obj.createTime = message.createTime.toISOString();
+    }
+    if (message.revokedBy !== "") {
+      obj.revokedBy = message.revokedBy;
+    }
+    if (message.revokeTime !== undefined) {
+      obj.revokeTime = message.revokeTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Override>): Override {
+    return Override.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Override>): Override {
+    const message = createBaseOverride();
+    message.name = object.name ?? "";
+    message.job = object.job ?? "";
+    message.check = object.check ?? "";
+    message.host = object.host ?? "";
+    message.reason = object.reason ?? "";
+    message.expireTime = object.expireTime ?? undefined;
+    message.createdBy = object.createdBy ?? "";
+    message.createTime = object.createTime ?? undefined;
+    message.revokedBy = object.revokedBy ?? "";
+    message.revokeTime = object.revokeTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRehearsal(): Rehearsal {
+  return { job: "", startTime: undefined, why: "", requestedBy: "" };
+}
+
+export const Rehearsal: MessageFns<Rehearsal> = {
+  encode(message: Rehearsal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== "") {
+      writer.uint32(10).string(message.job);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rehearsal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRehearsal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Rehearsal {
+    return {
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: Rehearsal): unknown {
+    const obj: any = {};
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Rehearsal>): Rehearsal {
+    return Rehearsal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Rehearsal>): Rehearsal {
+    const message = createBaseRehearsal();
+    message.job = object.job ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.why = object.why ?? "";
+    message.requestedBy = object.requestedBy ?? "";
     return message;
   },
 };
@@ -592,6 +1091,8 @@ function createBaseReport(): Report {
     checks: [],
     createTime: undefined,
     finishTime: undefined,
+    rehearsal: undefined,
+    beforeBackup: false,
   };
 }
 
@@ -620,6 +1121,12 @@ export const Report: MessageFns<Report> = {
     }
     if (message.finishTime !== undefined) {
       Timestamp.encode(toTimestamp(message.finishTime), writer.uint32(66).fork()).join();
+    }
+    if (message.rehearsal !== undefined) {
+      Rehearsal.encode(message.rehearsal, writer.uint32(74).fork()).join();
+    }
+    if (message.beforeBackup !== false) {
+      writer.uint32(80).bool(message.beforeBackup);
     }
     return writer;
   },
@@ -701,6 +1208,22 @@ export const Report: MessageFns<Report> = {
             message.finishTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.rehearsal = Rehearsal.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.beforeBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -731,6 +1254,12 @@ export const Report: MessageFns<Report> = {
         : isSet(object.finish_time)
         ? fromJsonTimestamp(object.finish_time)
         : undefined,
+      rehearsal: isSet(object.rehearsal) ? Rehearsal.fromJSON(object.rehearsal) : undefined,
+      beforeBackup: isSet(object.beforeBackup)
+        ? globalThis.Boolean(object.beforeBackup)
+        : isSet(object.before_backup)
+        ? globalThis.Boolean(object.before_backup)
+        : false,
     };
   },
 
@@ -760,6 +1289,12 @@ export const Report: MessageFns<Report> = {
     if (message.finishTime !== undefined) {
       obj.finishTime = message.finishTime.toISOString();
     }
+    if (message.rehearsal !== undefined) {
+      obj.rehearsal = Rehearsal.toJSON(message.rehearsal);
+    }
+    if (message.beforeBackup !== false) {
+      obj.beforeBackup = message.beforeBackup;
+    }
     return obj;
   },
 
@@ -776,6 +1311,10 @@ export const Report: MessageFns<Report> = {
     message.checks = object.checks?.map((e) => Check.fromPartial(e)) || [];
     message.createTime = object.createTime ?? undefined;
     message.finishTime = object.finishTime ?? undefined;
+    message.rehearsal = (object.rehearsal !== undefined && object.rehearsal !== null)
+      ? Rehearsal.fromPartial(object.rehearsal)
+      : undefined;
+    message.beforeBackup = object.beforeBackup ?? false;
     return message;
   },
 };
@@ -1746,7 +2285,7 @@ export const BackupPolicy: MessageFns<BackupPolicy> = {
 };
 
 function createBaseCreateReportRequest(): CreateReportRequest {
-  return { parent: "", version: "" };
+  return { parent: "", version: "", job: "" };
 }
 
 export const CreateReportRequest: MessageFns<CreateReportRequest> = {
@@ -1756,6 +2295,9 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.job !== "") {
+      writer.uint32(82).string(message.job);
     }
     return writer;
   },
@@ -1789,6 +2331,14 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
             message.version = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1805,6 +2355,7 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     return {
       parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      job: isSet(object.job) ? globalThis.String(object.job) : "",
     };
   },
 
@@ -1816,6 +2367,9 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.job !== "") {
+      obj.job = message.job;
+    }
     return obj;
   },
 
@@ -1826,6 +2380,7 @@ export const CreateReportRequest: MessageFns<CreateReportRequest> = {
     const message = createBaseCreateReportRequest();
     message.parent = object.parent ?? "";
     message.version = object.version ?? "";
+    message.job = object.job ?? "";
     return message;
   },
 };
@@ -3698,6 +4253,498 @@ export const UpdateBackupPolicyResponse: MessageFns<UpdateBackupPolicyResponse> 
   },
 };
 
+function createBaseCreateOverrideRequest(): CreateOverrideRequest {
+  return { parent: "", override: undefined };
+}
+
+export const CreateOverrideRequest: MessageFns<CreateOverrideRequest> = {
+  encode(message: CreateOverrideRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOverrideRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOverrideRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateOverrideRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      override: isSet(object.override) ? Override.fromJSON(object.override) : undefined,
+    };
+  },
+
+  toJSON(message: CreateOverrideRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateOverrideRequest>): CreateOverrideRequest {
+    return CreateOverrideRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateOverrideRequest>): CreateOverrideRequest {
+    const message = createBaseCreateOverrideRequest();
+    message.parent = object.parent ?? "";
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCreateOverrideResponse(): CreateOverrideResponse {
+  return { override: undefined };
+}
+
+export const CreateOverrideResponse: MessageFns<CreateOverrideResponse> = {
+  encode(message: CreateOverrideResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOverrideResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOverrideResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateOverrideResponse {
+    return { override: isSet(object.override) ? Override.fromJSON(object.override) : undefined };
+  },
+
+  toJSON(message: CreateOverrideResponse): unknown {
+    const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CreateOverrideResponse>): CreateOverrideResponse {
+    return CreateOverrideResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CreateOverrideResponse>): CreateOverrideResponse {
+    const message = createBaseCreateOverrideResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListOverridesRequest(): ListOverridesRequest {
+  return { parent: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListOverridesRequest: MessageFns<ListOverridesRequest> = {
+  encode(message: ListOverridesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOverridesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOverridesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOverridesRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOverridesRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOverridesRequest>): ListOverridesRequest {
+    return ListOverridesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOverridesRequest>): ListOverridesRequest {
+    const message = createBaseListOverridesRequest();
+    message.parent = object.parent ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListOverridesResponse(): ListOverridesResponse {
+  return { overrides: [], nextPageToken: "" };
+}
+
+export const ListOverridesResponse: MessageFns<ListOverridesResponse> = {
+  encode(message: ListOverridesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.overrides) {
+      Override.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOverridesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOverridesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.overrides.push(Override.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOverridesResponse {
+    return {
+      overrides: globalThis.Array.isArray(object?.overrides)
+        ? object.overrides.map((e: any) => Override.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOverridesResponse): unknown {
+    const obj: any = {};
+    if (message.overrides?.length) {
+      obj.overrides = message.overrides.map((e) => Override.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOverridesResponse>): ListOverridesResponse {
+    return ListOverridesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOverridesResponse>): ListOverridesResponse {
+    const message = createBaseListOverridesResponse();
+    message.overrides = object.overrides?.map((e) => Override.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeOverrideRequest(): RevokeOverrideRequest {
+  return { name: "" };
+}
+
+export const RevokeOverrideRequest: MessageFns<RevokeOverrideRequest> = {
+  encode(message: RevokeOverrideRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeOverrideRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeOverrideRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeOverrideRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: RevokeOverrideRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RevokeOverrideRequest>): RevokeOverrideRequest {
+    return RevokeOverrideRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeOverrideRequest>): RevokeOverrideRequest {
+    const message = createBaseRevokeOverrideRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeOverrideResponse(): RevokeOverrideResponse {
+  return { override: undefined };
+}
+
+export const RevokeOverrideResponse: MessageFns<RevokeOverrideResponse> = {
+  encode(message: RevokeOverrideResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeOverrideResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeOverrideResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeOverrideResponse {
+    return { override: isSet(object.override) ? Override.fromJSON(object.override) : undefined };
+  },
+
+  toJSON(message: RevokeOverrideResponse): unknown {
+    const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RevokeOverrideResponse>): RevokeOverrideResponse {
+    return RevokeOverrideResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RevokeOverrideResponse>): RevokeOverrideResponse {
+    const message = createBaseRevokeOverrideResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    return message;
+  },
+};
+
 /** Readiness and backups. */
 export type PreflightServiceService = typeof PreflightServiceService;
 export const PreflightServiceService = {
@@ -3784,6 +4831,44 @@ export const PreflightServiceService = {
     responseSerialize: (value: GetRestoreResponse): Buffer => Buffer.from(GetRestoreResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetRestoreResponse => GetRestoreResponse.decode(value),
   },
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride: {
+    path: "/lastcall.preflight.v1.PreflightService/CreateOverride" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateOverrideRequest): Buffer =>
+      Buffer.from(CreateOverrideRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateOverrideRequest => CreateOverrideRequest.decode(value),
+    responseSerialize: (value: CreateOverrideResponse): Buffer =>
+      Buffer.from(CreateOverrideResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateOverrideResponse => CreateOverrideResponse.decode(value),
+  },
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides: {
+    path: "/lastcall.preflight.v1.PreflightService/ListOverrides" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListOverridesRequest): Buffer => Buffer.from(ListOverridesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListOverridesRequest => ListOverridesRequest.decode(value),
+    responseSerialize: (value: ListOverridesResponse): Buffer =>
+      Buffer.from(ListOverridesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListOverridesResponse => ListOverridesResponse.decode(value),
+  },
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride: {
+    path: "/lastcall.preflight.v1.PreflightService/RevokeOverride" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeOverrideRequest): Buffer =>
+      Buffer.from(RevokeOverrideRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeOverrideRequest => RevokeOverrideRequest.decode(value),
+    responseSerialize: (value: RevokeOverrideResponse): Buffer =>
+      Buffer.from(RevokeOverrideResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeOverrideResponse => RevokeOverrideResponse.decode(value),
+  },
   /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
   verifyBackup: {
     path: "/lastcall.preflight.v1.PreflightService/VerifyBackup" as const,
@@ -3849,6 +4934,15 @@ export interface PreflightServiceServer extends UntypedServiceImplementation {
   restoreBackup: handleUnaryCall<RestoreBackupRequest, RestoreBackupResponse>;
   /** Where a restore stands. */
   getRestore: handleUnaryCall<GetRestoreRequest, GetRestoreResponse>;
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride: handleUnaryCall<CreateOverrideRequest, CreateOverrideResponse>;
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides: handleUnaryCall<ListOverridesRequest, ListOverridesResponse>;
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride: handleUnaryCall<RevokeOverrideRequest, RevokeOverrideResponse>;
   /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
   verifyBackup: handleUnaryCall<VerifyBackupRequest, VerifyBackupResponse>;
   /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
@@ -3987,6 +5081,57 @@ export interface PreflightServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetRestoreResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lets the runs of a job go ahead although a check is not passed. FAILED_PRECONDITION with reason NEVER_OVERRIDDEN for
+   * a check that nobody can override.
+   */
+  createOverride(
+    request: CreateOverrideRequest,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  createOverride(
+    request: CreateOverrideRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  createOverride(
+    request: CreateOverrideRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateOverrideResponse) => void,
+  ): ClientUnaryCall;
+  /** Overrides of an installation, newest first; those that are over as well. */
+  listOverrides(
+    request: ListOverridesRequest,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  listOverrides(
+    request: ListOverridesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  listOverrides(
+    request: ListOverridesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListOverridesResponse) => void,
+  ): ClientUnaryCall;
+  /** Takes an override back; checks that are evaluated from then on block again. */
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  revokeOverride(
+    request: RevokeOverrideRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
   ): ClientUnaryCall;
   /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
   verifyBackup(

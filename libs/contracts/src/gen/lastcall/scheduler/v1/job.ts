@@ -30,6 +30,8 @@ export enum JobState {
   ENABLED = 2,
   /** DONE - Has fired for the last time. */
   DONE = 3,
+  /** WAITING_FOR_APPROVAL - Will be enabled when a second person has approved it. */
+  WAITING_FOR_APPROVAL = 4,
   UNRECOGNIZED = -1,
 }
 
@@ -47,6 +49,9 @@ export function jobStateFromJSON(object: any): JobState {
     case 3:
     case "JOB_STATE_DONE":
       return JobState.DONE;
+    case 4:
+    case "JOB_STATE_WAITING_FOR_APPROVAL":
+      return JobState.WAITING_FOR_APPROVAL;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -64,6 +69,8 @@ export function jobStateToJSON(object: JobState): string {
       return "JOB_STATE_ENABLED";
     case JobState.DONE:
       return "JOB_STATE_DONE";
+    case JobState.WAITING_FOR_APPROVAL:
+      return "JOB_STATE_WAITING_FOR_APPROVAL";
     case JobState.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -195,6 +202,16 @@ export interface Job {
   labels: { [key: string]: string };
   /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
   excludedHosts: string[];
+  /** Set while it waits for the approval of a second person, and when it has it. Output only. */
+  approval?:
+    | Approval
+    | undefined;
+  /** How often a run that failed before its install is tried again, 0–5; default 0. A follow-up job is started after the last. */
+  retries: number;
+  /** From the end of such a run to the next try, 1 min – 4 h; default 5 min. */
+  retryPause?:
+    | Duration
+    | undefined;
   /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
   backupKeep: number;
 }
@@ -202,6 +219,18 @@ export interface Job {
 export interface Job_LabelsEntry {
   key: string;
   value: string;
+}
+
+/** Who asked for a job to be enabled, and who agreed. */
+export interface Approval {
+  /** Subject of the credential that enabled it. */
+  askedBy: string;
+  /** When; absent once it is approved. */
+  askTime?:
+    | Date
+    | undefined;
+  /** Subject of the credential that approved it; empty while it waits. */
+  approvedBy: string;
 }
 
 /** A due time that is not going to be run, because somebody said so. */
@@ -740,6 +769,9 @@ function createBaseJob(): Job {
     skipped: undefined,
     labels: {},
     excludedHosts: [],
+    approval: undefined,
+    retries: 0,
+    retryPause: undefined,
     backupKeep: 0,
   };
 }
@@ -823,6 +855,15 @@ export const Job: MessageFns<Job> = {
     });
     for (const v of message.excludedHosts) {
       writer.uint32(210).string(v!);
+    }
+    if (message.approval !== undefined) {
+      Approval.encode(message.approval, writer.uint32(218).fork()).join();
+    }
+    if (message.retries !== 0) {
+      writer.uint32(224).uint32(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      Duration.encode(message.retryPause, writer.uint32(234).fork()).join();
     }
     if (message.backupKeep !== 0) {
       writer.uint32(240).uint32(message.backupKeep);
@@ -1054,6 +1095,30 @@ export const Job: MessageFns<Job> = {
             message.excludedHosts.push(reader.string());
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.approval = Approval.decode(reader, reader.uint32());
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.retries = reader.uint32();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.retryPause = Duration.decode(reader, reader.uint32());
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -1167,6 +1232,13 @@ export const Job: MessageFns<Job> = {
         : globalThis.Array.isArray(object?.excluded_hosts)
         ? object.excluded_hosts.map((e: any) => globalThis.String(e))
         : [],
+      approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined,
+      retries: isSet(object.retries) ? globalThis.Number(object.retries) : 0,
+      retryPause: isSet(object.retryPause)
+        ? Duration.fromJSON(object.retryPause)
+        : isSet(object.retry_pause)
+        ? Duration.fromJSON(object.retry_pause)
+        : undefined,
       backupKeep: isSet(object.backupKeep)
         ? globalThis.Number(object.backupKeep)
         : isSet(object.backup_keep)
@@ -1261,6 +1333,15 @@ export const Job: MessageFns<Job> = {
     if (message.excludedHosts?.length) {
       obj.excludedHosts = message.excludedHosts;
     }
+    if (message.approval !== undefined) {
+      obj.approval = Approval.toJSON(message.approval);
+    }
+    if (message.retries !== 0) {
+      obj.retries = Math.round(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      obj.retryPause = Duration.toJSON(message.retryPause);
+    }
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
@@ -1318,6 +1399,13 @@ export const Job: MessageFns<Job> = {
       {},
     );
     message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? Approval.fromPartial(object.approval)
+      : undefined;
+    message.retries = object.retries ?? 0;
+    message.retryPause = (object.retryPause !== undefined && object.retryPause !== null)
+      ? Duration.fromPartial(object.retryPause)
+      : undefined;
     message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
@@ -1404,6 +1492,119 @@ export const Job_LabelsEntry: MessageFns<Job_LabelsEntry> = {
     const message = createBaseJob_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { askedBy: "", askTime: undefined, approvedBy: "" };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.askedBy !== "") {
+      writer.uint32(10).string(message.askedBy);
+    }
+    if (message.askTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.askTime), writer.uint32(18).fork()).join();
+    }
+    if (message.approvedBy !== "") {
+      writer.uint32(26).string(message.approvedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.askedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.askTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      askedBy: isSet(object.askedBy)
+        ? globalThis.String(object.askedBy)
+        : isSet(object.asked_by)
+        ? globalThis.String(object.asked_by)
+        : "",
+      askTime: isSet(object.askTime)
+        ? fromJsonTimestamp(object.askTime)
+        : isSet(object.ask_time)
+        ? fromJsonTimestamp(object.ask_time)
+        : undefined,
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.askedBy !== "") {
+      obj.askedBy = message.askedBy;
+    }
+    if (message.askTime !== undefined) {
+      obj.askTime = message.askTime.toISOString();
+    }
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Approval>): Approval {
+    return Approval.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Approval>): Approval {
+    const message = createBaseApproval();
+    message.askedBy = object.askedBy ?? "";
+    message.askTime = object.askTime ?? undefined;
+    message.approvedBy = object.approvedBy ?? "";
     return message;
   },
 };

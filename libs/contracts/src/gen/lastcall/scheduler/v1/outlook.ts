@@ -41,7 +41,7 @@ export interface EstimatedLength {
     | Duration
     | undefined;
   /** Nine of ten runs took no longer. */
-  p90?:
+  nineInTen?:
     | Duration
     | undefined;
   /** So many runs were measured, the last 50 at most; 0: nothing was, the lengths are assumed. */
@@ -262,7 +262,7 @@ export const Outlook: MessageFns<Outlook> = {
 };
 
 function createBaseEstimatedLength(): EstimatedLength {
-  return { median: undefined, p90: undefined, runs: 0 };
+  return { median: undefined, nineInTen: undefined, runs: 0 };
 }
 
 export const EstimatedLength: MessageFns<EstimatedLength> = {
@@ -270,8 +270,8 @@ export const EstimatedLength: MessageFns<EstimatedLength> = {
     if (message.median !== undefined) {
       Duration.encode(message.median, writer.uint32(10).fork()).join();
     }
-    if (message.p90 !== undefined) {
-      Duration.encode(message.p90, writer.uint32(18).fork()).join();
+    if (message.nineInTen !== undefined) {
+      Duration.encode(message.nineInTen, writer.uint32(18).fork()).join();
     }
     if (message.runs !== 0) {
       writer.uint32(24).uint32(message.runs);
@@ -305,7 +305,7 @@ export const EstimatedLength: MessageFns<EstimatedLength> = {
               break;
             }
 
-            message.p90 = Duration.decode(reader, reader.uint32());
+            message.nineInTen = Duration.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
@@ -331,7 +331,11 @@ export const EstimatedLength: MessageFns<EstimatedLength> = {
   fromJSON(object: any): EstimatedLength {
     return {
       median: isSet(object.median) ? Duration.fromJSON(object.median) : undefined,
-      p90: isSet(object.p90) ? Duration.fromJSON(object.p90) : undefined,
+      nineInTen: isSet(object.nineInTen)
+        ? Duration.fromJSON(object.nineInTen)
+        : isSet(object.nine_in_ten)
+        ? Duration.fromJSON(object.nine_in_ten)
+        : undefined,
       runs: isSet(object.runs) ? globalThis.Number(object.runs) : 0,
     };
   },
@@ -341,8 +345,8 @@ export const EstimatedLength: MessageFns<EstimatedLength> = {
     if (message.median !== undefined) {
       obj.median = Duration.toJSON(message.median);
     }
-    if (message.p90 !== undefined) {
-      obj.p90 = Duration.toJSON(message.p90);
+    if (message.nineInTen !== undefined) {
+      obj.nineInTen = Duration.toJSON(message.nineInTen);
     }
     if (message.runs !== 0) {
       obj.runs = Math.round(message.runs);
@@ -358,7 +362,9 @@ export const EstimatedLength: MessageFns<EstimatedLength> = {
     message.median = (object.median !== undefined && object.median !== null)
       ? Duration.fromPartial(object.median)
       : undefined;
-    message.p90 = (object.p90 !== undefined && object.p90 !== null) ? Duration.fromPartial(object.p90) : undefined;
+    message.nineInTen = (object.nineInTen !== undefined && object.nineInTen !== null)
+      ? Duration.fromPartial(object.nineInTen)
+      : undefined;
     message.runs = object.runs ?? 0;
     return message;
   },

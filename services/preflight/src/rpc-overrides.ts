@@ -1,0 +1,100 @@
+import { catalogV1, dateToAt, formatName, schedulerV1, type preflightV1 } from '@lastcall/contracts';
+import { checkId, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  readPage,
+  type RpcContext,
+  type RpcHandlers,
+  type ServiceContext,
+} from '@lastcall/runtime';
+import { BY_INSTALLATION, type Documents, type OverrideDocument } from './documents.js';
+import { refuseOverride } from './domain/override.js';
+import { MOST_STANDING, standingOverrides } from './overrides.js';
+import type { PreflightSettings } from './settings.js';
+import { overrideToWire } from './wire.js';
+
+/* Operators' edge: what a person has said about checks. Nothing is deleted: what was taken back and what is over stays to be read. */
+
+const CREATE = '/lastcall.preflight.v1.PreflightService/CreateOverride';
+
+type Context = ServiceContext<PreflightSettings>;
+type Handlers = Pick<
+  RpcHandlers<typeof preflightV1.PreflightServiceService>,
+  'createOverride' | 'listOverrides' | 'revokeOverride'
+>;
+
+export function overrideHandlers(context: Context, documents: Documents): Handlers {
+  return {
+    createOverride: (request, call) => createOverride(context, documents, request, call),
+    listOverrides: async (request) => {
+      const parent = nameOf('installation', request.parent, 'parent');
+      const page = pageOf(request);
+      if (isRejected(parent)) return parent;
+      if (isRejected(page)) return page;
+      const { installation } = parent;
+      const query = { index: BY_INSTALLATION, where: { installation }, order: 'descending' } as const;
+      const found = await readPage(documents.overrides, query, page, ({ data }) => overrideToWire(installation, data));
+      return isRejected(found) ? found : { overrides: found.items, nextPageToken: found.nextPageToken };
+    },
+    revokeOverride: (request, call) => revokeOverride(documents, request, call),
+  };
+}
+
+async function createOverride(
+  context: Context,
+  documents: Documents,
+  request: preflightV1.CreateOverrideRequest,
+  { principal }: RpcContext,
+): Promise<preflightV1.CreateOverrideResponse | Rejected> {
+  const parent = nameOf('installation', request.parent, 'parent');
+  if (isRejected(parent)) return parent;
+  const { installation } = parent;
+  const now = await context.store.now();
+  const { job = '', check = '', host = '', reason = '', expireTime } = request.override ?? {};
+  const expiresAt = dateToAt(expireTime);
+  const wrongJob = checkId('override.job', job);
+  const refusal = refuseOverride({ check, host, reason, expiresAt }, await hostIdsOf(context, installation), now);
+  if (wrongJob) return invalid([wrongJob, ...(refusal?.violations ?? [])]);
+  if (refusal || expiresAt === undefined) return refusal ?? invalid([]);
+  // Refused when there is none.
+  const name = formatName('job', { installation, job });
+  await context.client(schedulerV1.SchedulerServiceService).getJob({ name });
+  if ((await standingOverrides(documents, { installation, job }, now)).length >= MOST_STANDING) {
+    const message = `${MOST_STANDING} overrides of job ${job} stand; take some back: lastcall preflight overrides revoke`;
+    return reject('too-many', 'TOO_MANY_OVERRIDES', message);
+  }
+  const override = randomId('o');
+  const createdBy = principal?.subject ?? '';
+  // The record of the call itself does not say what about.
+  const what = `${check}${host === '' ? '' : ` on ${host}`} of job ${job} until ${new Date(expiresAt).toISOString()}: ${reason}`;
+  const resource = formatName('override', { installation, override });
+  await context.audit({ actor: createdBy, method: CREATE, resource, reason: what });
+  const write = { installation, override, job, check, host, reason, expiresAt, createdBy, createdAt: now };
+  await documents.overrides.change<undefined>(override, () => ({ write, result: undefined }));
+  return { override: overrideToWire(installation, write) };
+}
+
+async function hostIdsOf(context: Context, installation: string): Promise<readonly string[]> {
+  const name = formatName('installation', { installation });
+  const found = await context.client(catalogV1.CatalogServiceService).getInstallation({ name });
+  return found.installation?.hosts.map((h) => h.host) ?? [];
+}
+
+async function revokeOverride(
+  { overrides }: Documents,
+  { name }: preflightV1.RevokeOverrideRequest,
+  { principal }: RpcContext,
+): Promise<preflightV1.RevokeOverrideResponse | Rejected> {
+  const id = nameOf('override', name);
+  if (isRejected(id)) return id;
+  const revokedBy = principal?.subject ?? '';
+  const found = await overrides.change<OverrideDocument | undefined>(id.override, (current, { now }) => {
+    if (current?.installation !== id.installation) return { keep: undefined };
+    if (current.revokedAt !== undefined || current.expiresAt <= now) return { keep: current };
+    const write = { ...current, revokedBy, revokedAt: now };
+    return { write, result: write };
+  });
+  return found ? { override: overrideToWire(id.installation, found) } : notFound('override', name);
+}
