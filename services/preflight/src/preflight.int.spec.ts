@@ -259,6 +259,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await facts('desk1');
       await stack.seen('PreflightPassed');
       await drained();
+      await lastLook();
       const restorePoint = await backupDone();
       await stack.seen('BackupTaken');
       const name = nameOf(restorePoint);

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, lstatSync, openSync, read, readlinkSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
@@ -32,14 +32,13 @@ export interface Watch {
 
 const LEVEL = 3;
 const PIECE_BYTES = 2 ** 20;
-const READ_BYTES = 512 * 1024;
-const SMALL_BYTES = 256 * 1024;
+const READ_BYTES = 256 * 1024;
 
 /* No ZSTD_c_nbWorkers: with it Node 24 ends the stream before all of it has come out. One thread beside ours is as much as a backup should take anyway. */
 const COMPRESSION = {
   chunkSize: READ_BYTES,
   // Otherwise it waits for us after every piece that comes out, and then we for it.
-  readableHighWaterMark: 2 * PIECE_BYTES,
+  readableHighWaterMark: PIECE_BYTES,
   params: {
     [constants.ZSTD_c_compressionLevel]: LEVEL,
     [constants.ZSTD_c_checksumFlag]: 1,
@@ -92,7 +91,10 @@ async function* tarOf(dir: string, contents: Contents, { signal, onBytes }: Watc
   yield END_OF_ARCHIVE;
 }
 
-/** Exactly as many as the header has said; a file that is still being written is no backup. */
+/**
+ * Read at once, not by another thread: on a busy machine the way there and back takes longer than the reading, and others have their turn after each piece.
+ * Exactly as many as the header has said; a file that is still being written is no backup.
+ */
 async function* bytesOf(
   file: string,
   { size }: ArchiveEntry,
@@ -105,8 +107,7 @@ async function* bytesOf(
   try {
     for (;;) {
       throwIfStopping(signal);
-      // A small file is read while others would have been asked to read it.
-      const count = size <= SMALL_BYTES ? readSync(fd, buffer) : await readAsync(fd, buffer);
+      const count = readSync(fd, buffer);
       done += count;
       if (count === 0 || done > size) break;
       const piece = buffer.subarray(0, count);
@@ -121,12 +122,6 @@ async function* bytesOf(
     throw new StepFailure('BACKUP_UNFINISHED', message, { path: file, expected_bytes: String(size) });
   }
   yield paddingOf(size);
-}
-
-function readAsync(fd: number, buffer: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, buffer, 0, buffer.length, null, (error, count) => (error ? reject(error) : resolve(count)));
-  });
 }
 
 async function sortedPaths(dir: string): Promise<string[]> {

@@ -49,7 +49,7 @@ export async function writeChunks(pieces: Pieces, path: string, cipher: ChunkCip
     const hash = createHash('sha256');
     for (const slice of cipher ? cipher.seal(index, isLast, chunk) : [chunk]) {
       hash.update(slice);
-      await handle.writeFile(slice);
+      await writeFully(handle, slice);
       bytes += slice.length;
     }
     await list.add(hash.digest());
@@ -84,6 +84,14 @@ async function forEachChunk(
     }
   }
   await write(buffer.subarray(0, filled), index, true);
+}
+
+/** In one go: `writeFile` goes there and back for each 512 KiB. */
+async function writeFully(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
+    done += bytesWritten;
+  }
 }
 
 async function createHashList(path: string) {
