@@ -19,6 +19,7 @@ const VENDORS = {
   'ajv-formats': ['libs/contracts'],
   yaml: ['libs/contracts'],
   croner: ['services/scheduler'],
+  nodemailer: ['services/scheduler'],
   'date-holidays': ['services/scheduler'],
   'tuf-js': ['libs/trust', 'services/agent'],
   '@tufjs/.*': ['libs/trust', 'services/agent'],

@@ -98,6 +98,13 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     WatchRun: read('installation'),
     CancelRun: write('installation'),
     GetRunReport: read('installation'),
+    CreateNotificationTarget: write('installation'),
+    // The address of a webhook often is a secret itself: who only looks does not see it.
+    GetNotificationTarget: write('installation'),
+    ListNotificationTargets: write('installation'),
+    DeleteNotificationTarget: write('installation'),
+    TestNotificationTarget: write('installation'),
+    ListNotificationDeliveries: read('installation'),
     ListFirings: read('installation'),
   }),
   ...methods('lastcall.preflight.v1.PreflightService', {

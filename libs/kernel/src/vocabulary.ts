@@ -46,6 +46,8 @@ export interface RunSpec {
   readonly whatsNew: string;
   /** Set when the run leads to an older version. */
   readonly downgrade?: Downgrade;
+  /** Restore points of its job that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** The way to an older version. */

@@ -1,6 +1,6 @@
 import { sha256Hex } from '@lastcall/kernel';
 import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packFolder, unpackFolder, type Watch } from './backup/archive.js';
 import { createChunkCipher, newEncryption, readBackupKeys, type ChunkCipher } from './backup/backup-key.js';
 import {
@@ -97,8 +97,10 @@ export function createBackups(layout: Layout, options: BackupsOptions = {}): Bac
     },
     begin: async (restorePoint) => {
       await backups.discard(restorePoint);
-      await mkdir(backups.beingTaken(restorePoint), { recursive: true, mode: 0o700 });
-      return backups.beingTaken(restorePoint);
+      const filesDir = backups.beingTaken(restorePoint);
+      // One after the other: with both at once Node says of a disk that is read-only that the folder does not exist.
+      for (const dir of [dirname(filesDir), filesDir]) await mkdir(dir, { mode: 0o700 });
+      return filesDir;
     },
     beingTaken: (restorePoint) => join(takingOf(restorePoint), 'files'),
     keep: async (restorePoint) => {

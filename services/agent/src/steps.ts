@@ -7,8 +7,8 @@ import {
   takeBackup,
   verifyBackup,
 } from './backup/backup-steps.js';
-import type { CommandScope, CommandTarget } from './commands/release-commands.js';
-import { AGENT_PRODUCT } from './domain/order.js';
+import type { CommandTarget } from './commands/release-commands.js';
+import { AGENT_PRODUCT, type HostFacts } from './domain/order.js';
 import { collectFacts } from './facts/collect-facts.js';
 import { stagedChanged, type Release } from './releases.js';
 import {
@@ -34,9 +34,7 @@ export function createSteps(parts: StepParts): Steps {
     const { action } = context.state.order;
     switch (context.step) {
       case 'facts':
-        return {
-          evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), factsScope(context)) },
-        };
+        return { evidence: { kind: 'facts', facts: await factsFor(parts, context) } };
       case 'metadata':
       case 'download':
       case 'build':
@@ -91,8 +89,10 @@ async function runStagingStep(
   return nothing(staging.buildTree(version, signal));
 }
 
-function factsScope({ state, step, signal }: StepContext): CommandScope {
-  return { order: state.order.order, step, signal };
+function factsFor(parts: StepParts, { state, step, signal }: StepContext): Promise<HostFacts> {
+  const { order, action } = state.order;
+  const reach = action.kind === 'collect-facts' ? action.reach : undefined;
+  return collectFacts(parts, { version: versionOf(action), ...(reach && { reach }) }, { order, step, signal });
 }
 
 function programScope({ state, signal }: StepContext) {

@@ -157,6 +157,8 @@ function factsToWire(facts: HostFacts): hostOrderV1.HostFacts {
     ports: [...facts.ports],
     volumes: { ...facts.volumes },
     dataFreeBytes: BigInt(facts.dataFreeBytes ?? 0),
+    addresses: [...(facts.addresses ?? [])],
+    reached: (facts.reached ?? []).map((fact) => ({ ...fact })),
     vendorChecks: (facts.vendorChecks ?? []).map((check) => ({ ...check })),
     certificates: (facts.certificates ?? []).map(({ whose, expiresAt, why }) => ({
       ...{ whose, why },

@@ -35,6 +35,7 @@ export interface JobOptions {
   readonly retryPause?: string;
   readonly label?: string[];
   readonly excludeHost?: string[];
+  readonly keep?: string;
   readonly confirm?: string[];
 }
 
@@ -71,6 +72,7 @@ export function jobOptions(command: Command): Command {
     .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
     .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
+    .option('--keep <number>', 'restore points of a backup job that stay, 1 to 1000, 0: with all others (default)')
     .option('--holds', 'users may put holds on it');
 }
 
@@ -129,6 +131,7 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(options.retryPause !== undefined && { retryPause: durationOption('--retry-pause', options.retryPause) }),
     ...(options.label && { labels: labelsOption(options.label) }),
     ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
+    ...(options.keep !== undefined && { backupKeep: wholeOption('--keep', options.keep, 0, 1_000) ?? 0 }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

@@ -1,5 +1,5 @@
 import { failureToWire, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
-import { failure, HOUR_MS, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { failure, HOUR_MS, isRejected, run as runDecider, type Failure, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
 import {
   newestProven,
@@ -31,8 +31,8 @@ export interface Demand {
 }
 
 export interface Backups {
-  /** Nobody is inside (or nobody ever is): the backup of this run. */
-  beginForRun(run: RunSpec, envelope?: EventEnvelope): Promise<void>;
+  /** Nobody is inside (or nobody ever is): the backup of this run, or why there will be none. */
+  beginForRun(run: RunSpec, envelope?: EventEnvelope, refused?: Failure): Promise<void>;
   beginOnDemand(restorePoint: string, demand: Demand): Promise<BackupDocument>;
   apply(restorePoint: string, command: (at: number) => BackupCommand, envelope?: EventEnvelope): Promise<void>;
   abandon(run: RunSpec, envelope: EventEnvelope): Promise<void>;
@@ -56,11 +56,14 @@ export function createBackups(documents: Documents, settings: PreflightSettings)
     else await backups.change(id, step);
   };
   return {
-    beginForRun: async (run, envelope) => {
+    beginForRun: async (run, envelope, refused) => {
       const basis = await basisOf(documents, run);
       await write(restorePointOf(run), envelope, (current, { now }) => {
         const document = current ?? freshForRun(run, now);
-        return applied(restorePointOf(run), document, firstCommand(run, basis, now), settings);
+        const command = refused
+          ? { type: 'refuse' as const, host: refused.host, failure: refused, at: now }
+          : firstCommand(run, basis, now);
+        return applied(restorePointOf(run), document, command, settings);
       });
     },
     beginOnDemand: (restorePoint, { installation, product, host }) =>

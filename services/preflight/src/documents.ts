@@ -19,6 +19,8 @@ export interface ReportDocument {
   readonly run?: RunSpec;
   /** Absent unless it rehearses the next run of a job. */
   readonly rehearsal?: RehearsalOf;
+  /** Of a run, when nobody is inside any more, before its backup. */
+  readonly isLastLook?: true;
   readonly state: ReadinessState;
   readonly createdAt: number;
   /** When something has to be done although no event came. */
@@ -42,6 +44,11 @@ export interface RehearsalDocument {
   readonly saidAt: number;
   readonly state: RehearsalState;
   readonly dueAt?: number;
+}
+
+/** Where others reach a host, as it said itself. */
+export interface AddressesDocument {
+  readonly addresses: readonly string[];
 }
 
 export interface OverrideDocument extends Override {
@@ -144,6 +151,7 @@ const policies: CollectionSpec<BackupPolicyDocument> = {
   fields: (d) => ({ due_at: d.dueAt }),
   indexes: [{ name: DUE, fields: ['due_at'] }],
 };
+const addresses: CollectionSpec<AddressesDocument> = { name: 'addresses', fields: () => ({}), indexes: [] };
 
 const overrides: CollectionSpec<OverrideDocument> = {
   name: 'overrides',
@@ -166,6 +174,8 @@ export interface Documents {
   readonly rehearsals: Collection<RehearsalDocument>;
   readonly overrides: Collection<OverrideDocument>;
   readonly policies: Collection<BackupPolicyDocument>;
+  /** By `{installation}/{host}`. */
+  readonly addresses: Collection<AddressesDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -176,6 +186,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     rehearsals: await store.collection(rehearsals),
     overrides: await store.collection(overrides),
     policies: await store.collection(policies),
+    addresses: await store.collection(addresses),
   };
 }
 
@@ -186,6 +197,10 @@ export function jobIdOf(installation: string, job: string): string {
 
 export function reportIdOf(run: string): string {
   return derivedId('p', run);
+}
+
+export function lastLookIdOf(run: string): string {
+  return derivedId('p', run, 'last-look');
 }
 
 /** Name of a restore point: when, in UTC, and what makes it one of its kind. `20261128-220000-k3j5x7ab`. */

@@ -2,9 +2,10 @@ import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@la
 import { failure, passesGate, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
-import { documentOfOrder, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
+import { documentOfOrder, lastLookIdOf, newestProven, provenBackup, reportIdOf, type Documents } from './documents.js';
 import type { BackupCommand } from './domain/backup.js';
 import type { Occasion } from './domain/facts.js';
+import { keepAddresses, serverAddresses } from './addresses.js';
 import { standingOverrides } from './overrides.js';
 import type { Rehearsals } from './rehearsals.js';
 import type { Reports } from './reports.js';
@@ -41,12 +42,13 @@ export function createHandlers(parts: Parts): EventHandlers {
     RunCancelled: async (message, envelope) => {
       const run = parseRunSpec(message.run);
       await reports.abandon(reportIdOf(run.run), run, envelope);
+      await reports.apply(lastLookIdOf(run.run), (at) => ({ type: 'abandon', at }), envelope);
       await backups.abandon(run, envelope);
     },
-    SessionsDrained: (message, envelope) => backups.beginForRun(parseRunSpec(message.run), envelope),
+    SessionsDrained: (message, envelope) => lookOnceMore(parts, parseRunSpec(message.run), envelope),
     StagingCompleted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
-      if (!passesGate(run)) await backups.beginForRun(run, envelope);
+      if (!passesGate(run)) await lookOnceMore(parts, run, envelope);
     },
     RunFinished: async (message) => parts.rotation.ask(parseRunSpec(message.run).installation),
     HostOrderProgressed: (message, envelope) => orderProgressed(parts, message, envelope),
@@ -76,7 +78,31 @@ async function occasionOf(
     backupMaxAgeMs: run.backupMaxAgeMs,
     knownBackup: await newestProven(documents, run.installation),
     overrides: await standingOverrides(documents, run, run.startedAt),
+    ...(await serverAddresses(documents, run.installation, run.hosts)),
   };
+}
+
+/**
+ * Nobody is inside and every host has staged: the hosts that have to take part are asked once more, and the backup follows when
+ * nothing speaks against it (ADR 28). What may follow later is the installer's to leave out.
+ */
+async function lookOnceMore(parts: Parts, run: RunSpec, envelope: EventEnvelope): Promise<void> {
+  const first = (await parts.documents.reports.get(reportIdOf(run.run)))?.data.state;
+  // A report that a service of a version before has forgotten.
+  if (first?.phase !== 'decided') return parts.backups.beginForRun(run, envelope);
+  const occasion: Occasion = {
+    ...first.occasion,
+    hosts: first.occasion.hosts.filter((h) => !h.mayFollowLater),
+    isLastLook: true,
+    ...(await serverAddresses(parts.documents, run.installation, run.hosts)),
+    overrides: await standingOverrides(parts.documents, run, envelope.time),
+  };
+  await parts.reports.begin(
+    lastLookIdOf(run.run),
+    { run, isLastLook: true, version: run.toVersion, occasion },
+    envelope,
+  );
+  parts.wakeReports();
 }
 
 async function orderCompleted(
@@ -91,6 +117,7 @@ async function orderCompleted(
   switch (order.action?.$case) {
     case 'collectFacts':
       if (answer.kind !== 'facts' && answer.kind !== 'failure') return;
+      if (answer.kind === 'facts') await keepAddresses(parts.documents, order, answer.facts);
       await parts.reports.apply(
         document,
         (at) => ({ type: 'answer', host: order.host, answer: { ...answer, at } }),

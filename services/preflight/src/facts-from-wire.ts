@@ -1,5 +1,6 @@
 import { dateToAt, type hostOrderV1 } from '@lastcall/contracts';
 import { cleanText } from '@lastcall/kernel';
+import { isIP } from 'node:net';
 import type { AntivirusFacts, BackupFacts, HostFacts, VendorAnswer, Volumes } from './domain/facts.js';
 
 /*
@@ -12,6 +13,7 @@ const MOST_BYTES = 2n ** 60n;
 const MOST_PROCESSORS = 65_536;
 const MOST_CHARS = 1_000;
 const MOST_ENTRIES = 1_000;
+const MOST_ADDRESSES = 16;
 /** A clock outside of these years says nothing. */
 const EARLIEST_AT = Date.UTC(2000, 0, 1);
 const LATEST_AT = Date.UTC(2200, 0, 1);
@@ -80,9 +82,15 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     dataFreeBytes: reading.bytes('data_free_bytes', wire.dataFreeBytes),
     volumes: reading.take('volumes', volumesFrom(wire.volumes)),
     vendorChecks: reading.take('vendor_checks', vendorChecksFrom(wire.vendorChecks)),
+    addresses: wire.addresses.length === 0 ? undefined : wire.addresses.slice(0, MOST_ADDRESSES).filter(isAddress),
+    reached: wire.reached.slice(0, MOST_ENTRIES).map((r) => ({ ...r, host: shown(r.host), found: shown(r.found) })),
     certificates: wire.certificates.slice(0, MOST_ENTRIES).map(certificateFrom),
   };
   return { ...facts, unknown: reading.unknown };
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0;
 }
 
 function isCount(value: number, most: number): boolean {

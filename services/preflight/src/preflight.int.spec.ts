@@ -10,6 +10,7 @@ import {
 import { HOUR_MS, type RunSpec } from '@lastcall/kernel';
 import { CODE } from '@lastcall/sdk';
 import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
+import { lastLookIdOf, orderId } from './documents.js';
 import { preflightModule } from './service.js';
 
 const RUN: RunSpec = {
@@ -86,6 +87,13 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       answer(await order('collectFacts', host), {
         evidence: { $case: 'facts', value: { ...FACTS, clock: new Date(), ...more } },
       });
+    /** The second report of a run, when nobody is inside. */
+    const lastLook = async (run = 'r-1', more: Partial<hostOrderV1.HostFacts> = {}) => {
+      const id = orderId(lastLookIdOf(run), 'srv1');
+      const { message } = await stack.seen('HostOrderIssued', ({ order: o }) => o?.order === id);
+      const value = { ...FACTS, clock: new Date(), ...more };
+      if (message.order) await answer(message.order, { evidence: { $case: 'facts', value } });
+    };
     const backupDone = async (verified = true) => {
       const o = await order('takeBackup', 'srv1');
       const restorePoint = o.action?.$case === 'takeBackup' ? o.action.value.restorePoint : '';
@@ -111,10 +119,14 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const { message: passed } = await stack.seen('PreflightPassed');
       expect(passed.absentHosts).toEqual([]);
       await drained();
+      await lastLook();
       const restorePoint = await backupDone();
       const { message: taken } = await stack.seen('BackupTaken');
       expect(taken.backup).toMatchObject({ restorePoint, host: 'srv1', verified: true, sizeBytes: 5n });
-      expect((await reports()).reports).toMatchObject([{ run: 'r-1', verdict: preflightV1.Verdict.PASSED }]);
+      expect((await reports()).reports).toMatchObject([
+        { run: 'r-1', verdict: preflightV1.Verdict.PASSED, beforeBackup: true },
+        { run: 'r-1', verdict: preflightV1.Verdict.PASSED, beforeBackup: false },
+      ]);
       expect((await backups()).backups).toMatchObject([{ restorePoint, pending: false, failure: undefined }]);
     });
 
@@ -126,6 +138,43 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(message.blocking).toMatchObject([{ check: 'disk-stage', host: 'srv1', found: 'statfs: EACCES' }]);
       expect(message.blocking[0]?.remedy).not.toBe('');
       expect((await backups()).backups).toEqual([]);
+    });
+
+    it('looks once more when nobody is inside, and takes no backup when something is not ready any more', async () => {
+      await begin();
+      await facts('srv1');
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await drained();
+      await lastLook('r-1', { backupFreeBytes: 1n });
+      const { message } = await stack.seen('BackupFailed');
+      expect(message.failure).toMatchObject({ reason: 'CHECKS_FAILED', host: 'srv1' });
+      expect(message.failure?.message).toMatch(/disk-backup on srv1: 1 B. Free some disk space, or delete old backups/);
+      const said = stack.envelopes.map((e) => e.type);
+      expect(said.filter((t) => t === 'PreflightPassed' || t === 'PreflightFailed')).toEqual(['PreflightPassed']);
+      expect(said).not.toContain('BackupTaken');
+      const orders = stack.envelopes.filter((e) => e.type === 'HostOrderIssued');
+      expect(orders.map((e) => decodeEvent('HostOrderIssued', e).order?.host)).toEqual(['srv1', 'desk1', 'srv1']);
+    });
+
+    it('lets the other hosts try to reach the server, where it said that it is the last time', async () => {
+      const start = (run: string) =>
+        stack.publish('RunStarted', 'berlin', {
+          run: runSpecToWire({ ...RUN, run }),
+          requirements: { ...requirements, ports: [8080] },
+        });
+      await start('r-1');
+      await facts('srv1', { addresses: ['10.9.8.7', 'not an address'], ports: [{ port: 8080, usable: true }] });
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await start('r-2');
+      const orderOf = async (host: string) => {
+        const fits = ({ order: o }: EventMessage<'HostOrderIssued'>) => o?.run === 'r-2' && o.host === host;
+        const { message } = await stack.seen('HostOrderIssued', fits);
+        return message.order?.action?.$case === 'collectFacts' ? message.order.action.value : undefined;
+      };
+      expect((await orderOf('desk1'))?.reach).toEqual({ host: 'srv1', addresses: ['10.9.8.7'], ports: [8080] });
+      expect((await orderOf('srv1'))?.reach).toBeUndefined();
     });
 
     it('leaves a silent workstation for later', async () => {
@@ -148,6 +197,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await stack.seen('PreflightPassed');
       await drained();
       await drained();
+      await lastLook();
+      await lastLook();
       await backupDone();
       await backupDone();
       await stack.seen('BackupTaken');
@@ -188,6 +239,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await facts('desk1');
       await stack.seen('PreflightPassed');
       await drained(elsewhere);
+      await lastLook('r-1', { lastBackup });
       expect((await stack.seen('BackupTaken')).message.backup?.restorePoint).toBe('theirs');
       expect((await backups()).backups).toEqual([]);
 
@@ -278,6 +330,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await facts('srv1');
       await stack.seen('PreflightPassed');
       await stack.publish('StagingCompleted', 'berlin', { run: runSpecToWire(seat), absentHosts: [] });
+      await lastLook('r-seat');
       await backupDone();
       await stack.seen('BackupTaken');
     });

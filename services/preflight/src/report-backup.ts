@@ -1,13 +1,5 @@
 import { dateToAt, type preflightV1 } from '@lastcall/contracts';
-import {
-  checkText,
-  collect,
-  DAY_MS,
-  invalid,
-  MINUTE_MS,
-  type Rejected,
-  type Violation,
-} from '@lastcall/kernel';
+import { checkText, collect, DAY_MS, invalid, MINUTE_MS, type Rejected, type Violation } from '@lastcall/kernel';
 import type { BackupFacts, BackupProof } from './domain/facts.js';
 
 /*

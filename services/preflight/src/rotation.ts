@@ -83,8 +83,9 @@ async function pointsOf({ backups }: Documents, installation: string): Promise<R
   return points;
 }
 
-function pointOf(restorePoint: string, { state, createdAt }: BackupDocument): RotationPoint {
-  return { restorePoint, state, createdAt };
+function pointOf(restorePoint: string, { state, createdAt, run }: BackupDocument): RotationPoint {
+  const keep = run?.backupKeep;
+  return { restorePoint, state, createdAt, ...(run && { job: run.job }), ...(keep !== undefined && { keep }) };
 }
 
 /** Restore points that runs and saved jobs name. */

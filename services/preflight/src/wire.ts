@@ -69,7 +69,7 @@ function rehearsalToWire({ job, startAt, why, requestedBy }: RehearsalOf): prefl
 
 export function reportToWire(
   report: string,
-  { installation, product, version, run, rehearsal, state, createdAt }: ReportDocument,
+  { installation, product, version, run, rehearsal, isLastLook, state, createdAt }: ReportDocument,
 ) {
   const decided = state.phase === 'decided' ? state : undefined;
   const finishedAt = state.phase === 'abandoned' ? state.at : decided?.decidedAt;
@@ -82,6 +82,7 @@ export function reportToWire(
     checks: decided?.checks.map((check) => checkToWire(check, installation)) ?? [],
     createTime: atToDate(createdAt),
     finishTime: finishedAt === undefined ? undefined : atToDate(finishedAt),
+    beforeBackup: isLastLook === true,
     rehearsal: rehearsal && rehearsalToWire(rehearsal),
   };
   return wire;

@@ -74,7 +74,7 @@ function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: stri
     revision,
     ...(windowEndsAt !== undefined && { windowEndsAt }),
     ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
-    ...(missed !== undefined && { fate: 'missed', reason: missed }),
+    ...(missed !== undefined && { fate: 'missed', reason: missed, untoldAt: now }),
   };
   const isIdle = definition.start.kind === 'when-idle';
   const firingOf = isIdle

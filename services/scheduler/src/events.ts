@@ -4,6 +4,8 @@ import type { Claims } from './claims.js';
 import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
+import { rehearsalNotification, runNotification } from './notifications/notification.js';
+import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
 import type { Rehearsals } from './rehearsals.js';
 import { retryOf } from './retries.js';
@@ -22,6 +24,7 @@ export interface Parts {
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
   readonly rehearsals: Rehearsals;
+  readonly notifications: Notifications;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -46,18 +49,22 @@ export function createHandlers(parts: Parts): EventHandlers {
     },
     RunFinished: (message, envelope) => runFinished(parts, message, envelope),
     RehearsalPassed: (message, envelope) => parts.rehearsals.hear(message, envelope),
-    RehearsalFailed: (message, envelope) => parts.rehearsals.hear(message, envelope),
+    RehearsalFailed: async (message, envelope) => {
+      await parts.rehearsals.hear(message, envelope);
+      await parts.notifications.tell(rehearsalNotification(message));
+    },
     ReleaseWithdrawn: (message, envelope) => parts.withdrawals.hear(message, envelope),
   };
 }
 
-/** Gives the lane free, and starts what comes after a run that did not succeed. Each step may be repeated. */
+/** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, claims } = parts;
   const { run, installation, job, type, requestedBy } = parseRunSpec(message.run);
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
+  await parts.notifications.tell(runNotification(message));
   const outcome = runOutcome.fromWire(message.outcome);
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.

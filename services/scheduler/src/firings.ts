@@ -230,7 +230,9 @@ async function decideFate(
 ): Promise<void> {
   const end = fate === 'fired' ? 'started' : 'cancelled';
   await jobs.change(jobDocumentId(data.installation, data.job), (job) => fateChange(job, data.nominalAt, end));
-  await firings.change(id, (current) =>
-    current?.fate === 'pending' ? { write: { ...current, fate, reason, run }, result: undefined } : { keep: undefined },
-  );
+  await firings.change(id, (current, { now }) => {
+    if (current?.fate !== 'pending') return { keep: undefined };
+    const untold = fate === 'fired' ? {} : { untoldAt: now };
+    return { write: { ...current, fate, reason, run, ...untold }, result: undefined };
+  });
 }

@@ -47,6 +47,7 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   excluded_hosts: 'excludedHosts',
   retries: 'retries',
   retry_pause: 'retryPauseMs',
+  backup_keep: 'backupKeep',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -67,6 +68,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...windowViolations(wire, start),
     ...labelViolations(wire.labels),
     ...excludedViolations(wire.excludedHosts, type),
+    keepViolation(wire.backupKeep, type),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -94,6 +96,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
     ...(wire.retries > 0 && { retries: wire.retries, retryPauseMs }),
     ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
+    ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
     ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),
   };
 }
@@ -161,6 +164,15 @@ function excludedViolations(hosts: readonly string[], type: JobType | undefined)
     return [{ field, description: `are ${hosts.length}; allowed are ${LIMITS.pageSize}` }];
   if (type === 'data-backup') return [{ field, description: 'is for software updates only' }];
   return collect(hosts.map((host) => checkId(field, host)).find((wrong) => wrong !== undefined));
+}
+
+const MAX_KEEP = 1_000;
+
+function keepViolation(keep: number, type: JobType | undefined): Violation | undefined {
+  const field = 'job.backup_keep';
+  if (keep > MAX_KEEP) return { field, description: `is ${keep}; allowed are 1 to ${MAX_KEEP} restore points, or 0` };
+  const isOther = keep > 0 && type !== undefined && type !== 'data-backup';
+  return isOther ? { field, description: 'is for data backups only; see: lastcall backup policy' } : undefined;
 }
 
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {

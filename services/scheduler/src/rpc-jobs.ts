@@ -39,8 +39,8 @@ export interface JobParts {
   readonly firings: Firings;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
-  readonly unconnected: Unconnected;
   readonly rehearsals: Rehearsals;
+  readonly unconnected: Unconnected;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }

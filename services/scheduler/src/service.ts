@@ -7,9 +7,14 @@ import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
-import { createCountUsers, createIdleStarts } from './idle-starts.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
+import { createDeliverer } from './notifications/deliverer.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
+import { notificationHandlers } from './notifications/rpc-notifications.js';
+import { createCountUsers, createIdleStarts } from './idle-starts.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
 import { openRehearsals } from './rehearsals.js';
@@ -39,8 +44,11 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
     const rehearsals = await openRehearsals(store);
+    const told = await openNotificationDocuments(store);
+    const deliverer = createDeliverer(context, told);
+    const notifications = createNotifications(told, store, () => deliverer.wake?.());
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
-    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
+    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
     const unconnected = createUnconnected(context);
     const known = { catalog, pauses, rehearsals, unconnected };
@@ -51,6 +59,7 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       ...dryRunHandlers({ context, documents, jobs, catalog, pauses, unconnected }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
+      ...notificationHandlers({ context, documents: told, notifications, catalog }),
     });
     return {
       rpc: [rpc],
@@ -60,10 +69,14 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         claims,
         postponements,
         rehearsals,
-        withdrawals: createWithdrawals({ context, documents, runs }),
+        withdrawals: createWithdrawals({ context, documents, runs, notifications }),
+        notifications,
         wakeFirings: () => duties.firings.wake?.(),
       }),
-      duties: [duties.jobs, duties.firings, duties.runs, createLeaseRenewer(context, documents)],
+      duties: [
+        ...[duties.jobs, duties.firings, duties.runs, duties.untold],
+        ...[deliverer, createLeaseRenewer(context, documents), createHistoryRemover(context, documents, told)],
+      ],
       stop: () => changes.stop(),
     };
   },

@@ -34,6 +34,8 @@ const MOST = 200;
 const MEASURED = 50;
 /** So few are named. */
 const NAMED = 5;
+/** What is only good to have must not keep whoever saves a job waiting. */
+const PATIENCE = { timeoutMs: 2_000 };
 
 export function createSituations(context: ServiceContext<SchedulerSettings>, documents: Documents): Situations {
   return {
@@ -69,22 +71,23 @@ const NOBODY = { sessions: 0, users: [] as readonly string[] };
 async function loggedIn(context: ServiceContext<SchedulerSettings>, asked: Asked): Promise<typeof NOBODY> {
   const { start } = asked.definition;
   if (!beginsSoon(start, asked.dueAt, asked.now)) return NOBODY;
-  const found = countedNow(context, asked);
-  return start.kind === 'immediate' ? found : orElse(context, asked, found, NOBODY);
+  if (start.kind === 'immediate') return countedNow(context, asked);
+  return orElse(context, asked, countedNow(context, asked, PATIENCE), NOBODY);
 }
 
 async function countedNow(
   context: ServiceContext<SchedulerSettings>,
   { place: { installation }, principal }: Asked,
+  options: { readonly timeoutMs?: number } = {},
 ): Promise<typeof NOBODY> {
   const parent = formatName('installation', { installation });
   const client = context.client(sessionV1.SessionServiceService);
-  const { count: sessions } = await client.countSessions({ parent });
+  const { count: sessions } = await client.countSessions({ parent }, options);
   const { listSessions } = sessionV1.SessionServiceService;
   if (sessions === 0 || sessions > NAMED || !isPermitted(listSessions.path, principal, installation)) {
     return { sessions, users: [] };
   }
-  const page = await client.listSessions({ parent, pageSize: NAMED, pageToken: '', user: '', host: '' });
+  const page = await client.listSessions({ parent, pageSize: NAMED, pageToken: '', user: '', host: '' }, options);
   return { sessions, users: [...new Set(page.sessions.map(({ user }) => user))] };
 }
 
@@ -92,7 +95,7 @@ async function historyOf(context: ServiceContext<SchedulerSettings>, installatio
   const parent = formatName('installation', { installation });
   const { usage, weeks } = await context
     .client(sessionV1.SessionServiceService)
-    .getSessionHistory({ parent, quarterHours: [] });
+    .getSessionHistory({ parent, quarterHours: [] }, PATIENCE);
   const slots = usage.flatMap(({ quarterHour, ...counted }) =>
     quarterHour ? [[slotOf(quarterHour), counted] as const] : [],
   );

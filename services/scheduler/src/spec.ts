@@ -1,6 +1,6 @@
 import { catalogV1, durationToMs, formatName, hostRole, installationKind } from '@lastcall/contracts';
 import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
-import type { ServiceContext } from '@lastcall/runtime';
+import type { Logger, ServiceContext } from '@lastcall/runtime';
 import type { JobDefinition } from './domain/job.js';
 import { holidaysOf, type Holidays } from './holidays.js';
 import type { SchedulerSettings } from './settings.js';
@@ -27,16 +27,24 @@ export interface Place {
   readonly approvalRequired: boolean;
 }
 
-async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
+/** A run must not wait for a calendar: when it cannot be had, days are judged by the own dates alone. */
+async function holidaysOrOwn(log: Logger, wire: catalogV1.Installation): Promise<Holidays> {
+  const { holidaysOf: region, holidays, workedHolidays } = wire;
+  try {
+    return await holidaysOf(region, holidays, workedHolidays);
+  } catch (err) {
+    log.error({ err, region }, 'the public holidays of a region are not known; own dates count');
+    return holidaysOf('', holidays, workedHolidays);
+  }
+}
+
+function placeOf(installation: string, wire: catalogV1.Installation, holidays: Holidays): Place {
   return {
     installation,
     product: wire.product,
     kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
     timeZone: wire.timeZone,
-    businessHours: {
-      spans: wire.businessHours,
-      holidays: await holidaysOf(wire.holidaysOf, wire.holidays, wire.workedHolidays),
-    },
+    businessHours: { spans: wire.businessHours, holidays },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
     approvalRequired: wire.approvalRequired,
@@ -66,10 +74,9 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
   const client = context.client(catalogV1.CatalogServiceService);
   return {
     place: async (installation) => {
-      const { installation: wire } = await client.getInstallation({
-        name: formatName('installation', { installation }),
-      });
-      return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
+      const found = await client.getInstallation({ name: formatName('installation', { installation }) });
+      const wire = found.installation ?? catalogV1.Installation.fromPartial({});
+      return placeOf(installation, wire, await holidaysOrOwn(context.log, wire));
     },
     release: async (installation, { version, downgrade }) => {
       const { release, reason, path } = await client.checkUpdate({
@@ -134,6 +141,7 @@ export function specFor({
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
+    ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
   };
 }
 

@@ -80,6 +80,7 @@ export function jobToWire(
     retryPause: d.retries === undefined ? undefined : msToDuration(d.retryPauseMs ?? RETRIES.pauseMs),
     labels: { ...d.labels },
     excludedHosts: [...(d.excludedHosts ?? [])],
+    backupKeep: d.backupKeep ?? 0,
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
 }

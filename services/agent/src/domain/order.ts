@@ -5,7 +5,12 @@ import type { Failure } from '@lastcall/kernel';
  */
 
 export type OrderAction =
-  | { readonly kind: 'collect-facts'; readonly product: string; readonly version: string }
+  | {
+      readonly kind: 'collect-facts';
+      readonly product: string;
+      readonly version: string;
+      readonly reach?: ReachTarget | undefined;
+    }
   | { readonly kind: 'stage-release'; readonly product: string; readonly version: string }
   | { readonly kind: 'take-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'install-release'; readonly product: string; readonly version: string }
@@ -126,6 +131,20 @@ export interface AntivirusFacts {
   readonly source: string;
 }
 
+/** A host whose ports are to be reached from this one, under one of its addresses. */
+export interface ReachTarget {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly number[];
+}
+
+export interface ReachFact {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
+  readonly found: string;
+}
+
 /** What a check of the vendor came to. `unanswered`: it could not be run, or did not end in time. */
 export interface VendorCheckFact {
   readonly id: string;
@@ -166,6 +185,8 @@ export interface HostFacts {
   readonly dataFreeBytes?: number;
   readonly vendorChecks?: readonly VendorCheckFact[];
   readonly certificates?: readonly CertificateFact[];
+  readonly addresses?: readonly string[];
+  readonly reached?: readonly ReachFact[];
 }
 
 export type Step =

@@ -4,19 +4,19 @@ import type { AntivirusProvider } from '../antivirus/provider.js';
 import { inspectAntivirus } from '../antivirus/provider.js';
 import { backupBytesNeeded } from '../backup/backup-space.js';
 import type { Backups } from '../backups.js';
-import type { CommandScope, ReleaseCommands } from '../commands/release-commands.js';
-import type { HostFacts } from '../domain/order.js';
+import type { CommandScope } from '../commands/release-commands.js';
+import type { HostFacts, ReachTarget } from '../domain/order.js';
 import { folderBytes } from '../files.js';
-import type { HostRecord } from '../host-record.js';
 import type { Layout } from '../layout.js';
 import { messageOf } from '../log.js';
-import { parseReleaseManifest, type Releases } from '../releases.js';
+import { parseReleaseManifest } from '../releases.js';
 import { Interrupted, type FreeBytes } from '../step-failure.js';
 import type { ReleaseSource } from '../tuf/release-source.js';
 import { AGENT_VERSION } from '../version.js';
 import { certificatesOf } from './certificates.js';
 import { inspectPort } from './ports.js';
-import { askVendor } from './vendor-checks.js';
+import { ownAddresses, reachPorts } from './reach.js';
+import { askVendor, type VendorParts } from './vendor-checks.js';
 import { volumesOf } from './volumes.js';
 
 /*
@@ -24,19 +24,26 @@ import { volumesOf } from './volumes.js';
  * lets nothing pass that is not known.
  */
 
-export interface FactsParts {
-  readonly layout: Layout;
-  readonly record: HostRecord;
-  readonly releases: Releases;
+export interface FactsParts extends VendorParts {
   readonly source: ReleaseSource;
   readonly backups: Backups;
   readonly freeBytes: FreeBytes;
   readonly antivirus: readonly AntivirusProvider[];
-  readonly commands: Pick<ReleaseCommands, 'check'>;
+}
+
+export interface FactsWanted {
+  /** Of the release that is going to be installed; empty: without its requirements. */
+  readonly version: string;
+  /** The host whose ports are to be reached from this one. */
+  readonly reach?: ReachTarget;
 }
 
 /** Facts for the release that is going to be installed; version empty: without its requirements. */
-export async function collectFacts(parts: FactsParts, version: string, scope: CommandScope): Promise<HostFacts> {
+export async function collectFacts(
+  parts: FactsParts,
+  { version, reach }: FactsWanted,
+  scope: CommandScope,
+): Promise<HostFacts> {
   const { layout, releases } = parts;
   const { signal } = scope;
   const unknown: Record<string, string> = {};
@@ -63,7 +70,10 @@ export async function collectFacts(parts: FactsParts, version: string, scope: Co
   const vendorChecks = isStaged
     ? await ask('vendor_checks', () => askVendor(parts, version, installedVersion, scope))
     : undefined;
-  const certificates = await certificatesOf(parts.record, signal);
+  const [certificates, reached] = await Promise.all([
+    certificatesOf(parts.record, signal),
+    reach ? reachPorts(reach, signal) : [],
+  ]);
   return {
     ...machineFacts(),
     ...(stageFreeBytes !== undefined && { stageFreeBytes }),
@@ -80,6 +90,8 @@ export async function collectFacts(parts: FactsParts, version: string, scope: Co
     ...(dataFreeBytes !== undefined && { dataFreeBytes }),
     ...(vendorChecks && { vendorChecks }),
     certificates,
+    addresses: ownAddresses(),
+    reached,
     unknown,
   };
 }

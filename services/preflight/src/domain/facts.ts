@@ -30,6 +30,9 @@ export interface HostFacts {
   readonly dataFreeBytes: number | undefined;
   readonly vendorChecks: readonly VendorAnswer[] | undefined;
   /** None where the line to the services is plain text. */
+  /** Undefined: an older agent does not say. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly reached?: readonly ReachAnswer[];
   readonly certificates?: readonly {
     readonly whose: string;
     readonly expiresAt: number | undefined;
@@ -51,6 +54,14 @@ export interface VendorAnswer {
   readonly id: string;
   readonly passed: boolean;
   readonly unanswered: boolean;
+  readonly found: string;
+}
+
+/** Whether a port of another host was reached. */
+export interface ReachAnswer {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
   readonly found: string;
 }
 
@@ -134,6 +145,8 @@ export interface Occasion {
   readonly dataFrom?: { readonly restorePoint: string; readonly backup: BackupFacts | undefined };
   /** What the catalog says about the way to the release; absent where whoever opened the run has asked. */
   readonly way?: { readonly version: string; readonly isOpen: boolean; readonly reason: string };
+  /** The server as others reach it, from what it said of itself before; absent: it has not yet. */
+  readonly serverAddresses?: readonly string[];
   /** Nobody is inside and every host has staged: what was put off until then is asked now. */
   readonly isLastLook?: boolean;
   /** Of the job that it is about; absent: none. */

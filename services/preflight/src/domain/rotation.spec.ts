@@ -51,6 +51,24 @@ describe('rotation', () => {
     ['leaves alone what somebody else has made', ['reported', 'named', 'taken', 'taken'], 1, ['rp-2']],
   ])('%s', (_, names, keep, gone) => expect(surplus(points(...names), keep, NOBODY)).toEqual(gone));
 
+  it('counts the restore points of a job by themselves where its newest run has a number', () => {
+    const of = (job: string, keep?: number) => ({ job, ...(keep !== undefined && { keep }) });
+    const whose = [
+      of('nightly'),
+      of('nightly', 1),
+      of('weekly'),
+      {},
+      of('nightly', 2),
+      of('nightly', 1),
+      of('weekly'),
+      {},
+    ];
+    const all = points(...whose.map(() => 'taken')).map((point, i) => ({ ...point, ...whose[i] }));
+    // Of the job one, the newest; of the others three.
+    expect(surplus(all, 3, NOBODY)).toEqual(['rp-0', 'rp-1', 'rp-2', 'rp-4']);
+    expect(surplus(all, 4, NOBODY)).toEqual(['rp-0', 'rp-1', 'rp-4']);
+  });
+
   it('leaves what a run or a job may need, and says why', () => {
     const needed = new Map<string, Protection>([
       ['rp-0', 'job'],

@@ -58,6 +58,8 @@ export interface JobDefinition {
   /** How often a run that failed before its install is tried again; absent: never. */
   readonly retries?: number;
   readonly retryPauseMs?: number;
+  /** Restore points of a data-backup that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** Somebody said that this due time is not to be run. */

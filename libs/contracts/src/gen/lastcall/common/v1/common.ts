@@ -359,7 +359,11 @@ export interface RunSpec {
   /** What is new in the version, for users; up to 1,000 characters. */
   whatsNew: string;
   /** Set when the run leads to an older version. */
-  downgrade?: Downgrade | undefined;
+  downgrade?:
+    | Downgrade
+    | undefined;
+  /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
+  backupKeep: number;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -581,6 +585,7 @@ function createBaseRunSpec(): RunSpec {
     holdsAllowed: false,
     whatsNew: "",
     downgrade: undefined,
+    backupKeep: 0,
   };
 }
 
@@ -651,6 +656,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(178).fork()).join();
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(216).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -844,6 +852,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -924,6 +940,11 @@ export const RunSpec: MessageFns<RunSpec> = {
         ? globalThis.String(object.whats_new)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -995,6 +1016,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
+    }
     return obj;
   },
 
@@ -1031,6 +1055,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };

@@ -79,6 +79,18 @@ export interface CollectFacts {
   product: string;
   /** Release that is going to be installed; empty leaves its requirements out. */
   version: string;
+  /** Host whose ports are to be reached from this one; absent: none. */
+  reach?: ReachTarget | undefined;
+}
+
+/** A host that another one has to reach. */
+export interface ReachTarget {
+  /** The host. */
+  host: string;
+  /** Its addresses as it says them itself, up to 16; one has to be reached. */
+  addresses: string[];
+  /** TCP ports, up to 64. */
+  ports: number[];
 }
 
 /** Asks to download and verify. */
@@ -280,6 +292,10 @@ export interface HostFacts {
   certificates: CertificateFact[];
   /** Free bytes where the application's data are; counts only where `volumes` is said. */
   dataFreeBytes: bigint;
+  /** Addresses under which other hosts may reach this one, up to 16; none of the loopback. */
+  addresses: string[];
+  /** Answers to `reach`. */
+  reached: ReachFact[];
   /** Bytes that have to be free where backups are kept, at most, while one is taken; 0 from agents that do not say it. */
   backupNeededBytes: bigint;
 }
@@ -292,6 +308,18 @@ export interface HostFacts_UnknownEntry {
 export interface HostFacts_VolumesEntry {
   key: string;
   value: string;
+}
+
+/** Whether a port of another host can be reached. */
+export interface ReachFact {
+  /** The other host. */
+  host: string;
+  /** TCP port. */
+  port: number;
+  /** Somebody listens, or the host refuses by itself: nothing in between holds it up. */
+  reached: boolean;
+  /** How it answered, and under which address; or why not. Up to 1,000 characters. */
+  found: string;
 }
 
 /** What a vendor's check came to. */
@@ -878,7 +906,7 @@ export const HostOrder: MessageFns<HostOrder> = {
 };
 
 function createBaseCollectFacts(): CollectFacts {
-  return { product: "", version: "" };
+  return { product: "", version: "", reach: undefined };
 }
 
 export const CollectFacts: MessageFns<CollectFacts> = {
@@ -888,6 +916,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.reach !== undefined) {
+      ReachTarget.encode(message.reach, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -921,6 +952,14 @@ export const CollectFacts: MessageFns<CollectFacts> = {
             message.version = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.reach = ReachTarget.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -937,6 +976,7 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     return {
       product: isSet(object.product) ? globalThis.String(object.product) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      reach: isSet(object.reach) ? ReachTarget.fromJSON(object.reach) : undefined,
     };
   },
 
@@ -948,6 +988,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.reach !== undefined) {
+      obj.reach = ReachTarget.toJSON(message.reach);
+    }
     return obj;
   },
 
@@ -958,6 +1001,126 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     const message = createBaseCollectFacts();
     message.product = object.product ?? "";
     message.version = object.version ?? "";
+    message.reach = (object.reach !== undefined && object.reach !== null)
+      ? ReachTarget.fromPartial(object.reach)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReachTarget(): ReachTarget {
+  return { host: "", addresses: [], ports: [] };
+}
+
+export const ReachTarget: MessageFns<ReachTarget> = {
+  encode(message: ReachTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.ports.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.ports) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.ports.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ports.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachTarget {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: ReachTarget): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.ports?.length) {
+      obj.ports = message.ports.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachTarget>): ReachTarget {
+    return ReachTarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachTarget>): ReachTarget {
+    const message = createBaseReachTarget();
+    message.host = object.host ?? "";
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.ports = object.ports?.map((e) => e) || [];
     return message;
   },
 };
@@ -2338,6 +2501,8 @@ function createBaseHostFacts(): HostFacts {
     vendorChecks: [],
     certificates: [],
     dataFreeBytes: 0n,
+    addresses: [],
+    reached: [],
     backupNeededBytes: 0n,
   };
 }
@@ -2421,6 +2586,12 @@ export const HostFacts: MessageFns<HostFacts> = {
         throw new globalThis.Error("value provided for field message.dataFreeBytes of type uint64 too large");
       }
       writer.uint32(264).uint64(message.dataFreeBytes);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(274).string(v!);
+    }
+    for (const v of message.reached) {
+      ReachFact.encode(v!, writer.uint32(282).fork()).join();
     }
     if (message.backupNeededBytes !== 0n) {
       if (BigInt.asUintN(64, message.backupNeededBytes) !== message.backupNeededBytes) {
@@ -2618,6 +2789,22 @@ export const HostFacts: MessageFns<HostFacts> = {
             message.dataFreeBytes = reader.uint64() as bigint;
             continue;
           }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.reached.push(ReachFact.decode(reader, reader.uint32()));
+            continue;
+          }
           case 40: {
             if (tag !== 320) {
               break;
@@ -2739,6 +2926,12 @@ export const HostFacts: MessageFns<HostFacts> = {
         : isSet(object.data_free_bytes)
         ? BigInt(object.data_free_bytes)
         : 0n,
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      reached: globalThis.Array.isArray(object?.reached)
+        ? object.reached.map((e: any) => ReachFact.fromJSON(e))
+        : [],
       backupNeededBytes: isSet(object.backupNeededBytes)
         ? BigInt(object.backupNeededBytes)
         : isSet(object.backup_needed_bytes)
@@ -2824,6 +3017,12 @@ export const HostFacts: MessageFns<HostFacts> = {
     if (message.dataFreeBytes !== 0n) {
       obj.dataFreeBytes = message.dataFreeBytes.toString();
     }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.reached?.length) {
+      obj.reached = message.reached.map((e) => ReachFact.toJSON(e));
+    }
     if (message.backupNeededBytes !== 0n) {
       obj.backupNeededBytes = message.backupNeededBytes.toString();
     }
@@ -2884,6 +3083,8 @@ export const HostFacts: MessageFns<HostFacts> = {
     message.dataFreeBytes = (object.dataFreeBytes !== undefined && object.dataFreeBytes !== null)
       ? BigInt(object.dataFreeBytes)
       : 0n;
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.reached = object.reached?.map((e) => ReachFact.fromPartial(e)) || [];
     message.backupNeededBytes = (object.backupNeededBytes !== undefined && object.backupNeededBytes !== null)
       ? BigInt(object.backupNeededBytes)
       : 0n;
@@ -3057,6 +3258,123 @@ export const HostFacts_VolumesEntry: MessageFns<HostFacts_VolumesEntry> = {
     const message = createBaseHostFacts_VolumesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseReachFact(): ReachFact {
+  return { host: "", port: 0, reached: false, found: "" };
+}
+
+export const ReachFact: MessageFns<ReachFact> = {
+  encode(message: ReachFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.reached !== false) {
+      writer.uint32(24).bool(message.reached);
+    }
+    if (message.found !== "") {
+      writer.uint32(34).string(message.found);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reached = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachFact {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      reached: isSet(object.reached) ? globalThis.Boolean(object.reached) : false,
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+    };
+  },
+
+  toJSON(message: ReachFact): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.reached !== false) {
+      obj.reached = message.reached;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachFact>): ReachFact {
+    return ReachFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachFact>): ReachFact {
+    const message = createBaseReachFact();
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    message.reached = object.reached ?? false;
+    message.found = object.found ?? "";
     return message;
   },
 };

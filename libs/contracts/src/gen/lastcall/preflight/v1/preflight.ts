@@ -173,7 +173,11 @@ export interface Report {
     | Date
     | undefined;
   /** Set: nothing is done after it. */
-  rehearsal?: Rehearsal | undefined;
+  rehearsal?:
+    | Rehearsal
+    | undefined;
+  /** It is a run's second one, when nobody was inside any more: its backup was taken only when this passed. */
+  beforeBackup: boolean;
 }
 
 /** A data backup. */
@@ -1088,6 +1092,7 @@ function createBaseReport(): Report {
     createTime: undefined,
     finishTime: undefined,
     rehearsal: undefined,
+    beforeBackup: false,
   };
 }
 
@@ -1119,6 +1124,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.rehearsal !== undefined) {
       Rehearsal.encode(message.rehearsal, writer.uint32(74).fork()).join();
+    }
+    if (message.beforeBackup !== false) {
+      writer.uint32(80).bool(message.beforeBackup);
     }
     return writer;
   },
@@ -1208,6 +1216,14 @@ export const Report: MessageFns<Report> = {
             message.rehearsal = Rehearsal.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.beforeBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1239,6 +1255,11 @@ export const Report: MessageFns<Report> = {
         ? fromJsonTimestamp(object.finish_time)
         : undefined,
       rehearsal: isSet(object.rehearsal) ? Rehearsal.fromJSON(object.rehearsal) : undefined,
+      beforeBackup: isSet(object.beforeBackup)
+        ? globalThis.Boolean(object.beforeBackup)
+        : isSet(object.before_backup)
+        ? globalThis.Boolean(object.before_backup)
+        : false,
     };
   },
 
@@ -1271,6 +1292,9 @@ export const Report: MessageFns<Report> = {
     if (message.rehearsal !== undefined) {
       obj.rehearsal = Rehearsal.toJSON(message.rehearsal);
     }
+    if (message.beforeBackup !== false) {
+      obj.beforeBackup = message.beforeBackup;
+    }
     return obj;
   },
 
@@ -1290,6 +1314,7 @@ export const Report: MessageFns<Report> = {
     message.rehearsal = (object.rehearsal !== undefined && object.rehearsal !== null)
       ? Rehearsal.fromPartial(object.rehearsal)
       : undefined;
+    message.beforeBackup = object.beforeBackup ?? false;
     return message;
   },
 };

@@ -209,7 +209,11 @@ export interface Job {
   /** How often a run that failed before its install is tried again, 0–5; default 0. A follow-up job is started after the last. */
   retries: number;
   /** From the end of such a run to the next try, 1 min – 4 h; default 5 min. */
-  retryPause?: Duration | undefined;
+  retryPause?:
+    | Duration
+    | undefined;
+  /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
+  backupKeep: number;
 }
 
 export interface Job_LabelsEntry {
@@ -768,6 +772,7 @@ function createBaseJob(): Job {
     approval: undefined,
     retries: 0,
     retryPause: undefined,
+    backupKeep: 0,
   };
 }
 
@@ -859,6 +864,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.retryPause !== undefined) {
       Duration.encode(message.retryPause, writer.uint32(234).fork()).join();
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(240).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -1111,6 +1119,14 @@ export const Job: MessageFns<Job> = {
             message.retryPause = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1223,6 +1239,11 @@ export const Job: MessageFns<Job> = {
         : isSet(object.retry_pause)
         ? Duration.fromJSON(object.retry_pause)
         : undefined,
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -1321,6 +1342,9 @@ export const Job: MessageFns<Job> = {
     if (message.retryPause !== undefined) {
       obj.retryPause = Duration.toJSON(message.retryPause);
     }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
+    }
     return obj;
   },
 
@@ -1382,6 +1406,7 @@ export const Job: MessageFns<Job> = {
     message.retryPause = (object.retryPause !== undefined && object.retryPause !== null)
       ? Duration.fromPartial(object.retryPause)
       : undefined;
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };

@@ -23,6 +23,20 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Check } from "../../preflight/v1/preflight.js";
 import { Advice, Job, Pause, SuggestedTime } from "./job.js";
+import {
+  CreateNotificationTargetRequest,
+  CreateNotificationTargetResponse,
+  DeleteNotificationTargetRequest,
+  DeleteNotificationTargetResponse,
+  GetNotificationTargetRequest,
+  GetNotificationTargetResponse,
+  ListNotificationDeliveriesRequest,
+  ListNotificationDeliveriesResponse,
+  ListNotificationTargetsRequest,
+  ListNotificationTargetsResponse,
+  TestNotificationTargetRequest,
+  TestNotificationTargetResponse,
+} from "./notification.js";
 import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
 
@@ -4209,6 +4223,86 @@ export const SchedulerServiceService = {
       Buffer.from(GetRunReportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetRunReportResponse => GetRunReportResponse.decode(value),
   },
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/CreateNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateNotificationTargetRequest): Buffer =>
+      Buffer.from(CreateNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateNotificationTargetRequest =>
+      CreateNotificationTargetRequest.decode(value),
+    responseSerialize: (value: CreateNotificationTargetResponse): Buffer =>
+      Buffer.from(CreateNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateNotificationTargetResponse =>
+      CreateNotificationTargetResponse.decode(value),
+  },
+  /** One target, without its secret. */
+  getNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/GetNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetNotificationTargetRequest): Buffer =>
+      Buffer.from(GetNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetNotificationTargetRequest => GetNotificationTargetRequest.decode(value),
+    responseSerialize: (value: GetNotificationTargetResponse): Buffer =>
+      Buffer.from(GetNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetNotificationTargetResponse => GetNotificationTargetResponse.decode(value),
+  },
+  /** Targets in order of their id. */
+  listNotificationTargets: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ListNotificationTargets" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNotificationTargetsRequest): Buffer =>
+      Buffer.from(ListNotificationTargetsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNotificationTargetsRequest => ListNotificationTargetsRequest.decode(value),
+    responseSerialize: (value: ListNotificationTargetsResponse): Buffer =>
+      Buffer.from(ListNotificationTargetsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNotificationTargetsResponse =>
+      ListNotificationTargetsResponse.decode(value),
+  },
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/DeleteNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteNotificationTargetRequest): Buffer =>
+      Buffer.from(DeleteNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteNotificationTargetRequest =>
+      DeleteNotificationTargetRequest.decode(value),
+    responseSerialize: (value: DeleteNotificationTargetResponse): Buffer =>
+      Buffer.from(DeleteNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteNotificationTargetResponse =>
+      DeleteNotificationTargetResponse.decode(value),
+  },
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/TestNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TestNotificationTargetRequest): Buffer =>
+      Buffer.from(TestNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TestNotificationTargetRequest => TestNotificationTargetRequest.decode(value),
+    responseSerialize: (value: TestNotificationTargetResponse): Buffer =>
+      Buffer.from(TestNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TestNotificationTargetResponse =>
+      TestNotificationTargetResponse.decode(value),
+  },
+  /** What a target was told, newest first. */
+  listNotificationDeliveries: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ListNotificationDeliveries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNotificationDeliveriesRequest): Buffer =>
+      Buffer.from(ListNotificationDeliveriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNotificationDeliveriesRequest =>
+      ListNotificationDeliveriesRequest.decode(value),
+    responseSerialize: (value: ListNotificationDeliveriesResponse): Buffer =>
+      Buffer.from(ListNotificationDeliveriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNotificationDeliveriesResponse =>
+      ListNotificationDeliveriesResponse.decode(value),
+  },
   /** Due times of a job and their fates, newest first. */
   listFirings: {
     path: "/lastcall.scheduler.v1.SchedulerService/ListFirings" as const,
@@ -4280,6 +4374,18 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   cancelRun: handleUnaryCall<CancelRunRequest, CancelRunResponse>;
   /** The report of a run. */
   getRunReport: handleUnaryCall<GetRunReportRequest, GetRunReportResponse>;
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget: handleUnaryCall<CreateNotificationTargetRequest, CreateNotificationTargetResponse>;
+  /** One target, without its secret. */
+  getNotificationTarget: handleUnaryCall<GetNotificationTargetRequest, GetNotificationTargetResponse>;
+  /** Targets in order of their id. */
+  listNotificationTargets: handleUnaryCall<ListNotificationTargetsRequest, ListNotificationTargetsResponse>;
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget: handleUnaryCall<DeleteNotificationTargetRequest, DeleteNotificationTargetResponse>;
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget: handleUnaryCall<TestNotificationTargetRequest, TestNotificationTargetResponse>;
+  /** What a target was told, newest first. */
+  listNotificationDeliveries: handleUnaryCall<ListNotificationDeliveriesRequest, ListNotificationDeliveriesResponse>;
   /** Due times of a job and their fates, newest first. */
   listFirings: handleUnaryCall<ListFiringsRequest, ListFiringsResponse>;
 }
@@ -4613,6 +4719,102 @@ export interface SchedulerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetRunReportResponse) => void,
+  ): ClientUnaryCall;
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** One target, without its secret. */
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** Targets in order of their id. */
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** What a target was told, newest first. */
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
   ): ClientUnaryCall;
   /** Due times of a job and their fates, newest first. */
   listFirings(
