@@ -39,7 +39,7 @@ export const EVENTS = {
   HostJoined: event('installer', wire.HostJoined, ['catalog']),
 
   RunPlanned: event('scheduler', wire.RunPlanned, ['session', 'preflight']),
-  RunStarted: event('scheduler', wire.RunStarted, ['preflight']),
+  RunStarted: event('scheduler', wire.RunStarted, ['preflight', 'session']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),
   RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog', 'preflight']),
@@ -53,6 +53,7 @@ export const EVENTS = {
   GateClosed: event('session', wire.GateClosed, ['scheduler']),
   NoticeSent: event('session', wire.NoticeSent, ['scheduler']),
   SessionsDrained: event('session', wire.SessionsDrained, ['preflight', 'scheduler']),
+  MaintenanceBegun: event('session', wire.MaintenanceBegun, ['scheduler']),
   DrainFailed: event('session', wire.DrainFailed, ['installer', 'scheduler']),
   BackupTaken: event('preflight', wire.BackupTaken, ['session', 'installer', 'scheduler']),
   BackupFailed: event('preflight', wire.BackupFailed, ['session', 'installer', 'scheduler']),

@@ -23,6 +23,8 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
   const startedAt = dateToAt(wire.startedAt);
   const deadlineAt = dateToAt(wire.deadline);
   const mode: BackupMode = backupMode.fromWire(wire.backupMode) ?? 'take';
+  const closedForMs = durationToMs(wire.closedFor);
+  const isEndless = type === 'maintenance-window' && closedForMs === undefined;
   if (
     wire.run === '' ||
     wire.installation === '' ||
@@ -31,7 +33,8 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     known.length !== hosts.length ||
     nominalAt === undefined ||
     startedAt === undefined ||
-    deadlineAt === undefined
+    deadlineAt === undefined ||
+    isEndless
   ) {
     const missing = [
       wire.run === '' && 'run',
@@ -42,6 +45,7 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
       nominalAt === undefined && 'nominal_time',
       startedAt === undefined && 'started_at',
       deadlineAt === undefined && 'deadline',
+      isEndless && 'closed_for',
     ].filter((name) => name !== false);
     throw new Poison(`the run's spec lacks or has unknown values in: ${missing.join(', ')}`);
   }
@@ -69,5 +73,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     whatsNew: wire.whatsNew,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
+    ...(closedForMs !== undefined && { closedForMs }),
   };
 }

@@ -27,7 +27,7 @@ export interface RunSpec {
   readonly product: string;
   /** Empty when unknown. */
   readonly fromVersion: string;
-  /** Empty for a backup. */
+  /** Empty for a run that updates nothing. */
   readonly toVersion: string;
   readonly hosts: readonly RunHost[];
   readonly reactionTimeMs: number;
@@ -48,6 +48,8 @@ export interface RunSpec {
   readonly downgrade?: Downgrade;
   /** Restore points of its job that stay; absent: they count with all others of the installation. */
   readonly backupKeep?: number;
+  /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
+  readonly closedForMs?: number;
 }
 
 /** The way to an older version. */
@@ -71,9 +73,14 @@ export function failure(reason: string, message: string, host = '', facts: Recor
   return { reason, message, host, facts };
 }
 
-/** Whether the run shuts the gate and drains: an update of an installation that many are logged in to. */
-export function passesGate(spec: Pick<RunSpec, 'type' | 'kind'>): boolean {
-  return spec.type === 'software-update' && spec.kind === 'multi-user';
+/** Whether the run shuts the gate and drains: an update or a maintenance window of an installation that many are logged in to. */
+export function passesGate({ type, kind }: Pick<RunSpec, 'type' | 'kind'>): boolean {
+  return (type === 'software-update' || type === 'maintenance-window') && kind === 'multi-user';
+}
+
+/** How long a maintenance window keeps the gate shut once nobody is inside, in milliseconds; undefined: the run is none. */
+export function closedForOf({ type, closedForMs = 0 }: Pick<RunSpec, 'type' | 'closedForMs'>): number | undefined {
+  return type === 'maintenance-window' ? closedForMs : undefined;
 }
 
 /**

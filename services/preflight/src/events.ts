@@ -1,4 +1,4 @@
-import { parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import { jobType, parseRunSpec, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import { failure, passesGate, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { Backups } from './backups.js';
@@ -31,16 +31,20 @@ export interface Parts {
 export function createHandlers(parts: Parts): EventHandlers {
   const { reports, backups } = parts;
   return {
-    RunPlanned: (message, envelope) => parts.rehearsals.hear(message, envelope),
+    RunPlanned: async (message, envelope) => {
+      // It concerns no host: there is nothing to rehearse.
+      if (jobType.fromWire(message.type) !== 'maintenance-window') await parts.rehearsals.hear(message, envelope);
+    },
     RunStarted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
-      if (run.type !== 'software-update' && run.type !== 'data-backup') return;
+      if (!isChecked(run)) return;
       const occasion = await occasionOf(parts.documents, run, message);
       await reports.begin(reportIdOf(run.run), { run, version: run.toVersion, occasion }, envelope);
       parts.wakeReports();
     },
     RunCancelled: async (message, envelope) => {
       const run = parseRunSpec(message.run);
+      if (!isChecked(run)) return;
       await reports.abandon(reportIdOf(run.run), run, envelope);
       await reports.apply(lastLookIdOf(run.run), (at) => ({ type: 'abandon', at }), envelope);
       await backups.abandon(run, envelope);
@@ -54,6 +58,11 @@ export function createHandlers(parts: Parts): EventHandlers {
     HostOrderProgressed: (message, envelope) => orderProgressed(parts, message, envelope),
     HostOrderCompleted: (message, envelope) => orderCompleted(parts, message, envelope),
   };
+}
+
+/** A maintenance window concerns no host: there is nothing to check or to back up. */
+function isChecked({ type }: RunSpec): boolean {
+  return type === 'software-update' || type === 'data-backup';
 }
 
 async function occasionOf(

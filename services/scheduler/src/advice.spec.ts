@@ -50,6 +50,8 @@ describe('cautions', () => {
     expect(names(IMMEDIATE, SITUATION.now)).toEqual(['inside-business-hours', 'users-logged-in']);
     expect(names(IMMEDIATE, SITUATION.now, { sessions: 0 })).toEqual(['inside-business-hours']);
   });
+  it('say the same of a maintenance window', () =>
+    expect(names({ ...IMMEDIATE, type: 'maintenance-window', closedForMs: 60_000 }, SITUATION.now)).toHaveLength(2));
   it('have nothing to say of users to backups and single seats', () => {
     expect(names({ ...IMMEDIATE, type: 'data-backup' }, SITUATION.now)).toEqual([]);
     expect(names(IMMEDIATE, SITUATION.now, { multiUser: false })).toEqual([]);

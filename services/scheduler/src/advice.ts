@@ -1,4 +1,4 @@
-import { businessSpanAt, MINUTE_MS, type BusinessHours, type LocalTime } from '@lastcall/kernel';
+import { businessSpanAt, MINUTE_MS, passesGate, type BusinessHours, type LocalTime } from '@lastcall/kernel';
 import { collisionsOf, type Occupied, type Other } from './advice/collisions.js';
 import { ASSUMED, lengthText, type Length } from './advice/length.js';
 import {
@@ -16,7 +16,7 @@ import type { JobDefinition } from './domain/job.js';
 
 /*
  * What a job meets at its time, and what of it speaks against it. Backups disturb nobody, and a single seat is asked by itself: of users and
- * business hours only updates of installations with many users are told. What collides is told of every job.
+ * business hours only updates and maintenance windows of installations with many users are told. What collides is told of every job.
  */
 
 export interface Caution {
@@ -83,7 +83,7 @@ export function findingsFor(definition: JobDefinition, times: readonly number[],
 }
 
 function disturbs({ type }: JobDefinition, { multiUser }: Pick<Situation, 'multiUser'>): boolean {
-  return type === 'software-update' && multiUser;
+  return passesGate({ type, kind: multiUser ? 'multi-user' : 'single-user' });
 }
 
 export function cautionsFor(

@@ -1,4 +1,4 @@
-import { derivedId, passesGate, type InstallationKind, type RunSpec } from '@lastcall/kernel';
+import { closedForOf, derivedId, passesGate, type InstallationKind, type RunSpec } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
 import type { Confirmation } from './confirmations.js';
 import type { Announcement } from './domain/announcement.js';
@@ -103,7 +103,7 @@ export const PLANNED = 'planned';
 export const UNTOLD = 'untold';
 export const CREATED = 'created';
 export const NOMINAL = 'nominal';
-/** Runs that may have a gate shut. */
+/** Runs that may have a gate shut by a lease; a maintenance window has none, it ends by itself. */
 export const GATED = 'gated';
 /** Runs that have not ended, by what they install. */
 export const INSTALLING = 'installing';
@@ -198,7 +198,8 @@ export function runIdOf(firing: string): string {
 }
 
 function isGated(state: RunState): boolean {
-  return state.phase !== 'none' && state.phase !== 'ended' && passesGate(state.spec);
+  if (state.phase === 'none' || state.phase === 'ended') return false;
+  return passesGate(state.spec) && closedForOf(state.spec) === undefined;
 }
 
 function releaseOf(state: RunState): { product?: string; version?: string } {

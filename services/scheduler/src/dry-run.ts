@@ -4,6 +4,7 @@ import { nameOf, notFound, type RpcHandlers, type ServiceContext } from '@lastca
 import type { Documents, JobDocument } from './documents.js';
 import type { JobDefinition } from './domain/job.js';
 import type { Jobs, Outlook } from './jobs.js';
+import { needsHosts } from './maintenance-windows.js';
 import { pauseText, type Pauses } from './pauses.js';
 import { obstaclesOf, type About, type Obstacle, type ReadinessParts } from './readiness.js';
 import type { SchedulerSettings } from './settings.js';
@@ -55,17 +56,19 @@ async function dryRun(
       fine,
     );
   const hosts = planned.place.hosts.map(({ host }) => host).join(', ');
-  const { preflight, report } = await beginReport(parts, installation, release?.version ?? '');
+  const needs = needsHosts(definition);
+  const version = release?.version ?? '';
+  const { preflight, report } = needs ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
   const takes = release ? `${planned.place.installedVersion || 'nothing'} → ${release.version}` : 'nothing to install';
   const steps = [
     await pausedStep(parts, installation),
     await otherRunStep(parts, installation),
-    judged('hosts', 'hosts', 'hosts that are known', hosts),
+    judged('hosts', 'hosts', 'hosts that are known', needs ? hosts : 'none is needed'),
     judged('release', 'release', 'a release that may be taken', takes),
     judged('window', 'window', 'a window into which the run fits', windowText(definition)),
     judged('follow-up', 'follow-up', 'a follow-up job that is there', definition.followUpJob || 'none is named'),
     usersStep(atOnce),
-    preflight,
+    ...(preflight ? [preflight] : []),
   ];
   return { steps, report };
 }
@@ -107,6 +110,8 @@ function usersStep({ cautions }: Outlook): Step {
   const found = cautions.map(({ text }) => text).join('; ') || 'nobody would be disturbed';
   return step('users', PASSED, 'what users would notice now', found);
 }
+
+const NOTHING_TO_CHECK = { preflight: undefined, report: '' };
 
 async function beginReport({ context }: DryRunParts, installation: string, version: string) {
   const asked = 'a report of preflight';

@@ -12,6 +12,7 @@ import {
 } from './documents.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
+import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
 import { pauseText, type Pauses } from './pauses.js';
 import { confirmedBy, type Confirmed, type Runs } from './runs.js';
 import { COUNTED_AT_MOST } from './series.js';
@@ -170,7 +171,10 @@ async function stopIfTakenBack(
 async function planFor(catalog: Catalog, installation: string, definition: JobDefinition): Promise<Plan> {
   const place = await orReason(() => catalog.place(installation));
   if (isRejected(place)) return { skip: place.message };
-  if (place.hosts.length === 0) return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
+  const cannot = whyNoMaintenance(definition, place);
+  if (cannot !== undefined) return { skip: cannot };
+  if (place.hosts.length === 0 && needsHosts(definition))
+    return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
   if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
   const release = await orReason(() => catalog.release(installation, definition));
   if (isRejected(release)) return { skip: release.message };

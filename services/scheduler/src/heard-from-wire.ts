@@ -1,7 +1,7 @@
 import { dateToAt, failureFromWire, runOutcome, type EventMessage, type EventType } from '@lastcall/contracts';
 import { failure, type Failure } from '@lastcall/kernel';
-import type { commonV1, preflightV1 } from '@lastcall/contracts';
-import type { Heard } from './domain/heard.js';
+import type { commonV1, eventsV1, preflightV1 } from '@lastcall/contracts';
+import type { DrainCounts, Heard } from './domain/heard.js';
 
 /*
  * The events of a run as values of the domain. One function for each event; what a newer peer left out or added is no
@@ -20,6 +20,11 @@ function blocked(checks: readonly preflightV1.Check[]): Failure {
   return failure('NOT_READY', list.join('; ').slice(0, 4_000) || 'a check is not green', host);
 }
 
+function drainCounts(summary: eventsV1.DrainSummary | undefined): DrainCounts {
+  const none = { told: 0, acknowledged: 0, left: 0, ended: 0, lost: 0, read: 0, ready: 0, holds: 0 };
+  return { ...none, ...summary };
+}
+
 export const HEARD: Readers = {
   PreflightPassed: ({ report, absentHosts }) => ({ event: 'PreflightPassed', report, absentHosts }),
   PreflightFailed: ({ report, blocking }) => ({ event: 'PreflightFailed', report, failure: blocked(blocking) }),
@@ -27,18 +32,11 @@ export const HEARD: Readers = {
   StagingFailed: (m) => ({ event: 'StagingFailed', failure: failed(m.failure) }),
   GateClosed: ({ epoch }) => ({ event: 'GateClosed', epoch }),
   NoticeSent: (m) => ({ event: 'NoticeSent', deadlineAt: dateToAt(m.deadline) ?? 0, sessions: m.sessionCount }),
-  SessionsDrained: ({ summary }) => ({
-    event: 'SessionsDrained',
-    drain: {
-      told: summary?.told ?? 0,
-      acknowledged: summary?.acknowledged ?? 0,
-      left: summary?.left ?? 0,
-      ended: summary?.ended ?? 0,
-      lost: summary?.lost ?? 0,
-      read: summary?.read ?? 0,
-      ready: summary?.ready ?? 0,
-      holds: summary?.holds ?? 0,
-    },
+  SessionsDrained: ({ summary }) => ({ event: 'SessionsDrained', drain: drainCounts(summary) }),
+  MaintenanceBegun: ({ summary, endTime }) => ({
+    event: 'MaintenanceBegun',
+    drain: drainCounts(summary),
+    endAt: dateToAt(endTime) ?? 0,
   }),
   DrainFailed: (m) => ({ event: 'DrainFailed', failure: failed(m.failure) }),
   BackupTaken: ({ backup }) => ({
@@ -76,6 +74,7 @@ export const HEARD: Readers = {
     failure: m.failure && failureFromWire(m.failure),
     shutHosts: m.shutHosts,
     closedAt: dateToAt(m.closedAt),
+    openedBy: m.openedBy,
   }),
   HostOrderProgressed: (m) => ({
     event: 'HostOrderProgressed',

@@ -1,4 +1,4 @@
-import { atToDate, outgoing, type OutgoingEvent } from '@lastcall/contracts';
+import { atToDate, jobType, outgoing, type OutgoingEvent } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected } from '@lastcall/kernel';
 import type { Change } from '@lastcall/store';
 import type { JobDocument } from './documents.js';
@@ -59,6 +59,7 @@ function planned(
     ...{ installation, job, product, version, message },
     startTime: startAt === undefined ? undefined : atToDate(startAt),
     end: announced ? '' : end,
+    type: state.phase === 'none' ? 0 : jobType.toWire(state.definition.type),
     requestedBy: announced && state.phase === 'enabled' ? state.enabledBy : '',
   });
 }

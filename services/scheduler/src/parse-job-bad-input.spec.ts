@@ -17,6 +17,8 @@ const seconds = (n: bigint) => ({ seconds: n, nanos: 0 });
 const IDLE = 'job.start.when_idle';
 const NOW = start({ $case: 'immediate', value: {} });
 
+const WINDOW = { type: commonV1.JobType.MAINTENANCE_WINDOW, closedFor: seconds(7_200n) };
+
 const GOOD = schedulerV1.Job.fromPartial({
   ...{ title: 'Update', type: commonV1.JobType.SOFTWARE_UPDATE },
   ...time('2026-11-28T22:00'),
@@ -26,7 +28,7 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
   ['no title', 'job.title', { title: '' }, 'at least 1'],
   ['a title of 201 characters', 'job.title', { title: 'x'.repeat(201) }, 'at most 200'],
   ['a title that hides text', 'job.title', { title: 'a\u202eb' }, 'control character'],
-  ['no type', 'job.type', { type: 0 }, 'allowed are software-update and data-backup'],
+  ['no type', 'job.type', { type: 0 }, 'allowed are software-update, data-backup, maintenance-window'],
   ['a type that is none yet', 'job.type', { type: commonV1.JobType.RUN_COMMAND }, 'allowed are'],
   ['a type of a newer version', 'job.type', { type: 99 as commonV1.JobType }, 'allowed are'],
   ['remarks of 4,001 characters', 'job.remarks', { remarks: 'x'.repeat(4_001) }, 'at most 4000'],
@@ -81,7 +83,21 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
   ['a window that ends with a leap second', 'job.window_end', { windowEnd: '23:59:60' }, '00:00 to 23:59'],
 ];
 
-it.each(WRONG)('refuses %s', (_, field, more, allowed) => {
+/** What is wrong for this type only. */
+const WRONG_WINDOWS: typeof WRONG = [
+  ['a closed time of an update', 'job.closed_for', { closedFor: seconds(60n) }, 'for maintenance windows only'],
+  ['a window without an end', 'job.closed_for', { ...WINDOW, closedFor: undefined }, 'missing'],
+  ['a window of no time', 'job.closed_for', { ...WINDOW, closedFor: seconds(0n) }, '1 s to 23 h'],
+  ['a window of a negative time', 'job.closed_for', { ...WINDOW, closedFor: seconds(-60n) }, '1 s to 23 h'],
+  ['a window of a day', 'job.closed_for', { ...WINDOW, closedFor: seconds(86_400n) }, '1 s to 23 h'],
+  ['a window of 2^63 seconds', 'job.closed_for', { ...WINDOW, closedFor: seconds(9_223_372_036_854_775_807n) }, '1 s'],
+  ['a window with a version', 'job.version', { ...WINDOW, version: '11.1.0' }, 'nothing is installed'],
+  ['a window on a host', 'job.service_host', { ...WINDOW, serviceHost: 'srv1' }, 'nothing is installed'],
+  ['a window without a host', 'job.excluded_hosts', { ...WINDOW, excludedHosts: ['ts1'] }, 'software updates only'],
+  ['a window with a backup', 'job.backup_mode', { ...WINDOW, backupMode: commonV1.BackupMode.MADE_ELSEWHERE }, ''],
+];
+
+it.each([...WRONG, ...WRONG_WINDOWS])('refuses %s', (_, field, more, allowed) => {
   const parsed = parseJob(schedulerV1.Job.fromPartial({ ...GOOD, ...more }), 'nightly');
   if (!isRejected(parsed)) throw new Error('it was taken');
   expect(parsed.violations.map((v) => v.field)).toEqual([field]);
@@ -104,6 +120,7 @@ it('takes what is right', () => {
     {},
     { latestStart: '23:30', windowEnd: '04:00' },
     NOW,
+    WINDOW,
     idle(5, '2026-11-28T20:00', '2026-11-28T23:00'),
   ]) {
     expect(isRejected(parseJob(schedulerV1.Job.fromPartial({ ...GOOD, ...more }), 'nightly'))).toBe(false);

@@ -33,3 +33,17 @@ describe('the way to an older version', () => {
     expect(parsed.violations.map((v) => v.field)).toEqual([field]);
   });
 });
+
+describe('a maintenance window', () => {
+  const { MAINTENANCE_WINDOW: type } = commonV1.JobType;
+  const hours = (n: bigint) => ({ seconds: n * 3_600n, nanos: 0 });
+  const window = (more: Partial<schedulerV1.Job> = {}) =>
+    parseJob(job({ type, version: '', downgrade: undefined, closedFor: hours(2n), ...more }), 'night');
+
+  it('has two hours beside what it takes, within a day', () => {
+    expect(window()).toMatchObject({ closedForMs: 7_200_000, maxRunTimeMs: 14_400_000 });
+    expect(window({ reactionTime: hours(1n) })).toMatchObject({ maxRunTimeMs: 18_000_000 });
+    expect(window({ closedFor: hours(23n) })).toMatchObject({ maxRunTimeMs: 86_400_000 });
+    expect(window({ maxRunTime: hours(3n) })).toMatchObject({ maxRunTimeMs: 10_800_000 });
+  });
+});

@@ -16,6 +16,7 @@ import {
   type Violation,
 } from '@lastcall/kernel';
 import type { JobDefinition, Start } from './domain/job.js';
+import { defaultRunTimeMs, maintenanceViolations } from './maintenance-windows.js';
 import { parseStart } from './parse-start.js';
 import { RETRIES } from './retries.js';
 
@@ -23,7 +24,7 @@ import { RETRIES } from './retries.js';
  * A job from the wire to the domain, once, with every wrong field named at once.
  */
 
-const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup'];
+const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
 
 const DEFAULTS = { maxRunTimeMs: 2 * HOUR_MS, runIfLateWithinMs: 15 * MINUTE_MS } as const;
 
@@ -43,6 +44,7 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   holds_allowed: 'holdsAllowed',
   latest_start: 'latestStart',
   window_end: 'windowEnd',
+  closed_for: 'closedForMs',
   labels: 'labels',
   excluded_hosts: 'excludedHosts',
   retries: 'retries',
@@ -54,7 +56,8 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   if (!wire) return invalid([{ field: 'job', description: 'is missing' }]);
   const type = jobType.fromWire(wire.type);
   const start = parseStart(wire.start);
-  const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? DEFAULTS.maxRunTimeMs;
+  const closedForMs = durationToMs(wire.closedFor);
+  const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? defaultRunTimeMs(wire, type) ?? DEFAULTS.maxRunTimeMs;
   const runIfLateWithinMs = durationToMs(wire.runIfLateWithin) ?? DEFAULTS.runIfLateWithinMs;
   const reactionTimeMs = durationToMs(wire.reactionTime);
   const retryPauseMs = durationToMs(wire.retryPause) ?? RETRIES.pauseMs;
@@ -66,6 +69,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     checkRange('job.retries', wire.retries, 0, RETRIES.max, 'tries after the first'),
     checkRange('job.retry_pause', retryPauseMs, MINUTE_MS, 4 * HOUR_MS, 'ms (1 min to 4 h)'),
     ...windowViolations(wire, start),
+    ...maintenanceViolations(wire, type),
     ...labelViolations(wire.labels),
     ...excludedViolations(wire.excludedHosts, type),
     keepViolation(wire.backupKeep, type),
@@ -95,6 +99,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
     ...(wire.retries > 0 && { retries: wire.retries, retryPauseMs }),
+    ...(closedForMs !== undefined && { closedForMs }),
     ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
     ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),
@@ -162,7 +167,7 @@ function excludedViolations(hosts: readonly string[], type: JobType | undefined)
   if (hosts.length === 0) return [];
   if (hosts.length > LIMITS.pageSize)
     return [{ field, description: `are ${hosts.length}; allowed are ${LIMITS.pageSize}` }];
-  if (type === 'data-backup') return [{ field, description: 'is for software updates only' }];
+  if (type !== undefined && type !== 'software-update') return [{ field, description: 'is for software updates only' }];
   return collect(hosts.map((host) => checkId(field, host)).find((wrong) => wrong !== undefined));
 }
 
@@ -189,5 +194,5 @@ function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] 
 
 function typeViolation(type: JobType | undefined): Violation | undefined {
   if (type !== undefined && RUNNABLE.includes(type)) return undefined;
-  return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(' and ')}` };
+  return { field: 'job.type', description: `is ${type ?? 'not said'}; allowed are ${RUNNABLE.join(', ')}` };
 }

@@ -5,6 +5,7 @@ import { localTimeOf } from './calendar.js';
 import type { Unconnected } from './connections.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Timing } from './jobs.js';
+import { maintenanceProblems, needsHosts } from './maintenance-windows.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
 import { canBeExcluded, hostsFor, type Catalog, type NoRelease, type Place } from './spec.js';
 
@@ -40,7 +41,7 @@ export async function definitionProblems(
   timing: Timing,
 ): Promise<readonly Violation[]> {
   const { place } = timing;
-  const wrong: Violation[] = [...shortWindow(definition, timing)];
+  const wrong: Violation[] = [...shortWindow(definition, timing), ...maintenanceProblems(definition, place)];
   if (definition.start.kind === 'when-idle' && place.kind === 'single-user') {
     const description = 'is for installations with many users; this one has a single seat';
     wrong.push({ field: 'job.start.when_idle', description });
@@ -134,6 +135,7 @@ function wronglyExcluded({ excludedHosts = [] }: JobDefinition, { hosts }: Place
 }
 
 function hostObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
+  if (!needsHosts(definition)) return maintenanceObstacles(definition, place);
   const join = 'join it: lastcall host join-token';
   if (place.hosts.length === 0) {
     return [obstacle('hosts', 'job.installation', 'NO_HOSTS', `the installation has no hosts; ${join}`)];
@@ -155,6 +157,11 @@ function silentHosts(definition: JobDefinition, place: Place, unconnected: reado
       const description = `${host} is not connected; switch it on, and see that its agent runs`;
       return obstacle('hosts', 'job.installation', 'NOT_CONNECTED', description, true);
     });
+}
+
+function maintenanceObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
+  const problems = maintenanceProblems(definition, place);
+  return problems.map((p) => obstacle('hosts', p.field, 'MAINTENANCE_NOT_POSSIBLE', p.description));
 }
 
 /** A chain of jobs that comes back to one of itself would go on for ever when each fails. */

@@ -1,9 +1,9 @@
 import { formatName, isPermitted, sessionV1, type Principal } from '@lastcall/contracts';
-import { Fault, RejectedError } from '@lastcall/kernel';
+import { Fault, passesGate, RejectedError } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import { beginsSoon, type Situation } from './advice.js';
 import type { Other } from './advice/collisions.js';
-import { lengthFrom, type Length } from './advice/length.js';
+import { lengthFrom, lengthSaid, type Length } from './advice/length.js';
 import { NO_HISTORY, slotOf, type UsageHistory } from './advice/usage.js';
 import { BY_INSTALLATION, type Documents, type JobDocument, type RunDocument } from './documents.js';
 import type { JobDefinition } from './domain/job.js';
@@ -42,14 +42,14 @@ export function createSituations(context: ServiceContext<SchedulerSettings>, doc
     of: async (asked) => {
       const { place, definition, now } = asked;
       const isMultiUser = place.kind === 'multi-user';
-      const disturbs = isMultiUser && definition.type === 'software-update';
+      const disturbs = passesGate({ type: definition.type, kind: place.kind });
       const [inside, history, runs, jobs] = await Promise.all([
         disturbs ? loggedIn(context, asked) : NOBODY,
         isMultiUser ? orElse(context, asked, historyOf(context, place.installation), NO_HISTORY) : NO_HISTORY,
         runsOf(documents, place.installation),
         jobsOf(documents, place.installation),
       ]);
-      const lengthOf = (type: JobDefinition['type']): Length => lengthFrom(measured(runs, type));
+      const lengthOf: LengthOf = (job) => lengthSaid(job, place.reactionTimeMs) ?? lengthFrom(measured(runs, job.type));
       return {
         ...inside,
         multiUser: isMultiUser,
@@ -57,7 +57,7 @@ export function createSituations(context: ServiceContext<SchedulerSettings>, doc
         businessHours: place.businessHours,
         holidayOn: (date) => place.businessHours.holidays.nameOf(date),
         history,
-        length: lengthOf(definition.type),
+        length: lengthOf(definition),
         others: [...activeRuns(runs, lengthOf, now), ...dueJobs(jobs, lengthOf)].filter(({ job }) => job !== asked.job),
         now,
       };
@@ -147,14 +147,14 @@ function measured(runs: readonly RunDocument[], type: JobDefinition['type']): re
   return lengths.slice(0, MEASURED);
 }
 
-type LengthOf = (type: JobDefinition['type']) => Length;
+type LengthOf = (job: Pick<JobDefinition, 'type' | 'closedForMs' | 'reactionTimeMs'>) => Length;
 
 /** One that takes longer than most is given as long again as it has taken, its deadline at most. */
 function activeRuns(runs: readonly RunDocument[], lengthOf: LengthOf, now: number): readonly Other[] {
   return runs.flatMap(({ job, state }) => {
     if (state.phase === 'none' || state.phase === 'ended') return [];
-    const { run, type, startedAt, deadlineAt } = state.spec;
-    const usual = lengthOf(type).p90Ms;
+    const { run, startedAt, deadlineAt } = state.spec;
+    const usual = lengthOf(state.spec).p90Ms;
     const taken = now - startedAt;
     const lengthMs = Math.min(usual > taken ? usual : 2 * taken, Math.max(deadlineAt - startedAt, taken + 1));
     return [{ job, run, at: startedAt, lengthMs }];
@@ -165,10 +165,10 @@ function dueJobs(jobs: readonly JobDocument[], lengthOf: LengthOf): readonly Oth
   return jobs.flatMap(({ job, state }): Other[] => {
     if (state.phase !== 'enabled') return [];
     const { definition, dueAt } = state;
-    const { start, type } = definition;
+    const { start } = definition;
     // Nobody knows when that is.
     if (start.kind === 'when-idle') return [];
-    const due = { job, run: '', at: dueAt, lengthMs: lengthOf(type).p90Ms };
+    const due = { job, run: '', at: dueAt, lengthMs: lengthOf(definition).p90Ms };
     return [start.kind === 'series' ? { ...due, cron: start.cron } : due];
   });
 }

@@ -142,6 +142,7 @@ export function specFor({
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
     ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
+    ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
   };
 }
 
@@ -159,11 +160,12 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
   return role !== 'server' && mayFollowLater;
 }
 
-/** A backup concerns the host that has the data; an update all of them. */
+/** A backup concerns the host that has the data; an update all of them; a maintenance window none. */
 export function hostsFor(
   { type, serviceHost, excludedHosts = [] }: JobDefinition,
   { hosts }: Place,
 ): readonly RunHost[] {
+  if (type === 'maintenance-window') return [];
   // One that must not follow later any more is part of the update again.
   if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));
   return hosts.filter((h) => (serviceHost === '' ? h.role === 'server' : h.host === serviceHost));

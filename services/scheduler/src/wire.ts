@@ -78,6 +78,7 @@ export function jobToWire(
     approval: approvalToWire(state),
     retries: d.retries ?? 0,
     retryPause: d.retries === undefined ? undefined : msToDuration(d.retryPauseMs ?? RETRIES.pauseMs),
+    closedFor: d.closedForMs === undefined ? undefined : msToDuration(d.closedForMs),
     labels: { ...d.labels },
     excludedHosts: [...(d.excludedHosts ?? [])],
     backupKeep: d.backupKeep ?? 0,

@@ -8,6 +8,7 @@ import {
   type EventMessage,
 } from '@lastcall/contracts';
 import {
+  closedForOf,
   MINUTE_MS,
   failure,
   isRejected,
@@ -66,6 +67,11 @@ export function createHandlers(parts: EventParts): EventHandlers {
     InstallationChanged: (message, envelope) => installationChanged(parts, message, envelope),
     InstalledReleaseChanged: ({ installation, version }, envelope) => gates.hear(installation, { version }, envelope),
     RunPlanned: (message, envelope) => parts.plans.hear(message, envelope),
+    RunStarted: async (m, envelope) => {
+      // An update has a lot to do before anybody is disturbed.
+      if (closedForOf(parseRunSpec(m.run)) === undefined) return;
+      await ofRun(m, envelope, (run, at) => ({ type: 'shut', run, leaseMs: settings.gateLeaseMs, at }));
+    },
     StagingCompleted: (m, envelope) =>
       ofRun(m, envelope, (run, at) => ({ type: 'shut', run, leaseMs: settings.gateLeaseMs, at })),
     BackupTaken: (m, envelope) =>

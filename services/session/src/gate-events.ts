@@ -45,6 +45,10 @@ function eventFor(gate: GateState, event: GateEvent): OutgoingEvent[] {
     }
     case 'drained': {
       const summary = summaryOf(event);
+      if (event.reopenAt !== undefined) {
+        const endTime = atToDate(event.reopenAt);
+        return [outgoing('MaintenanceBegun', installation, { run, epoch, summary, endTime })];
+      }
       return [outgoing('SessionsDrained', installation, { run, epoch, summary })];
     }
     case 'drain-failed':
@@ -72,7 +76,7 @@ function gateReopened(
   { answer, epoch, closedAt }: Extract<GateEvent, { type: 'answered' }>,
   staysShut: boolean,
 ): OutgoingEvent {
-  const { run, outcome, failure } = answer;
+  const { run, outcome, failure, openedBy = '' } = answer;
   const shutHosts = shutHostsOf(gate);
   const message = eventsV1.GateReopened.fromPartial({
     run: runSpecToWire(run),
@@ -82,6 +86,7 @@ function gateReopened(
     failure: failure && failureToWire(failure),
     shutHosts: staysShut ? { ...quarantinedHosts(run, failure?.message ?? ''), ...shutHosts } : { ...shutHosts },
     closedAt: closedAt === undefined ? undefined : atToDate(closedAt),
+    openedBy,
   });
   return outgoing('GateReopened', run.installation, message);
 }

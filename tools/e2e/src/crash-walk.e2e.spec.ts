@@ -184,6 +184,16 @@ function suite(pair: Pair): void {
       },
     );
 
+    it('opens the gate at the end of a maintenance window when it is killed while that begins', async () => {
+      const before = world.users.map((user) => user.log.length);
+      const window = { type: commonV1.JobType.MAINTENANCE_WINDOW, closedFor: { seconds: 2n, nanos: 0 } };
+      let job = '';
+      await killAt('MaintenanceBegun', async () => (job = await world.update('', window)));
+      expect(await world.ended(job)).toMatchObject({ outcome: RunOutcome.SUCCEEDED, alarm: false });
+      await consistent(await current());
+      world.users.forEach((user, i) => expect(unfairness(user, before[i] ?? 0)).toEqual([]));
+    });
+
     it('announces a planned run when it is killed while that is said', async () => {
       const version = nextVersion();
       await world.publish({ version });
@@ -195,6 +205,27 @@ function suite(pair: Pair): void {
       const isTold = (): boolean =>
         world.users.every((user, i) => user.log.slice(before[i]).some(({ what }) => what === 'told'));
       await until(isTold, 'everybody to be told of the planned run');
+      await consistent(await current());
+    });
+
+    it.each([
+      ['RehearsalPassed', ''],
+      ['RehearsalFailed', '  cpus: 1024'],
+    ] as const)('rehearses a planned run once when it is killed at %s', async (event, requires) => {
+      const version = nextVersion();
+      await world.publish({ version, requires });
+      const localTime = new Date(Date.now() + 30 * 60_000).toISOString().slice(0, 19);
+      let job = '';
+      await killAt(event, async () => {
+        job = await world.update(version, { start: { condition: { $case: 'time', value: { localTime } } } });
+      });
+      const said = event === 'RehearsalPassed' ? /rehearsal of .* passed/ : /would stop at cpu on /;
+      const { scheduler, preflight } = world.services;
+      const explained = async () => (await scheduler.getJob({ name: `${NAME}/jobs/${job}` })).explanation;
+      await until(async () => said.test(await explained()), 'the job to tell of its rehearsal');
+      const { reports } = await preflight.listReports({ parent: NAME, pageSize: 0, pageToken: '' });
+      expect(reports.filter((r) => r.rehearsal?.job === job)).toHaveLength(1);
+      await scheduler.disableJob({ name: `${NAME}/jobs/${job}` });
       await consistent(await current());
     });
 

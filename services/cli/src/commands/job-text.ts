@@ -1,4 +1,4 @@
-import { formatName, schedulerV1 } from '@lastcall/contracts';
+import { commonV1, formatName, schedulerV1 } from '@lastcall/contracts';
 import { fields, oneLine } from '../render/text.js';
 import { spanOf, time } from '../render/time.js';
 import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
@@ -42,6 +42,15 @@ function startText(start: schedulerV1.StartCondition | undefined): string {
   }
 }
 
+function isMaintenance({ type }: Pick<schedulerV1.Job, 'type'>): boolean {
+  return type === commonV1.JobType.MAINTENANCE_WINDOW;
+}
+
+/** Empty for a job that installs nothing at all. */
+export function versionWord(job: schedulerV1.Job, newest: string): string {
+  return isMaintenance(job) ? '' : job.version || newest;
+}
+
 function labelsText(labels: schedulerV1.Job['labels']): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
@@ -61,12 +70,13 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
     ['Latest start', job.latestStart],
     ['Window ends', job.windowEnd],
-    ['Version', job.version || 'the newest that may be taken'],
+    ['Version', versionWord(job, 'the newest that may be taken')],
+    ['Closed for', spanOf(job.closedFor)],
     [
       'Goes back',
       job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
     ],
-    ['Backup', backupWord(job.backupMode)],
+    ['Backup', isMaintenance(job) ? '' : backupWord(job.backupMode)],
     ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
     ['Message', job.message],
     ['Service host', job.serviceHost],

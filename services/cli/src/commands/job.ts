@@ -1,4 +1,5 @@
 import { schedulerV1 } from '@lastcall/contracts';
+import type { JobType } from '@lastcall/kernel';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
 import { withCautions } from '../cautions.js';
@@ -10,11 +11,13 @@ import { dryRun } from './job-dry-run.js';
 import { addJobApprovals } from './job-approvals.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
 import { addSuggestTime } from './job-suggest-time.js';
-import { jobNameOf, printJob } from './job-text.js';
+import { jobNameOf, printJob, versionWord } from './job-text.js';
 import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
 import type { Work } from '../work.js';
+
+const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
 
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
@@ -110,13 +113,12 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
     {
       use: 'create <job>',
       does: 'Saves a job, disabled; "job enable" lets it fire',
-      example: 'lastcall job create update-11-1 --version 11.1.0 --at 2026-12-24T22:00',
+      example:
+        'lastcall job create night-work --type maintenance-window --at 2026-12-24T22:00 --closed-for 2h --message "New disks."',
       installation: true,
       options: (command) =>
         jobOptions(command)
-          .addOption(
-            choice('--type <type>', 'what it does', ['software-update', 'data-backup']).default('software-update'),
-          )
+          .addOption(choice('--type <type>', 'what it does', JOB_TYPES).default('software-update'))
           .option('--enable', 'enable it at once'),
     },
     create,
@@ -203,7 +205,7 @@ async function list(work: Work, { label = [] }: { label?: string[] }): Promise<v
         jobTypeWord(j.type),
         jobStateWord(j.state),
         timeIn(j.nextDueTime, timeZone),
-        j.version || 'newest',
+        versionWord(j, 'newest'),
         j.title,
         j.disabledReason || (j.skipped ? `next time skipped by ${j.skipped.by}` : ''),
       ]),

@@ -1,4 +1,4 @@
-import { commonV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
+import { schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { CallError, CODE } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
 import { UsageError } from '../failures.js';
@@ -9,6 +9,7 @@ import { oneLine } from '../render/text.js';
 import { localTime } from '../render/time.js';
 import { lastPart } from '../render/words.js';
 import { namedOrNewest } from '../watch/find-run.js';
+import { isGated } from '../watch/run-text.js';
 import type { Work } from '../work.js';
 
 /* The report of a run: for people, for programs, as a page, and those of a period one after the other. */
@@ -100,10 +101,10 @@ function toJson({ report: found, attendance }: WholeReport): object {
 /** A report without it is better than none. */
 async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promise<readonly sessionV1.Attendance[]> {
   const { name: parent } = await work.installation();
-  if (!isGated(run)) return [];
+  if (!run || !isGated(run)) return [];
   try {
     return await allPages(async (pageToken) => {
-      const request = { parent, run: lastPart(run?.name ?? ''), pageSize: 1_000, pageToken };
+      const request = { parent, run: lastPart(run.name), pageSize: 1_000, pageToken };
       const page = await work.services.session.listAttendance(request);
       return { items: page.attendance, next: page.nextPageToken };
     });
@@ -112,9 +113,4 @@ async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promi
     work.io.err.write(`What became of the users cannot be read now: ${oneLine(error.message)}\n`);
     return [];
   }
-}
-
-function isGated(run: schedulerV1.Run | undefined): boolean {
-  const isMultiUser = run?.spec?.kind === commonV1.InstallationKind.MULTI_USER;
-  return isMultiUser && run?.spec?.type === commonV1.JobType.SOFTWARE_UPDATE;
 }

@@ -7,6 +7,7 @@
 export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'announceBefore',
   'backupMaxAge',
+  'closedFor',
   'duration',
   'estimate',
   'gateShut',

@@ -84,7 +84,7 @@ function figures({ run, drain, gateShut, took, estimate, preflight }: schedulerV
     [spanOf(gateShut), 'nobody could log in'],
     [drain && drain.told, drain ? `users told, ${drain.ended} logged off at the deadline` : ''],
     [preflight && `${passed} of ${preflight.checks.length}`, 'checks passed'],
-    [run?.spec && run.spec.hosts.length, count(run?.spec?.hosts.length ?? 0, 'host').replace(/^\d+ /, '')],
+    [run?.spec?.hosts.length || undefined, count(run?.spec?.hosts.length ?? 0, 'host').replace(/^\d+ /, '')],
   ];
   const there = list.filter(([value]) => value !== undefined);
   return html`<ul class="figures">

@@ -1,4 +1,4 @@
-import type { schedulerV1 } from '@lastcall/contracts';
+import { commonV1, type schedulerV1 } from '@lastcall/contracts';
 import { oneLine } from '../render/text.js';
 import { clock } from '../render/time.js';
 import { jobTypeWord, lastPart, outcomeWord } from '../render/words.js';
@@ -11,6 +11,13 @@ export function runSubject({ spec }: schedulerV1.Run): string {
   const { product, fromVersion, toVersion, installation } = spec;
   if (toVersion === '') return `${jobTypeWord(spec.type)} of ${product} on ${installation}`;
   return `${product} ${fromVersion || '(unknown)'} -> ${toVersion} on ${installation}`;
+}
+
+/** Whether it shuts the gate and logs users off. */
+export function isGated({ spec }: schedulerV1.Run): boolean {
+  const { MAINTENANCE_WINDOW, SOFTWARE_UPDATE } = commonV1.JobType;
+  const logsOff = spec?.type === SOFTWARE_UPDATE || spec?.type === MAINTENANCE_WINDOW;
+  return logsOff && spec?.kind === commonV1.InstallationKind.MULTI_USER;
 }
 
 export function entryLine({ time, event, host, text }: schedulerV1.TimelineEntry, zone: string): string {

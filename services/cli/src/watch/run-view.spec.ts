@@ -67,6 +67,12 @@ describe('the view of a run', () => {
     for (const line of runView(known, at('20:59:18'), 40)) expect([...line].length).toBeLessThanOrEqual(40);
   });
 
+  it('shows a maintenance window in its own three phases', () => {
+    const spec = { ...run.spec, type: commonV1.JobType.MAINTENANCE_WINDOW, toVersion: '', hosts: [] };
+    const window = { ...known, hosts: [], run: schedulerV1.Run.fromPartial({ ...run, spec, phase: 'closed' }) };
+    expect(runView(window, at('21:05:00'), 120)[1]).toBe('draining >closed< (ended)');
+  });
+
   it('ends with the outcome', () => {
     const failure = { reason: 'HEALTH', message: 'The health check failed.', host: 'server-1' };
     const ended = { ...known, run: schedulerV1.Run.fromPartial({ ...run, phase: 'ended', outcome: commonV1.RunOutcome.ROLLED_BACK, failure }) }; // prettier-ignore

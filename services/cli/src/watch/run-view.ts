@@ -3,7 +3,7 @@ import { meter } from '../render/progress.js';
 import { bytes, count, safe } from '../render/text.js';
 import { clock, span } from '../render/time.js';
 import { lastPart, roleWord } from '../render/words.js';
-import { endLine, entryLine, runTitle, waitingLine } from './run-text.js';
+import { endLine, entryLine, isGated, runTitle, waitingLine } from './run-text.js';
 
 /* The live view of a run: a pure function of what is known, so that it can be tested without a terminal. */
 
@@ -20,6 +20,7 @@ export interface RunKnown {
 const PHASES = ['preflight', 'staging', 'draining', 'backing-up', 'confirming', 'installing', 'reopening', 'ended'];
 /** Of a single seat, and of a backup. */
 const UNGATED_PHASES = ['preflight', 'staging', 'backing-up', 'installing', 'ended'];
+const MAINTENANCE_PHASES = ['draining', 'closed', 'ended'];
 const LAST_ENTRIES = 8;
 
 export function runView(known: RunKnown, now: Date, columns: number): string[] {
@@ -45,12 +46,17 @@ function waitingLines(run: schedulerV1.Run, zone: string): string[] {
   return line === undefined ? [] : [`Now: ${line}`, ...(action === undefined ? [] : [`     ${action}`])];
 }
 
-function phaseLine({ phase, spec }: schedulerV1.Run): string {
-  const isGated = spec?.kind === commonV1.InstallationKind.MULTI_USER && spec.type === commonV1.JobType.SOFTWARE_UPDATE;
+function phaseLine(run: schedulerV1.Run): string {
+  const { phase } = run;
   // A phase of a newer scheduler is not in the row; the row is shown as not begun.
-  const phases = isGated ? PHASES : UNGATED_PHASES;
+  const phases = phasesOf(run);
   const at = phases.indexOf(phase);
   return phases.map((p, i) => (i < at || phase === 'ended' ? p : i === at ? `>${p}<` : `(${p})`)).join(' ');
+}
+
+function phasesOf(run: schedulerV1.Run): readonly string[] {
+  if (!isGated(run)) return UNGATED_PHASES;
+  return run.spec?.type === commonV1.JobType.MAINTENANCE_WINDOW ? MAINTENANCE_PHASES : PHASES;
 }
 
 function gateLines({ gate, sessions, zone }: RunKnown, now: Date): string[] {

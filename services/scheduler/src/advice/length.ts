@@ -11,6 +11,8 @@ export interface Length {
   readonly p90Ms: number;
   /** 0: nothing was measured. */
   readonly runs: number;
+  /** It is as long as its job says. */
+  readonly isSaid?: true;
 }
 
 const ASSUMED_MS = 30 * MINUTE_MS;
@@ -25,7 +27,18 @@ export function lengthFrom(measuredMs: readonly number[]): Length {
   return { medianMs: rank(0.5), p90Ms: rank(0.9), runs: sorted.length };
 }
 
-export function lengthText({ medianMs, p90Ms, runs }: Length): string {
+/** Of a maintenance window, which has its length in its definition; undefined: it is none. `reactionTimeMs`: the installation's. */
+export function lengthSaid(
+  job: { readonly closedForMs?: number; readonly reactionTimeMs?: number | undefined },
+  reactionTimeMs: number,
+): Length | undefined {
+  if (job.closedForMs === undefined) return undefined;
+  const lengthMs = job.closedForMs + (job.reactionTimeMs ?? reactionTimeMs);
+  return { medianMs: lengthMs, p90Ms: lengthMs, runs: 0, isSaid: true };
+}
+
+export function lengthText({ medianMs, p90Ms, runs, isSaid }: Length): string {
+  if (isSaid) return `takes ${spanText(medianMs)}: its reaction time and the time for which the gate is shut`;
   if (runs === 0) {
     return `no run of this kind has succeeded here yet, so nobody knows how long it takes; ${spanText(ASSUMED_MS)} are assumed`;
   }

@@ -100,6 +100,7 @@ describe('what a job announces', () => {
       [100, 'cancelled', 300],
     ],
     ['nothing for a start at once', [create, edit({ start: { kind: 'immediate' } }), enable()], []],
+    ['a maintenance window', [create, edit({ type: 'maintenance-window' }), enable()], [100]],
     ['nothing for a backup', [create, edit({ type: 'data-backup' }), enable()], []],
     [
       'what the firing becomes, when it is edited in between',

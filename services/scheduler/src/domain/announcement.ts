@@ -1,4 +1,4 @@
-import { assertNever, type InstallationKind } from '@lastcall/kernel';
+import { assertNever, passesGate, type InstallationKind } from '@lastcall/kernel';
 import { skipOf, type JobDefinition, type JobState } from './job.js';
 
 /*
@@ -57,7 +57,7 @@ export function announcementAfterFate(
 function announces(state: Extract<JobState, { phase: 'enabled' }>, kind: InstallationKind | undefined): boolean {
   const { type, start } = state.definition;
   if (skipOf(state)) return false;
-  return kind === 'multi-user' && type === 'software-update' && (start.kind === 'time' || start.kind === 'series');
+  return kind !== undefined && passesGate({ type, kind }) && (start.kind === 'time' || start.kind === 'series');
 }
 
 function announcementOf({ version, message }: JobDefinition, startAt: number): Announcement {

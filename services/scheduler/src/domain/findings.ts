@@ -24,6 +24,8 @@ export interface Findings {
   readonly logoffAt?: number;
   /** Sessions that were inside at the first notice. */
   readonly told?: number;
+  /** When a maintenance window is over. */
+  readonly maintenanceEndAt?: number;
   readonly wayBack?: { readonly dataRestored: boolean; readonly failures: readonly Failure[] };
 }
 
@@ -52,6 +54,8 @@ export function found(findings: Findings, heard: Heard, at: number): Findings {
       return noticed(findings, heard, at);
     case 'SessionsDrained':
       return { ...findings, drain: heard.drain };
+    case 'MaintenanceBegun':
+      return { ...findings, drain: heard.drain, maintenanceEndAt: heard.endAt };
     case 'BackupTaken':
       return { ...findings, backup: heard.backup };
     case 'HostUpdated':

@@ -35,6 +35,7 @@ export type Heard =
   | { readonly event: 'GateClosed'; readonly epoch: number }
   | { readonly event: 'NoticeSent'; readonly deadlineAt: number; readonly sessions: number }
   | { readonly event: 'SessionsDrained'; readonly drain: DrainCounts }
+  | { readonly event: 'MaintenanceBegun'; readonly drain: DrainCounts; readonly endAt: number }
   | { readonly event: 'DrainFailed'; readonly failure: Failure }
   | { readonly event: 'BackupTaken'; readonly backup: TakenBackup }
   | { readonly event: 'BackupFailed'; readonly failure: Failure }
@@ -56,5 +57,7 @@ export type Heard =
       readonly failure: Failure | undefined;
       readonly shutHosts: Readonly<Record<string, string>>;
       readonly closedAt: number | undefined;
+      /** Who ended a maintenance window before its time, and why; empty or absent: nobody. */
+      readonly openedBy?: string;
     }
   | { readonly event: 'HostOrderProgressed'; readonly host: string; readonly step: string; readonly note?: string };

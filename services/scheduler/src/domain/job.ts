@@ -52,6 +52,8 @@ export interface JobDefinition {
   readonly latestStart?: string;
   /** Local time of day `HH:MM`: the first one after the due time ends the window into which a run has to fit. */
   readonly windowEnd?: string;
+  /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
+  readonly closedForMs?: number;
   readonly labels?: Readonly<Record<string, string>>;
   /** Hosts that an update leaves out: they follow later. */
   readonly excludedHosts?: readonly string[];

@@ -1,16 +1,18 @@
-import { passesGate, type RunSpec } from '@lastcall/kernel';
+import { closedForOf, passesGate, type RunSpec } from '@lastcall/kernel';
 import type { Heard } from './heard.js';
 
 /*
  * The phases of a run, in order. A phase begins with an event; events arrive in any order, so a phase never goes back.
  */
 
-export type Phase = 'preflight' | 'staging' | 'draining' | 'backing-up' | 'confirming' | 'installing' | 'reopening';
+export type Phase =
+  'preflight' | 'staging' | 'draining' | 'closed' | 'backing-up' | 'confirming' | 'installing' | 'reopening';
 
 export const PHASES: readonly Phase[] = [
   'preflight',
   'staging',
   'draining',
+  'closed',
   'backing-up',
   'confirming',
   'installing',
@@ -21,6 +23,7 @@ const AFTER: Readonly<Partial<Record<Heard['event'], Phase>>> = {
   PreflightPassed: 'staging',
   StagingCompleted: 'draining',
   SessionsDrained: 'backing-up',
+  MaintenanceBegun: 'closed',
   BackupTaken: 'confirming',
   DrainConfirmed: 'installing',
   InstallStarted: 'installing',
@@ -28,6 +31,11 @@ const AFTER: Readonly<Partial<Record<Heard['event'], Phase>>> = {
   InstallationRolledBack: 'reopening',
   InstallationQuarantined: 'reopening',
 };
+
+/** A maintenance window has nothing to check and nothing to stage. */
+export function firstPhase(spec: RunSpec): Phase {
+  return closedForOf(spec) === undefined ? 'preflight' : 'draining';
+}
 
 /** The phase that the event begins in a run that is in this one. A backup stages nothing, a single seat drains nobody. */
 export function phaseAfter(spec: RunSpec, current: Phase, event: Heard['event']): Phase {

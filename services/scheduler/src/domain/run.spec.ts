@@ -8,6 +8,7 @@ import { STEPS_UNTIL, TIMELINE_MAX } from './timeline.js';
 const SPEC = sampleSpec();
 const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
 const BACKUP: RunSpec = { ...SPEC, type: 'data-backup', toVersion: '' };
+const WINDOW: RunSpec = { ...SPEC, type: 'maintenance-window', closedForMs: 60, toVersion: '', hosts: [] };
 const broken = failure('BROKEN', 'it broke');
 
 const HEARD: readonly Heard[] = [
@@ -18,6 +19,7 @@ const HEARD: readonly Heard[] = [
   { event: 'GateClosed', epoch: 1 },
   { event: 'NoticeSent', deadlineAt: 5, sessions: 40 },
   { event: 'SessionsDrained', drain: { told: 40, acknowledged: 39, left: 20, ended: 20, lost: 0 } },
+  { event: 'MaintenanceBegun', drain: { told: 4, acknowledged: 4, left: 1, ended: 3, lost: 0 }, endAt: 70 },
   { event: 'DrainFailed', failure: broken },
   { event: 'DrainFailed', failure: failure('POSTPONED_BY_HOLDS', 'ada is not ready') },
   {
@@ -171,6 +173,32 @@ describe('a run that passes the gate', () => {
   });
 });
 
+describe('a maintenance window', () => {
+  it('begins with the drain, is closed for its time and ends when the gate is open', () => {
+    expect(given(open(WINDOW)).state).toMatchObject({ phase: 'draining', findings: { phaseBegan: { draining: 0 } } });
+    const { state } = given(open(WINDOW), hear('GateClosed'), hear('MaintenanceBegun'));
+    expect(state).toMatchObject({ phase: 'closed', findings: { maintenanceEndAt: 70, drain: { ended: 3 } } });
+    expect(canBeCancelled(state)).toBe(true);
+    const ended = given(open(WINDOW), hear('MaintenanceBegun'), hear('GateReopened', 1)).state;
+    expect(ended).toMatchObject({ phase: 'ended', ending: { outcome: 'succeeded' }, alarm: false });
+  });
+
+  it('says who ended it before its time', () => {
+    const heard: Heard = { ...GATE_OPEN, outcome: 'succeeded', closedAt: 1, openedBy: 'otto: All disks are in.' };
+    const { state } = given(open(WINDOW), hear('MaintenanceBegun'), { type: 'hear', heard, at: 10 });
+    expect(state.phase !== 'none' && state.timeline.at(-1)?.text).toBe(
+      'users may log in; opened before its time by otto: All disks are in.',
+    );
+  });
+
+  it('ends with an alarm when nobody answers, because the gate may be shut', () =>
+    expect(given(open(WINDOW), hear('MaintenanceBegun'), expire, endHard).state).toMatchObject({
+      phase: 'ended',
+      ending: { outcome: 'expired' },
+      alarm: true,
+    }));
+});
+
 describe('a run without a gate', () => {
   it.each([
     [SINGLE, 'InstallationUpdated', 'succeeded', false],
@@ -194,7 +222,7 @@ it('ends exactly once, keeps its outcome and folds to the same state, whatever c
     { weight: 8, arbitrary: fc.constantFrom(...HEARD).map((heard): RunCommand => ({ type: 'hear', heard, at: 10 })) },
     { weight: 1, arbitrary: fc.constantFrom(cancel, expire, endHard, open()) },
   );
-  const spec = fc.constantFrom(SPEC, SINGLE, BACKUP);
+  const spec = fc.constantFrom(SPEC, SINGLE, BACKUP, WINDOW);
   fc.assert(
     fc.property(spec, fc.array(command, { maxLength: 40 }), (s, commands) => {
       const { state, events } = given(open(s), ...commands);
@@ -206,7 +234,7 @@ it('ends exactly once, keeps its outcome and folds to the same state, whatever c
         expect(state.ending).toEqual(ended[0]?.ending);
         if (state.ending.outcome === 'quarantined') expect(state.alarm).toBe(true);
         // Only users' holds postpone a run, and only one that has users.
-        if (state.ending.outcome === 'postponed') expect(s).toBe(SPEC);
+        if (state.ending.outcome === 'postponed') expect([SPEC, WINDOW]).toContain(s);
         if (state.ending.outcome !== 'succeeded' && s === BACKUP) expect(state.ending.failure).toBeDefined();
       }
       expect(events.reduce((folded, e) => run.evolve(folded, e), run.initial)).toEqual(state);
@@ -220,9 +248,9 @@ it('knows when a request to cancel would still change anything', () => {
     fc.constantFrom(cancel, expire),
   );
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 12 }), fc.boolean(), (commands, opened) => {
+    fc.property(fc.array(command, { maxLength: 12 }), fc.subarray([open(), open(WINDOW)]), (commands, opened) => {
       let state: RunState = run.initial;
-      for (const next of [...(opened ? [open()] : []), ...commands]) {
+      for (const next of [...opened, ...commands]) {
         const decision = runDecider(run, state, next);
         if (!isRejected(decision)) ({ state } = decision);
       }

@@ -1,5 +1,6 @@
 import {
   assertNever,
+  closedForOf,
   failure,
   passesGate,
   reject,
@@ -11,7 +12,7 @@ import {
 } from '@lastcall/kernel';
 import { found, NOTHING_FOUND, type Findings } from './findings.js';
 import type { Heard } from './heard.js';
-import { phaseAfter, type Phase } from './phases.js';
+import { firstPhase, phaseAfter, type Phase } from './phases.js';
 import { entryFor, STEPS_UNTIL, TIMELINE_MAX, type TimelineEntry } from './timeline.js';
 
 /*
@@ -191,16 +192,21 @@ function evolve(state: RunState, event: RunEvent): RunState {
 }
 
 function opened(spec: RunSpec): RunState {
-  const text = spec.toVersion === '' ? 'backup' : `${spec.fromVersion || 'nothing'} → ${spec.toVersion}`;
+  const phase = firstPhase(spec);
   return {
-    phase: 'preflight',
+    phase,
     spec,
     ending: undefined,
-    timeline: [{ at: spec.startedAt, event: 'RunStarted', host: '', text }],
-    findings: { ...NOTHING_FOUND, phaseBegan: { preflight: spec.startedAt } },
+    timeline: [{ at: spec.startedAt, event: 'RunStarted', host: '', text: purpose(spec) }],
+    findings: { ...NOTHING_FOUND, phaseBegan: { [phase]: spec.startedAt } },
     cancelRequested: false,
     alarm: false,
   };
+}
+
+function purpose(spec: RunSpec): string {
+  if (closedForOf(spec) !== undefined) return 'maintenance window';
+  return spec.toVersion === '' ? 'backup' : `${spec.fromVersion || 'nothing'} → ${spec.toVersion}`;
 }
 
 function cancelEntry({ by, reason, at }: Extract<RunEvent, { type: 'cancel-requested' }>): TimelineEntry {

@@ -1,5 +1,5 @@
 import { assertNever } from '@lastcall/kernel';
-import type { Heard } from './heard.js';
+import type { DrainCounts, Heard } from './heard.js';
 
 /** One thing that happened in a run, for people. */
 export interface TimelineEntry {
@@ -28,10 +28,10 @@ export function sentence(heard: Heard): string {
       return 'nobody can log in any more';
     case 'NoticeSent':
       return `${plural(heard.sessions, 'session')} told`;
-    case 'SessionsDrained': {
-      const { told, acknowledged, read = 0, left, ended, lost } = heard.drain;
-      return `nobody is inside: ${told} told, ${acknowledged} acknowledged, ${read} read, ${left} left, ${ended} ended, ${lost} lost`;
-    }
+    case 'SessionsDrained':
+      return nobodyInside(heard.drain);
+    case 'MaintenanceBegun':
+      return `the maintenance has begun; ${nobodyInside(heard.drain)}`;
     case 'BackupTaken':
       return heard.backup.restorePoint === ''
         ? 'there is no data to back up'
@@ -51,7 +51,7 @@ export function sentence(heard: Heard): string {
     case 'RunCancelled':
       return heard.expired ? 'its time was up before the install' : `cancelled by ${heard.by}: ${heard.reason}`;
     case 'GateReopened':
-      return reopened(heard.shutHosts, heard.closedAt);
+      return reopened(heard);
     case 'HostOrderProgressed':
       return heard.note ? `${heard.step}: ${heard.note}` : heard.step;
     case 'PreflightFailed':
@@ -65,10 +65,15 @@ export function sentence(heard: Heard): string {
   }
 }
 
-function reopened(shutHosts: Readonly<Record<string, string>>, closedAt: number | undefined): string {
+function nobodyInside({ told, acknowledged, read = 0, left, ended, lost }: DrainCounts): string {
+  return `nobody is inside: ${told} told, ${acknowledged} acknowledged, ${read} read, ${left} left, ${ended} ended, ${lost} lost`;
+}
+
+function reopened({ shutHosts, closedAt, openedBy = '' }: Extract<Heard, { event: 'GateReopened' }>): string {
   const shut = Object.entries(shutHosts).map(([host, why]) => `${host} stays shut: ${why}`);
   if (shut.length > 0) return shut.join('; ');
-  return closedAt === undefined ? 'the gate had not been shut' : 'users may log in';
+  if (closedAt === undefined) return 'the gate had not been shut';
+  return openedBy === '' ? 'users may log in' : `users may log in; opened before its time by ${openedBy}`;
 }
 
 export function entryFor(heard: Heard, at: number): TimelineEntry {

@@ -15,7 +15,7 @@ const SPEC = sampleSpec({
 const passed: Heard = { event: 'PreflightPassed', report: 'p-1', absentHosts: [] };
 const staged: Heard = { event: 'StagingCompleted', absentHosts: [] };
 const told: Heard = { event: 'NoticeSent', deadlineAt: 5_000, sessions: 38 };
-const drained: Heard = {
+const drained: Extract<Heard, { event: 'SessionsDrained' }> = {
   event: 'SessionsDrained',
   drain: { told: 38, acknowledged: 38, left: 30, ended: 8, lost: 0 },
 };
@@ -40,6 +40,20 @@ function after(spec: RunSpec, ...what: readonly (Heard | RunCommand)[]): RunStat
 
 const task = (host: string, state: string, step = '', done = 0, total = 0) => ({ host, state, step, done, total });
 const said = (state: RunState, seen: Seen = {}, now = 100) => waitingFor(state, seen, now);
+
+it('says until when a maintenance window lasts, and how it is ended sooner', () => {
+  const window = sampleSpec({
+    type: 'maintenance-window',
+    closedForMs: 60,
+    toVersion: '',
+    hosts: [],
+    deadlineAt: 9_000,
+  });
+  const { drain } = drained;
+  const waiting = said(after(window, told, { event: 'MaintenanceBegun', drain, endAt: 70 }));
+  expect(waiting).toMatchObject({ dueAt: 70, text: expect.stringContaining('shut for maintenance') });
+  expect(waiting?.actions.map((action) => action.slice(0, action.indexOf(':')))).toEqual(['cancel', 'end it now']);
+});
 
 describe('a run says what it waits for', () => {
   it.each<[string, RunState, Seen, string, number]>([

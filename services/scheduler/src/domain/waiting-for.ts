@@ -1,4 +1,4 @@
-import { assertNever, passesGate, type RunHost } from '@lastcall/kernel';
+import { assertNever, closedForOf, passesGate, type RunHost } from '@lastcall/kernel';
 import type { Phase } from './phases.js';
 import { canBeCancelled, type RunState } from './run.js';
 
@@ -50,7 +50,8 @@ export function waitingFor(state: RunState, seen: Seen, now: number): Waiting | 
 const hasBegun = ({ phase }: Active): boolean => phase === 'installing' || phase === 'reopening';
 
 function cancelling({ spec }: Active): What {
-  const end = passesGate(spec) ? 'the gate to be opened on the old version' : 'what has begun to end';
+  const where = closedForOf(spec) === undefined ? ' on the old version' : '';
+  const end = passesGate(spec) ? `the gate to be opened${where}` : 'what has begun to end';
   return { text: `its end was asked for: waiting for ${end}`, hosts: [] };
 }
 
@@ -67,6 +68,8 @@ function phaseText(state: Active, seen: Seen, now: number): What {
       return onHosts(spec.hosts, seen, ['staged', 'absent'], 'to download and verify the release');
     case 'draining':
       return draining(state, seen, now);
+    case 'closed':
+      return closed(state);
     case 'backing-up':
       return { text: `waiting for the data backup and its proof on ${hostList(server)}`, hosts: server };
     case 'confirming':
@@ -90,6 +93,12 @@ function draining(state: Active, seen: Seen, now: number): What {
   const users = usersInside(seen.inside, findings.told ?? 0);
   if (now < logoffAt) return { text: `the reaction time runs: ${users}`, hosts: [], dueAt: logoffAt };
   return { text: `waiting for the proof that nobody is inside: ${users}`, hosts: [] };
+}
+
+function closed({ findings }: Active): What {
+  const dueAt = findings.maintenanceEndAt;
+  const text = 'the gate is shut for maintenance, nobody is inside: waiting for its end';
+  return { text, hosts: [], ...(dueAt !== undefined && { dueAt }) };
 }
 
 function usersInside(inside: number | undefined, told: number): string {
@@ -155,6 +164,7 @@ function actionsFor(state: Active, hosts: readonly string[]): string[] {
     actions.push(`see who is inside: lastcall session list ${where}`);
     if (holdsAllowed) actions.push(`end a hold: lastcall hold list ${where}`);
   }
+  if (state.phase === 'closed') actions.push(`end it now: lastcall gate open ${where} --reason "…"`);
   if (hosts.length > 0 && state.phase !== 'preflight') actions.push(`look at the hosts: lastcall host list ${where}`);
   if (state.phase === 'reopening') actions.push(`look at the gate: lastcall gate show ${where}`);
   return actions;

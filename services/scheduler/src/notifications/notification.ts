@@ -1,6 +1,6 @@
 import type { EventMessage, schedulerV1 } from '@lastcall/contracts';
 import { parseRunSpec, runOutcome } from '@lastcall/contracts';
-import { cleanText, type RunOutcome } from '@lastcall/kernel';
+import { cleanText, type JobType, type RunOutcome } from '@lastcall/kernel';
 import type { FiringDocument } from '../documents.js';
 
 /*
@@ -59,11 +59,18 @@ const ENDS: Readonly<Record<RunOutcome, string>> = {
   postponed: 'was postponed by holds of users',
 };
 
+const WHAT: Readonly<Record<JobType, (product: string, toVersion: string) => string>> = {
+  'software-update': (product, toVersion) => `Update of ${product} to ${toVersion}`,
+  'data-backup': (product) => `Backup of ${product}`,
+  'maintenance-window': (product) => `Maintenance window of ${product}`,
+  'run-command': (product) => `Command of ${product}`,
+};
+
 export function runNotification({ run, outcome, failure }: EventMessage<'RunFinished'>): Notification {
   const spec = parseRunSpec(run);
   const ended = runOutcome.fromWire(outcome) ?? 'failed';
   const { installation, product, fromVersion, toVersion, job, requestedBy } = spec;
-  const what = toVersion === '' ? `Backup of ${product}` : `Update of ${product} to ${toVersion}`;
+  const what = WHAT[spec.type](product, toVersion);
   const why = failure ? `${failure.host === '' ? '' : `${failure.host}: `}${failure.message} [${failure.reason}]` : '';
   return notification(`run-${ended}`, installation, spec.run, {
     title: `${installation}: ${what} ${ENDS[ended]}`,

@@ -1,6 +1,7 @@
-import { assertNever } from '@lastcall/kernel';
+import { assertNever, closedForOf } from '@lastcall/kernel';
 import { holderOf, usualShutMs, type GateState, type ShutGate } from './gate-state.js';
 import type { SessionPolicy } from './installation.js';
+import { foreseenReopening } from './maintenance.js';
 import type { Phrase, Words } from './phrases.js';
 
 /*
@@ -130,6 +131,7 @@ export function whyShut(gate: GateState): Words {
 
 function updating(gate: ShutGate): Words {
   const run = holderOf(gate);
+  if (run && closedForOf(run) !== undefined) return run.message || { phrase: 'maintenance' };
   const what: Phrase = run
     ? { phrase: 'updating', product: run.product, version: run.toVersion }
     : { phrase: 'maintenance' };
@@ -145,12 +147,14 @@ function needsPerson(gate: ShutGate): boolean {
   return gate.phase === 'quarantined' || (gate.phase === 'confirmed' && gate.alarm !== undefined);
 }
 
-/** From how long it usually takes; never later than the run's own deadline, and never in the past. Undefined: unknown. */
+/** The end of a maintenance window, or from how long it usually takes; never later than the run's own deadline, and never in the past. Undefined: unknown. */
 export function expectedOpenAt(gate: GateState, now = -Infinity): number | undefined {
   const run = holderOf(gate);
   const usualMs = usualShutMs(gate);
-  if (!run || gate.phase === 'open' || usualMs === undefined || needsPerson(gate)) return undefined;
+  if (!run || gate.phase === 'open' || needsPerson(gate)) return undefined;
   const logoffAt = gate.logoffAt ?? gate.closedAt + run.reactionTimeMs;
-  const expectedAt = Math.min(logoffAt + usualMs, run.deadlineAt);
+  const openAt = foreseenReopening(gate, run) ?? (usualMs === undefined ? undefined : logoffAt + usualMs);
+  if (openAt === undefined) return undefined;
+  const expectedAt = Math.min(openAt, run.deadlineAt);
   return expectedAt > now ? expectedAt : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Failure, RunSpec } from '@lastcall/kernel';
+import { closedForOf, type Failure, type RunSpec } from '@lastcall/kernel';
 import type { Answer, GateEvent } from './gate-messages.js';
 import { holderOf, type GateState, type Notice, type ShutGate } from './gate-state.js';
 import type { Words } from './phrases.js';
@@ -40,8 +40,10 @@ export function failDrain(
   return [{ type: 'drain-failed', failure: why }, ...reopen(gate, { run, outcome, failure: why }, at)];
 }
 
-function takenBack({ outcome }: Answer): Words {
+function takenBack({ run, outcome }: Answer): Words {
   if (outcome === 'succeeded') return '';
+  if (closedForOf(run) !== undefined)
+    return { phrase: outcome === 'postponed' ? 'maintenance-postponed' : 'maintenance-off' };
   return { phrase: outcome === 'postponed' ? 'run-postponed' : 'run-off' };
 }
 
@@ -56,6 +58,8 @@ export function newsOf({ run, outcome, failure }: Answer, sentAt: number): GateE
 }
 
 /** What a notice says of the run that it is about. */
-export function aboutRun(run: RunSpec | undefined): Pick<Notice, 'product' | 'version' | 'whatsNew'> {
-  return { product: run?.product ?? '', version: run?.toVersion ?? '', whatsNew: run?.whatsNew ?? '' };
+export function aboutRun(run: RunSpec | undefined): Pick<Notice, 'product' | 'version' | 'whatsNew' | 'maintenance'> {
+  const closedForMs = run && closedForOf(run);
+  const maintenance = closedForMs === undefined ? {} : { maintenance: { closedForMs } };
+  return { product: run?.product ?? '', version: run?.toVersion ?? '', whatsNew: run?.whatsNew ?? '', ...maintenance };
 }

@@ -5,6 +5,7 @@ import type { AlarmReason, GateIn, GateState, LeasedGate } from './gate-state.js
 import { holderOf, isLeased } from './gate-state.js';
 import type { GateCommand, GateEvent } from './gate-messages.js';
 import { isLeaseLost, leaseLost } from './lease.js';
+import { isMaintained, reopenMaintained } from './maintenance.js';
 
 /*
  * When nobody says anything: the times by which something should have been said, and what follows when it was not.
@@ -16,6 +17,7 @@ export function expire(gate: GateState, command: Expire): readonly GateEvent[] {
   if (gate.phase === 'reopening') return giveUpLateStarts(gate, command.at);
   if (!isLeased(gate)) return [];
   const run = holderOf(gate);
+  if (run && isMaintained(gate, command.at)) return reopenMaintained(gate, run, command.at);
   const silence = run && silenceOf(gate, run, command);
   if (run && silence) return gate.phase === 'confirmed' ? raise(gate, silence) : giveUp(gate, run, silence, command.at);
   return gate.phase === 'closing' ? expireHolds(gate, command.at) : [];
@@ -63,7 +65,7 @@ function nextTime(state: GateState, overdueGraceMs: number): number | undefined 
       return Math.min(state.notice.deadlineAt ?? Infinity, silentAt(state, overdueGraceMs), ...holds);
     }
     case 'drained':
-      return silentAt(state, overdueGraceMs);
+      return Math.min(state.reopenAt ?? Infinity, silentAt(state, overdueGraceMs));
     case 'confirmed':
       if (state.alarm === 'no-outcome') return undefined;
       return silentAt(state.alarm === undefined ? state : { ...state, leaseUntil: Infinity }, overdueGraceMs);

@@ -48,7 +48,7 @@ function after(gate: GateState, event: GateEvent): GateState {
     case 'ending-begun':
       return gate.phase === 'closing' ? endingBegun(gate, event) : gate;
     case 'drained':
-      return gate.phase === 'open' ? gate : drained(gate, event.at);
+      return gate.phase === 'open' ? gate : drained(gate, event);
     case 'backup-noted':
       return gate.phase === 'drained' ? { ...gate, phase: 'confirming', giveUpAt: event.giveUpAt } : gate;
     case 'confirmed':
@@ -184,9 +184,10 @@ function endingBegun(gate: GateIn<'closing'>, { giveUpAt, at }: Event<'ending-be
 }
 
 /** Who is exempt keeps the time that the first notice gave, also when all the others went before. */
-function drained(gate: ShutGate, at: number): GateState {
+function drained(gate: ShutGate, { at, reopenAt }: Event<'drained'>): GateState {
   const exempt = gate.phase === 'closing' ? { exemptUntil: gate.baseDeadlineAt } : {};
-  return { ...leasedPart(gate), phase: 'drained', logoffAt: at, ...exempt };
+  const end = reopenAt === undefined ? {} : { reopenAt };
+  return { ...leasedPart(gate), phase: 'drained', logoffAt: at, ...exempt, ...end };
 }
 
 function firstStartsAsked(gate: GateState, { starts }: Event<'first-starts-asked'>): GateState {

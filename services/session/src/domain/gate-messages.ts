@@ -11,7 +11,7 @@ import type { Words } from './phrases.js';
 export type EarlyEnd = 'failed' | 'cancelled' | 'expired';
 
 export type GateCommand =
-  /** A run has staged everything: shut the gate. */
+  /** A run has staged everything, or has nothing to stage: shut the gate. */
   | { readonly type: 'shut'; readonly run: RunSpec; readonly leaseMs: number; readonly at: number }
   /** The run is alive. */
   | {
@@ -146,6 +146,8 @@ export interface Answer {
   readonly run: RunSpec;
   readonly outcome: RunOutcome;
   readonly failure?: Failure;
+  /** Who ended a maintenance window before its time, and why. Absent: nobody. */
+  readonly openedBy?: string;
 }
 
 export type GateEvent =
@@ -171,6 +173,8 @@ export type GateEvent =
       readonly counts: DrainCounts;
       /** How many were granted. */
       readonly holds: number;
+      /** Of a maintenance window: when it is over. */
+      readonly reopenAt?: number;
       readonly at: number;
     }
   | { readonly type: 'backup-noted'; readonly giveUpAt: number }

@@ -26,6 +26,14 @@ export interface Notice {
   readonly product: string;
   readonly reason: string;
   readonly whatsNew: string;
+  /** It is about a maintenance window, not about an update; absent: it is not. */
+  readonly maintenance?: MaintenanceWords;
+}
+
+/** What a notice says of a maintenance window. */
+export interface MaintenanceWords {
+  /** How long the gate stays shut after the logoff; absent before a run has begun. */
+  readonly closedForMs?: number;
 }
 
 /** A user's "not now". */
@@ -184,8 +192,12 @@ export type Phase =
         readonly notice: Notice;
         readonly holdsGranted: number;
       })
-  /** Nobody inside. A run waits for its backup; a gate shut by hand waits for a person. */
-  | (Emptied & { readonly phase: 'drained' })
+  /** Nobody inside. An update waits for its backup, a maintenance window for its end; a gate shut by hand waits for a person. */
+  | (Emptied & {
+      readonly phase: 'drained';
+      /** When a maintenance window is over. Absent: it is none. */
+      readonly reopenAt?: number;
+    })
   /** The backup is there: exempt users leave, and zero is being proven again. */
   | (Emptied & Proving & { readonly phase: 'confirming' })
   /** The install may run. */

@@ -1,4 +1,4 @@
-import { assertNever, failure, reject, type Decider, type Rejected, type RunSpec } from '@lastcall/kernel';
+import { assertNever, closedForOf, failure, reject, type Decider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import { aboutRun, answered, failDrain, heldBy, newsOf, reopen } from './answers.js';
 import { expire } from './expiry.js';
 import { finishFirstStartOrder, firstStartsOf, proveFirstStart } from './first-starts.js';
@@ -18,6 +18,7 @@ import {
 import { approveHold, askHold, dropHolds, releaseHold } from './holds.js';
 import { caughtUp, lateAfter, noteLate } from './late-hosts.js';
 import { renewLease } from './lease.js';
+import { endMaintenance, isTooLate, reopenTime, tooLate } from './maintenance.js';
 
 /*
  * Whether users may log in to an installation.
@@ -31,6 +32,7 @@ import { renewLease } from './lease.js';
  *   opens it before that, and raises the alarm from there on.
  * - A shut gate has a time by which something happens, an alarm, or a person who shut it.
  * - Holds move the logoff within the limits of the installation and of the run's window; beyond it the run is postponed.
+ * - A maintenance window stays at `drained` and is over at a time of its own (maintenance.ts).
  */
 
 type Decision = readonly GateEvent[] | Rejected;
@@ -104,12 +106,14 @@ function shut(gate: GateState, { run, leaseMs, at }: Command<'shut'>): Decision 
   if (isOver(gate, run.run) || run.fence < gate.fence) return [];
   const holder = holderOf(gate);
   if (holder?.run === run.run || (holder && holder.fence >= run.fence)) return [];
+  if (isTooLate(run, at)) return [answered(gate, tooLate(run))];
   const why = failure('SUPERSEDED', `Run ${run.run} took over the gate before this run had ended.`);
   const before = holder ? [answered(gate, { run: holder, outcome: 'failed', failure: why })] : [];
   const { reactionTimeMs, message: text } = run;
   const cause = { by: 'run', run } as const;
-  const leaseUntil = at + leaseMs;
-  return [...before, { type: 'shut', cause, epoch: gate.epoch + 1, reactionTimeMs, text, leaseUntil, at }];
+  // A maintenance window ends by itself, with or without whoever started it.
+  const lease = closedForOf(run) === undefined ? { leaseUntil: at + leaseMs } : {};
+  return [...before, { type: 'shut', cause, epoch: gate.epoch + 1, reactionTimeMs, text, ...lease, at }];
 }
 
 function shutByHand(gate: GateState, { who, reason, reactionTimeMs, at }: Command<'shut-by-hand'>): Decision {
@@ -164,12 +168,12 @@ function prove(gate: GateState, { epoch, sessions, counts, at }: Command<'prove'
 }
 
 function drained(gate: GateIn<'closing' | 'draining'>, counts: DrainCounts, at: number): GateEvent {
-  return { type: 'drained', counts, holds: gate.holdsGranted, at };
+  return { type: 'drained', counts, holds: gate.holdsGranted, ...reopenTime(holderOf(gate), at), at };
 }
 
 /** The time to log off exempt users begins when they may be ended. */
 function noteBackup(gate: GateState, { run, at, giveUpAt }: Command<'note-backup'>): Decision {
-  if (gate.phase !== 'drained' || holderOf(gate)?.run !== run) return [];
+  if (gate.phase !== 'drained' || gate.reopenAt !== undefined || holderOf(gate)?.run !== run) return [];
   const waitMs = Math.max(0, (gate.exemptUntil ?? at) - at);
   return [{ type: 'backup-noted', giveUpAt: giveUpAt + waitMs }];
 }
@@ -266,6 +270,8 @@ function openByHand(gate: GateState, { who, reason, at }: Command<'open-by-hand'
       if (!run) return [opened];
       return [{ type: 'drain-failed', failure: why }, answered(gate, { run, outcome: 'failed', failure: why }), opened];
     case 'drained':
+      if (run && gate.reopenAt !== undefined) return endMaintenance(gate, run, opened, at);
+      return run ? installRunning(run) : [opened];
     case 'confirming':
       return run ? installRunning(run) : [opened];
     case 'confirmed':

@@ -1,4 +1,4 @@
-import { failure, reject, type Rejected, type RunSpec } from '@lastcall/kernel';
+import { closedForOf, failure, reject, type Rejected, type RunSpec } from '@lastcall/kernel';
 import { failDrain } from './answers.js';
 import type { GateCommand, GateEvent } from './gate-messages.js';
 import { usualShutMs, type GateIn, type GateState, type Hold } from './gate-state.js';
@@ -48,14 +48,15 @@ const tooShort = reject('refused', 'HOLD_TOO_SHORT', 'The logoff is not before t
 
 function grant(gate: Closing, run: RunSpec, hold: Hold, { notice, at }: { notice: string; at: number }): GateEvent[] {
   const { reason, expiresAt } = hold;
-  if (expiresAt + (usualShutMs(gate) ?? 0) > run.deadlineAt) return postpone(gate, run, hold, at);
+  if (expiresAt + (closedForOf(run) ?? usualShutMs(gate) ?? 0) > run.deadlineAt) return postpone(gate, run, hold, at);
   const granted: GateEvent = { type: 'hold-granted', hold };
   // Meanwhile somebody else's has moved it further.
   return expiresAt <= deadlineOf(gate) ? [granted] : [granted, moved(gate, notice, expiresAt, reason, at)];
 }
 
 function postpone(gate: Closing, run: RunSpec, { user, reason }: Hold, at: number): GateEvent[] {
-  const message = `The hold of ${user} leaves no room for the update before its deadline; it is postponed.`;
+  const what = closedForOf(run) === undefined ? 'update' : 'maintenance window';
+  const message = `The hold of ${user} leaves no room for the ${what} before its deadline; it is postponed.`;
   return failDrain(gate, run, 'postponed', failure('POSTPONED_BY_HOLDS', message, '', { user, reason }), at);
 }
 

@@ -1,4 +1,4 @@
-import { failure, reject, type Failure, type Rejected } from '@lastcall/kernel';
+import { closedForOf, failure, reject, type Failure, type Rejected } from '@lastcall/kernel';
 import type { GateCommand, GateEvent, Patience } from './gate-messages.js';
 import { holderOf, isLeased, type GateState, type LeasedGate } from './gate-state.js';
 
@@ -15,6 +15,8 @@ export function renewLease(
   if (!isLeased(gate) || holder?.run !== run || holder.fence !== fence) {
     return reject('refused', 'NOT_THE_HOLDER', `Run ${run} does not hold this gate.`, { facts: { run } });
   }
+  // A maintenance window has none.
+  if (closedForOf(holder) !== undefined) return [];
   const leaseUntil = at + leaseMs;
   return leaseUntil > (gate.leaseUntil ?? 0) ? [{ type: 'lease-renewed', leaseUntil }] : [];
 }

@@ -56,6 +56,8 @@ export interface PhraseValues {
   /* A notice that is taken back. */
   readonly 'run-postponed': unknown;
   readonly 'run-off': unknown;
+  readonly 'maintenance-postponed': unknown;
+  readonly 'maintenance-off': unknown;
   readonly reopened: unknown;
   /* What becomes of a hold. */
   readonly 'hold-moved': unknown;

@@ -202,3 +202,17 @@ describe('a plan', () => {
     expect(given(...cancelled).state.saying?.kind).toBe('cancelled');
   });
 });
+
+describe('a maintenance window', () => {
+  const window = (isMaintenance: true | undefined = true) =>
+    plan(NOW + DAY_MS, { version: '', ...(isMaintenance && { isMaintenance }) });
+
+  it('is announced as what it is', () =>
+    expect(given(window()).events.at(-1)).toMatchObject({ type: 'announced', notice: { maintenance: {} } }));
+
+  it('is another plan than an update at the same time', () => {
+    expect(given(window(), window()).events).toEqual([]);
+    const update = plan(NOW + DAY_MS, { version: '' });
+    expect(given(window(), update).events[0]).toMatchObject({ type: 'planned', isMoved: false });
+  });
+});

@@ -21,6 +21,8 @@ export interface PlannedRun {
   readonly version: string;
   /** What the job says to users; may be empty. */
   readonly message: string;
+  /** A maintenance window, no update. Absent: an update. */
+  readonly isMaintenance?: true;
 }
 
 export type PlanEnd = 'cancelled' | 'started' | 'postponed';
@@ -110,7 +112,8 @@ function plan(state: PlanState, command: Planning): readonly PlanEvent[] {
 }
 
 function isSame(a: PlannedRun, b: PlannedRun): boolean {
-  return a.startAt === b.startAt && a.product === b.product && a.version === b.version && a.message === b.message;
+  const isSameWork = a.product === b.product && a.version === b.version && a.isMaintenance === b.isMaintenance;
+  return a.startAt === b.startAt && isSameWork && a.message === b.message;
 }
 
 function end(state: PlanState, command: Extract<PlanCommand, { type: 'end' }>): readonly PlanEvent[] {
@@ -149,8 +152,9 @@ function passed({ startAt }: PlannedRun, doneBeforeMs = Infinity, { beforeMs, at
 }
 
 function noticeOf(kind: NoticeKind, run: PlannedRun, { notice: id, at: sentAt }: Before): Notice {
-  const { startAt, product, version, message: text } = run;
-  return { id, kind, text, startAt, sentAt, product, version, reason: '', whatsNew: '' };
+  const { startAt, product, version, message: text, isMaintenance } = run;
+  const about = { product, version, reason: '', whatsNew: '', ...(isMaintenance && { maintenance: {} }) };
+  return { id, kind, text, startAt, sentAt, ...about };
 }
 
 function evolve(state: PlanState, event: PlanEvent): PlanState {

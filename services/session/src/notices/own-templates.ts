@@ -57,6 +57,55 @@ const german: Texts = {
   message: '{reason}',
 };
 
+/** Of maintenance windows: nothing is updated. Installations' own templates are about updates, so these stand alone. */
+const englishMaintenance: Texts = {
+  announcement:
+    '{product} will not be available for a while: {start}. ' +
+    'Please save your work before that; you will be logged off for the time of the maintenance.',
+  moved: 'The maintenance of {product} begins at another time: {start}.',
+  cancelled:
+    'The maintenance of {product} that was announced does not take place.' +
+    '{hasReason, select, yes { Reason: {reason}} other {}}',
+  logoff:
+    'There will be maintenance of {product}. You will be logged off at {deadline, time, short}. Please save your work.' +
+    '{hasUntil, select, yes { You will be able to log in again at about {until, time, short}.} other {}}',
+  'deadline-moved':
+    'The logoff for the maintenance of {product} has another time now: {deadline, time, short}.' +
+    '{hasReason, select, yes { Reason: {reason}} other {}}',
+  postponed:
+    'The maintenance of {product} does not take place now, because somebody still needs the program. ' +
+    'You will be told when it is planned again.',
+  'back-again': '{product} is available again.',
+  message: '{reason}',
+};
+
+const germanMaintenance: Texts = {
+  announcement:
+    '{product} ist eine Zeit lang nicht verfügbar: {start}. ' +
+    'Bitte speichern Sie vorher Ihre Arbeit; Sie werden für die Dauer der Wartung abgemeldet.',
+  moved: 'Die Wartung von {product} beginnt zu einer anderen Zeit: {start}.',
+  cancelled:
+    'Die angekündigte Wartung von {product} findet nicht statt.' +
+    '{hasReason, select, yes { Grund: {reason}} other {}}',
+  logoff:
+    '{product} wird gewartet. Sie werden um {deadline, time, short} abgemeldet. Bitte speichern Sie Ihre Arbeit.' +
+    '{hasUntil, select, yes { Etwa um {until, time, short} können Sie sich wieder anmelden.} other {}}',
+  'deadline-moved':
+    'Die Abmeldung für die Wartung von {product} hat jetzt eine andere Zeit: {deadline, time, short}.' +
+    '{hasReason, select, yes { Grund: {reason}} other {}}',
+  postponed:
+    'Die Wartung von {product} findet jetzt nicht statt, weil das Programm noch gebraucht wird. ' +
+    'Sie erfahren, wann sie neu geplant ist.',
+  'back-again': '{product} ist wieder verfügbar.',
+  message: '{reason}',
+};
+
+/** By language; there is English. */
+export const MAINTENANCE_TEMPLATES: ReadonlyMap<string, Texts> = new Map([
+  ['en', englishMaintenance],
+  ['de', germanMaintenance],
+]);
+
 /** By language; whatever language people want, there is English. */
 export const OWN_TEMPLATES: ReadonlyMap<string, Texts> = new Map([
   ['en', english],

@@ -1,4 +1,4 @@
-import { dateToAt, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import { dateToAt, jobType, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
 import { isRejected, randomId, RejectedError, run as runDecider } from '@lastcall/kernel';
 import { createDueDuty, type DueDuty, type Logger } from '@lastcall/runtime';
 import { pagesOf, type Change, type Collection, type CollectionSpec, type Document, type Store } from '@lastcall/store';
@@ -134,7 +134,9 @@ function commandFor(message: EventMessage<'RunPlanned'>, before: Before, settleM
   const { product, version, end } = message;
   const startAt = dateToAt(message.startTime);
   if (startAt !== undefined && end === '') {
-    return { type: 'plan', run: { startAt, product, version, message: message.message }, ...before };
+    const isMaintenance = jobType.fromWire(message.type) === 'maintenance-window';
+    const run = { startAt, product, version, message: message.message, ...(isMaintenance && { isMaintenance }) };
+    return { type: 'plan', run, ...before };
   }
   // An end that only a newer scheduler knows is no reason to tell anybody.
   return { type: 'end', end: isEnd(end) ? end : 'started', settleMs, ...before };

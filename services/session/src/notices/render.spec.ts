@@ -47,6 +47,39 @@ function textOf(...args: Parameters<typeof renderNotice>): string {
   return renderNotice(...args).text;
 }
 
+describe('Lastcall’s own texts of a maintenance window', () => {
+  const window = { version: '', maintenance: { closedForMs: 2 * HOUR_MS } };
+
+  it.each<[NoticeKind, Partial<Notice>, string, string]>([
+    [
+      'logoff',
+      deadline,
+      'There will be maintenance of Encore. You will be logged off at 9:30 PM. Please save your work. You will be able to log in again at about 11:30 PM.',
+      'Encore wird gewartet. Sie werden um 21:30 abgemeldet. Bitte speichern Sie Ihre Arbeit. Etwa um 23:30 können Sie sich wieder anmelden.',
+    ],
+    [
+      'announcement',
+      { ...start, maintenance: {} },
+      'Encore will not be available for a while: Saturday, November 28, 2026 at 10:00 PM GMT+1. Please save your work before that; you will be logged off for the time of the maintenance.',
+      'Encore ist eine Zeit lang nicht verfügbar: Samstag, 28. November 2026 um 22:00 MEZ. Bitte speichern Sie vorher Ihre Arbeit; Sie werden für die Dauer der Wartung abgemeldet.',
+    ],
+    ['back-again', {}, 'Encore is available again.', 'Encore ist wieder verfügbar.'],
+  ])('%s', (kind, more, english, german) => {
+    const said = notice(kind, { ...window, ...more });
+    expect([textOf(said, 'en', facts()), textOf(said, 'de', facts())]).toEqual([english, german]);
+  });
+
+  it.each(KINDS)('%s names an update nowhere, and leaves nothing out', (kind) => {
+    const said = notice(kind, { ...window, ...start, ...deadline, reason: 'Why.' });
+    for (const language of ['en', 'de']) expect(textOf(said, language, facts())).not.toMatch(/updat|aktualisier|[{}]/i);
+  });
+
+  it('go before templates of the installation, which are about updates', () => {
+    const templates = [{ kind: 'back-again', language: 'en', text: 'Updated!' } as const];
+    expect(textOf(notice('back-again', window), 'en', facts({ templates }))).toBe('Encore is available again.');
+  });
+});
+
 describe('Lastcall’s own texts', () => {
   it.each<[NoticeKind, Partial<Notice>, string, string]>([
     [

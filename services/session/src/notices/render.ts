@@ -5,7 +5,7 @@ import { policyOf, type InstallationFacts, type NoticeTemplate, type SessionPoli
 import { canonicalLanguage, lookups } from './languages.js';
 import { formatMessage, type MessageValues } from './message-formats.js';
 import { noticeKindToWire } from './notice-kinds.js';
-import { OWN_TEMPLATES } from './own-templates.js';
+import { MAINTENANCE_TEMPLATES, OWN_TEMPLATES } from './own-templates.js';
 import { FALLBACK, noticeLanguage } from './readers.js';
 
 /*
@@ -42,7 +42,7 @@ function fromTemplate(notice: Notice, language: string, facts: InstallationFacts
   const timeZone = facts?.timeZone || 'UTC';
   const policy = policyOf(facts);
   for (const locale of [language, policy.language, FALLBACK]) {
-    for (const template of templatesFor(notice.kind, locale, policy)) {
+    for (const template of templatesFor(notice, locale, policy)) {
       const text = formatMessage(template, locale, timeZone, values);
       if (text !== undefined) return text;
     }
@@ -52,7 +52,12 @@ function fromTemplate(notice: Notice, language: string, facts: InstallationFacts
 }
 
 /** The best first: the installation's before Lastcall's own, the longer tag before the shorter. */
-function templatesFor(kind: NoticeKind, language: string, { templates }: SessionPolicy): readonly string[] {
+function templatesFor(
+  { kind, maintenance }: Notice,
+  language: string,
+  { templates }: SessionPolicy,
+): readonly string[] {
+  if (maintenance) return lookups(language).flatMap((lookup) => MAINTENANCE_TEMPLATES.get(lookup)?.[kind] ?? []);
   return lookups(language).flatMap((lookup) => [
     ...templates.filter((t) => t.kind === kind && canonicalLanguage(t.language) === lookup).map(({ text }) => text),
     ...(OWN_TEMPLATES.has(lookup) ? [OWN_TEMPLATES.get(lookup)?.[kind] ?? ''] : []),
@@ -79,8 +84,10 @@ export function isUsable({ kind, language, text }: NoticeTemplate): boolean {
   return formatMessage(text, canonicalLanguage(language), 'UTC', values) !== undefined;
 }
 
-function valuesOf({ product, version, reason, whatsNew, startAt, deadlineAt, sentAt }: Notice): MessageValues {
+function valuesOf(notice: Notice): MessageValues {
+  const { product, version, reason, whatsNew, startAt, deadlineAt, sentAt, maintenance } = notice;
   const at = deadlineAt ?? startAt;
+  const closedForMs = deadlineAt === undefined ? undefined : maintenance?.closedForMs;
   return {
     product,
     version,
@@ -92,6 +99,8 @@ function valuesOf({ product, version, reason, whatsNew, startAt, deadlineAt, sen
     ...(at !== undefined && { minutes: Math.max(0, Math.round((at - sentAt) / MINUTE_MS)) }),
     ...(startAt !== undefined && { start: atToDate(startAt) }),
     ...(deadlineAt !== undefined && { deadline: atToDate(deadlineAt) }),
+    hasUntil: yesNo(closedForMs === undefined ? '' : 'until'),
+    ...(closedForMs !== undefined && { until: atToDate((deadlineAt ?? 0) + closedForMs) }),
   };
 }
 

@@ -9,10 +9,13 @@ import { GRACE, spec, WHY } from './gate-commands.js';
 export const REACTION = 5 * MINUTE_MS;
 export const LIMITS = { longestMs: 40 * MINUTE_MS, maxCount: 2, maxTotalDelayMs: 45 * MINUTE_MS };
 
+const WINDOW = { type: 'maintenance-window', closedForMs: 20 * MINUTE_MS, toVersion: '', hosts: [] } as const;
+
 function specOf(n: number): RunSpec {
   const server = { host: 'srv', role: 'server', mayFollowLater: false } as const;
   const others = ['ts1', 'ts2'].map((host) => ({ host, role: 'terminal-server', mayFollowLater: false }) as const);
   const hosts = [server, ...others];
+  if (n === 3) return spec('r3', n, { ...WINDOW, holdsAllowed: true });
   return spec(`r${n}`, n, { fromVersion: '1.0.0', toVersion: '2.0.0', hosts, holdsAllowed: n !== 1 });
 }
 
@@ -30,8 +33,12 @@ export interface Scene {
   /** What the keeper does: counts and says so. */
   count(at: number, epoch?: number): void;
 }
+/** Number 3 is a maintenance window. */
 const runs = [1, 2, 3, 4].map(specOf);
+const updates = runs.filter(({ type }) => type === 'software-update');
 const anyRun = fc.constantFrom(...runs);
+/** Nobody says of a maintenance window what became of its install. */
+const anyUpdate = fc.constantFrom(...updates);
 const anyHost = fc.constantFrom('ts1', 'ts2');
 const anyLease = fc.constantFrom(2 * MINUTE_MS, 3 * HOUR_MS);
 
@@ -102,8 +109,8 @@ const ofOutcomes: fc.Arbitrary<Make> = fc.oneof(
       after: fc.constantFrom('preflight' as const, 'staging' as const, 'backup' as const, 'cancel' as const),
     })
     .map(({ run, after }): Make => (at) => ({ type: 'fail', run, after, outcome: 'failed', failure: WHY, at })),
-  anyRun.map((run): Make => (at) => ({ type: 'roll-back', run, failure: WHY, at })),
-  fc.record({ run: anyRun, lost: fc.subarray(['srv', 'ts1', 'ts2']) }).map(({ run, lost }): Make => (at) => ({
+  anyUpdate.map((run): Make => (at) => ({ type: 'roll-back', run, failure: WHY, at })),
+  fc.record({ run: anyUpdate, lost: fc.subarray(['srv', 'ts1', 'ts2']) }).map(({ run, lost }): Make => (at) => ({
     type: 'quarantine',
     run,
     failure: WHY,
@@ -111,11 +118,11 @@ const ofOutcomes: fc.Arbitrary<Make> = fc.oneof(
     at,
   })),
   fc
-    .record({ run: anyRun, host: fc.constantFrom('srv', 'ts1', 'ts2') })
+    .record({ run: anyUpdate, host: fc.constantFrom('srv', 'ts1', 'ts2') })
     .map(({ run, host }): Make => (at) => ({ type: 'release-host', run, host, at })),
   {
     weight: 3,
-    arbitrary: anyRun.map(
+    arbitrary: anyUpdate.map(
       (run): Make =>
         (at) =>
           updated(run, at),
@@ -186,6 +193,9 @@ const onward: Step = (scene, at) => {
       scene.endThoseWhoMustGo(at);
       return scene.count(at);
     case 'drained':
+      if (state.reopenAt !== undefined) {
+        return scene.take({ type: 'expire', at, overdueGraceMs: GRACE, leaseWatched: true });
+      }
       return run && scene.take({ type: 'note-backup', run: run.run, at, giveUpAt: at + MINUTE_MS });
     case 'confirmed':
       return run && scene.take(updated(run, at));

@@ -322,7 +322,7 @@ export interface RunSpec {
   fromVersion: string;
   /** Version that the run installs; empty for a backup. */
   toVersion: string;
-  /** Hosts of the installation at that time, 1–1,000. */
+  /** Hosts of the installation at that time, 1–1,000; none for a maintenance window. */
   hosts: RunHost[];
   /** From the notice to the logoff, 0 s – 24 h. */
   reactionTime?:
@@ -364,6 +364,8 @@ export interface RunSpec {
     | undefined;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
+  /** Of a maintenance window, and then always there: how long the gate stays shut once nobody is inside, 1 s – 23 h. */
+  closedFor?: Duration | undefined;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -586,6 +588,7 @@ function createBaseRunSpec(): RunSpec {
     whatsNew: "",
     downgrade: undefined,
     backupKeep: 0,
+    closedFor: undefined,
   };
 }
 
@@ -659,6 +662,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.backupKeep !== 0) {
       writer.uint32(216).uint32(message.backupKeep);
+    }
+    if (message.closedFor !== undefined) {
+      Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -860,6 +866,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.backupKeep = reader.uint32();
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.closedFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -945,6 +959,11 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      closedFor: isSet(object.closedFor)
+        ? Duration.fromJSON(object.closedFor)
+        : isSet(object.closed_for)
+        ? Duration.fromJSON(object.closed_for)
+        : undefined,
     };
   },
 
@@ -1019,6 +1038,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
+    if (message.closedFor !== undefined) {
+      obj.closedFor = Duration.toJSON(message.closedFor);
+    }
     return obj;
   },
 
@@ -1056,6 +1078,9 @@ export const RunSpec: MessageFns<RunSpec> = {
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
     message.backupKeep = object.backupKeep ?? 0;
+    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
+      ? Duration.fromPartial(object.closedFor)
+      : undefined;
     return message;
   },
 };

@@ -14,6 +14,9 @@ import {
   HostRole,
   hostRoleFromJSON,
   hostRoleToJSON,
+  JobType,
+  jobTypeFromJSON,
+  jobTypeToJSON,
   RunOutcome,
   runOutcomeFromJSON,
   runOutcomeToJSON,
@@ -107,6 +110,8 @@ export interface RunPlanned {
   message: string;
   /** Why it plans nothing any more: `cancelled`, `started` or `postponed`; empty while it plans something. */
   end: string;
+  /** What the job does; UNSPECIFIED, as older schedulers say it: an update. */
+  type: JobType;
   /** Who enabled the job: subject of the credential; empty when it plans nothing any more. */
   requestedBy: string;
 }
@@ -325,6 +330,22 @@ export interface DrainSummary {
   holds: number;
 }
 
+/** Session: the gate is shut for a maintenance window and nobody is inside. It opens by itself at `end_time`, and GateReopened says so. */
+export interface MaintenanceBegun {
+  /** The run. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** Epoch of the gate. */
+  epoch: number;
+  /** What became of the sessions. */
+  summary?:
+    | DrainSummary
+    | undefined;
+  /** When the gate opens. */
+  endTime?: Date | undefined;
+}
+
 /** Session: the gate could not be shut, or somebody is inside where nobody may be. */
 export interface DrainFailed {
   /** The run. */
@@ -376,7 +397,11 @@ export interface GateReopened {
   /** Hosts that stay shut and why a person is needed there, by host id. */
   shutHosts: { [key: string]: string };
   /** When the gate was shut; absent when it had not been. */
-  closedAt?: Date | undefined;
+  closedAt?:
+    | Date
+    | undefined;
+  /** Who ended a maintenance window before its time by opening the gate, and why, up to 4,300 characters; empty otherwise. */
+  openedBy: string;
 }
 
 export interface GateReopened_ShutHostsEntry {
@@ -1201,6 +1226,7 @@ function createBaseRunPlanned(): RunPlanned {
     version: "",
     message: "",
     end: "",
+    type: 0,
     requestedBy: "",
   };
 }
@@ -1227,6 +1253,9 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     }
     if (message.end !== "") {
       writer.uint32(58).string(message.end);
+    }
+    if (message.type !== 0) {
+      writer.uint32(64).int32(message.type);
     }
     if (message.requestedBy !== "") {
       writer.uint32(242).string(message.requestedBy);
@@ -1303,6 +1332,14 @@ export const RunPlanned: MessageFns<RunPlanned> = {
             message.end = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -1336,6 +1373,7 @@ export const RunPlanned: MessageFns<RunPlanned> = {
       version: isSet(object.version) ? globalThis.String(object.version) : "",
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       end: isSet(object.end) ? globalThis.String(object.end) : "",
+      type: isSet(object.type) ? jobTypeFromJSON(object.type) : 0,
       requestedBy: isSet(object.requestedBy)
         ? globalThis.String(object.requestedBy)
         : isSet(object.requested_by)
@@ -1367,6 +1405,9 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     if (message.end !== "") {
       obj.end = message.end;
     }
+    if (message.type !== 0) {
+      obj.type = jobTypeToJSON(message.type);
+    }
     if (message.requestedBy !== "") {
       obj.requestedBy = message.requestedBy;
     }
@@ -1385,6 +1426,7 @@ export const RunPlanned: MessageFns<RunPlanned> = {
     message.version = object.version ?? "";
     message.message = object.message ?? "";
     message.end = object.end ?? "";
+    message.type = object.type ?? 0;
     message.requestedBy = object.requestedBy ?? "";
     return message;
   },
@@ -3241,6 +3283,129 @@ export const DrainSummary: MessageFns<DrainSummary> = {
   },
 };
 
+function createBaseMaintenanceBegun(): MaintenanceBegun {
+  return { run: undefined, epoch: 0, summary: undefined, endTime: undefined };
+}
+
+export const MaintenanceBegun: MessageFns<MaintenanceBegun> = {
+  encode(message: MaintenanceBegun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    if (message.summary !== undefined) {
+      DrainSummary.encode(message.summary, writer.uint32(26).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MaintenanceBegun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMaintenanceBegun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.summary = DrainSummary.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MaintenanceBegun {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      summary: isSet(object.summary) ? DrainSummary.fromJSON(object.summary) : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MaintenanceBegun): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.summary !== undefined) {
+      obj.summary = DrainSummary.toJSON(message.summary);
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MaintenanceBegun>): MaintenanceBegun {
+    return MaintenanceBegun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MaintenanceBegun>): MaintenanceBegun {
+    const message = createBaseMaintenanceBegun();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.epoch = object.epoch ?? 0;
+    message.summary = (object.summary !== undefined && object.summary !== null)
+      ? DrainSummary.fromPartial(object.summary)
+      : undefined;
+    message.endTime = object.endTime ?? undefined;
+    return message;
+  },
+};
+
 function createBaseDrainFailed(): DrainFailed {
   return { run: undefined, failure: undefined };
 }
@@ -3515,7 +3680,16 @@ export const FirstStartProven: MessageFns<FirstStartProven> = {
 };
 
 function createBaseGateReopened(): GateReopened {
-  return { run: undefined, epoch: 0, outcome: 0, version: "", failure: undefined, shutHosts: {}, closedAt: undefined };
+  return {
+    run: undefined,
+    epoch: 0,
+    outcome: 0,
+    version: "",
+    failure: undefined,
+    shutHosts: {},
+    closedAt: undefined,
+    openedBy: "",
+  };
 }
 
 export const GateReopened: MessageFns<GateReopened> = {
@@ -3540,6 +3714,9 @@ export const GateReopened: MessageFns<GateReopened> = {
     });
     if (message.closedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.closedAt), writer.uint32(58).fork()).join();
+    }
+    if (message.openedBy !== "") {
+      writer.uint32(66).string(message.openedBy);
     }
     return writer;
   },
@@ -3616,6 +3793,14 @@ export const GateReopened: MessageFns<GateReopened> = {
             message.closedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.openedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3667,6 +3852,11 @@ export const GateReopened: MessageFns<GateReopened> = {
         : isSet(object.closed_at)
         ? fromJsonTimestamp(object.closed_at)
         : undefined,
+      openedBy: isSet(object.openedBy)
+        ? globalThis.String(object.openedBy)
+        : isSet(object.opened_by)
+        ? globalThis.String(object.opened_by)
+        : "",
     };
   },
 
@@ -3699,6 +3889,9 @@ export const GateReopened: MessageFns<GateReopened> = {
     if (message.closedAt !== undefined) {
       obj.closedAt = message.closedAt.toISOString();
     }
+    if (message.openedBy !== "") {
+      obj.openedBy = message.openedBy;
+    }
     return obj;
   },
 
@@ -3724,6 +3917,7 @@ export const GateReopened: MessageFns<GateReopened> = {
       {},
     );
     message.closedAt = object.closedAt ?? undefined;
+    message.openedBy = object.openedBy ?? "";
     return message;
   },
 };

@@ -132,7 +132,7 @@ export interface Job {
   name: string;
   /** Title, 1–200 characters. */
   title: string;
-  /** What it does: software-update or data-backup. */
+  /** What it does: software-update, data-backup or maintenance-window. */
   type: JobType;
   /** When. */
   start?:
@@ -142,7 +142,7 @@ export interface Job {
   version: string;
   /** Host that executes a backup; empty: the server. */
   serviceHost: string;
-  /** 1 min – 24 h; default 2 h. */
+  /** 1 min – 24 h; default 2 h, of a maintenance window 2 h beside its reaction time and `closed_for`. */
   maxRunTime?:
     | Duration
     | undefined;
@@ -214,6 +214,11 @@ export interface Job {
     | undefined;
   /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
   backupKeep: number;
+  /**
+   * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
+   * to fit into the maximum run time. Refused for other types.
+   */
+  closedFor?: Duration | undefined;
 }
 
 export interface Job_LabelsEntry {
@@ -773,6 +778,7 @@ function createBaseJob(): Job {
     retries: 0,
     retryPause: undefined,
     backupKeep: 0,
+    closedFor: undefined,
   };
 }
 
@@ -867,6 +873,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.backupKeep !== 0) {
       writer.uint32(240).uint32(message.backupKeep);
+    }
+    if (message.closedFor !== undefined) {
+      Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
     }
     return writer;
   },
@@ -1127,6 +1136,14 @@ export const Job: MessageFns<Job> = {
             message.backupKeep = reader.uint32();
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.closedFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1244,6 +1261,11 @@ export const Job: MessageFns<Job> = {
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      closedFor: isSet(object.closedFor)
+        ? Duration.fromJSON(object.closedFor)
+        : isSet(object.closed_for)
+        ? Duration.fromJSON(object.closed_for)
+        : undefined,
     };
   },
 
@@ -1345,6 +1367,9 @@ export const Job: MessageFns<Job> = {
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
+    if (message.closedFor !== undefined) {
+      obj.closedFor = Duration.toJSON(message.closedFor);
+    }
     return obj;
   },
 
@@ -1407,6 +1432,9 @@ export const Job: MessageFns<Job> = {
       ? Duration.fromPartial(object.retryPause)
       : undefined;
     message.backupKeep = object.backupKeep ?? 0;
+    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
+      ? Duration.fromPartial(object.closedFor)
+      : undefined;
     return message;
   },
 };

@@ -89,7 +89,7 @@ export interface Run {
   spec?:
     | RunSpec
     | undefined;
-  /** `preflight`, `staging`, `draining`, `backing-up`, `confirming`, `installing`, `reopening`, `ended`. */
+  /** `preflight`, `staging`, `draining`, `closed` (a maintenance window), `backing-up`, `confirming`, `installing`, `reopening`, `ended`. */
   phase: string;
   /** UNSPECIFIED while it is active. */
   outcome: RunOutcome;
@@ -127,7 +127,7 @@ export interface WaitingFor {
 
 /** How long one phase of a run took. */
 export interface PhaseDuration {
-  /** `preflight`, `staging`, `draining`, `backing-up`, `confirming`, `installing` or `reopening`. */
+  /** `preflight`, `staging`, `draining`, `closed`, `backing-up`, `confirming`, `installing` or `reopening`. */
   phase: string;
   /** How long it took, or has taken so far when the run is in it: until the newest event. */
   took?:
