@@ -76,9 +76,9 @@ describe('every edge', () => {
 
   it('asks each request for its installation where the table wants one', () => {
     const named = METHODS.filter((method) => PERMISSIONS.get(method.path)?.scope === 'installation');
-    const without = named.filter(
-      (method) => !JSON.stringify(requestAbout(method, 'one')).includes('installations/one'),
-    );
+    // JSON has no word for the large numbers of some.
+    const text = (request: unknown) => JSON.stringify(request, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v));
+    const without = named.filter((method) => !text(requestAbout(method, 'one')).includes('installations/one'));
     expect(without.map((method) => method.path)).toEqual([]);
   });
 
