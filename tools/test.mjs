@@ -7,10 +7,10 @@ import { relative } from 'node:path';
 import { startBackends } from './path-backends.mjs';
 
 const TIERS = {
-  unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', args: [] },
+  unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', workers: [], args: [] },
   // Two at a time: most of what these tests do is waiting, and what they wait for shares the machine with databases and other processes.
-  int: { pattern: '.*\\.int\\.spec\\.ts$', args: ['--maxWorkers=2'] },
-  e2e: { pattern: '.*\\.e2e\\.spec\\.ts$', args: ['--runInBand', '--testTimeout=180000'] },
+  int: { pattern: '.*\\.int\\.spec\\.ts$', workers: ['--maxWorkers=2'], args: [] },
+  e2e: { pattern: '.*\\.e2e\\.spec\\.ts$', workers: ['--maxWorkers=2'], args: ['--testTimeout=180000'] },
 };
 
 // More failures than these are no accident, and a second run would only cost time.
@@ -76,13 +76,19 @@ const failedFiles = (result) => result.testResults.filter((file) => file.status 
 
 /**
  * Tests that use real processes, signals and clocks get a second run of their file, once, when few files failed. What passes then is not
- * hidden: it is counted and named as flaky, with the failure above, and is a bug of the test or of the program.
+ * hidden: it is counted and named as flaky, with the failure above, and is a bug of the test or of the program. The second run is one file at a
+ * time, so that a machine that was too busy for two is not what fails.
  */
 function again(tier, result) {
   const files = failedFiles(result);
   if (tier === 'unit' || files.length === 0 || files.length > AGAIN_AT_MOST) return { result, flaky: [] };
   console.error(`tests: a second run, to tell what fails always from what fails sometimes: ${files.length} files`);
-  const second = jestRun(`coverage/${tier}-again.json`, ['--runTestsByPath', ...files, ...TIERS[tier].args]);
+  const second = jestRun(`coverage/${tier}-again.json`, [
+    '--runTestsByPath',
+    ...files,
+    '--runInBand',
+    ...TIERS[tier].args,
+  ]);
   if (second === undefined) return { result, flaky: [] };
   const untouched = result.testResults.filter((file) => !files.includes(file.name));
   const stillFailed = new Set(casesOf(second, 'failed').map(({ file, name }) => `${file}\0${name}`));
@@ -118,8 +124,9 @@ function told({ tier, passed, failed, flaky, skipped, skippedSuites }) {
 let failed = false;
 const lines = [];
 for (const tier of chosen) {
-  const { pattern, args } = TIERS[tier];
-  const result = jestRun(`coverage/${tier}-first.json`, ['--testPathPatterns', `^${named}${pattern}`, ...args]);
+  const { pattern, workers, args } = TIERS[tier];
+  const wanted = ['--testPathPatterns', `^${named}${pattern}`];
+  const result = jestRun(`coverage/${tier}-first.json`, [...wanted, ...workers, ...args]);
   const file = `coverage/${tier}.json`;
   rmSync(file, { force: true });
   if (result === undefined) {
