@@ -19,6 +19,7 @@ const VENDORS = {
   'ajv-formats': ['libs/contracts'],
   yaml: ['libs/contracts'],
   croner: ['services/scheduler'],
+  nodemailer: ['services/scheduler'],
   'date-holidays': ['services/scheduler'],
   'tuf-js': ['libs/trust', 'services/agent'],
   '@tufjs/.*': ['libs/trust', 'services/agent'],
@@ -26,6 +27,7 @@ const VENDORS = {
   commander: ['services/cli', 'services/agent'],
   '@inquirer/.*': ['services/cli'],
   '@bomb.sh/tab': ['services/cli'],
+  tar: ['services/agent/src/backup'],
   semver: ['libs/contracts', 'services/catalog', 'services/preflight', 'services/agent'],
 };
 

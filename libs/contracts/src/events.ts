@@ -42,7 +42,7 @@ export const EVENTS = {
   RunStarted: event('scheduler', wire.RunStarted, ['preflight', 'session']),
   RunCancelRequested: event('scheduler', wire.RunCancelRequested, ['installer']),
   RunCancelled: event('installer', wire.RunCancelled, ['preflight', 'session', 'scheduler']),
-  RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog']),
+  RunFinished: event('scheduler', wire.RunFinished, ['scheduler', 'catalog', 'preflight']),
 
   PreflightPassed: event('preflight', wire.PreflightPassed, ['installer', 'scheduler']),
   PreflightFailed: event('preflight', wire.PreflightFailed, ['session', 'scheduler']),
@@ -70,7 +70,7 @@ export const EVENTS = {
   GateReopened: event('session', wire.GateReopened, ['scheduler']),
 
   HostOrderIssued: event('installer', wire.HostOrderIssued, ['installer'], ['preflight', 'installer', 'session']),
-  HostOrderProgressed: event('installer', wire.HostOrderProgressed, ['scheduler']),
+  HostOrderProgressed: event('installer', wire.HostOrderProgressed, ['scheduler', 'preflight']),
   HostOrderCompleted: event('installer', wire.HostOrderCompleted, ['preflight', 'installer', 'session']),
 } as const;
 

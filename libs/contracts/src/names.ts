@@ -15,6 +15,7 @@ export const NAMES = {
   host: 'installations/{installation}/hosts/{host}',
   job: 'installations/{installation}/jobs/{job}',
   run: 'installations/{installation}/runs/{run}',
+  notificationTarget: 'installations/{installation}/notification-targets/{target}',
   report: 'installations/{installation}/reports/{report}',
   backup: 'installations/{installation}/backups/{restore_point}',
   override: 'installations/{installation}/overrides/{override}',

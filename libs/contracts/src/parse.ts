@@ -73,5 +73,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     whatsNew: wire.whatsNew,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
   };
 }

@@ -84,6 +84,8 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     DeleteJob: write('installation'),
     EnableJob: write('installation'),
     DisableJob: write('installation'),
+    ApproveJob: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+    RejectJob: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
     SkipNext: write('installation'),
     PauseJobs: write('installation'),
     ResumeJobs: write('installation'),
@@ -96,6 +98,13 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     WatchRun: read('installation'),
     CancelRun: write('installation'),
     GetRunReport: read('installation'),
+    CreateNotificationTarget: write('installation'),
+    // The address of a webhook often is a secret itself: who only looks does not see it.
+    GetNotificationTarget: write('installation'),
+    ListNotificationTargets: write('installation'),
+    DeleteNotificationTarget: write('installation'),
+    TestNotificationTarget: write('installation'),
+    ListNotificationDeliveries: read('installation'),
     ListFirings: read('installation'),
   }),
   ...methods('lastcall.preflight.v1.PreflightService', {
@@ -110,6 +119,10 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     CreateOverride: write('installation'),
     ListOverrides: read('installation'),
     RevokeOverride: write('installation'),
+    VerifyBackup: write('installation'),
+    ReportBackup: write('installation'),
+    GetBackupPolicy: read('installation'),
+    UpdateBackupPolicy: write('installation'),
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },

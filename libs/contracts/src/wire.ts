@@ -92,5 +92,6 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     whatsNew: spec.whatsNew ?? '',
     downgrade: spec.downgrade && { ...spec.downgrade },
     closedFor: spec.closedForMs === undefined ? undefined : msToDuration(spec.closedForMs),
+    backupKeep: spec.backupKeep ?? 0,
   };
 }

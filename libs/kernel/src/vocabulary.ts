@@ -48,6 +48,8 @@ export interface RunSpec {
   readonly downgrade?: Downgrade;
   /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
   readonly closedForMs?: number;
+  /** Restore points of its job that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** The way to an older version. */

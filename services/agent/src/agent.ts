@@ -2,6 +2,7 @@ import { hostEdgeV1 } from '@lastcall/contracts';
 import { createClient, type Channel } from '@lastcall/sdk';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { withBackupsFolder } from './backup/backup-folder.js';
 import type { Backups } from './backups.js';
 import {
   assembleSteps,
@@ -61,8 +62,9 @@ export interface Agent {
 
 /** Opens the data folder; nobody else can meanwhile. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
-  const layout = layoutOf(options.dataDir);
-  const record = readHostRecord(layout);
+  const folder = layoutOf(options.dataDir);
+  const record = readHostRecord(folder);
+  const layout = withBackupsFolder(folder, record);
   demandCommandUser();
   makeFolders(layout);
   const held = lock(layout);

@@ -71,7 +71,7 @@ export async function assembleSteps(
     ...patience,
   });
   const blobs = await openBlobStore(layout.blobs);
-  const backups = createBackups(layout);
+  const backups = createBackups(layout, { keyFile: record.backupKeyFile, freeBytes });
   // Who serves others asks himself first: what he needs crosses the line once as well.
   const peerUrl = (): string | undefined => serving.server?.url ?? record.peer;
   const download = { source, catalogUrl, credential, peerUrl, limit, freeBytes };

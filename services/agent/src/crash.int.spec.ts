@@ -38,6 +38,9 @@ const restore: Action = {
   $case: 'restoreBackup',
   value: { product: 'encore', restorePoint: RESTORE_POINT },
 };
+const newerBackup: Action = { $case: 'takeBackup', value: { product: 'encore', restorePoint: 'rp-2' } };
+const verify: Action = { $case: 'verifyBackup', value: { product: 'encore', restorePoint: RESTORE_POINT } };
+const remove: Action = { $case: 'deleteBackups', value: { product: 'encore', restorePoints: [RESTORE_POINT] } };
 const facts: Action = { $case: 'collectFacts', value: release('11.1.0') };
 
 const stopOnly: Action = {
@@ -73,6 +76,8 @@ const CASES: readonly (readonly [string, Action, readonly Action[], readonly str
     '11.0.0',
   ],
   ['WatchHealth', watch, [stage, backup, install], ['settle'], '11.1.0'],
+  ['VerifyBackup', verify, [backup], ['read-back'], '11.0.0'],
+  ['DeleteBackups', remove, [backup, newerBackup], ['remove'], '11.0.0'],
   ['RestoreBackup', restore, [backup], ['stop', 'clear', 'restore', 'migrate', 'start', 'health'], '11.0.0'],
 ];
 /** How often the whole walk is done. More than once: whenever somebody wants to be surer than a build has time for. */
@@ -87,7 +92,7 @@ const stepsOf = (action: Action): readonly string[] => CASES.find(([, known]) =>
 const LARGE = Buffer.alloc(700_000, 'lastcall ');
 
 /** The command that a step runs, where it runs one: made to hang, so that the kill meets it in the middle. */
-const COMMAND_OF_STEP: Readonly<Record<string, string>> = { prove: 'verifyBackup' };
+const COMMAND_OF_STEP: Readonly<Record<string, string>> = { prove: 'verifyBackup', 'read-back': 'verifyBackup' };
 
 describe.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('kill -9, round %d', () => {
   let host: TestHost;

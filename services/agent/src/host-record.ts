@@ -25,6 +25,10 @@ export interface HostRecord {
   readonly serve?: string;
   /** The host that is asked for blobs before the catalog, `http://host:port`. */
   readonly peer?: string;
+  /** File of the keys that backups are encrypted with (mode 0600); absent: they are not. */
+  readonly backupKeyFile?: string;
+  /** Folder of the restore points; absent: `backups` in the data folder. */
+  readonly backupsFolder?: string;
 }
 
 /** A single seat of its own works with signed files alone. */

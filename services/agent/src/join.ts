@@ -3,9 +3,11 @@ import { backoffMs, Fault, reject, RejectedError } from '@lastcall/kernel';
 import { CODE, createClient, openChannel, toCallError, type UnaryClient } from '@lastcall/sdk';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { checkBackupsFolder } from './backup/backup-folder.js';
+import { readBackupKeys } from './backup/backup-key.js';
 import { writeHostRecord, type HostRecord } from './host-record.js';
 import { ensureIdentity } from './identity.js';
-import { layoutOf, makeFolders } from './layout.js';
+import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { lock } from './lock.js';
 import { demandCommandUser } from './platform/command-user.js';
 import { createReleases } from './releases.js';
@@ -31,6 +33,8 @@ export interface JoinOptions {
   /** See HostRecord. */
   readonly serve?: string;
   readonly peer?: string;
+  readonly backupKeyFile?: string;
+  readonly backupsFolder?: string;
 }
 
 const ATTEMPTS = 5;
@@ -39,6 +43,7 @@ export async function joinInstallation(options: JoinOptions): Promise<HostRecord
   demandCommandUser();
   const layout = layoutOf(options.dataDir);
   makeFolders(layout);
+  await checkBackupOptions(layout, options);
   const held = lock(layout);
   try {
     const { publicKey } = ensureIdentity(layout.identity);
@@ -57,6 +62,12 @@ export async function joinInstallation(options: JoinOptions): Promise<HostRecord
   } finally {
     held.release();
   }
+}
+
+/** Before the token is spent. */
+async function checkBackupOptions(layout: Layout, { backupKeyFile, backupsFolder }: JoinOptions): Promise<void> {
+  if (backupsFolder !== undefined) checkBackupsFolder(layout, backupsFolder);
+  if (backupKeyFile !== undefined) await readBackupKeys(backupKeyFile);
 }
 
 async function redeem(options: JoinOptions, request: hostEdgeV1.JoinRequest): Promise<hostEdgeV1.JoinResponse> {
@@ -105,5 +116,7 @@ function toRecord(options: JoinOptions, answer: hostEdgeV1.JoinResponse): HostRe
     ...(options.maxRateInHours !== undefined && { maxRateInHours: options.maxRateInHours }),
     ...(options.serve !== undefined && { serve: options.serve }),
     ...(options.peer !== undefined && { peer: options.peer }),
+    ...(options.backupKeyFile !== undefined && { backupKeyFile: options.backupKeyFile }),
+    ...(options.backupsFolder !== undefined && { backupsFolder: options.backupsFolder }),
   };
 }

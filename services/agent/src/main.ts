@@ -58,6 +58,8 @@ interface JoinFlags {
   maxRateInHours?: string;
   serve?: string;
   peer?: string;
+  backupKeyFile?: string;
+  backups?: string;
   run?: boolean;
 }
 
@@ -118,6 +120,8 @@ function createProgram(): Command {
     .option('--max-rate-in-hours <rate>', 'the same during the business hours of the installation')
     .option('--serve <host:port>', 'gives blobs to the other hosts on this address; without it: to nobody')
     .option('--peer <host:port>', 'the host that serves: it is asked for blobs before the catalog')
+    .option('--backup-key-file <file>', 'encrypts backups with the keys in this file (mode 0600); without it: not')
+    .option('--backups <dir>', 'folder of the restore points; without it: backups in the data folder')
     .option('--run', 'go on as "run"')
     .action(join);
   program
@@ -189,6 +193,8 @@ async function join(flags: JoinFlags): Promise<void> {
       maxRateInHours: parseRate('--max-rate-in-hours', flags.maxRateInHours),
     }),
     ...servingOf(flags),
+    ...(flags.backupKeyFile !== undefined && { backupKeyFile: resolve(flags.backupKeyFile) }),
+    ...(flags.backups !== undefined && { backupsFolder: resolve(flags.backups) }),
   });
   process.stdout.write(`Joined ${record.installation} as ${record.host} (${record.role}, ${record.product}).\n`);
   if (flags.run) await run(flags);

@@ -17,7 +17,7 @@ import type { Log } from './log.js';
 import type { Releases } from './releases.js';
 import { giveUpReserve, keepReserve } from './reserve.js';
 import { Interrupted, toStepFailure } from './step-failure.js';
-import type { StepContext, StepOutcome, Steps } from './steps.js';
+import type { StepContext, StepOutcome, Steps } from './step-context.js';
 
 /*
  * Works off the orders in the journal as their turn comes. What is going to happen is recorded before it happens and what has happened right

@@ -245,7 +245,7 @@ describe('an order that goes wrong', () => {
     it('is not restored when it was changed', async () => {
       await host.start();
       await succeed(backup());
-      writeFileSync(join(host.dir, 'backups/rp-1/files/db.json'), '{"bookings":["forged"]}');
+      writeFileSync(join(host.dir, 'backups/rp-1/archive.tar.zst'), '{"bookings":["forged"]}');
       for (const action of [restore, rollBack('rp-1')]) {
         expect((await send(action)).failure?.reason).toBe('BACKUP_CHANGED');
       }

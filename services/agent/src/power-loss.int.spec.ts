@@ -156,7 +156,7 @@ describe('a loss of power', () => {
       changes.push(...(await releases.findChanges(await releases.load(version), true, signal)));
     }
     const whole = await createBackups(layoutOf(dir))
-      .open(RESTORE_POINT, signal)
+      .check(RESTORE_POINT, signal)
       .then(
         () => true,
         () => false,

@@ -1,22 +1,27 @@
-import { gt } from 'semver';
-
-import type { CommandScope, CommandTarget, ReleaseCommands } from './commands/release-commands.js';
-import type { OldProcesses } from './commands/old-processes.js';
-import type { RunningOrder } from './domain/order-book.js';
 import {
-  AGENT_PRODUCT,
-  type BackupEvidence,
-  type Evidence,
-  type LeftOver,
-  type OrderAction,
-  type Step,
-} from './domain/order.js';
-import { folderBytes } from './files.js';
-import { collectFacts, type FactsParts } from './facts/collect-facts.js';
-import type { ProgramSteps } from './program/program-steps.js';
+  checkRestorePoint,
+  proveBackup,
+  removeBackups,
+  restoreData,
+  sealBackup,
+  takeBackup,
+  verifyBackup,
+} from './backup/backup-steps.js';
+import type { CommandTarget } from './commands/release-commands.js';
+import { AGENT_PRODUCT, type HostFacts } from './domain/order.js';
+import { collectFacts } from './facts/collect-facts.js';
 import { stagedChanged, type Release } from './releases.js';
-import type { OnProgress, Staging } from './staging.js';
-import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-failure.js';
+import {
+  loadTarget,
+  scopeOf,
+  targetOf,
+  versionOf,
+  type StepContext,
+  type StepOutcome,
+  type StepParts,
+  type Steps,
+} from './step-context.js';
+import { StepFailure } from './step-failure.js';
 
 /*
  * What each step does on this host. Every step can be done again after it was broken off anywhere: it looks at what is there, not at what it
@@ -24,36 +29,12 @@ import { demandFreeBytes, Interrupted, orDiskFull, StepFailure } from './step-fa
  * version which the order leads to.
  */
 
-export interface StepParts extends FactsParts {
-  readonly staging: Staging;
-  readonly commands: ReleaseCommands;
-  readonly oldProcesses: OldProcesses;
-  readonly program: ProgramSteps;
-}
-
-export interface StepContext {
-  readonly state: RunningOrder;
-  readonly step: Step;
-  readonly signal: AbortSignal;
-  readonly onProgress: OnProgress;
-}
-
-export interface StepOutcome {
-  readonly dataChanged?: boolean;
-  readonly evidence?: Evidence;
-  readonly leftOvers?: readonly LeftOver[];
-}
-
-export type Steps = (context: StepContext) => Promise<StepOutcome>;
-
 export function createSteps(parts: StepParts): Steps {
   return async (context) => {
     const { action } = context.state.order;
     switch (context.step) {
       case 'facts':
-        return {
-          evidence: { kind: 'facts', facts: await collectFacts(parts, versionOf(action), factsScope(context)) },
-        };
+        return { evidence: { kind: 'facts', facts: await factsFor(parts, context) } };
       case 'metadata':
       case 'download':
       case 'build':
@@ -68,6 +49,10 @@ export function createSteps(parts: StepParts): Steps {
         return nothing(proveBackup(parts, context));
       case 'seal':
         return { evidence: { kind: 'backup', backup: await sealBackup(parts, context) } };
+      case 'read-back':
+        return { evidence: { kind: 'backup', backup: await verifyBackup(parts, context) } };
+      case 'remove':
+        return nothing(removeBackups(parts, context));
       case 'verify':
         return nothing(verifyStaged(parts, context));
       case 'clear':
@@ -104,8 +89,10 @@ async function runStagingStep(
   return nothing(staging.buildTree(version, signal));
 }
 
-function factsScope({ state, step, signal }: StepContext): CommandScope {
-  return { order: state.order.order, step, signal };
+function factsFor(parts: StepParts, { state, step, signal }: StepContext): Promise<HostFacts> {
+  const { order, action } = state.order;
+  const reach = action.kind === 'collect-facts' ? action.reach : undefined;
+  return collectFacts(parts, { version: versionOf(action), ...(reach && { reach }) }, { order, step, signal });
 }
 
 function programScope({ state, signal }: StepContext) {
@@ -115,34 +102,6 @@ function programScope({ state, signal }: StepContext) {
 async function nothing(work: Promise<unknown>): Promise<StepOutcome> {
   await work;
   return {};
-}
-
-function versionOf(action: OrderAction): string {
-  return 'version' in action ? action.version : '';
-}
-
-function restorePointOf(action: OrderAction): string {
-  return 'restorePoint' in action ? action.restorePoint : '';
-}
-
-function scopeOf({ state, step, signal }: StepContext): CommandScope {
-  return { order: state.order.order, step, signal };
-}
-
-function targetOf(
-  parts: StepParts,
-  release: Release,
-  fromVersion: string,
-  more: Record<string, string> = {},
-): CommandTarget {
-  return { release, treeDir: parts.releases.treeOf(release.version), fromVersion, more };
-}
-
-/** The version that the order is about: its own, or the installed one for orders that name none. */
-async function loadTarget({ releases }: StepParts, action: OrderAction): Promise<Release> {
-  const version = versionOf(action) || (await releases.installedVersion());
-  if (version === '') throw new StepFailure('NOT_INSTALLED', 'no version is installed on this host');
-  return releases.load(version);
 }
 
 async function verifyStaged({ releases }: StepParts, { state, signal }: StepContext): Promise<void> {
@@ -216,83 +175,6 @@ async function demandInstalled({ releases }: StepParts, version: string): Promis
   if (installed === version) return installed;
   const message = `this host has version ${installed || 'none'}, and the order is about ${version}`;
   throw new StepFailure('WRONG_VERSION', message, { installed, version });
-}
-
-async function checkRestorePoint(parts: StepParts, { state, signal }: StepContext): Promise<void> {
-  const restorePoint = restorePointOf(state.order.action);
-  if (restorePoint === '') return;
-  const { evidence } = await parts.backups.open(restorePoint, signal);
-  const target = await loadTarget(parts, state.order.action);
-  if (!gt(evidence.version, target.version)) return;
-  const message = `the backup ${restorePoint} is of version ${evidence.version}; version ${target.version} cannot use it`;
-  throw new StepFailure('BACKUP_TOO_NEW', message, { restore_point: restorePoint, version: evidence.version });
-}
-
-async function restoreData(parts: StepParts, context: StepContext): Promise<boolean> {
-  if (context.state.dataUntouched) return false;
-  const { action } = context.state.order;
-  const restorePoint = restorePointOf(action);
-  const release = await loadTarget(parts, action);
-  const { filesDir } = await parts.backups.open(restorePoint, context.signal);
-  const more = { LASTCALL_BACKUP_DIR: filesDir, LASTCALL_RESTORE_POINT: restorePoint };
-  const target = targetOf(parts, release, context.state.fromVersion, more);
-  if (await parts.commands.run('restore', target, scopeOf(context))) return true;
-  const message = `version ${release.version} has no restore command for the role ${parts.record.role}`;
-  throw new StepFailure('NO_RESTORE_COMMAND', message, { version: release.version });
-}
-
-async function takeBackup(parts: StepParts, context: StepContext): Promise<void> {
-  const { layout, backups, record } = parts;
-  const restorePoint = restorePointOf(context.state.order.action);
-  if (await backups.find(restorePoint)) return;
-  const release = await loadTarget(parts, context.state.order.action);
-  demandFreeBytes(layout.backups, await folderBytes(layout.data), parts.freeBytes);
-  const target = backupTarget(parts, release, restorePoint, await backups.begin(restorePoint));
-  if (await orDiscard(parts, restorePoint, parts.commands.run('backup', target, scopeOf(context)))) {
-    return backups.keep(restorePoint);
-  }
-  await backups.discard(restorePoint);
-  const message = `version ${release.version} has no backup command for the role ${record.role}`;
-  throw new StepFailure('NO_BACKUP_COMMAND', message, { version: release.version });
-}
-
-/** The release's own proof. Without such a command the backup counts as not proven. */
-async function proveBackup(parts: StepParts, context: StepContext): Promise<void> {
-  const restorePoint = restorePointOf(context.state.order.action);
-  if (await parts.backups.find(restorePoint)) return;
-  const release = await loadTarget(parts, context.state.order.action);
-  const target = backupTarget(parts, release, restorePoint, parts.backups.beingTaken(restorePoint));
-  await orDiscard(parts, restorePoint, parts.commands.run('verifyBackup', target, scopeOf(context)));
-}
-
-async function sealBackup(parts: StepParts, { state }: StepContext): Promise<BackupEvidence> {
-  const restorePoint = restorePointOf(state.order.action);
-  const there = await parts.backups.find(restorePoint);
-  if (there) return there;
-  const release = await loadTarget(parts, state.order.action);
-  const verified = release.manifest.commands[parts.record.role]?.verifyBackup !== undefined;
-  const more = { verified, version: release.version, takenAt: Date.now() };
-  return orDiscard(parts, restorePoint, parts.backups.seal(restorePoint, more));
-}
-
-/** A backup that failed takes up space that the next one needs. One that was interrupted is begun anew anyway. */
-async function orDiscard<T>(
-  { backups, layout, freeBytes }: StepParts,
-  restorePoint: string,
-  work: Promise<T>,
-): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    const told = orDiskFull(error, layout.backups, freeBytes);
-    if (!(error instanceof Interrupted)) await backups.discard(restorePoint);
-    throw told;
-  }
-}
-
-function backupTarget(parts: StepParts, release: Release, restorePoint: string, filesDir: string): CommandTarget {
-  const more = { LASTCALL_BACKUP_DIR: filesDir, LASTCALL_RESTORE_POINT: restorePoint };
-  return targetOf(parts, release, release.version, more);
 }
 
 async function startClientOnce(parts: StepParts, context: StepContext): Promise<void> {

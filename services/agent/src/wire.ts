@@ -53,6 +53,10 @@ function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): Order
       return { kind: 'start-client-once', ...wire.value };
     case 'restoreBackup':
       return { kind: 'restore-backup', ...wire.value };
+    case 'verifyBackup':
+      return { kind: 'verify-backup', ...wire.value };
+    case 'deleteBackups':
+      return { kind: 'delete-backups', ...wire.value };
     case 'updateAgent':
       return { kind: 'update-agent', ...wire.value };
     default:
@@ -77,7 +81,16 @@ function checkAction(action: OrderAction): Violation[] {
     restorePoint === undefined || restoreOptional || RESTORE_POINT.test(restorePoint)
       ? undefined
       : { field: 'restore_point', description: 'is no name of a restore point' },
+    action.kind !== 'delete-backups' || areRestorePoints(action.restorePoints)
+      ? undefined
+      : { field: 'restore_points', description: `must be 1 to ${MAX_RESTORE_POINTS} names of restore points` },
   );
+}
+
+const MAX_RESTORE_POINTS = 1_000;
+
+function areRestorePoints(names: readonly string[]): boolean {
+  return names.length >= 1 && names.length <= MAX_RESTORE_POINTS && names.every((name) => RESTORE_POINT.test(name));
 }
 
 export function resultToWire(result: OrderResult): hostOrderV1.OrderResult {
@@ -122,6 +135,10 @@ function backupToWire(backup: BackupEvidence): hostOrderV1.BackupEvidence {
     sha256: backup.sha256,
     verified: backup.verified,
     version: backup.version,
+    storedBytes: BigInt(backup.storedBytes ?? 0),
+    keyId: backup.keyId ?? '',
+    verifiedAt: backup.verifiedAt === undefined ? undefined : atToDate(backup.verifiedAt),
+    folder: backup.folder ?? '',
   };
 }
 
@@ -133,12 +150,15 @@ function factsToWire(facts: HostFacts): hostOrderV1.HostFacts {
     stageFreeBytes: BigInt(facts.stageFreeBytes ?? 0),
     backupFreeBytes: BigInt(facts.backupFreeBytes ?? 0),
     dataBytes: BigInt(facts.dataBytes ?? 0),
+    backupNeededBytes: BigInt(facts.backupNeededBytes ?? 0),
     clock: atToDate(facts.clockAt),
     antivirus: facts.antivirus && { ...facts.antivirus, exceptions: [...facts.antivirus.exceptions] },
     lastBackup: facts.lastBackup && backupToWire(facts.lastBackup),
     ports: [...facts.ports],
     volumes: { ...facts.volumes },
     dataFreeBytes: BigInt(facts.dataFreeBytes ?? 0),
+    addresses: [...(facts.addresses ?? [])],
+    reached: (facts.reached ?? []).map((fact) => ({ ...fact })),
     vendorChecks: (facts.vendorChecks ?? []).map((check) => ({ ...check })),
     certificates: (facts.certificates ?? []).map(({ whose, expiresAt, why }) => ({
       ...{ whose, why },

@@ -174,6 +174,13 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     if (group !== '') wrong.add(checkId('installation.group', group));
     return group;
   },
+  approvalRequired: (wrong, { approvalRequired, kind }) => {
+    if (approvalRequired && installationKind.fromWire(kind) === 'single-user') {
+      const description = 'is for installations with many users; this one has a single seat';
+      wrong.add({ field: 'installation.approval_required', description });
+    }
+    return approvalRequired;
+  },
   holidaysOf: (wrong, { holidaysOf }) => {
     if (holidaysOf !== '') wrong.add(checkHolidayRegion('installation.holidays_of', holidaysOf));
     return holidayRegionOf(holidaysOf) ?? '';
@@ -191,6 +198,7 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['reaction_time', 'reactionTimeMs'],
   ['session_policy', 'sessionPolicy'],
   ['group', 'group'],
+  ['approval_required', 'approvalRequired'],
   ['holidays_of', 'holidaysOf'],
   ['worked_holidays', 'workedHolidays'],
 ]);
@@ -216,12 +224,14 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
 }
 
 /** A caller that is older than some of the fields says nothing about them, and does not mean their defaults. */
-function allFields({ sessionPolicy, group, holidaysOf, workedHolidays }: catalogV1.Installation): readonly string[] {
+function allFields(wire: catalogV1.Installation): readonly string[] {
+  const { sessionPolicy, group, holidaysOf, workedHolidays, approvalRequired } = wire;
   const unsaid = [
     ...(sessionPolicy === undefined ? ['session_policy'] : []),
     ...(group === '' ? ['group'] : []),
     ...(holidaysOf === '' ? ['holidays_of'] : []),
     ...(workedHolidays.length === 0 ? ['worked_holidays'] : []),
+    ...(approvalRequired ? [] : ['approval_required']),
   ];
   return [...MASK.keys()].filter((name) => !unsaid.includes(name));
 }

@@ -118,6 +118,7 @@ export function installationToWire(installation: string, state: PresentInstallat
     etag: String(state.revision),
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
+    approvalRequired: settings.approvalRequired ?? false,
     holidaysOf: settings.holidaysOf ?? '',
     workedHolidays: [...(settings.workedHolidays ?? [])],
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),

@@ -3,7 +3,7 @@ import { backupMode, jobType } from '@lastcall/contracts';
 import { MINUTE_MS, type BackupMode, type JobType } from '@lastcall/kernel';
 import type { Command } from 'commander';
 import { UsageError } from './failures.js';
-import { choice, durationOption, repeatable, spanOption } from './option-values.js';
+import { choice, durationOption, repeatable, spanOption, wholeOption } from './option-values.js';
 import { localTime } from './render/time.js';
 import { toCron } from './series-words.js';
 
@@ -32,8 +32,11 @@ export interface JobOptions {
   readonly latestStart?: string;
   readonly windowEnd?: string;
   readonly closedFor?: string;
+  readonly retries?: string;
+  readonly retryPause?: string;
   readonly label?: string[];
   readonly excludeHost?: string[];
+  readonly keep?: string;
   readonly confirm?: string[];
 }
 
@@ -70,8 +73,11 @@ export function jobOptions(command: Command): Command {
       '--closed-for <span>',
       'how long a maintenance window keeps the gate shut once everybody is logged off, such as 2h',
     )
+    .option('--retries <n>', 'how often a run that failed before its install is tried again, 0 to 5 (default: 0)')
+    .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
     .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
+    .option('--keep <number>', 'restore points of a backup job that stay, 1 to 1000, 0: with all others (default)')
     .option('--holds', 'users may put holds on it');
 }
 
@@ -126,8 +132,11 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(holds !== undefined && { holdsAllowed: holds }),
     ...(latestStart !== undefined && { latestStart }),
     ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.retries !== undefined && { retries: wholeOption('--retries', options.retries, 0, 5) ?? 0 }),
+    ...(options.retryPause !== undefined && { retryPause: durationOption('--retry-pause', options.retryPause) }),
     ...(options.label && { labels: labelsOption(options.label) }),
     ...(options.excludeHost && { excludedHosts: options.excludeHost.filter((host) => host !== '') }),
+    ...(options.keep !== undefined && { backupKeep: wholeOption('--keep', options.keep, 0, 1_000) ?? 0 }),
     ...(options.type && { type: jobType.toWire(options.type) }),
     ...(options.backup && { backupMode: backupMode.toWire(options.backup) }),
     ...(options.maxRunTime !== undefined && { maxRunTime: durationOption('--max-run-time', options.maxRunTime) }),

@@ -152,11 +152,24 @@ describe('lastcall', () => {
     const edited = await lastcall('job', 'edit', 'update', '--title', 'At night', '--confirm', 'inside-business-hours');
     expect(edited.out).toMatch(/Title +At night/);
     const early = await lastcall('job', 'enable', 'update');
-    expect([early.exitCode, early.err]).toEqual([3, expect.stringContaining('has no hosts; join it')]);
+    expect(early).toMatchObject({ exitCode: 3, err: expect.stringContaining('the installation has no hosts') });
     expect(await json('job', 'list')).toMatchObject({ jobs: [{ title: 'At night', state: 'JOB_STATE_DISABLED' }] });
     expect((await lastcall('job', 'disable', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'delete', 'update')).exitCode).toBe(0);
     expect((await lastcall('job', 'show', 'update')).exitCode).toBe(4);
+  });
+
+  it('tells what is known of the time of an update before it asks for what has to be confirmed', async () => {
+    const refused = await lastcall('update', 'now', '--yes', '--no-watch', '--version', '1.0.0', '--in', '1h');
+    expect(refused.exitCode).toBe(3);
+    expect(refused.out).toMatch(
+      /^About this time:\n +\w+ \d\d:\d\d is inside business hours\n +there is no history of logins yet/,
+    );
+    expect(refused.err).toMatch(/--confirm inside-business-hours/);
+    // What is wrong with the job is said once, by who saves it.
+    const wrong = await lastcall('update', 'now', '--yes', '--version', '1.0.0', '--in', '1h', '--job', 'A B', '--title', '\u0007'); // prettier-ignore
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.err.match(/job\.title/g)).toHaveLength(1);
   });
 
   it('names quieter times, and who is usually there', async () => {

@@ -9,6 +9,7 @@ import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
 import { addKeys } from './commands/keys.js';
 import { addMirror } from './commands/mirror.js';
+import { addNotification } from './commands/notification.js';
 import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
@@ -37,6 +38,7 @@ const NOUNS = [
   addHost,
   addJob,
   addRun,
+  addNotification,
   addUpdate,
   addPreflight,
   addBackup,

@@ -65,6 +65,7 @@ describe('lastcall run watch', () => {
       /^waiting for job night, due .*\(Asia\/Kathmandu\)\nencore 0\.9\.0 -> 1\.0\.0 on berlin \(run r-/,
     );
     expect(text.match(/RunStarted/g)).toHaveLength(1);
+    expect(text).toMatch(/\n {10}waiting for fresh facts of host server-1 and every check, until \d\d:\d\d:\d\d\n/);
     expect(text).toMatch(/\nfailed: .+\n$/);
 
     const report = await lastcall('run', 'report');

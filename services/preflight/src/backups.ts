@@ -1,9 +1,17 @@
 import { failureToWire, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
-import { failure, HOUR_MS, isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { failure, HOUR_MS, isRejected, run as runDecider, type Failure, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
-import { newestProven, orderId, reportIdOf, restorePointOf, type BackupDocument, type Documents } from './documents.js';
-import { backup, type BackupCommand, type BackupEvent } from './domain/backup.js';
-import { newestBackup, serverOf, type BackupBasis, type BackupFacts } from './domain/facts.js';
+import {
+  newestProven,
+  orderId,
+  reportIdOf,
+  restorePointOf,
+  type BackupDocument,
+  type Documents,
+  type Progress,
+} from './documents.js';
+import { backup, type BackupCommand, type BackupEvent, type BackupState } from './domain/backup.js';
+import { newestBackup, serverOf, type BackupBasis, type BackupFacts, type BackupProof } from './domain/facts.js';
 import type { PreflightSettings } from './settings.js';
 import { backupToWire, orderToWire } from './wire.js';
 
@@ -23,11 +31,20 @@ export interface Demand {
 }
 
 export interface Backups {
-  /** Nobody is inside (or nobody ever is): the backup of this run. */
-  beginForRun(run: RunSpec, envelope?: EventEnvelope): Promise<void>;
+  /** Nobody is inside (or nobody ever is): the backup of this run, or why there will be none. */
+  beginForRun(run: RunSpec, envelope?: EventEnvelope, refused?: Failure): Promise<void>;
   beginOnDemand(restorePoint: string, demand: Demand): Promise<BackupDocument>;
   apply(restorePoint: string, command: (at: number) => BackupCommand, envelope?: EventEnvelope): Promise<void>;
   abandon(run: RunSpec, envelope: EventEnvelope): Promise<void>;
+  /** One that somebody else has made; a document of its own. */
+  report(
+    restorePoint: string,
+    of: Omit<Demand, 'host'>,
+    backup: BackupFacts,
+    proof: BackupProof,
+  ): Promise<BackupDocument>;
+  /** What the host is at. */
+  hear(restorePoint: string, progress: Progress, envelope: EventEnvelope): Promise<void>;
 }
 
 type Step<R> = (current: BackupDocument | undefined, context: StepContext) => Change<BackupDocument, R>;
@@ -39,11 +56,14 @@ export function createBackups(documents: Documents, settings: PreflightSettings)
     else await backups.change(id, step);
   };
   return {
-    beginForRun: async (run, envelope) => {
+    beginForRun: async (run, envelope, refused) => {
       const basis = await basisOf(documents, run);
       await write(restorePointOf(run), envelope, (current, { now }) => {
         const document = current ?? freshForRun(run, now);
-        return applied(restorePointOf(run), document, firstCommand(run, basis, now), settings);
+        const command = refused
+          ? { type: 'refuse' as const, host: refused.host, failure: refused, at: now }
+          : firstCommand(run, basis, now);
+        return applied(restorePointOf(run), document, command, settings);
       });
     },
     beginOnDemand: (restorePoint, { installation, product, host }) =>
@@ -55,6 +75,18 @@ export function createBackups(documents: Documents, settings: PreflightSettings)
     apply: (restorePoint, command, envelope) =>
       write(restorePoint, envelope, (current, { now }) =>
         current ? applied(restorePoint, current, command(now), settings) : { keep: undefined },
+      ),
+    report: (restorePoint, { installation, product }, reported, proof) =>
+      backups.change(restorePoint, (current, { now }) => {
+        const fresh: BackupDocument = { installation, product, state: backup.initial, createdAt: now };
+        const change = applied(restorePoint, current ?? fresh, { type: 'report', backup: reported, proof }, settings);
+        return 'write' in change ? { ...change, result: change.write } : { keep: current ?? fresh };
+      }),
+    hear: (restorePoint, progress, envelope) =>
+      write(restorePoint, envelope, (current) =>
+        current && isAtWork(current.state)
+          ? { write: { ...current, progress }, result: undefined }
+          : { keep: undefined },
       ),
     abandon: (run, envelope) =>
       write(restorePointOf(run), envelope, (current, { now }) =>
@@ -103,19 +135,66 @@ function applied(
 ): Change<BackupDocument, undefined> {
   const decision = runDecider(backup, current.state, command);
   if (isRejected(decision) || decision.events.length === 0) return { keep: undefined };
-  const { dueAt: _, ...rest } = current;
+  const { dueAt: _due, progress: _progress, ...rest } = current;
   const { state } = decision;
+  const begunAt = beganAt(state);
   const next: BackupDocument =
-    state.phase === 'taking'
-      ? { ...rest, state, dueAt: orderDeadline(current, state.begunAt, settings) + PATIENCE_MS }
-      : { ...rest, state };
+    begunAt === undefined
+      ? { ...rest, state }
+      : { ...rest, state, dueAt: orderDeadline(current, state, begunAt, settings) + PATIENCE_MS };
   const events = decision.events.flatMap((event) => eventsFor(restorePoint, next, event, settings));
   return { write: next, events, result: undefined };
 }
 
-function orderDeadline({ run }: BackupDocument, begunAt: number, settings: PreflightSettings): number {
+/** When the host was told something that has not been answered. */
+function beganAt(state: BackupState): number | undefined {
+  if (state.phase === 'taken') return state.verifyingSince;
+  return state.phase === 'taking' || state.phase === 'deleting' ? state.begunAt : undefined;
+}
+
+function isAtWork(state: BackupState): boolean {
+  return beganAt(state) !== undefined;
+}
+
+function orderDeadline(
+  { run }: BackupDocument,
+  state: BackupState,
+  begunAt: number,
+  settings: PreflightSettings,
+): number {
   const own = begunAt + settings.backupTimeoutMs;
-  return run ? Math.min(own, run.deadlineAt) : own;
+  return run && state.phase === 'taking' ? Math.min(own, run.deadlineAt) : own;
+}
+
+/** What the host is told. Only taking is the run's: what comes later has no fence. */
+function orderFor(
+  restorePoint: string,
+  document: BackupDocument,
+  event: BackupEvent,
+  settings: PreflightSettings,
+): OutgoingEvent | undefined {
+  const { installation, product, run, state } = document;
+  if (event.type !== 'begun' && event.type !== 'verify-begun' && event.type !== 'delete-begun') return undefined;
+  const { host, at } = event;
+  const common = { installation, host, deadlineAt: orderDeadline(document, state, at, settings) };
+  // The same thing may be asked for again: each time is an order of its own.
+  const again = `${orderId(restorePoint, host)}.${at}`;
+  const order = {
+    begun: () => ({
+      order: orderId(restorePoint, host),
+      ...(run ? { run: run.run, fence: run.fence } : {}),
+      action: { $case: 'takeBackup' as const, value: { product, restorePoint } },
+    }),
+    'verify-begun': () => ({
+      order: again,
+      action: { $case: 'verifyBackup' as const, value: { product, restorePoint } },
+    }),
+    'delete-begun': () => ({
+      order: again,
+      action: { $case: 'deleteBackups' as const, value: { product, restorePoints: [restorePoint] } },
+    }),
+  }[event.type]();
+  return outgoing('HostOrderIssued', installation, { order: orderToWire({ ...common, ...order }) });
 }
 
 function eventsFor(
@@ -124,19 +203,10 @@ function eventsFor(
   event: BackupEvent,
   settings: PreflightSettings,
 ): OutgoingEvent[] {
-  const { installation, product, run } = document;
-  if (event.type === 'begun') {
-    const order = orderToWire({
-      order: orderId(restorePoint, event.host),
-      installation,
-      host: event.host,
-      ...(run ? { run: run.run, fence: run.fence } : {}),
-      deadlineAt: orderDeadline(document, event.at, settings),
-      action: { $case: 'takeBackup', value: { product, restorePoint } },
-    });
-    return [outgoing('HostOrderIssued', installation, { order })];
-  }
-  if (!run || event.type === 'abandoned') return [];
+  const { installation, run } = document;
+  const told = orderFor(restorePoint, document, event, settings);
+  if (told) return [told];
+  if (!run || (event.type !== 'taken' && event.type !== 'failed')) return [];
   const wire = runSpecToWire(run);
   return event.type === 'taken'
     ? [outgoing('BackupTaken', installation, { run: wire, backup: backupToWire(restorePoint, document) })]

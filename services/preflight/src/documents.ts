@@ -19,6 +19,8 @@ export interface ReportDocument {
   readonly run?: RunSpec;
   /** Absent unless it rehearses the next run of a job. */
   readonly rehearsal?: RehearsalOf;
+  /** Of a run, when nobody is inside any more, before its backup. */
+  readonly isLastLook?: true;
   readonly state: ReadinessState;
   readonly createdAt: number;
   /** When something has to be done although no event came. */
@@ -44,6 +46,11 @@ export interface RehearsalDocument {
   readonly dueAt?: number;
 }
 
+/** Where others reach a host, as it said itself. */
+export interface AddressesDocument {
+  readonly addresses: readonly string[];
+}
+
 export interface OverrideDocument extends Override {
   readonly installation: string;
 }
@@ -53,7 +60,23 @@ export interface BackupDocument {
   readonly product: string;
   readonly run?: RunSpec;
   readonly state: BackupState;
+  readonly progress?: Progress;
   readonly createdAt: number;
+  readonly dueAt?: number;
+}
+
+/** What a host is at. Bytes; `total` 0 when unknown. */
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How many backups of an installation stay; its id is the installation's. */
+export interface BackupPolicyDocument {
+  /** Absent: the default. */
+  readonly keep?: number;
+  /** When it has to be seen to that no more are there. */
   readonly dueAt?: number;
 }
 
@@ -63,6 +86,7 @@ export interface RestoreDocument {
   readonly host: string;
   readonly state: 'pending' | 'done' | 'failed';
   readonly failure?: Failure;
+  readonly progress?: Progress;
   readonly createdAt: number;
   readonly dueAt?: number;
 }
@@ -85,7 +109,14 @@ const reports: CollectionSpec<ReportDocument> = {
 };
 
 function isOwn({ state }: BackupDocument): boolean {
-  return state.phase === 'taking' || state.phase === 'failed' || (state.phase === 'taken' && state.host !== '');
+  if (state.phase === 'taken') return state.host !== '';
+  return state.phase !== 'none' && state.phase !== 'abandoned';
+}
+
+/** When a proven one was taken. */
+function provenAt({ state }: BackupDocument): number | undefined {
+  const isProven = state.phase === 'reported' || (state.phase === 'taken' && state.host !== '');
+  return isProven ? state.backup.takenAt : undefined;
 }
 
 const backups: CollectionSpec<BackupDocument> = {
@@ -93,7 +124,7 @@ const backups: CollectionSpec<BackupDocument> = {
   fields: (d) => ({
     installation: d.installation,
     created_at: isOwn(d) ? d.createdAt : undefined,
-    taken_at: isOwn(d) && d.state.phase === 'taken' ? d.state.backup.takenAt : undefined,
+    taken_at: provenAt(d),
     due_at: d.dueAt,
   }),
   indexes: [
@@ -115,6 +146,13 @@ const rehearsals: CollectionSpec<RehearsalDocument> = {
   indexes: [{ name: DUE, fields: ['due_at'] }],
 };
 
+const policies: CollectionSpec<BackupPolicyDocument> = {
+  name: 'backup_policies',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
+};
+const addresses: CollectionSpec<AddressesDocument> = { name: 'addresses', fields: () => ({}), indexes: [] };
+
 const overrides: CollectionSpec<OverrideDocument> = {
   name: 'overrides',
   fields: (d) => ({
@@ -135,6 +173,9 @@ export interface Documents {
   readonly restores: Collection<RestoreDocument>;
   readonly rehearsals: Collection<RehearsalDocument>;
   readonly overrides: Collection<OverrideDocument>;
+  readonly policies: Collection<BackupPolicyDocument>;
+  /** By `{installation}/{host}`. */
+  readonly addresses: Collection<AddressesDocument>;
 }
 
 export async function openDocuments(store: Store): Promise<Documents> {
@@ -144,6 +185,8 @@ export async function openDocuments(store: Store): Promise<Documents> {
     restores: await store.collection(restores),
     rehearsals: await store.collection(rehearsals),
     overrides: await store.collection(overrides),
+    policies: await store.collection(policies),
+    addresses: await store.collection(addresses),
   };
 }
 
@@ -154,6 +197,10 @@ export function jobIdOf(installation: string, job: string): string {
 
 export function reportIdOf(run: string): string {
   return derivedId('p', run);
+}
+
+export function lastLookIdOf(run: string): string {
+  return derivedId('p', run, 'last-look');
 }
 
 /** Name of a restore point: when, in UTC, and what makes it one of its kind. `20261128-220000-k3j5x7ab`. */
@@ -188,5 +235,5 @@ export async function provenBackup(
 export async function newestProven(documents: Documents, installation: string): Promise<BackupFacts | undefined> {
   const query = { index: PROVEN, where: { installation }, order: 'descending', limit: 1 } as const;
   const state = (await documents.backups.query(query)).items[0]?.data.state;
-  return state?.phase === 'taken' ? state.backup : undefined;
+  return state?.phase === 'taken' || state?.phase === 'reported' ? state.backup : undefined;
 }

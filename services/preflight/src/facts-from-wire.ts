@@ -1,5 +1,6 @@
 import { dateToAt, type hostOrderV1 } from '@lastcall/contracts';
 import { cleanText } from '@lastcall/kernel';
+import { isIP } from 'node:net';
 import type { AntivirusFacts, BackupFacts, HostFacts, VendorAnswer, Volumes } from './domain/facts.js';
 
 /*
@@ -12,6 +13,7 @@ const MOST_BYTES = 2n ** 60n;
 const MOST_PROCESSORS = 65_536;
 const MOST_CHARS = 1_000;
 const MOST_ENTRIES = 1_000;
+const MOST_ADDRESSES = 16;
 /** A clock outside of these years says nothing. */
 const EARLIEST_AT = Date.UTC(2000, 0, 1);
 const LATEST_AT = Date.UTC(2200, 0, 1);
@@ -67,6 +69,7 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     memoryBytes: nonZero(reading.bytes('memory_bytes', wire.memoryBytes)),
     stageFreeBytes: reading.bytes('stage_free_bytes', wire.stageFreeBytes),
     backupFreeBytes: reading.bytes('backup_free_bytes', wire.backupFreeBytes),
+    backupNeededBytes: nonZero(reading.bytes('backup_needed_bytes', wire.backupNeededBytes)),
     dataBytes: reading.bytes('data_bytes', wire.dataBytes),
     agentVersion: nonEmpty(reading.text('agent_version', wire.agentVersion)),
     installedVersion: reading.text('installed_version', wire.installedVersion),
@@ -79,9 +82,15 @@ export function factsFromWire(wire: hostOrderV1.HostFacts): HostFacts {
     dataFreeBytes: reading.bytes('data_free_bytes', wire.dataFreeBytes),
     volumes: reading.take('volumes', volumesFrom(wire.volumes)),
     vendorChecks: reading.take('vendor_checks', vendorChecksFrom(wire.vendorChecks)),
+    addresses: wire.addresses.length === 0 ? undefined : wire.addresses.slice(0, MOST_ADDRESSES).filter(isAddress),
+    reached: wire.reached.slice(0, MOST_ENTRIES).map((r) => ({ ...r, host: shown(r.host), found: shown(r.found) })),
     certificates: wire.certificates.slice(0, MOST_ENTRIES).map(certificateFrom),
   };
   return { ...facts, unknown: reading.unknown };
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0;
 }
 
 function isCount(value: number, most: number): boolean {
@@ -147,6 +156,7 @@ function plausibleBackup(wire: hostOrderV1.BackupEvidence): BackupFacts | undefi
 }
 
 export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
+  const verifiedAt = dateToAt(wire.verifiedAt);
   return {
     restorePoint: wire.restorePoint,
     takenAt: dateToAt(wire.takenAt) ?? 0,
@@ -154,5 +164,9 @@ export function backupFromWire(wire: hostOrderV1.BackupEvidence): BackupFacts {
     sha256: wire.sha256,
     verified: wire.verified,
     version: wire.version,
+    ...(wire.storedBytes > 0n && { storedBytes: Number(wire.storedBytes) }),
+    ...(wire.keyId !== '' && { keyId: shown(wire.keyId) }),
+    ...(verifiedAt !== undefined && { verifiedAt }),
+    ...(wire.folder !== '' && { folder: shown(wire.folder) }),
   };
 }

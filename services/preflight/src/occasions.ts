@@ -1,6 +1,7 @@
 import { backupMode, catalogV1, dateToAt, formatName, hostRole, jobType, schedulerV1 } from '@lastcall/contracts';
 import { HOUR_MS, reject, RejectedError } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
+import { serverAddresses } from './addresses.js';
 import { newestProven, provenBackup, type Documents } from './documents.js';
 import type { Occasion } from './domain/facts.js';
 import { standingOverrides } from './overrides.js';
@@ -77,12 +78,14 @@ async function baseOf({ client }: Context, documents: Documents, id: string): Pr
   const name = formatName('installation', { installation: id });
   const { installation } = await client(catalogV1.CatalogServiceService).getInstallation({ name });
   if (!installation) throw new RejectedError(reject('not-found', 'NOT_FOUND', `there is no installation ${name}`));
+  const hosts = hostsOf(installation, hostRole.fromWire);
   return {
     installation: id,
     product: installation.product,
     fromVersion: installation.installedVersion,
     requirements: undefined,
-    hosts: hostsOf(installation, hostRole.fromWire),
+    hosts,
+    ...(await serverAddresses(documents, id, hosts)),
     backupMode: 'take',
     backupMaxAgeMs: DEFAULT_BACKUP_AGE_MS,
     knownBackup: await newestProven(documents, id),

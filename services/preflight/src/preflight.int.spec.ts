@@ -9,7 +9,8 @@ import {
 } from '@lastcall/contracts';
 import { HOUR_MS, type RunSpec } from '@lastcall/kernel';
 import { CODE } from '@lastcall/sdk';
-import { describeWith, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
+import { describeWith, startStack, until, type Stack, type StackOptions } from '@lastcall/testkit';
+import { lastLookIdOf, orderId } from './documents.js';
 import { preflightModule } from './service.js';
 
 const RUN: RunSpec = {
@@ -86,6 +87,13 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       answer(await order('collectFacts', host), {
         evidence: { $case: 'facts', value: { ...FACTS, clock: new Date(), ...more } },
       });
+    /** The second report of a run, when nobody is inside. */
+    const lastLook = async (run = 'r-1', more: Partial<hostOrderV1.HostFacts> = {}) => {
+      const id = orderId(lastLookIdOf(run), 'srv1');
+      const { message } = await stack.seen('HostOrderIssued', ({ order: o }) => o?.order === id);
+      const value = { ...FACTS, clock: new Date(), ...more };
+      if (message.order) await answer(message.order, { evidence: { $case: 'facts', value } });
+    };
     const backupDone = async (verified = true) => {
       const o = await order('takeBackup', 'srv1');
       const restorePoint = o.action?.$case === 'takeBackup' ? o.action.value.restorePoint : '';
@@ -111,10 +119,14 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const { message: passed } = await stack.seen('PreflightPassed');
       expect(passed.absentHosts).toEqual([]);
       await drained();
+      await lastLook();
       const restorePoint = await backupDone();
       const { message: taken } = await stack.seen('BackupTaken');
       expect(taken.backup).toMatchObject({ restorePoint, host: 'srv1', verified: true, sizeBytes: 5n });
-      expect((await reports()).reports).toMatchObject([{ run: 'r-1', verdict: preflightV1.Verdict.PASSED }]);
+      expect((await reports()).reports).toMatchObject([
+        { run: 'r-1', verdict: preflightV1.Verdict.PASSED, beforeBackup: true },
+        { run: 'r-1', verdict: preflightV1.Verdict.PASSED, beforeBackup: false },
+      ]);
       expect((await backups()).backups).toMatchObject([{ restorePoint, pending: false, failure: undefined }]);
     });
 
@@ -126,6 +138,43 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(message.blocking).toMatchObject([{ check: 'disk-stage', host: 'srv1', found: 'statfs: EACCES' }]);
       expect(message.blocking[0]?.remedy).not.toBe('');
       expect((await backups()).backups).toEqual([]);
+    });
+
+    it('looks once more when nobody is inside, and takes no backup when something is not ready any more', async () => {
+      await begin();
+      await facts('srv1');
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await drained();
+      await lastLook('r-1', { backupFreeBytes: 1n });
+      const { message } = await stack.seen('BackupFailed');
+      expect(message.failure).toMatchObject({ reason: 'CHECKS_FAILED', host: 'srv1' });
+      expect(message.failure?.message).toMatch(/disk-backup on srv1: 1 B. Free some disk space, or delete old backups/);
+      const said = stack.envelopes.map((e) => e.type);
+      expect(said.filter((t) => t === 'PreflightPassed' || t === 'PreflightFailed')).toEqual(['PreflightPassed']);
+      expect(said).not.toContain('BackupTaken');
+      const orders = stack.envelopes.filter((e) => e.type === 'HostOrderIssued');
+      expect(orders.map((e) => decodeEvent('HostOrderIssued', e).order?.host)).toEqual(['srv1', 'desk1', 'srv1']);
+    });
+
+    it('lets the other hosts try to reach the server, where it said that it is the last time', async () => {
+      const start = (run: string) =>
+        stack.publish('RunStarted', 'berlin', {
+          run: runSpecToWire({ ...RUN, run }),
+          requirements: { ...requirements, ports: [8080] },
+        });
+      await start('r-1');
+      await facts('srv1', { addresses: ['10.9.8.7', 'not an address'], ports: [{ port: 8080, usable: true }] });
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await start('r-2');
+      const orderOf = async (host: string) => {
+        const fits = ({ order: o }: EventMessage<'HostOrderIssued'>) => o?.run === 'r-2' && o.host === host;
+        const { message } = await stack.seen('HostOrderIssued', fits);
+        return message.order?.action?.$case === 'collectFacts' ? message.order.action.value : undefined;
+      };
+      expect((await orderOf('desk1'))?.reach).toEqual({ host: 'srv1', addresses: ['10.9.8.7'], ports: [8080] });
+      expect((await orderOf('srv1'))?.reach).toBeUndefined();
     });
 
     it('leaves a silent workstation for later', async () => {
@@ -148,6 +197,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await stack.seen('PreflightPassed');
       await drained();
       await drained();
+      await lastLook();
+      await lastLook();
       await backupDone();
       await backupDone();
       await stack.seen('BackupTaken');
@@ -179,18 +230,84 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         sha256: '',
         verified: true,
         version: '11.0.0',
+        storedBytes: 1n,
+        keyId: '',
+        folder: '',
       };
       await begin(elsewhere);
       await facts('srv1', { lastBackup });
       await facts('desk1');
       await stack.seen('PreflightPassed');
       await drained(elsewhere);
+      await lastLook('r-1', { lastBackup });
       expect((await stack.seen('BackupTaken')).message.backup?.restorePoint).toBe('theirs');
       expect((await backups()).backups).toEqual([]);
 
       const late: RunSpec = { ...elsewhere, run: 'r-late', backupMaxAgeMs: 1 };
       await drained(late);
       expect((await stack.seen('BackupFailed')).message.failure?.reason).toBe('BACKUP_TOO_OLD');
+    });
+
+    const preflight = () => stack.client(preflightV1.PreflightServiceService);
+    const nameOf = (restorePoint: string): string => `installations/berlin/backups/${restorePoint}`;
+    const backupNow = async (restorePoint: string) =>
+      (await preflight().getBackup({ name: nameOf(restorePoint) })).backup;
+
+    it('has a restore point looked at again, follows that, and does not count it when it is damaged', async () => {
+      await begin();
+      await facts('srv1');
+      await facts('desk1');
+      await stack.seen('PreflightPassed');
+      await drained();
+      const restorePoint = await backupDone();
+      await stack.seen('BackupTaken');
+      const name = nameOf(restorePoint);
+      expect((await preflight().verifyBackup({ name })).backup).toMatchObject({ verifying: true, verified: true });
+      const first = await order('verifyBackup', 'srv1');
+      expect(first).toMatchObject({ run: '', fence: 0, issuedBy: 'preflight' });
+      await stack.publish('HostOrderProgressed', 'berlin', {
+        order: first,
+        progress: { step: 'read-back', done: 5n, total: 9n, note: '' },
+      });
+      await until(async () => (await backupNow(restorePoint))?.stepDone === 5n, 'the progress');
+      expect(await backupNow(restorePoint)).toMatchObject({ step: 'read-back', stepTotal: 9n });
+      const verifiedAt = new Date(Date.UTC(2026, 10, 29));
+      const value = hostOrderV1.BackupEvidence.fromPartial({
+        restorePoint,
+        takenAt: verifiedAt,
+        verified: true,
+        verifiedAt,
+      });
+      await answer(first, { evidence: { $case: 'backup', value } });
+      await until(async () => (await backupNow(restorePoint))?.verifying === false, 'the answer');
+      expect(await backupNow(restorePoint)).toMatchObject({ verifiedAt, step: '', verifyFailure: undefined });
+
+      await preflight().verifyBackup({ name });
+      const { message } = await stack.seen('HostOrderIssued', ({ order: o }) => {
+        return o?.action?.$case === 'verifyBackup' && o.order !== first.order;
+      });
+      await answer(message.order ?? first, {
+        failure: { reason: 'BACKUP_CHANGED', message: 'flipped', host: 'srv1', facts: {} },
+      });
+      await until(async () => (await backupNow(restorePoint))?.failure !== undefined, 'the bad news');
+      expect(await backupNow(restorePoint)).toMatchObject({ verified: false, failure: { reason: 'BACKUP_CHANGED' } });
+      await expect(preflight().verifyBackup({ name })).rejects.toMatchObject({ reason: 'NOT_VERIFIABLE' });
+      await expect(preflight().restoreBackup({ name, confirm: restorePoint })).rejects.toMatchObject({
+        reason: 'NOT_RESTORABLE',
+      });
+    });
+
+    it('refuses a number to keep that is none', async () => {
+      const parent = 'installations/berlin';
+      expect(await preflight().getBackupPolicy({ parent })).toMatchObject({ policy: { keep: 10 } });
+      for (const keep of [0, 1_001]) {
+        await expect(preflight().updateBackupPolicy({ parent, policy: { keep } })).rejects.toMatchObject({
+          code: CODE.invalidArgument,
+          message: expect.stringContaining('policy.keep'),
+        });
+      }
+      expect(await preflight().updateBackupPolicy({ parent, policy: { keep: 3 } })).toEqual({ policy: { keep: 3 } });
+      expect(await preflight().getBackupPolicy({ parent })).toMatchObject({ policy: { keep: 3 } });
     });
 
     it('takes the backup of a backup job by itself, and one that is not proven does not count', async () => {
@@ -213,6 +330,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await facts('srv1');
       await stack.seen('PreflightPassed');
       await stack.publish('StagingCompleted', 'berlin', { run: runSpecToWire(seat), absentHosts: [] });
+      await lastLook('r-seat');
       await backupDone();
       await stack.seen('BackupTaken');
     });

@@ -2,6 +2,7 @@ import { atToDate, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEve
 import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
 import { orderId, type Documents, type RehearsalOf, type ReportDocument } from './documents.js';
+import { reachFrom } from './domain/checks/reach.js';
 import { isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent } from './domain/readiness.js';
@@ -18,6 +19,8 @@ const PATIENCE_MS = 10_000;
 export interface Beginning {
   readonly run?: RunSpec;
   readonly rehearsal?: RehearsalOf;
+  /** Nothing is said of its verdict; the run's backup, or its end, follows from it. */
+  readonly isLastLook?: true;
   readonly version: string;
   readonly occasion: Occasion;
 }
@@ -42,13 +45,14 @@ export function createReports(documents: Documents, settings: PreflightSettings)
   return {
     begin: (report, beginning, envelope) =>
       write(report, envelope, (current, { now }) => {
-        const { occasion, run, rehearsal, version } = beginning;
+        const { occasion, run, rehearsal, isLastLook, version } = beginning;
         const fresh: ReportDocument = {
           installation: occasion.installation,
           product: occasion.product,
           version,
           ...(run ? { run } : {}),
           ...(rehearsal ? { rehearsal } : {}),
+          ...(isLastLook ? { isLastLook } : {}),
           state: readiness.initial,
           createdAt: now,
         };
@@ -80,7 +84,7 @@ function applied(
   return { write: withDue(next, settings), events, result: undefined };
 }
 
-/** A decided `data-backup` run stays due until its backup has been begun. */
+/** A report that leads to a backup stays due until that has been begun. */
 function withDue(document: ReportDocument, settings: PreflightSettings): ReportDocument {
   const { dueAt: _, ...rest } = document;
   const { state } = document;
@@ -89,9 +93,13 @@ function withDue(document: ReportDocument, settings: PreflightSettings): ReportD
   return rest;
 }
 
-/** A backup job goes on to its backup by itself; an update waits until nobody is inside. */
-export function leadsToBackup({ run, state }: ReportDocument): boolean {
-  return run?.type === 'data-backup' && state.phase === 'decided' && state.verdict === 'passed';
+/**
+ * A backup job goes on to its backup by itself; an update does when nobody is inside and everything was looked at once more, or is told then that
+ * there will be none.
+ */
+export function leadsToBackup({ run, isLastLook, state }: ReportDocument): boolean {
+  if (state.phase !== 'decided') return false;
+  return isLastLook === true || (run?.type === 'data-backup' && state.verdict === 'passed');
 }
 
 function eventsFor(
@@ -103,7 +111,7 @@ function eventsFor(
   if (event.type === 'begun') return factsOrders(report, document, event.occasion, event.at + settings.factsTimeoutMs);
   if (event.type !== 'decided') return [];
   if (document.rehearsal) return [rehearsed(report, document, document.rehearsal, event)];
-  if (!document.run) return [];
+  if (!document.run || document.isLastLook) return [];
   const { run, installation } = document;
   const wire = runSpecToWire(run);
   if (event.verdict === 'passed') {
@@ -128,16 +136,18 @@ function rehearsed(
 
 function factsOrders(report: string, { run, installation }: ReportDocument, occasion: Occasion, deadlineAt: number) {
   const version = occasion.requirements?.version ?? '';
-  return occasion.hosts.map(({ host }) =>
-    outgoing('HostOrderIssued', installation, {
+  return occasion.hosts.map(({ host }) => {
+    const reach = reachFrom(occasion, host);
+    const target = reach && { ...reach, addresses: [...reach.addresses], ports: [...reach.ports] };
+    return outgoing('HostOrderIssued', installation, {
       order: orderToWire({
         order: orderId(report, host),
         installation,
         host,
         ...(run ? { run: run.run, fence: run.fence } : {}),
         deadlineAt,
-        action: { $case: 'collectFacts', value: { product: occasion.product, version } },
+        action: { $case: 'collectFacts', value: { product: occasion.product, version, reach: target } },
       }),
-    }),
-  );
+    });
+  });
 }

@@ -1,7 +1,7 @@
 import { outgoing, type EventEnvelope } from '@lastcall/contracts';
 import { failure, type Failure } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
-import { orderId, type Documents, type RestoreDocument } from './documents.js';
+import { orderId, type Documents, type Progress, type RestoreDocument } from './documents.js';
 import type { PreflightSettings } from './settings.js';
 import { orderToWire } from './wire.js';
 
@@ -23,6 +23,8 @@ export interface Restores {
   begin(restore: string, demand: RestoreDemand): Promise<void>;
   finish(restore: string, failed: Failure | undefined, envelope?: EventEnvelope): Promise<void>;
   giveUp(restore: string): Promise<void>;
+  /** What the host is at. */
+  hear(restore: string, progress: Progress, envelope: EventEnvelope): Promise<void>;
 }
 
 type Step = (current: RestoreDocument | undefined, context: StepContext) => Change<RestoreDocument, undefined>;
@@ -54,6 +56,11 @@ export function createRestores({ restores }: Documents, settings: PreflightSetti
         };
       }),
     finish,
+    hear: async (restore, progress, envelope) => {
+      await restores.take(restore, envelope, (current) =>
+        current?.state === 'pending' ? { write: { ...current, progress }, result: undefined } : { keep: undefined },
+      );
+    },
     giveUp: (restore) =>
       finish(restore, failure('TIMED_OUT', 'the host did not say in time what came of the restore; look at it')),
   };
@@ -64,7 +71,7 @@ function finished(
   failed: Failure | undefined,
 ): Change<RestoreDocument, undefined> {
   if (current?.state !== 'pending') return { keep: undefined };
-  const { dueAt: _, ...rest } = current;
+  const { dueAt: _due, progress: _progress, ...rest } = current;
   const write: RestoreDocument = failed ? { ...rest, state: 'failed', failure: failed } : { ...rest, state: 'done' };
   return { write, result: undefined };
 }

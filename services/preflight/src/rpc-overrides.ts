@@ -17,6 +17,8 @@ import { overrideToWire } from './wire.js';
 
 /* Operators' edge: what a person has said about checks. Nothing is deleted: what was taken back and what is over stays to be read. */
 
+const CREATE = '/lastcall.preflight.v1.PreflightService/CreateOverride';
+
 type Context = ServiceContext<PreflightSettings>;
 type Handlers = Pick<
   RpcHandlers<typeof preflightV1.PreflightServiceService>,
@@ -65,6 +67,10 @@ async function createOverride(
   }
   const override = randomId('o');
   const createdBy = principal?.subject ?? '';
+  // The record of the call itself does not say what about.
+  const what = `${check}${host === '' ? '' : ` on ${host}`} of job ${job} until ${new Date(expiresAt).toISOString()}: ${reason}`;
+  const resource = formatName('override', { installation, override });
+  await context.audit({ actor: createdBy, method: CREATE, resource, reason: what });
   const write = { installation, override, job, check, host, reason, expiresAt, createdBy, createdAt: now };
   await documents.overrides.change<undefined>(override, () => ({ write, result: undefined }));
   return { override: overrideToWire(installation, write) };

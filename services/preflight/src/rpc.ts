@@ -19,6 +19,7 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
+import { reportBackup, updatePolicy, verifyBackup } from './backup-rpc.js';
 import { BY_INSTALLATION, restorePointName, type BackupDocument } from './documents.js';
 import { serverOf } from './domain/facts.js';
 import type { Parts } from './events.js';
@@ -26,7 +27,7 @@ import { beginningOnDemand, jobBeginning } from './occasions.js';
 import { overrideHandlers } from './rpc-overrides.js';
 import type { Beginning } from './reports.js';
 import type { PreflightSettings } from './settings.js';
-import { backupToWire, hostsOf, reportToWire } from './wire.js';
+import { backupToWire, hostsOf, progressToWire, reportToWire } from './wire.js';
 
 /*
  * Operators' edge of preflight: reports and backups on demand, and what there is.
@@ -55,7 +56,10 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return isRejected(found) ? found : { backup: backupToWire(found.id, found.data) };
     },
     listBackups: async (request) => {
-      const page = await listOf(backups, request, ({ id, data }) => backupToWire(id, data));
+      const parent = nameOf('installation', request.parent, 'parent');
+      if (isRejected(parent)) return parent;
+      const stays = await parts.rotation.protectedIn(parent.installation);
+      const page = await listOf(backups, request, ({ id, data }) => backupToWire(id, data, stays.get(id)));
       return isRejected(page) ? page : { backups: page.items, nextPageToken: page.nextPageToken };
     },
     restoreBackup: (request) => restoreBackup(context, parts, request),
@@ -65,9 +69,31 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       if (isRejected(id)) return id;
       const found = await restores.get(id.restore);
       if (found?.data.installation !== id.installation) return notFound('restore', name);
-      const { state, failure } = found.data;
-      return { pending: state === 'pending', failure: failure && failureToWire(failure) };
+      const { state, failure, progress } = found.data;
+      return {
+        pending: state === 'pending',
+        failure: failure && failureToWire(failure),
+        ...progressToWire(progress),
+      };
     },
+    verifyBackup: async ({ name }) => {
+      const found = await backupNamed(backups, name);
+      return isRejected(found) ? found : verifyBackup(parts, found);
+    },
+    reportBackup: async (request, call) => {
+      const installation = await installationNamed(context, request.parent);
+      const id = nameOf('installation', request.parent, 'parent');
+      if (isRejected(installation)) return installation;
+      if (isRejected(id)) return id;
+      const now = await context.store.now();
+      return reportBackup(parts, request, { ...id, product: installation.product, now }, call);
+    },
+    getBackupPolicy: async ({ parent }) => {
+      const id = nameOf('installation', parent, 'parent');
+      if (isRejected(id)) return id;
+      return { policy: { keep: await parts.rotation.keepOf(id.installation) } };
+    },
+    updateBackupPolicy: (request) => updatePolicy(parts, request),
   });
 }
 
@@ -170,6 +196,10 @@ async function restoreBackup(
   if (request.confirm !== found.id) {
     const description = `must repeat the restore point ${found.id}: everything entered since then is lost`;
     return invalid([{ field: 'confirm', description }]);
+  }
+  if (state.phase === 'reported') {
+    const message = `${request.name} was made by a tool of your own; that tool can restore it`;
+    return reject('refused', 'NOT_RESTORABLE', message);
   }
   if (state.phase !== 'taken' || state.host === '') {
     return reject(

@@ -6,6 +6,7 @@ import { createHandlers } from './events.js';
 import { createRehearsals } from './rehearsals.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
+import { createRotation } from './rotation.js';
 import { createRpc } from './rpc.js';
 import { preflightSettings, type PreflightSettings } from './settings.js';
 
@@ -17,12 +18,14 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
     const { store, settings } = context;
     const documents = await openDocuments(store);
     const reports = createReports(documents, settings);
+    const backups = createBackups(documents, settings);
     const wakeReports = () => duties.reports.wake?.();
     const owners = {
       documents,
       reports,
       rehearsals: createRehearsals({ context, documents, reports, wakeReports }),
-      backups: createBackups(documents, settings),
+      backups,
+      rotation: createRotation(context, documents, backups),
       restores: createRestores(documents, settings),
     };
     const duties = createDuties(store, owners);

@@ -1,8 +1,8 @@
 import type { catalogV1, hostOrderV1 } from '@lastcall/contracts';
 import { atToDate, failureFromWire, failureToWire, formatName, hostRole, preflightV1 } from '@lastcall/contracts';
 import type { Failure, RunHost } from '@lastcall/kernel';
-import type { BackupDocument, RehearsalOf, ReportDocument } from './documents.js';
-import type { BackupFacts, Check, HostFacts, Override, Requirements, Verdict } from './domain/facts.js';
+import type { BackupDocument, Progress, RehearsalOf, ReportDocument } from './documents.js';
+import type { BackupFacts, BackupProof, Check, HostFacts, Override, Requirements, Verdict } from './domain/facts.js';
 import { backupFromWire, factsFromWire } from './facts-from-wire.js';
 
 /*
@@ -69,7 +69,7 @@ function rehearsalToWire({ job, startAt, why, requestedBy }: RehearsalOf): prefl
 
 export function reportToWire(
   report: string,
-  { installation, product, version, run, rehearsal, state, createdAt }: ReportDocument,
+  { installation, product, version, run, rehearsal, isLastLook, state, createdAt }: ReportDocument,
 ) {
   const decided = state.phase === 'decided' ? state : undefined;
   const finishedAt = state.phase === 'abandoned' ? state.at : decided?.decidedAt;
@@ -82,6 +82,7 @@ export function reportToWire(
     checks: decided?.checks.map((check) => checkToWire(check, installation)) ?? [],
     createTime: atToDate(createdAt),
     finishTime: finishedAt === undefined ? undefined : atToDate(finishedAt),
+    beforeBackup: isLastLook === true,
     rehearsal: rehearsal && rehearsalToWire(rehearsal),
   };
   return wire;
@@ -90,15 +91,20 @@ export function reportToWire(
 const NO_BACKUP: BackupFacts = { restorePoint: '', takenAt: 0, sizeBytes: 0, sha256: '', verified: false, version: '' };
 
 function failureOf(state: BackupDocument['state']): Failure | undefined {
-  if (state.phase === 'failed') return state.failure;
+  if (state.phase === 'failed' || state.phase === 'damaged') return state.failure;
   if (state.phase !== 'abandoned') return undefined;
   return { reason: 'ABANDONED', message: 'the run was cancelled before the backup was taken', host: '', facts: {} };
 }
 
 /** `id` is the restore point that the document stands for; the backup may be an older one that was accepted. */
-export function backupToWire(id: string, { installation, product, run, state }: BackupDocument): preflightV1.Backup {
-  const facts = state.phase === 'taken' ? state.backup : { ...NO_BACKUP, restorePoint: id };
+export function backupToWire(
+  id: string,
+  { installation, product, run, state, progress }: BackupDocument,
+  protectedBy = '',
+): preflightV1.Backup {
+  const facts = 'backup' in state ? state.backup : { ...NO_BACKUP, restorePoint: id };
   const failure = failureOf(state);
+  const verifyFailure = state.phase === 'taken' ? state.verifyFailure : undefined;
   return {
     name: facts.restorePoint === '' ? '' : formatName('backup', { installation, restore_point: facts.restorePoint }),
     restorePoint: facts.restorePoint,
@@ -112,7 +118,40 @@ export function backupToWire(id: string, { installation, product, run, state }: 
     verified: facts.verified,
     failure: failure && failureToWire(failure),
     pending: state.phase === 'taking',
+    storedBytes: BigInt(facts.storedBytes ?? 0),
+    keyId: facts.keyId ?? '',
+    verifiedAt: facts.verifiedAt === undefined ? undefined : atToDate(facts.verifiedAt),
+    folder: facts.folder ?? '',
+    protectedBy,
+    deleting: state.phase === 'deleting',
+    deleteTime: state.phase === 'deleted' ? atToDate(state.at) : undefined,
+    proof: state.phase === 'reported' ? proofToWire(state.proof) : undefined,
+    ...progressToWire(progress),
+    verifying: state.phase === 'taken' && state.verifyingSince !== undefined,
+    verifyFailure: verifyFailure && failureToWire(verifyFailure),
   };
+}
+
+export function progressToWire(progress: Progress | undefined) {
+  const { step, done, total } = progress ?? { step: '', done: 0, total: 0 };
+  return { step, stepDone: BigInt(done), stepTotal: BigInt(total) };
+}
+
+function proofToWire({ evidence, reportedBy, reportedAt }: BackupProof): preflightV1.BackupProof {
+  return { evidence: evidenceToWire(evidence), reportedBy, reportTime: atToDate(reportedAt) };
+}
+
+function evidenceToWire(evidence: BackupProof['evidence']): preflightV1.BackupProof['evidence'] {
+  switch (evidence.kind) {
+    case 'file': {
+      const { path, sizeBytes, sha256 } = evidence;
+      return { $case: 'file', value: { path, sizeBytes: BigInt(sizeBytes), sha256 } };
+    }
+    case 'sha256':
+      return { $case: 'sha256', value: evidence.sha256 };
+    case 'command':
+      return { $case: 'command', value: { command: evidence.command, output: evidence.output } };
+  }
 }
 
 /** What an order of the kind asked for came back with. */
@@ -127,7 +166,7 @@ export function orderAnswer(order: hostOrderV1.HostOrder, result: hostOrderV1.Or
   const evidence = result?.evidence;
   if (evidence?.$case === 'facts') return { kind: 'facts', facts: factsFromWire(evidence.value) };
   if (evidence?.$case === 'backup') return { kind: 'backup', backup: backupFromWire(evidence.value) };
-  if (order.action?.$case === 'restoreBackup') return { kind: 'done' };
+  if (order.action?.$case === 'restoreBackup' || order.action?.$case === 'deleteBackups') return { kind: 'done' };
   const message = `host ${order.host} finished the order without saying what came of it; update its agent`;
   return { kind: 'failure', failure: { reason: 'NO_EVIDENCE', message, host: order.host, facts: {} } };
 }

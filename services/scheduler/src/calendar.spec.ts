@@ -32,6 +32,12 @@ describe('resolveLocalTime', () => {
     ['2026-04-05T01:45:00', 'Australia/Lord_Howe', '2026-04-04T14:45:00Z', 1],
     ['2026-11-28T22:00:00', 'Asia/Kathmandu', '2026-11-28T16:15:00Z', 0],
     ['2026-11-28T22:00:00', 'UTC', '2026-11-28T22:00:00Z', 0],
+    ['0001-01-01T00:00:00', 'UTC', '0001-01-01T00:00:00Z', 0],
+    ['0099-06-01T10:00:00', 'UTC', '0099-06-01T10:00:00Z', 0],
+    // Before there were zones Berlin went by its own sun.
+    ['0001-01-01T10:00:00', 'Europe/Berlin', '0001-01-01T09:06:32Z', 0],
+    ['9999-12-31T23:59:59', 'Europe/Berlin', '9999-12-31T22:59:59Z', 0],
+    ['9999-12-31T23:59:59', 'America/New_York', '+010000-01-01T04:59:59Z', 0],
   ])('%s in %s is %s', (localTime, zone, instant, notes) => {
     const resolved = resolveLocalTime(localTime, zone);
     expect(new Date(resolved.at).toISOString()).toBe(new Date(instant).toISOString());
@@ -40,6 +46,7 @@ describe('resolveLocalTime', () => {
 });
 
 it('reads instants as local times and days', () => {
+  expect(localDayOf(Date.parse('0099-06-01T10:00:00Z'), 'UTC').date).toBe('0099-06-01');
   const at = Date.parse('2026-11-28T23:30:00Z');
   expect(localTimeOf(at, 'Europe/Berlin')).toBe('2026-11-29T00:30:00');
   expect(localDayOf(at, 'Europe/Berlin')).toEqual({ weekday: 'sun', date: '2026-11-29', time: '00:30' });

@@ -38,6 +38,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
     timeZone,
     hourCycle: 'h23',
     weekday: 'short',
+    era: 'short',
     year: 'numeric',
     month: '2-digit',
     day: '2-digit',
@@ -52,7 +53,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 function partsOf(at: number, timeZone: string): Readonly<Record<string, string>> {
   const parts: Record<string, string> = {};
   for (const { type, value } of formatOf(timeZone).formatToParts(at)) parts[type] = value;
-  return parts;
+  return { ...parts, year: (parts['year'] ?? '').padStart(4, '0') };
 }
 
 /** The instant as local date and time, `YYYY-MM-DDTHH:MM:SS`. */
@@ -73,7 +74,14 @@ export function localDayOf(at: number, timeZone: string): LocalTime {
 
 /** What a clock of the zone shows beyond that of UTC, in milliseconds. */
 function offsetAt(at: number, timeZone: string): number {
-  return Date.parse(`${localTimeOf(at, timeZone)}Z`) - at;
+  const p = partsOf(at, timeZone);
+  const number = (part: string): number => Number(p[part]);
+  // A day before the year 1 and after 9999, which have no text that could be read, are asked for too.
+  const year = p['era'] === 'BC' ? 1 - number('year') : number('year');
+  const shown = new Date(0);
+  shown.setUTCFullYear(year, number('month') - 1, number('day'));
+  shown.setUTCHours(number('hour'), number('minute'), number('second'));
+  return shown.getTime() - at;
 }
 
 /** When a normalized local time happens in a zone. */

@@ -1,10 +1,11 @@
-import { randomId } from '@lastcall/kernel';
+import { randomId, type RunSpec } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { Confirmation } from './confirmations.js';
 import { firingId, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import { skipOf } from './domain/job.js';
 import { idleFiringId } from './idle-starts.js';
 import { jobChange } from './job-change.js';
+import type { Retry } from './retries.js';
 import { comesAfter } from './series.js';
 import { lateWithinOf, windowOf } from './window.js';
 
@@ -18,6 +19,8 @@ export interface Claims {
   claim(due: readonly Document<JobDocument>[], missed?: string): Promise<void>;
   /** The firing of a start by hand, with what was confirmed for it, or by another job; `cause` makes a repeat harmless. Answers its id. */
   start(job: JobDocument, cause: string, by: string, confirmations?: readonly Confirmation[]): Promise<string>;
+  /** The firing of another try after a run that failed. */
+  retry(failed: RunSpec, retry: Retry): Promise<void>;
 }
 
 /** A start by hand is now or never. */
@@ -38,12 +41,18 @@ export function createClaims({ store, documents }: { readonly store: Store; read
       await documents.firings.insertMany(claims.map(({ firing }) => firing));
       await settleAll(claims.map((claim) => advance(documents, claim)));
     },
-    start: async ({ installation, job }, cause, by, confirmations) => {
+    start: async ({ installation, job, state }, cause, by, confirmations) => {
       const id = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      const kept = confirmations && { confirmations };
+      const kept = { revision: state.revision ?? 0, ...(confirmations && { confirmations }) };
       const firing = { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS, ...kept };
       await documents.firings.insertMany([{ id, data: pending(firing) }]);
       return id;
+    },
+    retry: async (failed, { nominalAt, lateWithinMs, ...origin }) => {
+      const { installation, job, run, requestedBy } = failed;
+      const id = firingId(installation, job, `retry/${run}`);
+      const firing = { installation, job, nominalAt, lateWithinMs, by: requestedBy, ...origin };
+      await documents.firings.insertMany([{ id, data: pending(firing) }]);
     },
   };
 }
@@ -62,9 +71,10 @@ function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: stri
   const skipped = skipOf(state);
   const firing: FiringDocument = {
     ...pending({ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver: next?.passedOver ?? 0 }),
+    revision,
     ...(windowEndsAt !== undefined && { windowEndsAt }),
     ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
-    ...(missed !== undefined && { fate: 'missed', reason: missed }),
+    ...(missed !== undefined && { fate: 'missed', reason: missed, untoldAt: now }),
   };
   const isIdle = definition.start.kind === 'when-idle';
   const firingOf = isIdle

@@ -38,7 +38,7 @@ const MAX_CHARS = 4_000;
 /** Beside the record of the call, which cannot know what it was going to meet. */
 export async function auditConfirmations(
   context: Pick<ServiceContext<object>, 'audit'>,
-  method: 'CreateJob' | 'UpdateJob' | 'EnableJob' | 'StartJob',
+  method: 'CreateJob' | 'UpdateJob' | 'EnableJob' | 'ApproveJob' | 'StartJob',
   { installation, job }: { installation: string; job: string },
   principal: Principal | undefined,
   confirmations: readonly Confirmation[],

@@ -45,13 +45,22 @@ export interface FiringDocument {
   readonly lateWithinMs: number;
   /** So many later times of the series were too late as well when this one was decided; absent: none. */
   readonly passedOver?: number;
+  /** Since when it is to be told that it led to no run; absent: it has been, or needs not. */
+  readonly untoldAt?: number;
   /** By when its run has to be over; absent: it has no window. */
   readonly windowEndsAt?: number;
   /** It is not to be run, and why. */
   readonly skipBecause?: string;
+  /** Revision of the job for which it was written; absent in those that were written before this was kept. */
+  readonly revision?: number;
+  /** Which try it is after a run that failed; absent: the first. */
+  readonly attempt?: number;
   /** What was confirmed for this start by hand; absent: what was confirmed for the job. */
   readonly confirmations?: readonly Confirmation[];
 }
+
+/** What another try of a run goes on with. */
+export type RunOrigin = Pick<FiringDocument, 'revision' | 'attempt' | 'windowEndsAt'>;
 
 /** By installation. */
 export interface PauseDocument {
@@ -64,6 +73,8 @@ export interface Pause {
   readonly by: string;
   readonly since: number;
   readonly endsAt: number;
+  /** Of the installation when it was said: its end is shown in it. */
+  readonly timeZone: string;
 }
 
 export interface LaneDocument {
@@ -80,6 +91,8 @@ export interface RunDocument {
   readonly createdAt: number;
   readonly dueAt?: number;
   readonly confirmedCautions: readonly string[];
+  /** Of the firing that it came of. */
+  readonly origin?: RunOrigin;
   readonly confirmations?: readonly Confirmation[];
 }
 
@@ -87,6 +100,9 @@ export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
 export const BY_JOB = 'by_job';
 export const PLANNED = 'planned';
+export const UNTOLD = 'untold';
+export const CREATED = 'created';
+export const NOMINAL = 'nominal';
 /** Runs that may have a gate shut by a lease; a maintenance window has none, it ends by itself. */
 export const GATED = 'gated';
 /** Runs that have not ended, by what they install. */
@@ -115,9 +131,12 @@ const firings: CollectionSpec<FiringDocument> = {
     job_id: jobDocumentId(d.installation, d.job),
     nominal_at: d.nominalAt,
     due_at: d.fate === 'pending' ? d.nominalAt : undefined,
+    untold_at: d.untoldAt,
   }),
   indexes: [
     { name: BY_JOB, fields: ['job_id', 'nominal_at'] },
+    { name: UNTOLD, fields: ['untold_at'] },
+    { name: NOMINAL, fields: ['nominal_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };
@@ -140,6 +159,7 @@ const runs: CollectionSpec<RunDocument> = {
     { name: GATED, fields: ['gated'] },
     { name: INSTALLING, fields: ['product', 'version'] },
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['created_at'] },
     { name: BY_JOB, fields: ['job_id', 'created_at'] },
     { name: DUE, fields: ['due_at'] },
   ],

@@ -61,7 +61,7 @@ async function dryRun(
   const { preflight, report } = needs ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
   const takes = release ? `${planned.place.installedVersion || 'nothing'} → ${release.version}` : 'nothing to install';
   const steps = [
-    await pausedStep(parts, installation, planned),
+    await pausedStep(parts, installation),
     await otherRunStep(parts, installation),
     judged('hosts', 'hosts', 'hosts that are known', needs ? hosts : 'none is needed'),
     judged('release', 'release', 'a release that may be taken', takes),
@@ -90,11 +90,11 @@ function windowText({ latestStart, windowEnd }: JobDefinition): string {
   return [latest, end].filter((text) => text !== '').join(', ') || 'it has none';
 }
 
-async function pausedStep({ pauses }: DryRunParts, installation: string, { place }: Outlook): Promise<Step> {
+async function pausedStep({ pauses }: DryRunParts, installation: string): Promise<Step> {
   const pause = await pauses.of(installation);
   const asked = 'jobs of the installation are not paused';
   if (!pause) return step('paused', PASSED, asked, 'they are not');
-  return step('paused', FAILED, asked, pauseText(pause, place.timeZone), 'wait for its end, or: lastcall job resume');
+  return step('paused', FAILED, asked, pauseText(pause), 'wait for its end, or: lastcall job resume');
 }
 
 async function otherRunStep({ documents }: DryRunParts, installation: string): Promise<Step> {

@@ -1,20 +1,23 @@
 import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import { settleAll, type Claims } from './claims.js';
-import { DUE, type Documents, type JobDocument } from './documents.js';
+import { DUE, UNTOLD, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
 import type { IdleStarts } from './idle-starts.js';
+import { firingNotification } from './notifications/notification.js';
+import type { Notifications } from './notifications/notifications.js';
 import type { Runs } from './runs.js';
 
 /*
- * What is due: jobs become firings, firings become runs, runs that take too long are ended. All three by a due time in
- * the store and its clock; any replica may do any of it.
+ * What is due: jobs become firings, firings become runs or are told to have led to none, runs that take too long are ended. All by a
+ * due time in the store and its clock; any replica may do any of it.
  */
 
 export interface Duties {
   readonly jobs: Duty;
   readonly firings: Duty;
   readonly runs: Duty;
+  readonly untold: Duty;
 }
 
 export interface DutyParts {
@@ -24,15 +27,18 @@ export interface DutyParts {
   readonly firings: Firings;
   readonly idleStarts: IdleStarts;
   readonly runs: Runs;
+  readonly notifications: Notifications;
 }
 
 export function createDuties(parts: DutyParts): Duties {
   const { store, documents, firings, runs } = parts;
+  const teller = createTeller(parts);
   const resolver = createDueDuty({
     ...{ name: 'firing-resolver', everyMs: 2_000, store, collection: documents.firings, index: DUE },
     dueAtOf: ({ nominalAt }) => nominalAt,
     look: async ({ id }) => {
       await firings.resolve(id);
+      teller.wake?.();
     },
   });
   const claimer = createClaimer(store, documents, async (due, now) => {
@@ -47,7 +53,23 @@ export function createDuties(parts: DutyParts): Duties {
       await runs.apply(id, (at) => (overdue ? { type: 'end-hard', at } : { type: 'expire', at }));
     },
   });
-  return { jobs: claimer, firings: resolver, runs: closer };
+  return { jobs: claimer, firings: resolver, runs: closer, untold: teller };
+}
+
+/** Tells of firings that led to no run. Told first: a repeat is the same notification. */
+function createTeller({ store, documents, notifications }: DutyParts): DueDuty {
+  return createDueDuty({
+    ...{ name: 'firing-teller', everyMs: 5_000, store, collection: documents.firings, index: UNTOLD },
+    dueAtOf: ({ untoldAt }) => untoldAt,
+    look: async ({ id, data }: Document<FiringDocument>) => {
+      await notifications.tell(firingNotification(id, data));
+      await documents.firings.change(id, (current) => {
+        if (current?.untoldAt === undefined) return { keep: undefined };
+        const { untoldAt: _, ...told } = current;
+        return { write: told, result: undefined };
+      });
+    },
+  });
 }
 
 type LookAtDue = (due: readonly Document<JobDocument>[], now: number) => Promise<void>;

@@ -1,4 +1,5 @@
 import { pagesOf } from '@lastcall/store';
+import { lengthFrom } from './advice/length.js';
 import { BY_INSTALLATION, type Documents, type RunDocument } from './documents.js';
 import { phaseDurations, type Phase } from './domain/phases.js';
 
@@ -53,10 +54,7 @@ export function estimateFrom(documents: readonly Pick<RunDocument, 'state'>[]): 
   return { runs: totals.length, totalMs: median(totals), phaseMs };
 }
 
-/** Undefined of nothing. */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.floor((sorted.length - 1) / 2)];
-  return upper === undefined || lower === undefined ? undefined : Math.round((lower + upper) / 2);
+/** The same median as the advice gives before a run; undefined of nothing. */
+function median(measuredMs: readonly number[]): number | undefined {
+  return measuredMs.length === 0 ? undefined : lengthFrom(measuredMs).medianMs;
 }

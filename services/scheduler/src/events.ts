@@ -4,9 +4,13 @@ import type { Claims } from './claims.js';
 import { jobDocumentId, type Documents } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { HEARD } from './heard-from-wire.js';
+import { rehearsalNotification, runNotification } from './notifications/notification.js';
+import type { Notifications } from './notifications/notifications.js';
 import type { Postponements } from './postponements.js';
 import type { Rehearsals } from './rehearsals.js';
+import { retryOf } from './retries.js';
 import type { Runs } from './runs.js';
+import { lengthHere } from './situations.js';
 import type { Withdrawals } from './withdrawals.js';
 
 /*
@@ -20,6 +24,7 @@ export interface Parts {
   readonly postponements: Postponements;
   readonly withdrawals: Withdrawals;
   readonly rehearsals: Rehearsals;
+  readonly notifications: Notifications;
   /** There are new firings: looks after them now. */
   wakeFirings(): void;
 }
@@ -44,23 +49,32 @@ export function createHandlers(parts: Parts): EventHandlers {
     },
     RunFinished: (message, envelope) => runFinished(parts, message, envelope),
     RehearsalPassed: (message, envelope) => parts.rehearsals.hear(message, envelope),
-    RehearsalFailed: (message, envelope) => parts.rehearsals.hear(message, envelope),
+    RehearsalFailed: async (message, envelope) => {
+      await parts.rehearsals.hear(message, envelope);
+      await parts.notifications.tell(rehearsalNotification(message));
+    },
     ReleaseWithdrawn: (message, envelope) => parts.withdrawals.hear(message, envelope),
   };
 }
 
-/** Gives the lane free, and starts what comes after a run that did not succeed. Each step may be repeated. */
+/** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, claims } = parts;
-  const { run, installation, job, requestedBy } = parseRunSpec(message.run);
+  const spec = parseRunSpec(message.run);
+  const { run, installation, job, requestedBy } = spec;
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
+  await parts.notifications.tell(runNotification(message));
   const outcome = runOutcome.fromWire(message.outcome);
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.
-  if (outcome === 'postponed') return parts.postponements.planNext(parseRunSpec(message.run), envelope);
-  const state = (await documents.jobs.get(jobDocumentId(installation, job)))?.data.state;
+  if (outcome === 'postponed') return parts.postponements.planNext(spec, envelope);
+  const failed = (await documents.jobs.get(jobDocumentId(installation, job)))?.data;
+  const length = await lengthHere(documents, spec, spec);
+  const retry = retryOf(failed, (await documents.runs.get(run))?.data, outcome, length);
+  if (retry) return claims.retry(spec, retry);
+  const state = failed?.state;
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));
   if (!next || next.data.state.phase === 'none') return;

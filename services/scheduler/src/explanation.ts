@@ -24,14 +24,20 @@ export async function explain(
 ): Promise<string> {
   if (state.phase === 'disabled' && state.because !== undefined) return `Disabled, because ${state.because}.`;
   if (state.phase === 'none' || state.phase === 'disabled') return 'Disabled: it does nothing until it is enabled.';
+  if (state.phase === 'waiting') {
+    return `Waits for approval: ${state.askedBy} has asked for it, and another person has to agree (lastcall job approve).`;
+  }
   if (state.phase === 'done') return 'Done: it has fired for the last time. Edit its time to use it again.';
   const timing = await parts.jobs.timing(installation, state.definition);
   const { obstacles, release } = await obstaclesOf(parts, { installation, job }, state.definition, timing);
-  const today = obstacles.filter(({ about }) => about !== 'start').map(({ description }) => description);
-  const stops = [...(pause ? [pauseText(pause, timing.place.timeZone)] : []), ...today];
+  const today = obstacles.filter(({ about }) => about !== 'start' && about !== 'follow-up');
+  const silent = today.filter(({ reason }) => reason === 'NOT_CONNECTED').map(({ description }) => description);
+  const others = today.filter(({ reason }) => reason !== 'NOT_CONNECTED').map(({ description }) => description);
+  const stops = [...(pause ? [pauseText(pause)] : []), ...others];
   const when = whenText(state, timing);
   const rehearsed = await parts.rehearsals.sentence(installation, job, state.dueAt, timing.place.timeZone);
-  if (stops.length > 0) return `${when}, and would be skipped today: ${stops.join('; ')}.${rehearsed}`;
+  if (stops.length > 0) return `${when}, and would be skipped today: ${[...stops, ...silent].join('; ')}.${rehearsed}`;
+  if (silent.length > 0) return `${when}, and would not pass its preflight now: ${silent.join('; ')}.${rehearsed}`;
   return `${when}${release ? ` and would install ${release.version} today` : ''}.${rehearsed}`;
 }
 

@@ -1,14 +1,23 @@
 import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
-import { jobDocumentId, runIdOf, specOf, type Documents, type Fate, type FiringDocument } from './documents.js';
+import {
+  jobDocumentId,
+  runIdOf,
+  specOf,
+  type Documents,
+  type Fate,
+  type FiringDocument,
+  type JobDocument,
+} from './documents.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
 import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
 import { pauseText, type Pauses } from './pauses.js';
 import { confirmedBy, type Confirmed, type Runs } from './runs.js';
 import { COUNTED_AT_MOST } from './series.js';
-import { noFit } from './window.js';
+import { lengthHere } from './situations.js';
+import { estimateOf, noFit } from './window.js';
 import { specFor, type Catalog, type Place, type Wanted } from './spec.js';
 
 /*
@@ -64,13 +73,16 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   const lane = await documents.lanes.get(installation);
   const late = (await store.now()) - nominalAt > lateWithinMs;
   if (late && lane?.data.active !== run) return decideFate(documents, pending, 'missed', whyMissed(pending.data));
+  if (isOutdated(pending.data, await documents.jobs.get(jobDocumentId(installation, job)))) {
+    return skip(parts, pending, run, 'the job was changed since the run that failed');
+  }
   const pause = lane?.data.active === run ? undefined : await parts.pauses.of(installation);
   if (pause) return skip(parts, pending, run, pauseText(pause));
   const saved = await documents.jobs.get(jobDocumentId(installation, job));
   const state = saved?.data.state;
   const plan = state && state.phase !== 'none' ? await planFor(parts.catalog, installation, state.definition) : GONE;
   if ('skip' in plan) return skip(parts, pending, run, plan.skip);
-  const tooLong = lane?.data.active === run ? undefined : tooLongFor(pending.data, state, plan, await store.now());
+  const tooLong = lane?.data.active === run ? undefined : await tooLongFor(parts, pending.data, state, plan);
   if (tooLong !== undefined) return skip(parts, pending, run, tooLong);
   const fence = await takeLane(documents, installation, run);
   if (fence === undefined) return skip(parts, pending, run, 'another run of the installation was active');
@@ -86,10 +98,22 @@ async function resolvePending(parts: FiringParts, pending: Pending): Promise<voi
   await decideFate(documents, pending, 'fired', '', run);
 }
 
+/** Another try is of the job that was tried: one that was edited or disabled since is a person's matter. */
+function isOutdated({ attempt, revision }: FiringDocument, job: Document<JobDocument> | undefined): boolean {
+  return attempt !== undefined && job?.data.state.revision !== revision;
+}
+
 /** Why the run would outlast the window of its due time. */
-function tooLongFor({ windowEndsAt }: FiringDocument, state: JobState | undefined, plan: Opening['plan'], now: number) {
+async function tooLongFor(
+  { documents, store }: FiringParts,
+  { windowEndsAt }: FiringDocument,
+  state: JobState | undefined,
+  { place }: Opening['plan'],
+): Promise<string | undefined> {
   if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
-  return noFit(state.definition, now, windowEndsAt, plan.place.timeZone);
+  const { definition } = state;
+  const estimate = estimateOf(definition, await lengthHere(documents, place, definition));
+  return noFit(estimate, await store.now(), windowEndsAt, place.timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {
@@ -112,13 +136,18 @@ interface Opening {
 
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, confirmed } = opening;
-  const { job, nominalAt, by } = data;
+  const { job, nominalAt, by, revision, attempt, windowEndsAt } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
-    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by }),
+    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt }),
     requirements,
     confirmed,
+    {
+      ...(revision !== undefined && { revision }),
+      ...(attempt !== undefined && { attempt }),
+      ...(windowEndsAt !== undefined && { windowEndsAt }),
+    },
   );
 }
 
@@ -205,7 +234,9 @@ async function decideFate(
 ): Promise<void> {
   const end = fate === 'fired' ? 'started' : 'cancelled';
   await jobs.change(jobDocumentId(data.installation, data.job), (job) => fateChange(job, data.nominalAt, end));
-  await firings.change(id, (current) =>
-    current?.fate === 'pending' ? { write: { ...current, fate, reason, run }, result: undefined } : { keep: undefined },
-  );
+  await firings.change(id, (current, { now }) => {
+    if (current?.fate !== 'pending') return { keep: undefined };
+    const untold = fate === 'fired' ? {} : { untoldAt: now };
+    return { write: { ...current, fate, reason, run, ...untold }, result: undefined };
+  });
 }

@@ -8,6 +8,8 @@ import { createHandlers } from './events.js';
 
 import { createPostponements } from './postponements.js';
 import { openRehearsals } from './rehearsals.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import type { Catalog } from './spec.js';
@@ -29,6 +31,7 @@ let handlers: ReturnType<typeof createHandlers>;
 beforeEach(async () => {
   store = await openStore({ url: '', file: ':memory:', service: 'scheduler', database: '' });
   documents = await openDocuments(store);
+  const notifications = createNotifications(await openNotificationDocuments(store), store, () => undefined);
   const runs = createRuns(documents, schedulerSettings.parse({}), () => undefined);
   const context = { log: createLogger('silent'), audit: () => Promise.resolve() };
   handlers = createHandlers({
@@ -37,7 +40,8 @@ beforeEach(async () => {
     claims: createClaims({ store, documents }),
     postponements: createPostponements(documents, CATALOG),
     rehearsals: await openRehearsals(store),
-    withdrawals: createWithdrawals({ context, documents, runs }),
+    withdrawals: createWithdrawals({ context, documents, runs, notifications }),
+    notifications,
     wakeFirings: () => undefined,
   });
 });

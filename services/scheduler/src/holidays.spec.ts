@@ -33,6 +33,12 @@ describe('holidays', () => {
   });
 });
 
+it('are none in years that nobody plans for, where the library would not come to an end', async () => {
+  const { includes } = await holidaysOf('CN', ['0001-05-01'], []);
+  const dates = ['0001-01-01', '0001-05-01', '1969-10-01', '1970-10-01', '2199-10-01', '2200-10-01', '9999-10-01'];
+  expect(dates.filter((date) => includes(date))).toEqual(['0001-05-01', '1970-10-01', '2199-10-01']);
+});
+
 it('are known of exactly the regions that an installation may name', async () => {
   expect(await allRegions()).toEqual(HOLIDAY_REGIONS);
 });

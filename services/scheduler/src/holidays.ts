@@ -13,6 +13,9 @@ export interface Holidays extends Dates {
 
 /** Years of regions that are kept. */
 const KEPT = 64;
+/** Other years are without holidays: the library does not come to an end with some calendars in years that nobody plans for. */
+const FIRST_YEAR = 1970;
+const LAST_YEAR = 2199;
 const years = new Map<string, ReadonlyMap<string, string>>();
 const HALF_A_DAY_MS = 12 * HOUR_MS;
 
@@ -20,7 +23,10 @@ let library: Promise<typeof Library> | undefined;
 
 async function load(): Promise<typeof Library> {
   library ??= import('date-holidays').then((module) => module.default);
-  return library;
+  return library.catch((error: unknown) => {
+    library = undefined;
+    throw error;
+  });
 }
 
 /** Own dates, and the public holidays of a region (empty: none) but those on which people work. */
@@ -37,11 +43,13 @@ async function national(region: string): Promise<(date: string) => ReadonlyMap<s
   const Calendar = await load();
   let calendar: Library | undefined;
   return (date) => {
-    const key = `${region}/${date.slice(0, 4)}`;
+    const year = Number(date.slice(0, 4));
+    if (!(year >= FIRST_YEAR && year <= LAST_YEAR)) return undefined;
+    const key = `${region}/${year}`;
     const known = years.get(key);
     if (known) return known;
     calendar ??= new Calendar(...(region.split('-') as [string]));
-    const found = datesOf(calendar.getHolidays(Number(date.slice(0, 4)), 'en'));
+    const found = datesOf(calendar.getHolidays(year, 'en'));
     const [oldest] = years.keys();
     if (years.size >= KEPT && oldest !== undefined) years.delete(oldest);
     years.set(key, found);

@@ -3,13 +3,14 @@ import { DAY_MS, reject, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Change, Document } from '@lastcall/store';
 import { cautionsOf, findingsFor, type Caution, type Findings, type Situation } from './advice.js';
+import type { Length } from './advice/length.js';
 import { resolveLocalTime } from './calendar.js';
 import { jobDocumentId, type Documents, type JobDocument } from './documents.js';
 import { job as machine, type JobCommand, type JobDefinition, type Start } from './domain/job.js';
 import { jobChange } from './job-change.js';
 import { nextOccurrences } from './series.js';
 import type { SchedulerSettings } from './settings.js';
-import { createSituations } from './situations.js';
+import { createSituations, lengthHere } from './situations.js';
 import type { Catalog, Place } from './spec.js';
 import { etagOf } from './wire.js';
 
@@ -45,6 +46,7 @@ export interface Asker {
 export interface Jobs {
   timing(installation: string, definition: JobDefinition): Promise<Timing>;
   outlook(installation: string, definition: JobDefinition, asker: Asker): Promise<Outlook>;
+  length(place: Place, definition: JobDefinition): Promise<Length>;
   /** One command on one job, with the caller's etag (empty: any). */
   apply(
     id: JobId,
@@ -80,6 +82,7 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
   return {
     get,
     timing,
+    length: (place, definition) => lengthHere(documents, place, definition),
     outlook: async (installation, definition, asker) => {
       const timed = await timing(installation, definition);
       const { place, now, times } = timed;

@@ -59,6 +59,8 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
     { labels: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, 'v'])) },
     '16',
   ],
+  ['6 tries after the first', 'job.retries', { retries: 6 }, '0 to 5'],
+  ['tries without a pause', 'job.retry_pause', { retryPause: seconds(0n) }, '1 min to 4 h'],
   ['a label in capitals', 'job.labels', { labels: { Ticket: '1' } }, 'a-z, 0-9 and -'],
   ['a label of nothing', 'job.labels', { labels: { ticket: '' } }, '1 to 63'],
   [

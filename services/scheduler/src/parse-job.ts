@@ -18,6 +18,7 @@ import {
 import type { JobDefinition, Start } from './domain/job.js';
 import { defaultRunTimeMs, maintenanceViolations } from './maintenance-windows.js';
 import { parseStart } from './parse-start.js';
+import { RETRIES } from './retries.js';
 
 /*
  * A job from the wire to the domain, once, with every wrong field named at once.
@@ -46,6 +47,9 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   closed_for: 'closedForMs',
   labels: 'labels',
   excluded_hosts: 'excludedHosts',
+  retries: 'retries',
+  retry_pause: 'retryPauseMs',
+  backup_keep: 'backupKeep',
 };
 
 export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobDefinition | Rejected {
@@ -56,15 +60,19 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   const maxRunTimeMs = durationToMs(wire.maxRunTime) ?? defaultRunTimeMs(wire, type) ?? DEFAULTS.maxRunTimeMs;
   const runIfLateWithinMs = durationToMs(wire.runIfLateWithin) ?? DEFAULTS.runIfLateWithinMs;
   const reactionTimeMs = durationToMs(wire.reactionTime);
+  const retryPauseMs = durationToMs(wire.retryPause) ?? RETRIES.pauseMs;
   const wrong = collect(
     ...texts(wire, jobId),
     typeViolation(type),
     ...downgradeViolations(wire, type),
     ...('kind' in start ? [] : start),
+    checkRange('job.retries', wire.retries, 0, RETRIES.max, 'tries after the first'),
+    checkRange('job.retry_pause', retryPauseMs, MINUTE_MS, 4 * HOUR_MS, 'ms (1 min to 4 h)'),
     ...windowViolations(wire, start),
     ...maintenanceViolations(wire, type),
     ...labelViolations(wire.labels),
     ...excludedViolations(wire.excludedHosts, type),
+    keepViolation(wire.backupKeep, type),
     wire.version === '' ? undefined : checkVersion('job.version', wire.version),
     checkRange('job.max_run_time', maxRunTimeMs, MINUTE_MS, DAY_MS, 'ms (1 min to 24 h)'),
     checkRange('job.run_if_late_within', runIfLateWithinMs, 0, DAY_MS, 'ms (0 s to 24 h)'),
@@ -91,7 +99,9 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(wire.retries > 0 && { retries: wire.retries, retryPauseMs }),
     ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
+    ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
     ...(wire.excludedHosts.length > 0 && { excludedHosts: [...new Set(wire.excludedHosts)].toSorted() }),
   };
 }
@@ -159,6 +169,15 @@ function excludedViolations(hosts: readonly string[], type: JobType | undefined)
     return [{ field, description: `are ${hosts.length}; allowed are ${LIMITS.pageSize}` }];
   if (type !== undefined && type !== 'software-update') return [{ field, description: 'is for software updates only' }];
   return collect(hosts.map((host) => checkId(field, host)).find((wrong) => wrong !== undefined));
+}
+
+const MAX_KEEP = 1_000;
+
+function keepViolation(keep: number, type: JobType | undefined): Violation | undefined {
+  const field = 'job.backup_keep';
+  if (keep > MAX_KEEP) return { field, description: `is ${keep}; allowed are 1 to ${MAX_KEEP} restore points, or 0` };
+  const isOther = keep > 0 && type !== undefined && type !== 'data-backup';
+  return isOther ? { field, description: 'is for data backups only; see: lastcall backup policy' } : undefined;
 }
 
 function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] {

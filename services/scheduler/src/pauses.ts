@@ -32,13 +32,13 @@ export function createPauses(store: Store, { pauses }: Documents): Pauses {
   };
 }
 
-/** For records and explanations. Without a zone: in UTC. */
-export function pauseText({ by, endsAt, reason }: Pause, timeZone = 'UTC'): string {
+/** For records and explanations. */
+export function pauseText({ by, endsAt, reason, timeZone }: Pause): string {
   const until = localTimeOf(endsAt, timeZone).slice(0, 16).replace('T', ' ');
   return `${by} has paused all jobs of the installation until ${until} (${timeZone}): ${reason}`;
 }
 
-export function refusedByPause(pause: Pause, timeZone?: string): Rejected {
-  const message = `${pauseText(pause, timeZone)}. Wait for its end, or end it: lastcall job resume`;
+export function refusedByPause(pause: Pause): Rejected {
+  const message = `${pauseText(pause)}. Wait for its end, or end it: lastcall job resume`;
   return reject('refused', 'JOBS_PAUSED', message, { facts: { until: new Date(pause.endsAt).toISOString() } });
 }

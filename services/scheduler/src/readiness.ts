@@ -1,11 +1,13 @@
 import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import type { catalogV1 } from '@lastcall/contracts';
+import type { Length } from './advice/length.js';
 import { localTimeOf } from './calendar.js';
+import type { Unconnected } from './connections.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Timing } from './jobs.js';
 import { maintenanceProblems, needsHosts } from './maintenance-windows.js';
 import { estimateOf, minutes, windowOf, windowProblems } from './window.js';
-import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.js';
+import { canBeExcluded, hostsFor, type Catalog, type NoRelease, type Place } from './spec.js';
 
 /*
  * What can be known of a job before its time: whether everything that it names is there, whether its window is long enough, and whether its
@@ -13,8 +15,9 @@ import { canBeExcluded, type Catalog, type NoRelease, type Place } from './spec.
  */
 
 export interface ReadinessParts {
-  readonly jobs: Pick<Jobs, 'get'>;
+  readonly jobs: Pick<Jobs, 'get' | 'length'>;
   readonly catalog: Catalog;
+  readonly unconnected: Unconnected;
 }
 
 export type About = 'start' | 'window' | 'hosts' | 'follow-up' | 'release';
@@ -53,7 +56,7 @@ export async function definitionProblems(
 
 /** What would keep a run of the job from being opened at its time, as far as that is known now. */
 export async function obstaclesOf(
-  { jobs, catalog }: ReadinessParts,
+  { jobs, catalog, unconnected }: ReadinessParts,
   id: JobId,
   definition: JobDefinition,
   timing: Timing,
@@ -62,8 +65,9 @@ export async function obstaclesOf(
   const followUp = await followUpProblem(jobs, id, definition);
   const found = [
     ...startObstacles(definition, timing),
-    ...windowObstacles(definition, timing),
+    ...windowObstacles(definition, timing, await jobs.length(timing.place, definition)),
     ...hostObstacles(definition, timing.place),
+    ...silentHosts(definition, timing.place, await unconnected(id.installation)),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
@@ -99,17 +103,17 @@ function shortWindow(definition: JobDefinition, { times, place }: Timing): reado
   return times.map((at) => windowProblems(definition, at, place.timeZone, reactionMs)).find((p) => p.length > 0) ?? [];
 }
 
-function windowObstacles(definition: JobDefinition, timing: Timing): readonly Obstacle[] {
+function windowObstacles(definition: JobDefinition, timing: Timing, length: Length): readonly Obstacle[] {
   const problems = shortWindow(definition, timing);
   if (problems.length > 0) return problems.map((p) => obstacle('window', p.field, 'WINDOW_TOO_SHORT', p.description));
   const { timeZone } = timing.place;
-  const { ms, from } = estimateOf(definition);
-  const lengthOf = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
-  const short = timing.times.find((at) => lengthOf(at) < ms);
+  const { ms, from } = estimateOf(definition, length);
+  const longAt = (at: number): number => (windowOf(definition, at, timeZone).endsAt ?? Infinity) - at;
+  const short = timing.times.find((at) => longAt(at) < ms);
   if (short === undefined) return [];
   const description =
     `the run may take ${minutes(ms)} (${from}), and the window from ${localTimeOf(short, timeZone).slice(0, 16)} is ` +
-    `${minutes(lengthOf(short))} long; choose a later end, or a shorter maximum run time`;
+    `${minutes(longAt(short))} long; choose a later end, or a shorter maximum run time`;
   return [obstacle('window', 'job.window_end', 'WINDOW_TOO_SHORT', description)];
 }
 
@@ -148,6 +152,16 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
 function maintenanceObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
   const problems = maintenanceProblems(definition, place);
   return problems.map((p) => obstacle('hosts', p.field, 'MAINTENANCE_NOT_POSSIBLE', p.description));
+}
+
+/** A host that may follow later holds nothing up. */
+function silentHosts(definition: JobDefinition, place: Place, unconnected: readonly string[]): readonly Obstacle[] {
+  return hostsFor(definition, place)
+    .filter(({ host, mayFollowLater }) => !mayFollowLater && unconnected.includes(host))
+    .map(({ host }) => {
+      const description = `${host} is not connected; switch it on, and see that its agent runs`;
+      return obstacle('hosts', 'job.installation', 'NOT_CONNECTED', description, true);
+    });
 }
 
 /** A chain of jobs that comes back to one of itself would go on for ever when each fails. */

@@ -11,18 +11,19 @@ import {
 } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import type { Claims } from './claims.js';
+import type { Unconnected } from './connections.js';
 import { auditConfirmations, confirmationsOf, type Confirmation } from './confirmations.js';
 import { BY_INSTALLATION, BY_JOB, jobDocumentId, type Documents, type JobDocument } from './documents.js';
-import { isHarmless, type JobDefinition } from './domain/job.js';
+import { approvalOf, isHarmless, type JobDefinition, type JobState } from './domain/job.js';
 import { explain } from './explanation.js';
 import type { Firings } from './firings.js';
 import { unconfirmed, type JobId, type Jobs, type Outlook } from './jobs.js';
 import { outlookToWire } from './outlook-to-wire.js';
 import { refusedByPause, type Pauses } from './pauses.js';
 import { EDITABLE, parseJob } from './parse-job.js';
-import { definitionProblems, obstaclesOf, refusedBy } from './readiness.js';
+import { definitionProblems } from './readiness.js';
 import type { Rehearsals } from './rehearsals.js';
-import type { Catalog } from './spec.js';
+import type { Catalog, Place } from './spec.js';
 import { firingToWire, jobToWire, pauseToWire } from './wire.js';
 
 /*
@@ -39,6 +40,7 @@ export interface JobParts {
   readonly catalog: Catalog;
   readonly pauses: Pauses;
   readonly rehearsals: Rehearsals;
+  readonly unconnected: Unconnected;
   /** A job was enabled: its due time may be now. */
   wakeJobs(): void;
 }
@@ -51,7 +53,6 @@ type JobHandlers = Pick<
   | 'listJobs'
   | 'updateJob'
   | 'deleteJob'
-  | 'enableJob'
   | 'disableJob'
   | 'skipNext'
   | 'startJob'
@@ -85,7 +86,6 @@ export function jobHandlers(parts: JobParts): JobHandlers {
     },
     updateJob: (request, context) => updateJob(parts, request, context),
     deleteJob: (request) => deleteJob(parts, request),
-    enableJob: (request, context) => enableJob(parts, request, context),
     disableJob: async ({ name }) => {
       const id = nameOf('job', name);
       if (isRejected(id)) return id;
@@ -108,7 +108,7 @@ export function jobHandlers(parts: JobParts): JobHandlers {
   };
 }
 
-async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
+export async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   return (await jobs.get(id)) ?? notFound('job', name);
@@ -169,7 +169,7 @@ function savedToWire({ data, version }: Document<JobDocument>, outlook: Outlook)
   };
 }
 
-function confirmationsNow(
+export function confirmationsNow(
   { cautions, now: at }: Outlook,
   now: readonly string[],
   principal: RpcContext['principal'],
@@ -179,7 +179,7 @@ function confirmationsNow(
 }
 
 /** What a job's document keeps of the outlook under which it was saved. */
-function keptOf(
+export function keptOf(
   { place: { kind, timeZone }, cautions }: Outlook,
   confirmations: readonly Confirmation[],
 ): Partial<JobDocument> {
@@ -187,7 +187,7 @@ function keptOf(
 }
 
 /** Those that came with this call; what was confirmed before has its record. */
-function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
+export function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
   return confirmations.filter((confirmation) => confirmation.at >= at);
 }
 
@@ -241,42 +241,21 @@ async function deleteJob(parts: JobParts, { name, etag }: schedulerV1.DeleteJobR
   return (await parts.jobs.delete(found.data, etag)) ?? {};
 }
 
-async function enableJob(parts: JobParts, request: schedulerV1.EnableJobRequest, { principal }: RpcContext) {
-  const found = await jobNamed(parts, request.name);
-  if (isRejected(found)) return found;
-  const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
-  if (state.phase === 'none') return notFound('job', request.name);
-  const { definition } = state;
-  const outlook = await parts.jobs.outlook(installation, definition, { job, principal });
-  const { dueAt, lastAt, cautions, now } = outlook;
-  const confirmed = [...confirmedCautions, ...request.confirmedCautions];
-  const { obstacles } = await obstaclesOf(parts, { installation, job }, definition, outlook);
-  const refusal = refusedBy(obstacles) ?? (await pausedNow(parts, found.data)) ?? unconfirmed(cautions, confirmed);
-  if (refusal && state.phase !== 'enabled') return refusal;
-  const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal, before);
-  await auditConfirmations(parts.context, 'EnableJob', found.data, principal, since(now, confirmations));
-  const last = lastAt !== undefined && { lastAt };
-  const command = { type: 'enable', dueAt, ...last, now, by: principal?.subject ?? '' } as const;
-  const more = keptOf(outlook, confirmations);
-  const saved = await parts.jobs.apply({ installation, job }, command, request.etag, more);
-  if (isRejected(saved)) return saved;
-  parts.wakeJobs();
-  return { job: jobToWire(saved.data, saved.version) };
-}
-
-/** What starts at once would be skipped at once. */
-async function pausedNow({ pauses }: JobParts, { installation, state }: JobDocument): Promise<Rejected | undefined> {
-  if (state.phase === 'none' || state.definition.start.kind !== 'immediate') return undefined;
-  const pause = await pauses.of(installation);
-  return pause && refusedByPause(pause);
-}
-
 async function skipNext(parts: JobParts, { name, undo, etag }: schedulerV1.SkipNextRequest, { principal }: RpcContext) {
   const id = nameOf('job', name);
   if (isRejected(id)) return id;
   const command = { type: 'skip-next', by: principal?.subject ?? '', undo, now: await parts.store.now() } as const;
   const saved = await parts.jobs.apply(id, command, etag);
   return isRejected(saved) ? saved : { job: jobToWire(saved.data, saved.version) };
+}
+
+/** A start by hand is no way around the second person. */
+function unapproved({ approvalRequired }: Place, state: JobState): Rejected | undefined {
+  if (!approvalRequired || approvalOf(state).approvedBy !== undefined) return undefined;
+  const message =
+    'jobs of this installation need the approval of a second person; ask for it with "lastcall job enable", then ' +
+    'another person agrees with "lastcall job approve"';
+  return reject('refused', 'APPROVAL_REQUIRED', message);
 }
 
 async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, { principal }: RpcContext) {
@@ -290,7 +269,7 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   if (pause) return refusedByPause(pause);
   const now: JobDefinition = { ...state.definition, start: { kind: 'immediate' } };
   const outlook = await parts.jobs.outlook(installation, now, { job: found.data.job, principal });
-  const refusal = unconfirmed(outlook.cautions, request.confirmedCautions);
+  const refusal = unapproved(outlook.place, state) ?? unconfirmed(outlook.cautions, request.confirmedCautions);
   if (refusal) return refusal;
   const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
   await auditConfirmations(parts.context, 'StartJob', found.data, principal, confirmations);

@@ -44,7 +44,7 @@ async function pauseJobs(parts: PauseParts, request: schedulerV1.PauseJobsReques
     typeof endsAt === 'number' ? undefined : endsAt,
   );
   if (wrong.length > 0 || typeof endsAt !== 'number') return invalid(wrong);
-  const pause = { reason: request.reason, by: principal?.subject ?? '', since, endsAt };
+  const pause = { reason: request.reason, by: principal?.subject ?? '', since, endsAt, timeZone };
   await parts.pauses.begin(id.installation, pause);
   return { pause: pauseToWire(pause) };
 }

@@ -1,5 +1,13 @@
 import { confirmationToWire } from './confirmations.js';
-import { atToDate, eventsV1, failureToWire, formatName, msToDuration, type schedulerV1 } from '@lastcall/contracts';
+import {
+  preflightV1,
+  atToDate,
+  eventsV1,
+  failureToWire,
+  formatName,
+  msToDuration,
+  type schedulerV1,
+} from '@lastcall/contracts';
 import type { RunDocument } from './documents.js';
 import type { Findings } from './domain/findings.js';
 import { phaseDurations } from './domain/phases.js';
@@ -75,7 +83,7 @@ function backupToWire({ installation, state }: RunDocument): schedulerV1.RunRepo
   const { backup } = findings;
   if (!backup) return undefined;
   const { restorePoint, host, version, takenAt, sizeBytes, sha256, verified = true } = backup;
-  return {
+  return preflightV1.Backup.fromPartial({
     name: restorePoint === '' ? '' : formatName('backup', { installation, restore_point: restorePoint }),
     restorePoint,
     host,
@@ -86,7 +94,5 @@ function backupToWire({ installation, state }: RunDocument): schedulerV1.RunRepo
     sizeBytes: BigInt(sizeBytes),
     sha256,
     verified,
-    failure: undefined,
-    pending: false,
-  };
+  });
 }

@@ -10,7 +10,7 @@ import {
 import { isRejected, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
 import type { Confirmation } from './confirmations.js';
-import type { Documents, RunDocument } from './documents.js';
+import type { Documents, RunDocument, RunOrigin } from './documents.js';
 import type { Heard } from './domain/heard.js';
 import { run as machine, type RunCommand, type RunEvent } from './domain/run.js';
 import type { SchedulerSettings } from './settings.js';
@@ -27,7 +27,12 @@ export function confirmedBy(confirmations: readonly Confirmation[]): Confirmed {
 }
 
 export interface Runs {
-  open(spec: RunSpec, requirements: catalogV1.ReleaseRequirements | undefined, confirmed: Confirmed): Promise<void>;
+  open(
+    spec: RunSpec,
+    requirements: catalogV1.ReleaseRequirements | undefined,
+    confirmed: Confirmed,
+    origin?: RunOrigin,
+  ): Promise<void>;
   hear(run: string, heard: Heard, envelope: EventEnvelope): Promise<void>;
   apply(run: string, command: (now: number) => RunCommand): Promise<Rejected | undefined>;
 }
@@ -36,12 +41,12 @@ type Result = Rejected | undefined;
 
 export function createRuns({ runs }: Documents, settings: SchedulerSettings, changed: (run: string) => void): Runs {
   return {
-    open: async (spec, requirements, { confirmedCautions, confirmations }) => {
+    open: async (spec, requirements, { confirmedCautions, confirmations }, origin = {}) => {
       await runs.change(spec.run, (current, { now }): Change<RunDocument, Result> => {
         if (current) return { keep: undefined };
         const { installation, job } = spec;
         const confirmed = { confirmedCautions, ...(confirmations && { confirmations }) };
-        const fresh = { installation, job, state: machine.initial, createdAt: now, ...confirmed };
+        const fresh = { installation, job, state: machine.initial, createdAt: now, ...confirmed, origin };
         const change = applied(fresh, { type: 'open', spec }, settings);
         if (!('write' in change)) return change;
         const started = outgoing('RunStarted', installation, { run: runSpecToWire(spec), requirements });

@@ -1,17 +1,24 @@
 import { schedulerV1 } from '@lastcall/contracts';
 import { bindRpc, type ServiceModule } from '@lastcall/runtime';
 import { createClaims } from './claims.js';
+import { createUnconnected } from './connections.js';
 import { dryRunHandlers } from './dry-run.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createFirings } from './firings.js';
-import { createCountUsers, createIdleStarts } from './idle-starts.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJobs } from './jobs.js';
 import { createLeaseRenewer } from './lease-renewer.js';
+import { createDeliverer } from './notifications/deliverer.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
+import { notificationHandlers } from './notifications/rpc-notifications.js';
+import { createCountUsers, createIdleStarts } from './idle-starts.js';
 import { createPauses } from './pauses.js';
 import { createPostponements } from './postponements.js';
 import { openRehearsals } from './rehearsals.js';
+import { enablingHandlers } from './rpc-enabling.js';
 import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
@@ -37,14 +44,22 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
     const rehearsals = await openRehearsals(store);
+    const told = await openNotificationDocuments(store);
+    const deliverer = createDeliverer(context, told);
+    const notifications = createNotifications(told, store, () => deliverer.wake?.());
     const idleStarts = createIdleStarts(documents, createCountUsers(context));
-    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs });
+    const duties = createDuties({ store, documents, claims, firings, idleStarts, runs, notifications });
     const wakeJobs = () => duties.jobs.wake?.();
+    const unconnected = createUnconnected(context);
+    const known = { catalog, pauses, rehearsals, unconnected };
+    const jobParts = { context, store, documents, jobs, claims, firings, ...known, wakeJobs };
     const rpc = bindRpc(schedulerV1.SchedulerServiceService, {
-      ...jobHandlers({ context, store, documents, jobs, claims, firings, catalog, pauses, rehearsals, wakeJobs }),
-      ...dryRunHandlers({ context, documents, jobs, catalog, pauses }),
+      ...jobHandlers(jobParts),
+      ...enablingHandlers(jobParts),
+      ...dryRunHandlers({ context, documents, jobs, catalog, pauses, unconnected }),
       ...pauseHandlers({ store, catalog, pauses }),
       ...runHandlers({ context, documents, runs, changes }),
+      ...notificationHandlers({ context, documents: told, notifications, catalog }),
     });
     return {
       rpc: [rpc],
@@ -54,10 +69,14 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
         claims,
         postponements,
         rehearsals,
-        withdrawals: createWithdrawals({ context, documents, runs }),
+        withdrawals: createWithdrawals({ context, documents, runs, notifications }),
+        notifications,
         wakeFirings: () => duties.firings.wake?.(),
       }),
-      duties: [duties.jobs, duties.firings, duties.runs, createLeaseRenewer(context, documents)],
+      duties: [
+        ...[duties.jobs, duties.firings, duties.runs, duties.untold],
+        ...[deliverer, createLeaseRenewer(context, documents), createHistoryRemover(context, documents, told)],
+      ],
       stop: () => changes.stop(),
     };
   },

@@ -29,11 +29,16 @@ export interface Situations {
   of(asked: Asked): Promise<Situation>;
 }
 
+/** Of a job or of a run. */
+export type Measured = Pick<JobDefinition, 'type' | 'closedForMs'> & { readonly reactionTimeMs?: number | undefined };
+
 /** Jobs and runs that are looked at: more is no installation but a mistake. */
 const MOST = 200;
 const MEASURED = 50;
 /** So few are named. */
 const NAMED = 5;
+/** What is only good to have must not keep whoever saves a job waiting. */
+const PATIENCE = { timeoutMs: 2_000 };
 
 export function createSituations(context: ServiceContext<SchedulerSettings>, documents: Documents): Situations {
   return {
@@ -69,22 +74,23 @@ const NOBODY = { sessions: 0, users: [] as readonly string[] };
 async function loggedIn(context: ServiceContext<SchedulerSettings>, asked: Asked): Promise<typeof NOBODY> {
   const { start } = asked.definition;
   if (!beginsSoon(start, asked.dueAt, asked.now)) return NOBODY;
-  const found = countedNow(context, asked);
-  return start.kind === 'immediate' ? found : orElse(context, asked, found, NOBODY);
+  if (start.kind === 'immediate') return countedNow(context, asked);
+  return orElse(context, asked, countedNow(context, asked, PATIENCE), NOBODY);
 }
 
 async function countedNow(
   context: ServiceContext<SchedulerSettings>,
   { place: { installation }, principal }: Asked,
+  options: { readonly timeoutMs?: number } = {},
 ): Promise<typeof NOBODY> {
   const parent = formatName('installation', { installation });
   const client = context.client(sessionV1.SessionServiceService);
-  const { count: sessions } = await client.countSessions({ parent });
+  const { count: sessions } = await client.countSessions({ parent }, options);
   const { listSessions } = sessionV1.SessionServiceService;
   if (sessions === 0 || sessions > NAMED || !isPermitted(listSessions.path, principal, installation)) {
     return { sessions, users: [] };
   }
-  const page = await client.listSessions({ parent, pageSize: NAMED, pageToken: '', user: '', host: '' });
+  const page = await client.listSessions({ parent, pageSize: NAMED, pageToken: '', user: '', host: '' }, options);
   return { sessions, users: [...new Set(page.sessions.map(({ user }) => user))] };
 }
 
@@ -92,7 +98,7 @@ async function historyOf(context: ServiceContext<SchedulerSettings>, installatio
   const parent = formatName('installation', { installation });
   const { usage, weeks } = await context
     .client(sessionV1.SessionServiceService)
-    .getSessionHistory({ parent, quarterHours: [] });
+    .getSessionHistory({ parent, quarterHours: [] }, PATIENCE);
   const slots = usage.flatMap(({ quarterHour, ...counted }) =>
     quarterHour ? [[slotOf(quarterHour), counted] as const] : [],
   );
@@ -114,10 +120,19 @@ async function orElse<T>(
   }
 }
 
-async function runsOf({ runs }: Documents, installation: string): Promise<readonly RunDocument[]> {
+async function runsOf({ runs }: Pick<Documents, 'runs'>, installation: string): Promise<readonly RunDocument[]> {
   const where = { installation };
   const { items } = await runs.query({ index: BY_INSTALLATION, where, order: 'descending', limit: MOST });
   return items.map(({ data }) => data);
+}
+
+/** How long a run of this job takes at the installation. `reactionTimeMs`: the installation's. */
+export async function lengthHere(
+  documents: Pick<Documents, 'runs'>,
+  { installation, reactionTimeMs }: Pick<Place, 'installation' | 'reactionTimeMs'>,
+  job: Measured,
+): Promise<Length> {
+  return lengthSaid(job, reactionTimeMs) ?? lengthFrom(measured(await runsOf(documents, installation), job.type));
 }
 
 async function jobsOf({ jobs }: Documents, installation: string): Promise<readonly JobDocument[]> {
@@ -135,7 +150,7 @@ function measured(runs: readonly RunDocument[], type: JobDefinition['type']): re
   return lengths.slice(0, MEASURED);
 }
 
-type LengthOf = (job: Pick<JobDefinition, 'type' | 'closedForMs' | 'reactionTimeMs'>) => Length;
+type LengthOf = (job: Measured) => Length;
 
 /** One that takes longer than most is given as long again as it has taken, its deadline at most. */
 function activeRuns(runs: readonly RunDocument[], lengthOf: LengthOf, now: number): readonly Other[] {

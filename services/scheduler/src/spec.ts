@@ -1,6 +1,6 @@
 import { catalogV1, durationToMs, formatName, hostRole, installationKind } from '@lastcall/contracts';
 import { HOUR_MS, type BusinessHours, type InstallationKind, type RunHost, type RunSpec } from '@lastcall/kernel';
-import type { ServiceContext } from '@lastcall/runtime';
+import type { Logger, ServiceContext } from '@lastcall/runtime';
 import type { JobDefinition } from './domain/job.js';
 import { holidaysOf, type Holidays } from './holidays.js';
 import type { SchedulerSettings } from './settings.js';
@@ -23,20 +23,31 @@ export interface Place {
   readonly reactionTimeMs: number;
   readonly installedVersion: string;
   readonly hosts: readonly RunHost[];
+  /** Whether a job has to be approved by a second person. */
+  readonly approvalRequired: boolean;
 }
 
-async function placeOf(installation: string, wire: catalogV1.Installation): Promise<Place> {
+/** A run must not wait for a calendar: when it cannot be had, days are judged by the own dates alone. */
+async function holidaysOrOwn(log: Logger, wire: catalogV1.Installation): Promise<Holidays> {
+  const { holidaysOf: region, holidays, workedHolidays } = wire;
+  try {
+    return await holidaysOf(region, holidays, workedHolidays);
+  } catch (err) {
+    log.error({ err, region }, 'the public holidays of a region are not known; own dates count');
+    return holidaysOf('', holidays, workedHolidays);
+  }
+}
+
+function placeOf(installation: string, wire: catalogV1.Installation, holidays: Holidays): Place {
   return {
     installation,
     product: wire.product,
     kind: installationKind.fromWire(wire.kind) ?? 'multi-user',
     timeZone: wire.timeZone,
-    businessHours: {
-      spans: wire.businessHours,
-      holidays: await holidaysOf(wire.holidaysOf, wire.holidays, wire.workedHolidays),
-    },
+    businessHours: { spans: wire.businessHours, holidays },
     reactionTimeMs: durationToMs(wire.reactionTime) ?? DEFAULT_REACTION_MS,
     installedVersion: wire.installedVersion,
+    approvalRequired: wire.approvalRequired,
     hosts: wire.hosts.flatMap((h) => {
       const role = hostRole.fromWire(h.role);
       return role ? [{ host: h.host, role, mayFollowLater: h.mayFollowLater }] : [];
@@ -63,10 +74,9 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
   const client = context.client(catalogV1.CatalogServiceService);
   return {
     place: async (installation) => {
-      const { installation: wire } = await client.getInstallation({
-        name: formatName('installation', { installation }),
-      });
-      return placeOf(installation, wire ?? catalogV1.Installation.fromPartial({}));
+      const found = await client.getInstallation({ name: formatName('installation', { installation }) });
+      const wire = found.installation ?? catalogV1.Installation.fromPartial({});
+      return placeOf(installation, wire, await holidaysOrOwn(context.log, wire));
     },
     release: async (installation, { version, downgrade }) => {
       const { release, reason, path } = await client.checkUpdate({
@@ -91,6 +101,8 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
+  readonly windowEndsAt: number | undefined;
 }
 
 export function specFor({
@@ -104,6 +116,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
     run,
@@ -122,13 +135,14 @@ export function specFor({
     fence,
     nominalAt,
     startedAt,
-    deadlineAt: startedAt + definition.maxRunTimeMs,
+    deadlineAt: Math.min(startedAt + definition.maxRunTimeMs, windowEndsAt),
     requestedBy: by,
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
     ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
+    ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
   };
 }
 
@@ -147,7 +161,10 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
 }
 
 /** A backup concerns the host that has the data; an update all of them; a maintenance window none. */
-function hostsFor({ type, serviceHost, excludedHosts = [] }: JobDefinition, { hosts }: Place): readonly RunHost[] {
+export function hostsFor(
+  { type, serviceHost, excludedHosts = [] }: JobDefinition,
+  { hosts }: Place,
+): readonly RunHost[] {
   if (type === 'maintenance-window') return [];
   // One that must not follow later any more is part of the update again.
   if (type !== 'data-backup') return hosts.filter((h) => !excludedHosts.includes(h.host) || !canBeExcluded(h));

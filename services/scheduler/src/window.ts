@@ -1,4 +1,5 @@
 import { DAY_MS, MINUTE_MS, type Violation } from '@lastcall/kernel';
+import type { Length } from './advice/length.js';
 import { localTimeOf, resolveLocalTime } from './calendar.js';
 import type { JobDefinition, Start } from './domain/job.js';
 
@@ -28,17 +29,24 @@ export function lateWithinOf(definition: JobDefinition, dueAt: number, timeZone:
   return latestStartAt === undefined ? definition.runIfLateWithinMs : latestStartAt - dueAt;
 }
 
-/** How long a run is expected to take, with what that is known from. */
-export function estimateOf(definition: JobDefinition): { readonly ms: number; readonly from: string } {
-  const { maxRunTimeMs, closedForMs, reactionTimeMs = 0 } = definition;
-  if (closedForMs !== undefined)
-    return { ms: closedForMs + reactionTimeMs, from: 'the time for which the gate is shut' };
-  return { ms: maxRunTimeMs, from: 'its maximum run time' };
+/** Fewer runs say too little of how long the next one takes. */
+const MEASURED_AT_LEAST = 5;
+
+/** How long a run is expected to take at most, with what that is known from. `length`: as was measured for its installation. */
+export function estimateOf({ maxRunTimeMs }: JobDefinition, { p90Ms, runs, isSaid }: Length) {
+  if (isSaid) return { ms: p90Ms, from: 'its reaction time and the time for which the gate is shut' };
+  if (runs < MEASURED_AT_LEAST || p90Ms >= maxRunTimeMs) return { ms: maxRunTimeMs, from: 'its maximum run time' };
+  return { ms: p90Ms, from: `nine of ten of the last ${runs} runs took no longer` };
 }
 
 /** Why a run that begins now would not be over when the window ends; undefined when it would. */
-export function noFit(definition: JobDefinition, now: number, endsAt: number, timeZone: string): string | undefined {
-  const { ms, from } = estimateOf(definition);
+export function noFit(
+  estimate: ReturnType<typeof estimateOf>,
+  now: number,
+  endsAt: number,
+  timeZone: string,
+): string | undefined {
+  const { ms, from } = estimate;
   if (now + ms <= endsAt) return undefined;
   const end = `its window ends at ${localTimeOf(endsAt, timeZone).slice(0, 16).replace('T', ' ')} (${timeZone})`;
   const left = now < endsAt ? `${minutes(endsAt - now)} are left` : 'which is over';

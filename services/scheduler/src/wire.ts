@@ -10,7 +10,8 @@ import {
   schedulerV1,
 } from '@lastcall/contracts';
 import type { FiringDocument, JobDocument, Pause, RunDocument } from './documents.js';
-import { skipOf, type JobDefinition, type JobState } from './domain/job.js';
+import { RETRIES } from './retries.js';
+import { approvalOf, skipOf, type JobDefinition, type JobState } from './domain/job.js';
 import type { Waiting } from './domain/waiting-for.js';
 
 /*
@@ -21,6 +22,7 @@ const JOB_STATES: Readonly<Record<Exclude<JobState['phase'], 'none'>, schedulerV
   disabled: schedulerV1.JobState.DISABLED,
   enabled: schedulerV1.JobState.ENABLED,
   done: schedulerV1.JobState.DONE,
+  waiting: schedulerV1.JobState.WAITING_FOR_APPROVAL,
 };
 
 function startToWire({ start }: JobDefinition): schedulerV1.StartCondition {
@@ -74,10 +76,23 @@ export function jobToWire(
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
     closedFor: d.closedForMs === undefined ? undefined : msToDuration(d.closedForMs),
+    approval: approvalToWire(state),
+    retries: d.retries ?? 0,
+    retryPause: d.retries === undefined ? undefined : msToDuration(d.retryPauseMs ?? RETRIES.pauseMs),
     labels: { ...d.labels },
     excludedHosts: [...(d.excludedHosts ?? [])],
+    backupKeep: d.backupKeep ?? 0,
     skipped: skip && { dueTime: atToDate(skip.at), by: skip.by },
   };
+}
+
+function approvalToWire(state: JobState): schedulerV1.Approval | undefined {
+  if (state.phase === 'waiting') {
+    return { askedBy: state.askedBy, askTime: atToDate(state.askedAt), approvedBy: '' };
+  }
+  const { approvedBy } = approvalOf(state);
+  if (approvedBy === undefined) return undefined;
+  return { askedBy: state.phase === 'enabled' ? state.enabledBy : '', askTime: undefined, approvedBy };
 }
 
 export function pauseToWire(pause: Pause | undefined): schedulerV1.Pause | undefined {
@@ -121,6 +136,6 @@ const FATES: Readonly<Record<FiringDocument['fate'], schedulerV1.FiringFate>> = 
   missed: schedulerV1.FiringFate.MISSED,
 };
 
-export function firingToWire({ job, nominalAt, fate, run, reason }: FiringDocument): schedulerV1.Firing {
-  return { job, nominalTime: atToDate(nominalAt), fate: FATES[fate], run, reason };
+export function firingToWire({ job, nominalAt, fate, run, reason, attempt = 0 }: FiringDocument): schedulerV1.Firing {
+  return { job, nominalTime: atToDate(nominalAt), fate: FATES[fate], run, reason, attempt };
 }

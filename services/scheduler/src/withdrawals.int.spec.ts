@@ -2,6 +2,8 @@ import { eventsV1, type EventEnvelope } from '@lastcall/contracts';
 import { createLogger } from '@lastcall/runtime';
 import { openStore, type Store } from '@lastcall/store';
 import { openDocuments, type Documents, type JobDocument } from './documents.js';
+import { openNotificationDocuments } from './notifications/documents.js';
+import { createNotifications } from './notifications/notifications.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings } from './settings.js';
 import { createWithdrawals } from './withdrawals.js';
@@ -44,8 +46,9 @@ it('disables all of them, also behind one that was disabled before and that some
     log: createLogger('silent'),
     audit: async ({ resource }: { resource: string }): Promise<void> => void audited.push(resource),
   };
+  const notifications = createNotifications(await openNotificationDocuments(store), store, () => undefined);
   const runs = createRuns(documents, schedulerSettings.parse({}), () => undefined);
-  await createWithdrawals({ context, documents, runs }).hear(message, envelope);
+  await createWithdrawals({ context, documents, runs, notifications }).hear(message, envelope);
 
   const phases = await Promise.all(others.map(async (job) => (await documents.jobs.get(job))?.data.state.phase));
   expect(new Set(phases)).toEqual(new Set(['disabled']));

@@ -5,13 +5,15 @@ import { pagesOf, type Document } from '@lastcall/store';
 import { INSTALLING, PLANNED, type Documents, type JobDocument } from './documents.js';
 import { canBeCancelled } from './domain/run.js';
 import { jobChange } from './job-change.js';
+import { jobDisabledNotification } from './notifications/notification.js';
+import type { Notifications } from './notifications/notifications.js';
 import type { Runs } from './runs.js';
 import type { SchedulerSettings } from './settings.js';
 
 /*
  * What a withdrawn release means for what was planned with it. Enabled jobs that name it are disabled, with the reason; what they had
  * announced to users is taken back by the same write. Runs that have not begun to install are cancelled. Each job leaves an audit
- * record and a line in the log with its owner: whoever enabled it.
+ * record, a notification and a line in the log with its owner: whoever enabled it.
  */
 
 export interface Withdrawals {
@@ -22,6 +24,7 @@ interface WithdrawalParts {
   readonly context: Pick<ServiceContext<SchedulerSettings>, 'audit' | 'log'>;
   readonly documents: Documents;
   readonly runs: Runs;
+  readonly notifications: Notifications;
 }
 
 const PAGE = 100;
@@ -46,7 +49,7 @@ function withdrawnText({ version, reason }: { readonly version: string; readonly
 }
 
 async function disableJobs(
-  { context, documents: { jobs } }: WithdrawalParts,
+  { context, notifications, documents: { jobs } }: WithdrawalParts,
   { product, version }: EventMessage<'ReleaseWithdrawn'>,
   because: string,
   envelope: EventEnvelope,
@@ -54,11 +57,13 @@ async function disableJobs(
   const stop = async ({ id, data }: Document<JobDocument>): Promise<void> => {
     const { installation, job, state } = data;
     const resource = formatName('job', { installation, job });
+    const owner = state.phase === 'enabled' ? state.enabledBy : '';
     await context.audit({ actor: BY, method: DISABLE, resource, reason: because });
+    // Before the write: afterwards a repeat would not find the job any more.
+    await notifications.tell(jobDisabledNotification({ installation, job, reason: because, owner }, envelope.id));
     await jobs.take(id, envelope, (current) =>
       current ? jobChange(current, { type: 'disable', because }) : { keep: undefined },
     );
-    const owner = state.phase === 'enabled' ? state.enabledBy : '';
     context.log.warn(
       { job: resource, owner, release: version },
       'a planned job was disabled: its release was withdrawn',

@@ -10,6 +10,8 @@ export interface LightAgentOptions {
   readonly host: string;
   readonly version: string;
   readonly channel: Channel;
+  /** What it says about itself, beyond a large machine without data. */
+  readonly facts?: Partial<hostOrderV1.HostFacts>;
   /** Each order, when it comes. */
   onOrder(order: hostOrderV1.HostOrder): void;
 }
@@ -39,7 +41,10 @@ export function startLightAgent(options: LightAgentOptions): LightAgent {
         if (message?.$case !== 'order') continue;
         options.onOrder(message.value);
         say({ $case: 'accepted', value: { order: message.value.order } });
-        say({ $case: 'result', value: { order: message.value.order, result: resultOf(message.value, state) } });
+        say({
+          $case: 'result',
+          value: { order: message.value.order, result: resultOf(message.value, state, options.facts) },
+        });
       }
     };
     listen()
@@ -49,22 +54,27 @@ export function startLightAgent(options: LightAgentOptions): LightAgent {
   return { connected, stop: () => stream.cancel() };
 }
 
-function resultOf({ action }: hostOrderV1.HostOrder, state: { version: string }): hostOrderV1.OrderResult {
+function resultOf(
+  { action }: hostOrderV1.HostOrder,
+  state: { version: string },
+  facts?: Partial<hostOrderV1.HostFacts>,
+): hostOrderV1.OrderResult {
   if (action?.$case === 'installRelease' || action?.$case === 'rollBackRelease') state.version = action.value.version;
   return hostOrderV1.OrderResult.fromPartial({
     installedVersion: state.version,
     finishedAt: new Date(),
-    evidence: evidenceOf(action, state.version),
+    evidence: evidenceOf(action, state.version, facts),
   });
 }
 
 function evidenceOf(
   action: hostOrderV1.HostOrder['action'],
   version: string,
+  facts?: Partial<hostOrderV1.HostFacts>,
 ): NonNullable<hostOrderV1.OrderResult['evidence']> | undefined {
   switch (action?.$case) {
     case 'collectFacts':
-      return { $case: 'facts', value: factsOf(version) };
+      return { $case: 'facts', value: { ...factsOf(version), ...facts } };
     case 'stageRelease':
       return { $case: 'stage', value: hostOrderV1.StageEvidence.create({ fileCount: 1 }) };
     case 'installRelease':

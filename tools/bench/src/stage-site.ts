@@ -2,7 +2,7 @@ import { catalogV1, commonV1, formatName, installerV1 } from '@lastcall/contract
 import { randomFillSync } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { startChild } from '@lastcall/testkit';
+import { startChild, type Child } from '@lastcall/testkit';
 import type { Bench } from './benchmark.js';
 import { finished, FLAGS, LASTCALL, ROOT, startNode, type Lastcall } from './lastcall.js';
 import { readCpuMs, readMemory } from './process-usage.js';
@@ -67,11 +67,23 @@ export interface StagingHost {
   readonly dataDir: string;
 }
 
+export interface HostOptions {
+  /** Default: files and nothing else. */
+  readonly product?: string;
+  /** More words of `lastcall-agent join`. */
+  readonly join?: readonly string[];
+}
+
 /** An installation with one server that has joined and holds nothing yet. */
-export async function addHost(bench: Bench, lastcall: Lastcall, id: string): Promise<StagingHost> {
+export async function addHost(
+  bench: Bench,
+  lastcall: Lastcall,
+  id: string,
+  { product = PRODUCT, join: more = [] }: HostOptions = {},
+): Promise<StagingHost> {
   const catalog = lastcall.client('catalog', catalogV1.CatalogServiceService);
   const kind = commonV1.InstallationKind.MULTI_USER;
-  const installation = { title: id, product: PRODUCT, kind, channel: 'stable', timeZone: 'UTC' };
+  const installation = { title: id, product, kind, channel: 'stable', timeZone: 'UTC' };
   await catalog.createInstallation({
     installationId: id,
     installation: catalogV1.Installation.fromPartial(installation),
@@ -82,7 +94,8 @@ export async function addHost(bench: Bench, lastcall: Lastcall, id: string): Pro
   const { token } = await installer.createJoinToken({ parent, hostId: 'server', role, validMinutes: 60 });
   const dataDir = join(bench.dir, id);
   const addr = lastcall.addressOf('installer');
-  await finished(startNode([AGENT, 'join', '--data', dataDir, '--addr', addr, '--token', token], AS_ROOT_TOO), 'join');
+  const words = ['join', '--data', dataDir, '--addr', addr, '--token', token, ...more];
+  await finished(startNode([AGENT, ...words], AS_ROOT_TOO), 'join');
   return { dataDir };
 }
 
@@ -102,12 +115,16 @@ export interface Staged {
   readonly peakMib: number;
 }
 
+/** The real agent with these words. */
+export function startAgent(...words: readonly string[]): Child {
+  return startChild(process.execPath, [...FLAGS, AGENT, ...words], AS_ROOT_TOO);
+}
+
 const STEPS = ['metadata', 'download', 'build'];
 
 /** The agent stages and, because it is the same command, installs: a product without commands. What is measured ends with the staging. */
 export async function stage({ dataDir }: StagingHost, version: string): Promise<Staged> {
-  const args = [...FLAGS, AGENT, 'install', '--data', dataDir, '--version', version];
-  const agent = startChild(process.execPath, args, AS_ROOT_TOO);
+  const agent = startAgent('install', '--data', dataDir, '--version', version);
   const steps: Record<string, number> = {};
   let usage = { cpuMs: 0, peakMib: 0 };
   agent.onLine((line) => {
@@ -120,13 +137,13 @@ export async function stage({ dataDir }: StagingHost, version: string): Promise<
   return { ms: STEPS.reduce((sum, step) => sum + (steps[step] ?? 0), 0), steps, ...usage };
 }
 
-interface LogLine {
+export interface LogLine {
   readonly event?: string;
   readonly step?: string;
   readonly durationMs?: number;
 }
 
-function parse(line: string): LogLine {
+export function parse(line: string): LogLine {
   try {
     return JSON.parse(line) as LogLine;
   } catch {

@@ -41,7 +41,16 @@ export async function openSite({ stage, site, releases }: Play): Promise<Opened>
   stage.act('A product, an installation, four hosts');
   await stage.type('lastcall', ['release', 'publish', releases['11.0.0']]);
   const settings = ['--product', 'encore', '--kind', 'multi-user', '--zone', ZONE, '--reaction-time', `${REACTION_S}s`];
-  await stage.type('lastcall', ['installation', 'add', INSTALLATION, ...settings, '--title', 'Encore, Berlin']);
+  const calendar = ['--hours', 'mon-fri 08:00-18:00', '--holidays-of', 'DE-BE'];
+  await stage.type('lastcall', [
+    'installation',
+    'add',
+    INSTALLATION,
+    ...settings,
+    ...calendar,
+    '--title',
+    'Encore, Berlin',
+  ]);
   await stage.type('lastcall', [
     ...['token', 'create', 'encore-clients', '--role', 'client', '--installation', INSTALLATION],
     ...['--out', site.clientTokenFile],
@@ -81,25 +90,46 @@ interface Update {
   readonly act?: () => Promise<void>;
 }
 
-/** A job for a few seconds ahead, as a person makes it, and the run to its end. */
-async function updateTo({ stage }: Play, users: readonly User[], update: Update): Promise<number> {
+interface Updated {
+  readonly begun: number;
+  /** What was said of the time before it was saved. */
+  readonly advice: readonly string[];
+}
+
+/** In this many seconds it is due: time to see that it waits. */
+const LEAD_S = 3;
+
+/**
+ * A job for a few seconds ahead, as a person makes it, and the run to its end. The demo is played at any time of the day, so that it may be inside
+ * business hours is confirmed beforehand.
+ */
+async function updateTo({ stage }: Play, users: readonly User[], update: Update): Promise<Updated> {
   const { job, version, exit, options = [], act } = update;
-  const at = new Date(Date.now() + 4_000);
-  const localTime = new Intl.DateTimeFormat('sv-SE', { timeZone: ZONE, dateStyle: 'short', timeStyle: 'medium' })
-    .format(at)
-    .replace(' ', 'T');
   const begun = Date.now();
   for (const user of users) user.mark();
-  const fields = ['--title', `Encore ${version}`, '--type', 'software-update', '--at', localTime, '--version', version];
-  await stage.type('lastcall', ['job', 'create', job, ...fields, ...options]);
-  await stage.type('lastcall', ['job', 'enable', job]);
+  const fields = ['--job', job, '--title', `Encore ${version}`, '--version', version, '--in', `${LEAD_S}s`];
+  const confirmed = ['--confirm', 'inside-business-hours'];
+  const saved = await stage.type('lastcall', [
+    'update',
+    'now',
+    '--yes',
+    '--no-watch',
+    ...fields,
+    ...confirmed,
+    ...options,
+  ]);
   await Promise.all(users.slice(0, 10).map((user) => user.sees(/message: /).then(() => user.type('ok'))));
   await act?.();
   const { lines } = await stage.run('lastcall', ['run', 'list', '--job', job, '-o', 'json']);
   const { runs } = JSON.parse(lines.join('\n')) as { runs: { name: string }[] };
   const run = runs[0]?.name.split('/').pop() ?? '';
   await stage.type('lastcall', ['run', 'watch', run], { expect: [exit] });
-  return begun;
+  return { begun, advice: saved.lines.filter((line) => line.startsWith('  ')).map((line) => line.trim()) };
+}
+
+function wasAdvised(advice: readonly string[], expected: RegExp): Check {
+  const found = advice.find((fact) => expected.test(fact));
+  return check('its advice was shown before it was saved', found !== undefined, found ?? advice.join('; '));
 }
 
 /** One is busy and asks for time; when all have saved their work, nobody waits for the rest of it. */
@@ -117,17 +147,19 @@ export async function goodUpdate(play: Play, { users, late }: Opened): Promise<C
   stage.act('A new release is published, and a job is saved for it');
   await stage.type('lastcall', ['release', 'publish', releases['11.1.0']]);
   await stage.type('lastcall', ['update', 'check']);
+  await stage.type('lastcall', ['job', 'suggest-time']);
   await stage.type('lastcall', ['preflight', 'check']);
   stage.say(`(${LATE.id} is switched off)`);
   await late.stop();
   const before = readData(stage).bookings;
-  const begun = await updateTo(play, users, {
+  const { begun, advice } = await updateTo(play, users, {
     ...{ job: 'to-11-1-0', version: '11.1.0', exit: 0, options: ['--holds'] },
     act: () => holdAndGetReady(stage, users),
   });
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
   const data = readData(stage);
   return [
+    wasAdvised(advice, /\b\d+ users logged in now/),
     ...usersWereTreatedWell(users, begun, REACTION_S * 1_000, '11.1.0'),
     drainEndedEarly(users, begun, REACTION_S * 1_000 + HOLD_MINUTES * 60_000),
     exemptLeftLast(stage, users, begun, SUPPORT),
@@ -149,13 +181,15 @@ export async function brokenUpdate(play: Play, users: readonly User[]): Promise<
   await work(users, 'matinee');
   await sendWave(play, releases['11.2.0']);
   const before = readData(stage).bookings;
-  const begun = await updateTo(play, users, { job: 'to-11-2-0', version: '11.2.0', exit: 1 });
+  const { begun, advice } = await updateTo(play, users, { job: 'to-11-2-0', version: '11.2.0', exit: 1 });
   await Promise.all(users.map((user) => user.sees(/\[Encore 11\.1\.0\].* logged in$/)));
   for (const user of users) user.mark();
   users[0]?.type('book gala 1-1 after-the-rollback');
   await users[0]?.sees(/ booked gala/);
   const data = readData(stage);
   return [
+    // The run before was measured.
+    wasAdvised(advice, /takes about .*measured: 1 run/),
     ...usersWereTreatedWell(users, begun, REACTION_S * 1_000, '11.1.0'),
     everyHostHas(stage, '11.1.0', releases['11.1.0']),
     ...dataIs(2, before, data),

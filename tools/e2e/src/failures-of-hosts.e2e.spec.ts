@@ -103,7 +103,7 @@ function suite(pair: Pair): void {
       // Killed, not stopped: nothing says goodbye.
       void drained.then(() => world.agentOf('srv').kill('SIGKILL'));
       const run = await world.ended(await world.update(next));
-      expect(run).toMatchObject({ outcome: RunOutcome.FAILED, alarm: false, failure: { reason: 'TIMED_OUT' } });
+      expect(run).toMatchObject({ outcome: RunOutcome.FAILED, alarm: false, failure: { reason: 'CHECKS_FAILED' } });
       expect(eventsOf(run)).not.toContain('InstallStarted');
       await world.everybodyIn();
       await world.startAgent('srv');

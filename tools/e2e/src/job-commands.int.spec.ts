@@ -1,5 +1,5 @@
 import { catalogModule } from '@lastcall/catalog';
-import { commonV1, eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { attachSession } from '@lastcall/sdk';
@@ -69,8 +69,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(await shown('nightly')).toMatch(/^Runs at /);
       await done('job', 'create', 'tonight', '--type', 'data-backup', '--at', localIn(3_000), '--enable');
       await done('job', 'skip-next', 'tonight');
-      await until(async () => (await firings('tonight')).length > 0, 'the record', 10_000);
-      expect(await firings('tonight')).toMatchObject([{ fate: SKIPPED, reason: 'otto had said to skip it' }]);
+      await until(async () => (await firings('tonight'))[0]?.fate === SKIPPED, 'the record', 10_000);
+      expect(await firings('tonight')).toMatchObject([{ reason: 'otto had said to skip it' }]);
       const again = await lastcall.run('job', 'skip-next', 'tonight');
       expect([again.exitCode, again.err]).toEqual([3, expect.stringContaining('it is done')]);
     });
@@ -214,6 +214,37 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       );
       expect(err).toMatch(/job\.follow_up_job: there is no job after/);
       expect(err).toMatch(/job\.version: 99\.0\.0 cannot be installed/);
+    });
+
+    it('lets a job wait for a second person where the installation demands it', async () => {
+      expect(await done('installation', 'set', SITE, '--approval', 'required')).toContain('jobs need that of a second');
+      const weaker = await lastcall.run('installation', 'set', SITE, '--approval', 'none');
+      expect([weaker.exitCode, weaker.err]).toEqual([6, expect.stringContaining('only an administrator')]);
+      const name = `${NAME}/jobs/grave`;
+      await done('job', 'create', 'grave', '--type', 'data-backup', '--at', localIn(HOUR_MS));
+      const early = await lastcall.run('job', 'start', 'grave');
+      expect([early.exitCode, early.err]).toEqual([3, expect.stringContaining('the approval of a second person')]);
+      expect(await done('job', 'enable', 'grave')).toMatch(
+        /State +waiting-for-approval\n(?:.*\n)*Approval +asked for by otto/,
+      );
+      expect(await shown('grave')).toContain('Waits for approval: otto has asked for it');
+      const self = await lastcall.run('job', 'approve', 'grave');
+      expect([self.exitCode, self.err]).toEqual([3, expect.stringContaining('another person')]);
+      const second = stack.client(schedulerV1.SchedulerServiceService, 'approver');
+      await second.rejectJob({ name, reason: 'not in that week' });
+      expect(await shown('grave')).toContain('Disabled, because approver rejected it: not in that week.');
+      await done('job', 'enable', 'grave');
+      const { job } = await second.approveJob({ name, etag: '', confirmedCautions: [] });
+      expect(job).toMatchObject({
+        state: schedulerV1.JobState.ENABLED,
+        approval: { askedBy: 'otto', approvedBy: 'approver' },
+      });
+      expect((await lastcall.run('job', 'start', 'grave')).err).not.toContain('approval');
+      await stack.client(catalogV1.CatalogServiceService).updateInstallation({
+        installation: catalogV1.Installation.fromPartial({ name: NAME }),
+        updateMask: ['approval_required'],
+      });
+      expect(await done('installation', 'show', SITE)).not.toContain('Approval');
     });
   });
 }

@@ -1,5 +1,5 @@
 import { catalogModule } from '@lastcall/catalog';
-import { commonV1, hostOrderV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { commonV1, hostOrderV1, operationsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { sessionModule } from '@lastcall/session';
@@ -118,6 +118,13 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(await rehearse('night', HOUR_MS)).toMatchObject({ verdict: Verdict.FAILED, rehearsal: { why: 'asked' } });
       const made = (await override({})).override;
       const beside = { override: { reason: 'NTP comes on Monday.', createdBy: 'admin', host: 'srv1' } };
+      const operations = stack.client(operationsV1.OperationsServiceService);
+      const { auditRecords } = await operations.listAuditRecords({ pageSize: 200, pageToken: '' });
+      const record = auditRecords.find((r) => r.resource === made?.name);
+      expect(record).toMatchObject({
+        actor: 'admin',
+        reason: expect.stringMatching(/^clock on srv1 of job night until .*: NTP comes/) as string,
+      });
       const overridden = await rehearse('night', HOUR_MS);
       expect(overridden.verdict).toBe(Verdict.PASSED);
       expect(overridden.checks.find((c) => c.check === 'clock')).toMatchObject({ verdict: Verdict.FAILED, ...beside });

@@ -9,7 +9,7 @@ import { createWorld, until, type World } from './world/world.js';
  * night, and when both are remedied, so does he.
  */
 
-const { BackupMode, JobType } = commonV1;
+const { BackupMode, JobType, RunOutcome } = commonV1;
 const { Verdict } = preflightV1;
 const NEW = '1.1.0';
 const HOUR_MS = 3_600_000;
@@ -24,9 +24,19 @@ beforeAll(async () => {
     ...{ pair: 'embedded', hosts: [{ id: 'srv', role: 'server' }], users: 0 },
     settings: { preflight: { LASTCALL_REHEARSE_BEFORE_MS: String(START_MS - AGAIN_MS) } },
   });
-  await world.publish({ version: NEW, antivirusFolders: ['${dataDir}'] });
+  await world.publish({ version: NEW, antivirusFolders: ['${dataDir}'], vendorCheck: true });
 }, 120_000);
 afterAll(() => world.stop(), 60_000);
+
+/** Of the newest reports of a run: the first, and the last look. */
+async function vendorChecks(run: string): Promise<readonly [boolean, string][]> {
+  const { reports } = await world.services.preflight.listReports({ parent: PARENT, pageSize: 0, pageToken: '' });
+  const found = reports.filter((r) => r.run === run).toReversed();
+  return found.map((r) => {
+    const check = r.checks.find((c) => c.check === 'vendor');
+    return [r.beforeBackup, preflightV1.verdictToJSON(check?.verdict ?? Verdict.UNSPECIFIED)];
+  });
+}
 
 /** What the antivirus product of this host leaves alone. */
 const acme = () => join(world.dirOf('srv'), 'acme.json');
@@ -118,5 +128,26 @@ describe('a rehearsal', () => {
     await world.services.scheduler.disableJob({ name: `${PARENT}/jobs/tonight` });
     const { runs } = await world.services.scheduler.listRuns({ parent: PARENT, pageSize: 0, pageToken: '', job: '' });
     expect(runs).toEqual([]);
+  }, 60_000);
+});
+
+describe("the vendor's own checks", () => {
+  const FIRST = [false, 'VERDICT_SKIPPED'];
+
+  it('are asked when the release is staged and nobody is inside, and end the run with the remedy when they fail', async () => {
+    await world.failCommand('check-room', true);
+    const failed = await world.ended(await world.update(NEW));
+    expect(failed).toMatchObject({ outcome: RunOutcome.FAILED, failure: { reason: 'CHECKS_FAILED', host: 'srv' } });
+    expect(failed.failure?.message).toMatch(/vendor on srv: check-room fails as it was told. Make room./);
+    expect(failed.timeline.map((e) => e.event)).not.toContain('BackupTaken');
+    expect(await vendorChecks(failed.spec?.run ?? '')).toEqual([FIRST, [true, 'VERDICT_FAILED']]);
+    await world.failCommand('check-room', false);
+    const done = await world.ended(await world.update(NEW));
+    expect(done.outcome).toBe(RunOutcome.SUCCEEDED);
+    // It was staged already, so the first report has asked it too.
+    expect(await vendorChecks(done.spec?.run ?? '')).toEqual([
+      [false, 'VERDICT_PASSED'],
+      [true, 'VERDICT_PASSED'],
+    ]);
   }, 60_000);
 });

@@ -143,6 +143,23 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(await firings('rescue')).toHaveLength(1);
     });
 
+    it('plans another try of a run that failed, once, and no follow-up job before the last', async () => {
+      await create('rescue');
+      await create('nightly', { followUpJob: 'rescue', retries: 1, retryPause: { seconds: 60n, nanos: 0 } });
+      const name = 'installations/berlin/jobs/nightly';
+      await client().startJob({ name, confirmedCautions: [], requestId: 'once' });
+      const { message } = await stack.seen('RunStarted');
+      await finish(message.run, 'BackupFailed');
+      await until(async () => (await firings('nightly')).length === 2, 'the next try');
+      const [retry, first] = await firings('nightly');
+      expect([first, retry]).toMatchObject([
+        { attempt: 0, fate: schedulerV1.FiringFate.FIRED },
+        { attempt: 1, fate: schedulerV1.FiringFate.UNSPECIFIED },
+      ]);
+      expect(retry?.nominalTime?.getTime()).toBeGreaterThan(Date.now() + 50_000);
+      expect(await firings('rescue')).toEqual([]);
+    });
+
     it('skips what cannot be done and says why', async () => {
       await create('update', { type: JobType.SOFTWARE_UPDATE }, ['inside-business-hours']);
       await enable('update');

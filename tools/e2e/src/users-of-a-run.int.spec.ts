@@ -124,6 +124,32 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await stack.seen('RunFinished', (m) => m.run?.run === run, 20_000);
     }
 
+    /** Of all runs until now, this one being the last. */
+    async function exportsReports({ run = '' }: commonV1.RunSpec): Promise<void> {
+      const exported = await lastcall.run('run', 'report', '--all', '-o', 'json');
+      type Line = { run: { spec: { run: string; startedAt: string } }; attendance: { user: string }[] };
+      const lines = exported.out.trimEnd().split('\n').map((line) => JSON.parse(line) as Line); // prettier-ignore
+      const started = lines.map((line) => line.run.spec.startedAt);
+      expect(lines.at(-1)).toMatchObject({ run: { spec: { run } } });
+      expect(
+        lines
+          .at(-1)
+          ?.attendance.map(({ user }) => user)
+          .toSorted(),
+      ).toEqual(['ada', 'bob']);
+      expect([started.length > 3, started]).toEqual([true, started.toSorted()]);
+      const none = await lastcall.run('run', 'report', '--all', '-o', 'json', '--from', '2999-01-01');
+      expect(none).toMatchObject({ exitCode: 0, out: '' });
+      for (const wrong of [
+        ['--all'],
+        ['--all', '-o', 'json', '--from', '2026-02-30'],
+        ['--to', '2026-02-03'],
+        ['r-1', '--all', '-o', 'json'],
+      ]) {
+        expect((await lastcall.run('run', 'report', ...wrong)).exitCode).toBe(2);
+      }
+    }
+
     it('keeps the gate shut for as long as the run lives, many leases long', async () => {
       const run = await start('lease', { reactionTime: { seconds: 0n, nanos: 0 } });
       await stack.seen('SessionsDrained', (m) => m.run?.run === run.run);
@@ -303,6 +329,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(page).toMatchObject({ exitCode: 0, err: '' });
       expect(page.out).toMatch(/^<!doctype html>[^]*>succeeded<[^]*<td>bob<[^]*>deadline<[^]*<td>ts1<[^]*<\/html>\n$/);
       expect((await lastcall.run('run', 'report', '--html', '-o', 'json')).exitCode).toBe(2);
+      await exportsReports(run);
       ({ toVersion: version } = run);
       expect((await lastcall.run('gate', 'show')).out).toMatch(/Shut hosts +ts1: /);
 

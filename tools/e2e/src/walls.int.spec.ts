@@ -65,6 +65,8 @@ const VENDOR_PACKAGES: Readonly<Record<string, string>> = Object.fromEntries(
     'ws',
     'socket.io',
     'date-holidays',
+    'tar',
+    'nodemailer',
   ].map((name) => {
     const rule = forbidden.find((r) => r.name.startsWith('one-importer-') && matches(r, name));
     return [rule?.name ?? `no rule for ${name}`, name];

@@ -30,8 +30,8 @@ interface Look<T> {
 }
 
 interface LookTogether<T> {
-  /** The same for a page of them, where they share a write. One that fails must hold up no other. */
-  readonly lookTogether: (documents: readonly Document<T>[], now: number) => Promise<void>;
+  /** The same for a page of them, where they share a write or an order. One that fails must hold up no other; the signal ends what takes long. */
+  readonly lookTogether: (documents: readonly Document<T>[], now: number, signal: AbortSignal) => Promise<void>;
 }
 
 const PAGE = 100;
@@ -51,7 +51,7 @@ export function createDueDuty<T extends object>(options: DueDutyOptions<T>): Due
       const later = items.findIndex(({ data }) => (dueAtOf(data) ?? now) > now);
       const due = later < 0 ? items : items.slice(0, later);
       if ('look' in options) await lookAtAll(due, (document) => options.look(document, now), signal);
-      else if (due.length > 0) await options.lookTogether(due, now);
+      else if (due.length > 0) await options.lookTogether(due, now, signal);
       const found = items[later] && dueAtOf(items[later].data);
       nextAt = Math.min(nextAt, found ?? (items.length === PAGE ? now : NEVER));
       return nextAt === NEVER ? undefined : nextAt;

@@ -5,7 +5,12 @@ import type { Failure } from '@lastcall/kernel';
  */
 
 export type OrderAction =
-  | { readonly kind: 'collect-facts'; readonly product: string; readonly version: string }
+  | {
+      readonly kind: 'collect-facts';
+      readonly product: string;
+      readonly version: string;
+      readonly reach?: ReachTarget | undefined;
+    }
   | { readonly kind: 'stage-release'; readonly product: string; readonly version: string }
   | { readonly kind: 'take-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'install-release'; readonly product: string; readonly version: string }
@@ -27,6 +32,8 @@ export type OrderAction =
   | { readonly kind: 'watch-health'; readonly product: string; readonly version: string; readonly durationMs: number }
   | { readonly kind: 'start-client-once'; readonly product: string; readonly version: string; readonly code: string }
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'verify-backup'; readonly product: string; readonly restorePoint: string }
+  | { readonly kind: 'delete-backups'; readonly product: string; readonly restorePoints: readonly string[] }
   /** The agent's own program. */
   | { readonly kind: 'update-agent'; readonly version: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
@@ -104,6 +111,12 @@ export interface BackupEvidence {
   readonly sha256: string;
   readonly verified: boolean;
   readonly version: string;
+  /** What it takes on the disk; absent in what older agents have recorded, as all that follows. */
+  readonly storedBytes?: number;
+  /** Of the key that it is encrypted with. */
+  readonly keyId?: string;
+  readonly verifiedAt?: number;
+  readonly folder?: string;
 }
 
 export interface AntivirusException {
@@ -116,6 +129,20 @@ export interface AntivirusFacts {
   readonly product: string;
   readonly exceptions: readonly AntivirusException[];
   readonly source: string;
+}
+
+/** A host whose ports are to be reached from this one, under one of its addresses. */
+export interface ReachTarget {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly number[];
+}
+
+export interface ReachFact {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
+  readonly found: string;
 }
 
 /** What a check of the vendor came to. `unanswered`: it could not be run, or did not end in time. */
@@ -142,6 +169,7 @@ export interface HostFacts {
   readonly memoryBytes: number;
   readonly stageFreeBytes?: number;
   readonly backupFreeBytes?: number;
+  readonly backupNeededBytes?: number;
   readonly dataBytes?: number;
   readonly agentVersion: string;
   readonly installedVersion: string;
@@ -157,6 +185,8 @@ export interface HostFacts {
   readonly dataFreeBytes?: number;
   readonly vendorChecks?: readonly VendorCheckFact[];
   readonly certificates?: readonly CertificateFact[];
+  readonly addresses?: readonly string[];
+  readonly reached?: readonly ReachFact[];
 }
 
 export type Step =
@@ -167,6 +197,8 @@ export type Step =
   | 'backup'
   | 'prove'
   | 'seal'
+  | 'read-back'
+  | 'remove'
   | 'verify'
   | 'stop'
   | 'clear'
@@ -209,6 +241,10 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['first-start'];
     case 'restore-backup':
       return ['stop', 'clear', 'restore', 'migrate', 'start', 'health'];
+    case 'verify-backup':
+      return ['read-back'];
+    case 'delete-backups':
+      return ['remove'];
     case 'update-agent':
       return ['metadata', 'download', 'build', 'try-out', 'take-over'];
     case 'unusable':

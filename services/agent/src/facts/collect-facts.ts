@@ -1,21 +1,22 @@
-import type { ReleaseManifest } from '@lastcall/contracts';
+import type { ReleaseManifest, RoleCommands } from '@lastcall/contracts';
 import { arch, availableParallelism, platform, release as osRelease, totalmem } from 'node:os';
 import type { AntivirusProvider } from '../antivirus/provider.js';
 import { inspectAntivirus } from '../antivirus/provider.js';
+import { backupBytesNeeded } from '../backup/backup-space.js';
 import type { Backups } from '../backups.js';
-import type { CommandScope, ReleaseCommands } from '../commands/release-commands.js';
-import type { HostFacts } from '../domain/order.js';
+import type { CommandScope } from '../commands/release-commands.js';
+import type { HostFacts, ReachTarget } from '../domain/order.js';
 import { folderBytes } from '../files.js';
-import type { HostRecord } from '../host-record.js';
 import type { Layout } from '../layout.js';
 import { messageOf } from '../log.js';
-import { parseReleaseManifest, type Releases } from '../releases.js';
+import { parseReleaseManifest } from '../releases.js';
 import { Interrupted, type FreeBytes } from '../step-failure.js';
 import type { ReleaseSource } from '../tuf/release-source.js';
 import { AGENT_VERSION } from '../version.js';
 import { certificatesOf } from './certificates.js';
 import { inspectPort } from './ports.js';
-import { askVendor } from './vendor-checks.js';
+import { ownAddresses, reachPorts } from './reach.js';
+import { askVendor, type VendorParts } from './vendor-checks.js';
 import { volumesOf } from './volumes.js';
 
 /*
@@ -23,19 +24,26 @@ import { volumesOf } from './volumes.js';
  * lets nothing pass that is not known.
  */
 
-export interface FactsParts {
-  readonly layout: Layout;
-  readonly record: HostRecord;
-  readonly releases: Releases;
+export interface FactsParts extends VendorParts {
   readonly source: ReleaseSource;
   readonly backups: Backups;
   readonly freeBytes: FreeBytes;
   readonly antivirus: readonly AntivirusProvider[];
-  readonly commands: Pick<ReleaseCommands, 'check'>;
+}
+
+export interface FactsWanted {
+  /** Of the release that is going to be installed; empty: without its requirements. */
+  readonly version: string;
+  /** The host whose ports are to be reached from this one. */
+  readonly reach?: ReachTarget;
 }
 
 /** Facts for the release that is going to be installed; version empty: without its requirements. */
-export async function collectFacts(parts: FactsParts, version: string, scope: CommandScope): Promise<HostFacts> {
+export async function collectFacts(
+  parts: FactsParts,
+  { version, reach }: FactsWanted,
+  scope: CommandScope,
+): Promise<HostFacts> {
   const { layout, releases } = parts;
   const { signal } = scope;
   const unknown: Record<string, string> = {};
@@ -54,30 +62,36 @@ export async function collectFacts(parts: FactsParts, version: string, scope: Co
   const dataBytes = await ask('data_bytes', () => folderBytes(layout.data));
   const dataFreeBytes = await ask('data_free_bytes', () => parts.freeBytes(layout.data));
   const lastBackup = await ask('last_backup', () => parts.backups.last());
-  const canBackUp = await ask('can_back_up', () => hasBackupCommand(parts, installedVersion));
+  const commands = await ask('can_back_up', () => installedCommands(parts, installedVersion));
+  const hasProof = commands?.verifyBackup !== undefined;
   const demands = await askForDemands(parts, version, signal, ask, unknown);
   const isStaged = version !== '' && (await releases.isStaged(version));
   const volumes = await ask('volumes', () => volumesOf(layout));
   const vendorChecks = isStaged
     ? await ask('vendor_checks', () => askVendor(parts, version, installedVersion, scope))
     : undefined;
-  const certificates = await certificatesOf(parts.record, signal);
+  const [certificates, reached] = await Promise.all([
+    certificatesOf(parts.record, signal),
+    reach ? reachPorts(reach, signal) : [],
+  ]);
   return {
     ...machineFacts(),
     ...(stageFreeBytes !== undefined && { stageFreeBytes }),
     ...(backupFreeBytes !== undefined && { backupFreeBytes }),
-    ...(dataBytes !== undefined && { dataBytes }),
+    ...(dataBytes !== undefined && { dataBytes, backupNeededBytes: backupBytesNeeded(dataBytes, hasProof) }),
     agentVersion: AGENT_VERSION,
     installedVersion,
     clockAt: Date.now(),
     ...(lastBackup && { lastBackup }),
     ...demands,
     staged: isStaged,
-    canBackUp: canBackUp ?? false,
+    canBackUp: commands?.backup !== undefined,
     ...(volumes && { volumes }),
     ...(dataFreeBytes !== undefined && { dataFreeBytes }),
     ...(vendorChecks && { vendorChecks }),
     certificates,
+    addresses: ownAddresses(),
+    reached,
     unknown,
   };
 }
@@ -129,10 +143,10 @@ async function manifestOf(parts: FactsParts, version: string, signal: AbortSigna
   return parseReleaseManifest(await source.fetchManifest(record.product, version, signal), record.product, version);
 }
 
-async function hasBackupCommand({ releases, record }: FactsParts, installed: string): Promise<boolean> {
-  if (installed === '') return false;
+async function installedCommands({ releases, record }: FactsParts, installed: string): Promise<RoleCommands> {
+  if (installed === '') return {};
   const { manifest } = await releases.load(installed);
-  return manifest.commands[record.role]?.backup !== undefined;
+  return manifest.commands[record.role] ?? {};
 }
 
 /** `${dataDir}` and `${appDir}` as they are here. The files of a version lie in a folder of their own. */

@@ -15,10 +15,10 @@ import type { Releases } from '../releases.js';
 
 const MOST_CHARS = 1_000;
 
-interface VendorParts {
+export interface VendorParts {
   readonly layout: Layout;
-  readonly record: HostRecord;
   readonly releases: Releases;
+  readonly record: HostRecord;
   readonly commands: Pick<ReleaseCommands, 'check'>;
 }
 

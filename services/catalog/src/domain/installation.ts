@@ -36,6 +36,8 @@ export interface ChangeableSettings {
   readonly sessionPolicy?: Readonly<Record<string, unknown>>;
   /** For waves. Absent or empty: none. */
   readonly group?: string;
+  /** Whether a second person has to approve jobs. Absent: no. */
+  readonly approvalRequired?: boolean;
   /** Region whose public holidays are without business hours. Absent or empty: none. */
   readonly holidaysOf?: string;
   /** `YYYY-MM-DD`, in order: such holidays on which people work. Absent: none. */

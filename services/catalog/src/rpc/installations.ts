@@ -3,7 +3,12 @@ import { checkId, invalid, isRejected, reject, type Rejected, type Violation } f
 import { type RpcHandlers, readPage } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
-import type { InstallationCommand, InstallationSettings, PresentInstallation } from '../domain/installation.js';
+import type {
+  ChangeableSettings,
+  InstallationCommand,
+  InstallationSettings,
+  PresentInstallation,
+} from '../domain/installation.js';
 import { checkDowngrade } from '../domain/downgrade-check.js';
 import { checkUpdate, checkVersion, type UpdateCheck, type UpdateQuestion } from '../domain/update-check.js';
 import { stageOf } from '../domain/wave-plan.js';
@@ -41,7 +46,7 @@ export function installationHandlers(parts: InstallationParts): Pick<Handlers, N
       return isRejected(found) ? found : { installation: installationToWire(installation, found) };
     },
     listInstallations: (request) => listInstallations(documents, request),
-    updateInstallation: (request) => updateInstallation(documents, request),
+    updateInstallation: (request, { principal }) => updateInstallation(documents, request, principal?.role === 'admin'),
     deleteInstallation: async (request) => {
       const wrong = new Wrong();
       const { installation } = wrong.name('installation', 'name', request.name);
@@ -116,6 +121,7 @@ async function listInstallations(
 async function updateInstallation(
   documents: Documents,
   { installation: wire, updateMask }: catalogV1.UpdateInstallationRequest,
+  isAdmin: boolean,
 ): Promise<catalogV1.UpdateInstallationResponse | Rejected> {
   if (!wire) return invalid([{ field: 'installation', description: 'is missing' }]);
   const wrong = new Wrong();
@@ -125,11 +131,28 @@ async function updateInstallation(
   if (isRejected(current)) return current;
   const fixed = checkFixed(current.settings, wire);
   if (fixed.length > 0) return invalid(fixed);
+  const refused = checkApproval(current.settings, changes, isAdmin);
+  if (refused) return refused;
   const channel = changes.channel ?? current.settings.channel;
   const rejected = await checkFollows(documents, current.settings.product, channel);
   if (rejected) return rejected;
   const outcome = await command(documents, installation, () => ({ type: 'change', changes, etag: wire.etag }));
   return isRejected(outcome) ? outcome : { installation: present(installation, outcome.state) };
+}
+
+/** Whoever needs an approval must not be able to do without it. */
+function checkApproval(
+  { kind, approvalRequired = false }: InstallationSettings,
+  changes: Partial<ChangeableSettings>,
+  isAdmin: boolean,
+): Rejected | undefined {
+  if (changes.approvalRequired && kind === 'single-user') {
+    const description = 'is for installations with many users; this one has a single seat';
+    return invalid([{ field: 'installation.approval_required', description }]);
+  }
+  if (!approvalRequired || changes.approvalRequired !== false || isAdmin) return undefined;
+  const message = 'only an administrator decides that jobs need no approval any more; ask one';
+  return reject('not-permitted', 'ADMIN_NEEDED', message);
 }
 
 /** What is given for the fields that never change must be what they are. */

@@ -23,6 +23,7 @@ interface InstallationOptions extends PolicyOptions {
   readonly worksOn?: string[];
   readonly reactionTime?: string;
   readonly group?: string;
+  readonly approval?: 'required' | 'none';
 }
 
 function settings(command: Command): Command {
@@ -37,7 +38,8 @@ function settings(command: Command): Command {
       repeatable('--works-on <date>', 'YYYY-MM-DD, such a holiday with business hours; several times, "" for none'),
     )
     .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m')
-    .option('--group <group>', 'group for waves, such as canary; "" for none');
+    .option('--group <group>', 'group for waves, such as canary; "" for none')
+    .addOption(choice('--approval <when>', 'whether a second person has to approve jobs', ['required', 'none']));
   return policyOptions(command);
 }
 
@@ -81,7 +83,7 @@ export function addInstallation(cli: Cli): void {
 
 function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
   const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
-  const { title, channel, zone, hours, holiday, holidaysOf, worksOn, reactionTime, group } = options;
+  const { title, channel, zone, hours, holiday, holidaysOf, worksOn, reactionTime, group, approval } = options;
   return {
     ...(title !== undefined && { title }),
     ...(channel !== undefined && { channel }),
@@ -92,6 +94,7 @@ function given(options: InstallationOptions, current?: catalogV1.Installation): 
     ...(worksOn && { workedHolidays: listed(worksOn) }),
     ...(reactionTime !== undefined && { reactionTime: durationOption('--reaction-time', reactionTime) }),
     ...(group !== undefined && { group }),
+    ...(approval !== undefined && { approvalRequired: approval === 'required' }),
     ...(sessionPolicy && { sessionPolicy }),
   };
 }
@@ -169,6 +172,7 @@ function installationText(i: catalogV1.Installation): string {
     ['Holidays', i.holidays.join(', ')],
     ['Works on', i.workedHolidays.join(', ')],
     ['Reaction time', reactionTimeMs === undefined ? undefined : span(reactionTimeMs)],
+    ['Approval', i.approvalRequired ? 'jobs need that of a second person' : ''],
     ...(i.kind === commonV1.InstallationKind.MULTI_USER ? policyLines(i.sessionPolicy) : []),
     ['Hosts', i.hosts.map(hostText).join('\n') || 'none joined yet'],
     ['Created', time(i.createTime, i.timeZone)],

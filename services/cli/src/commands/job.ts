@@ -1,4 +1,4 @@
-import { commonV1, formatName, schedulerV1 } from '@lastcall/contracts';
+import { schedulerV1 } from '@lastcall/contracts';
 import type { JobType } from '@lastcall/kernel';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
@@ -8,12 +8,13 @@ import { givenFields, jobOptions, labelsOption, type JobOptions } from '../job-o
 import { choice, repeatable } from '../option-values.js';
 import { noteOutlook } from '../render/outlook.js';
 import { dryRun } from './job-dry-run.js';
+import { addJobApprovals } from './job-approvals.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
 import { addSuggestTime } from './job-suggest-time.js';
-import { fields, oneLine, table } from '../render/text.js';
-import { spanOf, time, timeIn } from '../render/time.js';
-import { backupWord, jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
-import { fromCron } from '../series-words.js';
+import { jobNameOf, printJob, versionWord } from './job-text.js';
+import { oneLine, table } from '../render/text.js';
+import { timeIn } from '../render/time.js';
+import { jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
 import type { Work } from '../work.js';
 
 const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
@@ -87,6 +88,7 @@ export function addJob(cli: Cli): void {
     },
     skipNext,
   );
+  addJobApprovals(cli, noun);
   addJobPauses(cli, noun);
   cli.define<StartOptions>(
     noun,
@@ -145,18 +147,6 @@ function addEditing(cli: Cli, noun: ReturnType<Cli['noun']>): void {
   );
 }
 
-async function nameOf(work: Work, job: string): Promise<string> {
-  const installation = lastPart((await work.installation()).name);
-  return formatName('job', { installation, job: lastPart(job) });
-}
-
-async function print(work: Work, found: schedulerV1.Job | undefined, notes: readonly string[] = []): Promise<void> {
-  const job = found ?? schedulerV1.Job.create();
-  const { timeZone } = await work.installation();
-  for (const note of notes) work.note(`Note: ${oneLine(note)}`);
-  work.print(schedulerV1.Job.toJSON(job), () => jobText(job, timeZone));
-}
-
 async function create(work: Work, options: JobOptions & { enable?: boolean }, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
   const given = givenFields(options, timeZone);
@@ -167,33 +157,33 @@ async function create(work: Work, options: JobOptions & { enable?: boolean }, id
     work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
   );
   noteOutlook(work, saved.outlook, saved.advice.length > 0);
-  if (!options.enable) return print(work, saved.job, saved.notes);
+  if (!options.enable) return printJob(work, saved.job, saved.notes);
   const confirmed = [...confirm, ...saved.advice.map((a) => a.caution)];
-  await print(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
+  await printJob(work, await enabled(work, saved.job?.name ?? '', confirmed), saved.notes);
 }
 
 async function copy(work: Work, options: JobOptions, from: string, id: string): Promise<void> {
   const { name: parent, timeZone } = await work.installation();
-  const { job: original } = await work.services.scheduler.getJob({ name: await nameOf(work, from) });
+  const { job: original } = await work.services.scheduler.getJob({ name: await jobNameOf(work, from) });
   const given = givenFields(options, timeZone);
   const job = schedulerV1.Job.fromPartial({ ...original, ...given, name: '', etag: '' });
   const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
     work.services.scheduler.createJob({ parent, jobId: id, job, confirmedCautions }),
   );
-  await print(work, saved.job, saved.notes);
+  await printJob(work, saved.job, saved.notes);
 }
 
 async function edit(work: Work, options: JobOptions, id: string): Promise<void> {
   const given = givenFields(options, (await work.installation()).timeZone);
   const updateMask = Object.keys(given).map((field) => field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
   if (updateMask.length === 0) throw new UsageError('names nothing to change');
-  const { job: current } = await work.services.scheduler.getJob({ name: await nameOf(work, id) });
+  const { job: current } = await work.services.scheduler.getJob({ name: await jobNameOf(work, id) });
   const job = schedulerV1.Job.fromPartial({ ...current, ...given });
   const saved = await withCautions(work, options.confirm ?? [], (confirmedCautions) =>
     work.services.scheduler.updateJob({ job, updateMask, confirmedCautions }),
   );
   if (given.start) noteOutlook(work, saved.outlook, saved.advice.length > 0);
-  await print(work, saved.job, saved.notes);
+  await printJob(work, saved.job, saved.notes);
 }
 
 async function list(work: Work, { label = [] }: { label?: string[] }): Promise<void> {
@@ -225,9 +215,9 @@ async function list(work: Work, { label = [] }: { label?: string[] }): Promise<v
 }
 
 async function show(work: Work, _: object, id: string): Promise<void> {
-  const { job, explanation } = await work.services.scheduler.getJob({ name: await nameOf(work, id) });
+  const { job, explanation } = await work.services.scheduler.getJob({ name: await jobNameOf(work, id) });
   if (explanation !== '') work.note(oneLine(explanation));
-  await print(work, job);
+  await printJob(work, job);
 }
 
 async function enabled(work: Work, name: string, confirm: readonly string[]): Promise<schedulerV1.Job | undefined> {
@@ -238,20 +228,20 @@ async function enabled(work: Work, name: string, confirm: readonly string[]): Pr
 }
 
 async function enable(work: Work, { confirm = [] }: { confirm?: string[] }, id: string): Promise<void> {
-  await print(work, await enabled(work, await nameOf(work, id), confirm));
+  await printJob(work, await enabled(work, await jobNameOf(work, id), confirm));
 }
 
 async function disable(work: Work, _: object, id: string): Promise<void> {
-  await print(work, (await work.services.scheduler.disableJob({ name: await nameOf(work, id) })).job);
+  await printJob(work, (await work.services.scheduler.disableJob({ name: await jobNameOf(work, id) })).job);
 }
 
 async function skipNext(work: Work, { undo = false }: { undo?: boolean }, id: string): Promise<void> {
-  const { job } = await work.services.scheduler.skipNext({ name: await nameOf(work, id), undo, etag: '' });
-  await print(work, job);
+  const { job } = await work.services.scheduler.skipNext({ name: await jobNameOf(work, id), undo, etag: '' });
+  await printJob(work, job);
 }
 
 async function remove(work: Work, _: object, id: string): Promise<void> {
-  const name = await nameOf(work, id);
+  const name = await jobNameOf(work, id);
   await work.services.scheduler.deleteJob({ name, etag: '' });
   work.print({}, () => `deleted ${lastPart(name)}\n`);
 }
@@ -264,74 +254,10 @@ interface StartOptions {
 
 async function start(work: Work, options: StartOptions, id: string): Promise<number | void> {
   const { confirm = [], requestId = '' } = options;
-  const name = await nameOf(work, id);
+  const name = await jobNameOf(work, id);
   if (options.dryRun) return dryRun(work, name);
   const answer = await withCautions(work, confirm, (confirmedCautions) =>
     work.services.scheduler.startJob({ name, confirmedCautions, requestId }),
   );
   work.print(schedulerV1.StartJobResponse.toJSON(answer), () => `${lastPart(answer.run)}\n`);
-}
-
-function isMaintenance({ type }: Pick<schedulerV1.Job, 'type'>): boolean {
-  return type === commonV1.JobType.MAINTENANCE_WINDOW;
-}
-
-/** Empty for a job that installs nothing at all. */
-function versionWord(job: schedulerV1.Job, newest: string): string {
-  return isMaintenance(job) ? '' : job.version || newest;
-}
-
-export function startText(start: schedulerV1.StartCondition | undefined): string {
-  const condition = start?.condition;
-  switch (condition?.$case) {
-    case 'immediate':
-      return 'immediately';
-    case 'time':
-      return condition.value.localTime.replace('T', ' ');
-    case 'series':
-      return `again and again: ${fromCron(condition.value.cron)}`;
-    case 'whenIdle': {
-      const { idleMinutes, windowOpens, windowCloses } = condition.value;
-      const [opens, closes] = [windowOpens, windowCloses].map((local) => local.slice(0, 16).replace('T', ' '));
-      return `when nobody has been logged in for ${idleMinutes} min, ${opens} to ${closes}`;
-    }
-    case undefined:
-      return 'unknown';
-  }
-}
-
-function labelsText(labels: schedulerV1.Job['labels']): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(', ');
-}
-
-export function jobText(job: schedulerV1.Job, zone: string): string {
-  return fields([
-    ['Job', lastPart(job.name)],
-    ['Title', job.title],
-    ['State', jobStateWord(job.state)],
-    ['Why', job.disabledReason],
-    ['Does', jobTypeWord(job.type)],
-    ['Start', `${startText(job.start)} (${zone})`],
-    ['Next', time(job.nextDueTime, zone)],
-    ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
-    ['Latest start', job.latestStart],
-    ['Window ends', job.windowEnd],
-    ['Version', versionWord(job, 'the newest that may be taken')],
-    ['Closed for', spanOf(job.closedFor)],
-    [
-      'Goes back',
-      job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
-    ],
-    ['Backup', isMaintenance(job) ? '' : backupWord(job.backupMode)],
-    ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
-    ['Message', job.message],
-    ['Service host', job.serviceHost],
-    ['Max run time', spanOf(job.maxRunTime)],
-    ['Follow-up', job.followUpJob],
-    ['Without', job.excludedHosts.join(', ')],
-    ['Remarks', job.remarks],
-    ['Labels', labelsText(job.labels)],
-  ]);
 }

@@ -96,9 +96,9 @@ function reportWord({ verdict, finishTime }: preflightV1.Report): string {
   return verdict === preflightV1.Verdict.UNSPECIFIED && finishTime ? 'abandoned' : verdictWord(verdict);
 }
 
-function occasionOf({ run, rehearsal }: preflightV1.Report): string {
+function occasionOf({ run, rehearsal, beforeBackup }: preflightV1.Report): string {
   if (rehearsal) return `rehearsal of ${rehearsal.job} (${rehearsal.why})`;
-  return run === '' ? 'on demand' : `run ${run}`;
+  return run === '' ? 'on demand' : `run ${run}${beforeBackup ? ', before its backup' : ''}`;
 }
 
 function isBlocking({ verdict, override }: preflightV1.Check): boolean {

@@ -1,18 +1,15 @@
-import { schedulerV1, sessionV1 } from '@lastcall/contracts';
-import { CallError } from '@lastcall/sdk';
+import { schedulerV1 } from '@lastcall/contracts';
 import { allPages } from '../connect.js';
 import type { Cli } from '../define.js';
-import { UsageError } from '../failures.js';
-import { attendanceText } from '../render/attendance.js';
-import { reportPage } from '../render/report-page.js';
 import { reportText } from '../render/run-report.js';
-import { oneLine, table } from '../render/text.js';
+import { table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { lastPart, outcomeWord } from '../render/words.js';
 import { namedOrNewest, runToWatch } from '../watch/find-run.js';
-import { isGated, runSubject, runTitle } from '../watch/run-text.js';
+import { runSubject, runTitle } from '../watch/run-text.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
+import { report, type ReportOptions } from './run-report.js';
 
 export function addRun(cli: Cli): void {
   const noun = cli.noun('run', 'Executions of jobs');
@@ -70,7 +67,10 @@ export function addRun(cli: Cli): void {
       options: (command) =>
         command
           .option('--users', 'list everybody who was told, not only the first 50')
-          .option('--html', 'as one page, to be kept or printed'),
+          .option('--html', 'as one page, to be kept or printed')
+          .option('--all', 'with -o json: the reports of all runs, oldest first, one line each')
+          .option('--from <date>', 'with --all: only runs that started on this day or later, YYYY-MM-DD')
+          .option('--to <date>', 'with --all: only runs that started on this day or earlier'),
     },
     report,
   );
@@ -113,42 +113,4 @@ async function cancel(work: Work, { reason }: { reason: string }, id?: string): 
       schedulerV1.Run.toJSON(run),
       () => `asked to cancel ${runTitle(run)}; "run watch" shows whether it could be\n`,
     );
-}
-
-interface ReportOptions {
-  readonly users?: boolean;
-  readonly html?: boolean;
-}
-
-async function report(work: Work, { users = false, html }: ReportOptions, id?: string): Promise<void> {
-  if (html && work.json) throw new UsageError('--html and -o json are two forms of one report; choose one');
-  const answer = await work.services.scheduler.getRunReport({ name: await namedOrNewest(work, id) });
-  const { timeZone } = await work.installation();
-  const found = answer.report ?? schedulerV1.RunReport.create();
-  const attendance = await attendanceOf(work, found.run);
-  if (html) {
-    work.io.out.write(reportPage({ report: found, attendance, zone: timeZone }));
-    return;
-  }
-  const asJson = attendance.map((a) => sessionV1.Attendance.toJSON(a));
-  work.print({ ...(schedulerV1.RunReport.toJSON(found) as object), attendance: asJson }, () =>
-    [reportText(found, timeZone), attendanceText(attendance, timeZone, users)].filter(Boolean).join('\n'),
-  );
-}
-
-/** A report without it is better than none. */
-async function attendanceOf(work: Work, run: schedulerV1.Run | undefined): Promise<readonly sessionV1.Attendance[]> {
-  const { name: parent } = await work.installation();
-  if (!run || !isGated(run)) return [];
-  try {
-    return await allPages(async (pageToken) => {
-      const request = { parent, run: lastPart(run.name), pageSize: 1_000, pageToken };
-      const page = await work.services.session.listAttendance(request);
-      return { items: page.attendance, next: page.nextPageToken };
-    });
-  } catch (error) {
-    if (!(error instanceof CallError)) throw error;
-    work.io.err.write(`What became of the users cannot be read now: ${oneLine(error.message)}\n`);
-    return [];
-  }
 }

@@ -14,7 +14,7 @@ import { fields, oneLine } from '../render/text.js';
 import { lastPart } from '../render/words.js';
 import { watchRun } from '../watch/watch-run.js';
 import type { Work } from '../work.js';
-import { jobText } from './job.js';
+import { jobText } from './job-text.js';
 
 export interface UpdateNowOptions extends JobOptions {
   readonly job?: string;
@@ -174,6 +174,7 @@ export async function begin(
     scheduler.enableJob({ name, etag: '', confirmedCautions }),
   );
   const stored = enabled.job ?? job;
-  if (!options.watch) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
+  const waits = stored.state === schedulerV1.JobState.WAITING_FOR_APPROVAL;
+  if (!options.watch || waits) return work.print(schedulerV1.Job.toJSON(stored), () => jobText(stored, timeZone));
   return watchRun(work, await runOfDueJob(work, stored), timeZone);
 }

@@ -21,6 +21,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'reactionTime',
   'reopeningRamp',
   'resumeGrace',
+  'retryPause',
   'runIfLateWithin',
   'saveWithin',
   'soakTime',

@@ -68,7 +68,7 @@ describe('the page of a report', () => {
       { check: 'a-green', verdict: PASSED },
       { check: 'b-red', host: 'ts1', verdict: FAILED, found: 'too full', remedy: 'Make room.' },
     ];
-    const failure = { reason: 'NOT_READY', message: 'ts1: too full.', host: 'ts1' };
+    const failure = { reason: 'NOT_READY', message: 'ts1: too full.', host: 'ts1', facts: { by: 'anna' } };
     const failed = schedulerV1.RunReport.fromPartial({
       run: { outcome: commonV1.RunOutcome.FAILED, failure, alarm: true },
       preflight: { verdict: FAILED, checks },
@@ -76,6 +76,7 @@ describe('the page of a report', () => {
     });
     const text = read(page(failed, []));
     expect(text).toContain('failed A person is needed Why on ts1: ts1: too full. NOT_READY');
+    expect(text).toContain('Ended by anna');
     expect(text).toMatch(/failed b-red ts1 too full To do: Make room\. .*passed a-green/);
     expect(text).toContain('Their names cannot be shown.');
   });

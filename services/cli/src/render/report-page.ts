@@ -2,7 +2,7 @@ import { preflightV1, type schedulerV1, type sessionV1, durationToMs } from '@la
 import { runSubject } from '../watch/run-text.js';
 import { html, type Html, type HtmlValue } from './html.js';
 import { STYLE } from './report-page-style.js';
-import { backupText, drainText, tookText, wayBackText } from './run-report.js';
+import { backupText, confirmedText, drainText, tookText, wayBackText } from './run-report.js';
 import { bytes, count } from './text.js';
 import { spanOf, timeIn } from './time.js';
 import { departureWord, jobTypeWord, lastPart, outcomeWord, roleWord, verdictWord } from './words.js';
@@ -112,10 +112,11 @@ function facts({ report, zone }: ReportPage): Html {
     ${list([
       ['Job', run?.job && `${run.job} (${spec ? jobTypeWord(spec.type) : ''})`],
       ['Requested by', spec?.requestedBy],
-      ['Confirmed', report.confirmedCautions.join(', ')],
+      ['Confirmed', confirmedText(report, zone)],
       ['Due', at(spec?.nominalTime, zone)],
       ['Started', at(spec?.startedAt, zone)],
       ['Ended', at(run?.finishTime, zone)],
+      ['Ended by', run?.failure?.facts['by']],
       ['Took', tookText(report)],
       ['Message to users', spec?.message],
       ['Way back', report.wayBack && wayBackText(report.wayBack)],
@@ -241,7 +242,10 @@ function backupSection({ report: { backup, run }, zone }: ReportPage): Html | un
       ['Taken', at(backup.takenAt, zone)],
       ['Proof', backup.verified ? 'proven by the product’s own check' : html`<strong>not proven</strong>`],
       ['SHA-256', backup.sha256 && html`<span class="code">${backup.sha256}</span>`],
-      ['Size', `${bytes(backup.sizeBytes)} (${backup.sizeBytes} bytes)`],
+      [
+        'Size',
+        backup.sizeBytes < 1024n ? bytes(backup.sizeBytes) : `${bytes(backup.sizeBytes)} (${backup.sizeBytes} bytes)`,
+      ],
       ['Brought back from', run?.spec?.downgrade?.dataFrom],
     ]),
   );

@@ -8,7 +8,8 @@ import { lastPart, verdictWord } from './words.js';
 export function reportText(report: schedulerV1.RunReport, zone: string): string {
   const { run, preflight, drain, backup } = report;
   const spec = run?.spec;
-  const blocking = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const notPassed = preflight?.checks.filter((c) => !['passed', 'skipped'].includes(verdictWord(c.verdict))) ?? [];
+  const blocking = notPassed.filter((c) => !c.override);
   const head = fields([
     ['Run', run && lastPart(run.name)],
     ['What', run && runSubject(run)],
@@ -17,12 +18,20 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ['Due', time(spec?.nominalTime, zone)],
     ['Started', time(spec?.startedAt, zone)],
     ['Ended', time(run?.finishTime, zone)],
+    ['Ended by', run?.failure?.facts['by']],
     ['Took', tookText(report)],
     ...waitingRows(run, zone),
     ['Requested by', spec?.requestedBy],
     ['Confirmed', confirmedText(report, zone)],
     ['Checks', preflight && `${count(preflight.checks.length, 'check')}, ${verdictWord(preflight.verdict)}`],
     ['Blocking', blocking.map((c) => oneLine(`${c.check} ${c.host}: ${c.found} ${c.remedy}`)).join('\n')],
+    [
+      'Overridden',
+      notPassed
+        .map((c) => overrideText(c, zone))
+        .filter(Boolean)
+        .join('\n'),
+    ],
     ['Told', time(report.noticeTime, zone)],
     ['Logoff', time(report.logoffTime, zone)],
     ['Users', drain && drainText(drain)],
@@ -40,8 +49,14 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
   return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
 }
 
+function overrideText({ check, host, found, override }: preflightV1.Check, zone: string): string {
+  if (!override) return '';
+  const { createdBy, expireTime, reason } = override;
+  return oneLine(`${check} ${host}: ${found}; by ${createdBy} until ${time(expireTime, zone)}: ${reason}`);
+}
+
 /** A run of before the confirmations were kept has their names only. */
-function confirmedText({ confirmations, confirmedCautions }: schedulerV1.RunReport, zone: string): string {
+export function confirmedText({ confirmations, confirmedCautions }: schedulerV1.RunReport, zone: string): string {
   if (confirmations.length === 0) return confirmedCautions.join(', ');
   const line = ({ caution, text, confirmedBy, confirmTime }: schedulerV1.Confirmation): string =>
     oneLine(`${caution} by ${confirmedBy}, ${time(confirmTime, zone) ?? ''}: ${text}`);

@@ -68,3 +68,27 @@ export function parseSpan(text: string): number | undefined {
     0,
   );
 }
+
+const LOCAL = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$/;
+const EXACT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** `2026-12-24T22:00` in the zone, or with `Z` or an offset; the earlier one where the clocks go back. Undefined when it is no time. */
+export function instantOf(text: string, zone: string): Date | undefined {
+  if (EXACT.test(text)) return valid(Date.parse(text));
+  if (!LOCAL.test(text)) return undefined;
+  const asUtc = Date.parse(`${text}Z`);
+  if (Number.isNaN(asUtc)) return undefined;
+  // Offsets of zones are at most 14 hours, and the one that holds is that of the instant itself.
+  const offsets = [-1, 1].map((days) => offsetAt(asUtc + days * 24 * HOUR_MS, zone));
+  const fits = offsets.map((offset) => asUtc - offset).filter((at) => at + offsetAt(at, zone) === asUtc);
+  return fits.length === 0 ? undefined : new Date(Math.min(...fits));
+}
+
+function offsetAt(at: number, zone: string): number {
+  const whole = Math.floor(at / SECOND_MS) * SECOND_MS;
+  return Date.parse(`${localTime(new Date(whole), zone)}Z`) - whole;
+}
+
+function valid(at: number): Date | undefined {
+  return Number.isNaN(at) ? undefined : new Date(at);
+}

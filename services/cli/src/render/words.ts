@@ -40,6 +40,10 @@ export const jobStateWord = (state: schedulerV1.JobState): string =>
 export const gateWord = (state: sessionV1.GateState): string => word(sessionV1.gateStateToJSON(state), 'GATE_STATE_');
 export const noticeKindWord = (kind: sessionV1.NoticeKind): string =>
   word(sessionV1.noticeKindToJSON(kind), 'NOTICE_KIND_');
+export const notificationKindWord = (kind: schedulerV1.NotificationKind): string =>
+  word(schedulerV1.notificationKindToJSON(kind), 'NOTIFICATION_KIND_');
+export const deliveryStateWord = (state: schedulerV1.DeliveryState): string =>
+  word(schedulerV1.deliveryStateToJSON(state), 'DELIVERY_STATE_');
 export const tokenRoleWord = (role: identityV1.Role): string => word(identityV1.roleToJSON(role), 'ROLE_');
 
 /** How a session ended; `inside` while it has not, or when nobody knows. */

@@ -11,7 +11,9 @@ export function stageNeed(demands: Requirements, facts: HostFacts): number {
 /** Where backups are kept; undefined: the host could not measure its data. */
 export function backupNeed(demands: Requirements | undefined, facts: HostFacts): number | undefined {
   if (isNeedless(demands, facts.canBackUp)) return 0;
-  return facts.dataBytes === undefined ? undefined : facts.dataBytes + (demands?.backupFreeBytes ?? 0);
+  if (facts.dataBytes === undefined) return undefined;
+  // An agent that packs what was written has both for a moment.
+  return Math.max(facts.dataBytes, facts.backupNeededBytes ?? 0) + (demands?.backupFreeBytes ?? 0);
 }
 
 /** Where the data are: a way back restores them while those that were migrated are still there. */

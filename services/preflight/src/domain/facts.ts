@@ -12,6 +12,8 @@ export interface HostFacts {
   readonly memoryBytes: number | undefined;
   readonly stageFreeBytes: number | undefined;
   readonly backupFreeBytes: number | undefined;
+  /** What a backup needs while it is taken; undefined from agents that do not say it. */
+  readonly backupNeededBytes?: number | undefined;
   readonly dataBytes: number | undefined;
   readonly agentVersion: string | undefined;
   /** Empty for none. */
@@ -28,6 +30,9 @@ export interface HostFacts {
   readonly dataFreeBytes: number | undefined;
   readonly vendorChecks: readonly VendorAnswer[] | undefined;
   /** None where the line to the services is plain text. */
+  /** Undefined: an older agent does not say. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly reached?: readonly ReachAnswer[];
   readonly certificates?: readonly {
     readonly whose: string;
     readonly expiresAt: number | undefined;
@@ -52,6 +57,14 @@ export interface VendorAnswer {
   readonly found: string;
 }
 
+/** Whether a port of another host was reached. */
+export interface ReachAnswer {
+  readonly host: string;
+  readonly port: number;
+  readonly reached: boolean;
+  readonly found: string;
+}
+
 export interface AntivirusFacts {
   readonly product: string;
   readonly source: string;
@@ -65,6 +78,21 @@ export interface BackupFacts {
   readonly sha256: string;
   readonly verified: boolean;
   readonly version: string;
+  /** What it takes on the disk; absent from agents and documents that do not say it, as all that follows. */
+  readonly storedBytes?: number;
+  readonly keyId?: string;
+  readonly verifiedAt?: number;
+  readonly folder?: string;
+}
+
+/** What speaks for a backup that was made by somebody else. */
+export interface BackupProof {
+  readonly evidence:
+    | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number; readonly sha256: string }
+    | { readonly kind: 'sha256'; readonly sha256: string }
+    | { readonly kind: 'command'; readonly command: string; readonly output: string };
+  readonly reportedBy: string;
+  readonly reportedAt: number;
 }
 
 /** 0 or empty: no demand. */
@@ -117,6 +145,8 @@ export interface Occasion {
   readonly dataFrom?: { readonly restorePoint: string; readonly backup: BackupFacts | undefined };
   /** What the catalog says about the way to the release; absent where whoever opened the run has asked. */
   readonly way?: { readonly version: string; readonly isOpen: boolean; readonly reason: string };
+  /** The server as others reach it, from what it said of itself before; absent: it has not yet. */
+  readonly serverAddresses?: readonly string[];
   /** Nobody is inside and every host has staged: what was put off until then is asked now. */
   readonly isLastLook?: boolean;
   /** Of the job that it is about; absent: none. */

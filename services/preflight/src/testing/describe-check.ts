@@ -16,10 +16,10 @@ export interface CheckCases {
   readonly notAsked?: Cases;
 }
 
-/** The cases of one check, each judged as part of a whole report; checks of hosts on the server. */
-export function describeCheck({ name, about }: CheckModule, cases: CheckCases): void {
+/** The cases of one check, each judged as part of a whole report; checks of hosts on the server unless another one is named. */
+export function describeCheck({ name, about }: CheckModule, cases: CheckCases, on = 'server'): void {
   const judged = (situation: Situation): readonly Check[] =>
-    reportOf(situation).filter((c) => c.check === name && c.host === (about === 'host' ? 'server' : ''));
+    reportOf(situation).filter((c) => c.check === name && c.host === (about === 'host' ? on : ''));
   const each = (what: keyof CheckCases, expectation: (checks: readonly Check[]) => void): void => {
     for (const [title, situation] of Object.entries(cases[what] ?? {})) {
       it(`${what}: ${title}`, () => expectation(judged(situation)));

@@ -25,6 +25,8 @@ export const FACTS: HostFacts = {
   dataFreeBytes: 10 * 2 ** 30,
   volumes: { stage: '1', backup: '2', data: '3' },
   vendorChecks: [],
+  addresses: ['10.0.0.5'],
+  reached: [],
   certificates: [],
   unknown: {},
 };
@@ -47,6 +49,7 @@ export const NOTHING_KNOWN: HostFacts = {
   staged: false,
   canBackUp: undefined,
   dataFreeBytes: undefined,
+  addresses: ['10.0.0.6'],
   volumes: undefined,
   vendorChecks: undefined,
   certificates: [{ whose: 'services', expiresAt: undefined, why: 'no answer' }],
@@ -100,10 +103,12 @@ export interface Situation {
   readonly demands?: Partial<Requirements> | 'none';
   /** Of the server. */
   readonly facts?: Partial<HostFacts>;
+  /** Of the workstation. */
+  readonly desk?: Partial<HostFacts>;
 }
 
-export function reportOf({ occasion, demands, facts }: Situation): readonly Check[] {
+export function reportOf({ occasion, demands, facts, desk }: Situation): readonly Check[] {
   const requirements = demands === 'none' ? undefined : { ...DEMANDS, ...demands };
   const whole = { ...OCCASION, requirements, ...occasion };
-  return evaluate(whole, { server: answerWith(facts), desk: answerWith() }, { askedAt: AT, at: AT }).checks;
+  return evaluate(whole, { server: answerWith(facts), desk: answerWith(desk) }, { askedAt: AT, at: AT }).checks;
 }

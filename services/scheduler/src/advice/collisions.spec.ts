@@ -12,6 +12,11 @@ it('finds a later time of a series, and the earliest of each other one', () => {
   expect(found).toEqual([{ job: 'nightly', run: '', from: BEGIN + 5 * DAY_MS, until: BEGIN + 5 * DAY_MS + HOUR_MS }]);
   expect(collisionsOf([BEGIN + 5 * DAY_MS + HOUR_MS], HOUR_MS, [daily], zone)).toEqual([]);
 });
+it.each(['0001-01-01T00:00:00Z', '9999-12-31T23:00:00Z'])('comes to an end at %s too', (time) => {
+  const at = Date.parse(time);
+  expect(collisionsOf([at], HOUR_MS, [daily], zone)).toEqual([]);
+  expect(occupiedBetween(at, at + DAY_MS, [daily], zone).length).toBeLessThanOrEqual(1);
+});
 it('is bounded, whatever there is', () => {
   const many = Array.from({ length: 200 }, (_, i) => ({ ...daily, job: `j${i}`, cron: '* * * * *' }));
   expect(collisionsOf([BEGIN + DAY_MS], HOUR_MS, many, zone)).toHaveLength(20);

@@ -56,6 +56,9 @@ function occupiedIn(other: Other, from: number, until: number, timeZone: string)
   return undefined;
 }
 
+/** Each has to be looked up in the zone. */
+const TIMES_OF_ALL = 2_000;
+
 /** Everything that is going on or due in a span of days, in order. */
 export function occupiedBetween(
   from: number,
@@ -63,7 +66,7 @@ export function occupiedBetween(
   others: readonly Other[],
   timeZone: string,
 ): readonly Occupied[] {
-  const most = Math.ceil((until - from) / DAY_MS) * 4;
+  const most = Math.min(Math.ceil((until - from) / DAY_MS) * 4, Math.ceil(TIMES_OF_ALL / Math.max(1, others.length)));
   return others
     .flatMap(({ job, run, lengthMs, at, cron }) => {
       const starts = at < until && from < at + lengthMs ? [at] : [];

@@ -33,6 +33,7 @@ export function announcementAfter(
       // The firing has no fate yet.
       return announced;
     case 'disabled':
+    case 'waiting':
       // A job that is edited after it fired does not take its firing back.
       return before.phase === 'enabled' ? undefined : announced;
     case 'none':

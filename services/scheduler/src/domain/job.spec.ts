@@ -1,11 +1,12 @@
 import { isRejected, run } from '@lastcall/kernel';
 import fc from 'fast-check';
-import { job, skipOf, type JobCommand, type JobDefinition, type JobState } from './job.js';
+import { approvalOf, job, skipOf, type JobCommand, type JobDefinition, type JobState } from './job.js';
 import { sampleDefinition } from '../testing/sample-definition.js';
 
 const DEFINITION = sampleDefinition();
 const create: JobCommand = { type: 'create', definition: DEFINITION };
-const enable: JobCommand = { type: 'enable', dueAt: 100, now: 50, by: 'anna' };
+const enabling = { dueAt: 100, now: 50, by: 'anna' };
+const enable: JobCommand = { type: 'enable', ...enabling };
 const disable: JobCommand = { type: 'disable' };
 const advance: JobCommand = { type: 'advance', nominalAt: 100 };
 const goOn: JobCommand = { type: 'advance', nominalAt: 100, nextDueAt: 300 };
@@ -33,6 +34,9 @@ const look = (lookedFor: number, nextAt: number): JobCommand => ({
   watch: { lookedAt: lookedFor, longestMs: 0 },
 });
 const skipNext: Extract<JobCommand, { type: 'skip-next' }> = { type: 'skip-next', by: 'otto', undo: false, now: 60 };
+const ask: Extract<JobCommand, { type: 'enable' }> = { ...enabling, type: 'enable', needsApproval: true };
+const approve: Extract<JobCommand, { type: 'approve' }> = { ...enabling, type: 'approve', by: 'berta' };
+const refuse: JobCommand = { type: 'reject', by: 'berta', reason: 'not in that week' };
 const unskip: JobCommand = { ...skipNext, undo: true };
 const series = edit({ start: { kind: 'series', cron: '0 22 * * *' } });
 
@@ -81,6 +85,51 @@ describe('job', () => {
     expect(
       given(create, series, enable, goOn, skipNext, postpone, { ...advance, nominalAt: 200, nextDueAt: 300 }).state,
     ).toMatchObject({ dueAt: 300, skip: { at: 300 } });
+  });
+  it('waits for a second person where that is needed, and is enabled in the name of the first', () => {
+    const waiting = given(create, ask, ask);
+    expect(waiting.state).toMatchObject({ phase: 'waiting', askedBy: 'anna', askedAt: 50, revision: 1 });
+    expect(given(create, ask, { ...approve, by: 'anna' }).refused).toEqual(['SAME_PERSON']);
+    const agreed = { phase: 'enabled', dueAt: 100, enabledBy: 'anna', approvedBy: 'berta' };
+    expect(given(create, ask, approve).state).toMatchObject(agreed);
+    expect(given(create, ask, edit({ title: 'x' }), approve).state).toMatchObject(agreed);
+    expect(given(create, ask, { ...approve, dueAt: 50 }).refused).toEqual(['TIME_IN_THE_PAST']);
+    expect(given(create, ask, approve, approve).refused).toEqual(['NOT_WAITING']);
+    // The installation demands it no longer.
+    expect(given(create, ask, enable).state).toMatchObject({ phase: 'enabled', enabledBy: 'anna' });
+  });
+  it('is refused by whoever, with the reason, and taken back', () => {
+    const because = 'berta rejected it: not in that week';
+    expect(given(create, ask, refuse).state).toMatchObject({ phase: 'disabled', revision: 2, because });
+    expect(given(create, ask, disable).state).toMatchObject({ phase: 'disabled', revision: 2 });
+    expect(given(create, ask, edit({ version: '11.1.0' }), approve).refused).toEqual(['NOT_WAITING']);
+    expect(given(create, refuse).refused).toEqual(['NOT_WAITING']);
+    expect(given(approve, refuse).refused).toEqual(['NOT_FOUND', 'NOT_FOUND']);
+  });
+  it('stays approved until it is edited or disabled', () => {
+    for (const after of [[advance], [advance, postpone], [postpone]]) {
+      expect(approvalOf(given(create, ask, approve, ...after).state)).toEqual({ approvedBy: 'berta' });
+    }
+    expect(approvalOf(given(create, series, ask, approve, goOn, postpone).state)).toEqual({ approvedBy: 'berta' });
+    for (const after of [disable, edit({ version: '11.1.0' })]) {
+      expect(approvalOf(given(create, ask, approve, after).state)).toEqual({});
+    }
+  });
+  it('is never enabled without a second person where that is needed', () => {
+    const command = fc.oneof(
+      fc.constantFrom(create, disable, advance, remove, postpone, series, goOn, refuse, skipNext, unskip),
+      fc.constantFrom('anna', 'berta').map((by): JobCommand => ({ ...approve, by })),
+      fc.constantFrom('anna', 'berta').map((by): JobCommand => ({ ...ask, by })),
+      fc.constantFrom('1.0.0', '2.0.0').map((version) => edit({ version })),
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+        const { state } = given(...commands);
+        if (state.phase !== 'enabled') return;
+        expect(state.approvedBy).toBeDefined();
+        expect(state.approvedBy).not.toBe(state.enabledBy);
+      }),
+    );
   });
   it.each<[string, readonly JobCommand[], string]>([
     ['is disabled', [create], 'NO_NEXT_TIME'],

@@ -57,6 +57,11 @@ export interface JobDefinition {
   readonly labels?: Readonly<Record<string, string>>;
   /** Hosts that an update leaves out: they follow later. */
   readonly excludedHosts?: readonly string[];
+  /** How often a run that failed before its install is tried again; absent: never. */
+  readonly retries?: number;
+  readonly retryPauseMs?: number;
+  /** Restore points of a data-backup that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** Somebody said that this due time is not to be run. */
@@ -76,12 +81,21 @@ export type JobState =
       readonly because?: string;
     }
   | {
+      /** For the approval of a second person. */
+      readonly phase: 'waiting';
+      readonly definition: JobDefinition;
+      readonly revision: number;
+      readonly askedBy: string;
+      readonly askedAt: number;
+    }
+  | {
       readonly phase: 'enabled';
       readonly definition: JobDefinition;
       readonly revision: number;
       readonly dueAt: number;
       /** Who enabled it; runs are opened in their name. */
       readonly enabledBy: string;
+      readonly approvedBy?: string;
       /** Due time of the last firing of a series since it was enabled. */
       readonly firedFor?: number;
       /** What has been seen of the users, by a job that waits for nobody to be logged in. */
@@ -92,21 +106,26 @@ export type JobState =
       readonly phase: 'done';
       readonly definition: JobDefinition;
       readonly revision: number;
+      readonly approvedBy?: string;
       /** Due time of its last firing. */
       readonly firedFor?: number;
     };
 
+interface Enabling {
+  readonly dueAt: number;
+  /** The last time that it could start at, where that is not the due time. */
+  readonly lastAt?: number;
+  readonly now: number;
+  readonly by: string;
+}
+
 export type JobCommand =
   | { readonly type: 'create'; readonly definition: JobDefinition }
   | { readonly type: 'edit'; readonly definition: JobDefinition }
-  /** `lastAt`: the last time that it could start at, where that is not the due time. */
-  | {
-      readonly type: 'enable';
-      readonly dueAt: number;
-      readonly lastAt?: number;
-      readonly now: number;
-      readonly by: string;
-    }
+  /** `needsApproval`: of a second person. */
+  | ({ readonly type: 'enable'; readonly needsApproval?: boolean } & Enabling)
+  | ({ readonly type: 'approve' } & Enabling)
+  | { readonly type: 'reject'; readonly by: string; readonly reason: string }
   /** `because`: why, when no person does it. */
   | { readonly type: 'disable'; readonly because?: string }
   | { readonly type: 'delete' }
@@ -128,6 +147,9 @@ export type JobEvent =
   | { readonly type: 'created'; readonly definition: JobDefinition }
   | { readonly type: 'edited'; readonly definition: JobDefinition; readonly harmless: boolean }
   | { readonly type: 'enabled'; readonly dueAt: number; readonly by: string }
+  | { readonly type: 'asked'; readonly by: string; readonly at: number }
+  | { readonly type: 'approved'; readonly dueAt: number; readonly by: string }
+  | { readonly type: 'rejected'; readonly by: string; readonly reason: string }
   | { readonly type: 'disabled'; readonly because?: string }
   | { readonly type: 'deleted' }
   | { readonly type: 'finished' }
@@ -166,7 +188,10 @@ function decide(state: JobState, command: JobCommand): readonly JobEvent[] | Rej
       return enable(state, command);
     case 'disable':
       if (state.phase === 'none') return notThere();
-      return state.phase === 'enabled' ? [disabled(command.because)] : [];
+      return state.phase === 'enabled' || state.phase === 'waiting' ? [disabled(command.because)] : [];
+    case 'approve':
+    case 'reject':
+      return answer(state, command);
     case 'delete':
       return state.phase === 'none' ? notThere() : [{ type: 'deleted' }];
     case 'skip-next':
@@ -202,7 +227,26 @@ function enable(state: JobState, command: Extract<JobCommand, { type: 'enable' }
   const { start } = state.definition;
   const { lastAt = command.dueAt, now } = command;
   if (isPast(start, lastAt, now)) return reject('refused', 'TIME_IN_THE_PAST', pastText(start));
-  return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
+  if (!command.needsApproval) return [{ type: 'enabled', dueAt: command.dueAt, by: command.by }];
+  return state.phase === 'waiting' ? [] : [{ type: 'asked', by: command.by, at: now }];
+}
+
+/** Whoever asked may not agree, and may well think better of it. */
+function answer(state: JobState, command: Extract<JobCommand, { type: 'approve' | 'reject' }>) {
+  if (state.phase === 'none') return notThere();
+  if (state.phase !== 'waiting') {
+    const message = `the job does not wait for approval: it is ${state.phase}; ask for it: lastcall job enable`;
+    return reject('refused', 'NOT_WAITING', message);
+  }
+  if (command.type === 'reject') return [{ type: 'rejected' as const, by: command.by, reason: command.reason }];
+  if (command.by === state.askedBy) {
+    const message = `${command.by} asked for it, so another person has to approve it`;
+    return reject('refused', 'SAME_PERSON', message);
+  }
+  const { start } = state.definition;
+  const { lastAt = command.dueAt, now } = command;
+  if (isPast(start, lastAt, now)) return reject('refused', 'TIME_IN_THE_PAST', pastText(start));
+  return [{ type: 'approved' as const, dueAt: command.dueAt, by: command.by }];
 }
 
 /** The time that is going to be skipped, if the job comes to it as it stands. */
@@ -261,6 +305,14 @@ function evolve(state: JobState, event: JobEvent): JobState {
       return { phase: 'disabled', definition: event.definition, revision: revision + 1 };
     case 'enabled':
       return { phase: 'enabled', definition, revision, dueAt: event.dueAt, enabledBy: event.by };
+    case 'asked':
+      return { phase: 'waiting', definition, revision, askedBy: event.by, askedAt: event.at };
+    case 'approved':
+      return state.phase === 'waiting' ? approved(state, event) : state;
+    case 'rejected': {
+      const because = `${event.by} rejected it: ${event.reason}`;
+      return { phase: 'disabled', definition, revision: revision + 1, because };
+    }
     case 'disabled':
       // Another revision: the same due time, enabled again later, is another firing.
       return {
@@ -270,7 +322,11 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'deleted':
       return { phase: 'none', revision };
     case 'finished':
-      return { phase: 'done', definition, revision, ...(state.phase === 'enabled' && { firedFor: state.dueAt }) };
+      return {
+        ...{ phase: 'done', definition, revision },
+        ...(state.phase === 'enabled' && { firedFor: state.dueAt }),
+        ...approvalOf(state),
+      };
     case 'advanced':
       return state.phase === 'enabled' ? advanced(state, event.dueAt) : state;
     case 'skipped':
@@ -283,11 +339,25 @@ function evolve(state: JobState, event: JobEvent): JobState {
       const { localTime, dueAt, by } = event;
       if (definition.start.kind === 'series') return sooner(state, dueAt, by);
       const later: JobDefinition = { ...definition, start: { kind: 'time', localTime } };
-      return { phase: 'enabled', definition: later, revision: revision + 1, dueAt, enabledBy: by };
+      const next = { definition: later, revision: revision + 1, dueAt, enabledBy: by, ...approvalOf(state) };
+      return { phase: 'enabled', ...next };
     }
     default:
       return assertNever(event);
   }
+}
+
+function approved(
+  { definition, revision, askedBy }: Extract<JobState, { phase: 'waiting' }>,
+  { dueAt, by }: Extract<JobEvent, { type: 'approved' }>,
+): JobState {
+  return { phase: 'enabled', definition, revision, dueAt, enabledBy: askedBy, approvedBy: by };
+}
+
+/** What was approved stays so until it is edited or disabled. */
+export function approvalOf(state: JobState): { readonly approvedBy?: string } {
+  const isSo = state.phase === 'enabled' || state.phase === 'done';
+  return isSo && state.approvedBy !== undefined ? { approvedBy: state.approvedBy } : {};
 }
 
 type Enabled = Extract<JobState, { phase: 'enabled' }>;
@@ -307,7 +377,15 @@ function sooner(state: Exclude<JobState, { phase: 'none' }>, dueAt: number, by: 
   const { definition, revision } = state;
   const regular = state.phase === 'enabled' && state.firedFor !== undefined ? state.dueAt : Infinity;
   const skip = state.phase === 'enabled' && state.skip && { skip: state.skip };
-  return { phase: 'enabled', definition, revision, dueAt: Math.min(regular, dueAt), enabledBy: by, ...skip };
+  return {
+    phase: 'enabled',
+    definition,
+    revision,
+    dueAt: Math.min(regular, dueAt),
+    enabledBy: by,
+    ...skip,
+    ...approvalOf(state),
+  };
 }
 
 export const job: Decider<JobState, JobCommand, JobEvent> = { initial: { phase: 'none' }, decide, evolve };

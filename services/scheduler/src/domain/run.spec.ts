@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { sampleSpec } from '../testing/sample-spec.js';
 import type { Heard } from './heard.js';
 import { canBeCancelled, run, type RunCommand, type RunEvent, type RunState } from './run.js';
-import { TIMELINE_MAX } from './timeline.js';
+import { STEPS_UNTIL, TIMELINE_MAX } from './timeline.js';
 
 const SPEC = sampleSpec();
 const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
@@ -162,10 +162,14 @@ describe('a run that passes the gate', () => {
     expect(state).toMatchObject({ findings: { versionsAfter: {} } });
   });
 
-  it('bounds its timeline', () => {
-    const many = Array.from({ length: TIMELINE_MAX + 10 }, () => hear('HostOrderProgressed'));
-    const { state } = given(open(), ...many);
-    expect(state.phase !== 'none' && state.timeline.length).toBe(TIMELINE_MAX);
+  it('bounds its timeline, and keeps room in it for its end', () => {
+    const steps = Array.from({ length: TIMELINE_MAX }, () => hear('HostOrderProgressed'));
+    const { state } = given(open(), ...steps, hear('GateReopened', 1));
+    expect(state.phase !== 'none' && state.timeline.length).toBe(STEPS_UNTIL + 1);
+    expect(state.phase !== 'none' && state.timeline.at(-1)?.event).toBe('GateReopened');
+    const many = Array.from({ length: TIMELINE_MAX }, () => hear('HostUpdated'));
+    const full = given(open(), ...many, hear('HostUpdated')).state;
+    expect(full.phase !== 'none' && full.timeline.length).toBe(TIMELINE_MAX);
   });
 });
 

@@ -13,7 +13,7 @@ import {
 import { found, NOTHING_FOUND, type Findings } from './findings.js';
 import type { Heard } from './heard.js';
 import { firstPhase, phaseAfter, type Phase } from './phases.js';
-import { entryFor, TIMELINE_MAX, type TimelineEntry } from './timeline.js';
+import { entryFor, STEPS_UNTIL, TIMELINE_MAX, type TimelineEntry } from './timeline.js';
 
 /*
  * A run, from its opening to its end, as the scheduler hears of it. It decides nothing of what the others do; it owns
@@ -214,7 +214,8 @@ function cancelEntry({ by, reason, at }: Extract<RunEvent, { type: 'cancel-reque
 }
 
 function appended(timeline: readonly TimelineEntry[], entry: TimelineEntry): readonly TimelineEntry[] {
-  return timeline.length < TIMELINE_MAX ? [...timeline, entry] : timeline;
+  const max = entry.event === 'HostOrderProgressed' ? STEPS_UNTIL : TIMELINE_MAX;
+  return timeline.length < max ? [...timeline, entry] : timeline;
 }
 
 function noted(state: Exclude<RunState, { phase: 'none' }>, heard: Heard, at: number): RunState {

@@ -11,6 +11,8 @@ export interface TimelineEntry {
 }
 
 export const TIMELINE_MAX = 1_000;
+/** Steps of hosts are the many; behind so many entries there is room only for what tells how the run went. */
+export const STEPS_UNTIL = 500;
 
 const plural = (n: number, one: string) => `${n} ${one}${n === 1 ? '' : 's'}`;
 const later = (hosts: readonly string[]) => (hosts.length > 0 ? `; ${hosts.join(', ')} follow later` : '');

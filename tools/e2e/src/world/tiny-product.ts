@@ -15,6 +15,8 @@ export interface TinyRelease {
   readonly requires?: string;
   /** Folders that antivirus software has to leave alone. */
   readonly antivirusFolders?: readonly string[];
+  /** The vendor asks the server by a command of the application, `check-room`. */
+  readonly vendorCheck?: boolean;
   /** Workstations have a health check. */
   readonly workstationHealth?: boolean;
   /** A command of this release that does not do what it should, by its name in the program. */
@@ -104,6 +106,7 @@ function manifest({
   version,
   requires = '',
   antivirusFolders = [],
+  vendorCheck = false,
   firstStartTimeout = '20s',
   workstationHealth = false,
 }: TinyRelease): string {
@@ -121,6 +124,7 @@ requires:
 ${requires}
 antivirus:
   folders: ${JSON.stringify(antivirusFolders)}
+checks: [${vendorCheck ? VENDOR_CHECK : ''}]
 commands:
   server:
     stop: ${run('stop')}
@@ -134,6 +138,9 @@ commands:
     firstStart: { run: [node, client.js], timeout: ${firstStartTimeout} }${workstationHealth ? WORKSTATION : ''}
 `;
 }
+
+const VENDOR_CHECK =
+  '{ id: room, role: server, asks: the database has room, run: [node, app.js, check-room], remedy: Make room. }';
 
 const WORKSTATION = `
   workstation:

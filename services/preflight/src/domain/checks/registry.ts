@@ -15,6 +15,7 @@ import { installedVersion } from './installed-version.js';
 import { memory } from './memory.js';
 import { operatingSystem } from './operating-system.js';
 import { ports } from './ports.js';
+import { reach } from './reach.js';
 import { releasePath } from './release-path.js';
 import { restorePoint } from './restore-point.js';
 import { vendor } from './vendor.js';
@@ -37,6 +38,7 @@ export const HOST_CHECKS: readonly HostCheck[] = [
   diskStage,
   dataVersion,
   ports,
+  reach,
   backup,
   diskBackup,
   diskTogether,

@@ -89,6 +89,8 @@ export interface Installation {
   holidaysOf: string;
   /** Dates with business hours although they are public holidays there, `YYYY-MM-DD`. Up to 1,000. */
   workedHolidays: string[];
+  /** Whether a job has to be approved by a second person before it is enabled. For installations with many users. Only an administrator takes it back. */
+  approvalRequired: boolean;
 }
 
 function createBaseDaySpan(): DaySpan {
@@ -352,6 +354,7 @@ function createBaseInstallation(): Installation {
     group: "",
     holidaysOf: "",
     workedHolidays: [],
+    approvalRequired: false,
   };
 }
 
@@ -407,6 +410,9 @@ export const Installation: MessageFns<Installation> = {
     }
     for (const v of message.workedHolidays) {
       writer.uint32(138).string(v!);
+    }
+    if (message.approvalRequired !== false) {
+      writer.uint32(208).bool(message.approvalRequired);
     }
     return writer;
   },
@@ -560,6 +566,14 @@ export const Installation: MessageFns<Installation> = {
             message.workedHolidays.push(reader.string());
             continue;
           }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.approvalRequired = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -623,6 +637,11 @@ export const Installation: MessageFns<Installation> = {
         : globalThis.Array.isArray(object?.worked_holidays)
         ? object.worked_holidays.map((e: any) => globalThis.String(e))
         : [],
+      approvalRequired: isSet(object.approvalRequired)
+        ? globalThis.Boolean(object.approvalRequired)
+        : isSet(object.approval_required)
+        ? globalThis.Boolean(object.approval_required)
+        : false,
     };
   },
 
@@ -679,6 +698,9 @@ export const Installation: MessageFns<Installation> = {
     if (message.workedHolidays?.length) {
       obj.workedHolidays = message.workedHolidays;
     }
+    if (message.approvalRequired !== false) {
+      obj.approvalRequired = message.approvalRequired;
+    }
     return obj;
   },
 
@@ -708,6 +730,7 @@ export const Installation: MessageFns<Installation> = {
     message.group = object.group ?? "";
     message.holidaysOf = object.holidaysOf ?? "";
     message.workedHolidays = object.workedHolidays?.map((e) => e) || [];
+    message.approvalRequired = object.approvalRequired ?? false;
     return message;
   },
 };

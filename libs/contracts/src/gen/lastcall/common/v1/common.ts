@@ -363,7 +363,11 @@ export interface RunSpec {
     | Downgrade
     | undefined;
   /** Of a maintenance window, and then always there: how long the gate stays shut once nobody is inside, 1 s – 23 h. */
-  closedFor?: Duration | undefined;
+  closedFor?:
+    | Duration
+    | undefined;
+  /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
+  backupKeep: number;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -586,6 +590,7 @@ function createBaseRunSpec(): RunSpec {
     whatsNew: "",
     downgrade: undefined,
     closedFor: undefined,
+    backupKeep: 0,
   };
 }
 
@@ -659,6 +664,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(216).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -860,6 +868,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -945,6 +961,11 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -1019,6 +1040,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
+    }
     return obj;
   },
 
@@ -1058,6 +1082,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };

@@ -64,6 +64,12 @@ export interface HostOrder {
     | //
     /** Replace the agent's own program by another version of it. Leaves the application alone. */
     { $case: "updateAgent"; value: UpdateAgent }
+    | //
+    /** Read a restore point again and compare it. Changes nothing of the application. */
+    { $case: "verifyBackup"; value: VerifyBackup }
+    | //
+    /** Remove restore points that are not kept any longer. */
+    { $case: "deleteBackups"; value: DeleteBackups }
     | undefined;
 }
 
@@ -73,6 +79,18 @@ export interface CollectFacts {
   product: string;
   /** Release that is going to be installed; empty leaves its requirements out. */
   version: string;
+  /** Host whose ports are to be reached from this one; absent: none. */
+  reach?: ReachTarget | undefined;
+}
+
+/** A host that another one has to reach. */
+export interface ReachTarget {
+  /** The host. */
+  host: string;
+  /** Its addresses as it says them itself, up to 16; one has to be reached. */
+  addresses: string[];
+  /** TCP ports, up to 64. */
+  ports: number[];
 }
 
 /** Asks to download and verify. */
@@ -164,6 +182,25 @@ export interface RestoreBackup {
   restorePoint: string;
 }
 
+/**
+ * Asks to bring a restore point into a scratch folder, to compare every byte and to let `verifyBackup` look at it, where the installed
+ * release is the one that made it. Answered with its evidence.
+ */
+export interface VerifyBackup {
+  /** Product. */
+  product: string;
+  /** Restore point. */
+  restorePoint: string;
+}
+
+/** Asks to remove restore points. One that is not there is no failure. The newest proven one is never removed. */
+export interface DeleteBackups {
+  /** Product. */
+  product: string;
+  /** Restore points, 1–1,000. */
+  restorePoints: string[];
+}
+
 /** Where an order stands. */
 export interface OrderProgress {
   /** Step that has begun: `download`, `stop`, `swap`, `migrate`, `start`, `health`, … */
@@ -194,7 +231,7 @@ export interface OrderResult {
     /** Answer to CollectFacts. */
     { $case: "facts"; value: HostFacts }
     | //
-    /** Answer to TakeBackup. */
+    /** Answer to TakeBackup and VerifyBackup. */
     { $case: "backup"; value: BackupEvidence }
     | //
     /** Answer to StageRelease. */
@@ -255,6 +292,12 @@ export interface HostFacts {
   certificates: CertificateFact[];
   /** Free bytes where the application's data are; counts only where `volumes` is said. */
   dataFreeBytes: bigint;
+  /** Addresses under which other hosts may reach this one, up to 16; none of the loopback. */
+  addresses: string[];
+  /** Answers to `reach`. */
+  reached: ReachFact[];
+  /** Bytes that have to be free where backups are kept, at most, while one is taken; 0 from agents that do not say it. */
+  backupNeededBytes: bigint;
 }
 
 export interface HostFacts_UnknownEntry {
@@ -265,6 +308,18 @@ export interface HostFacts_UnknownEntry {
 export interface HostFacts_VolumesEntry {
   key: string;
   value: string;
+}
+
+/** Whether a port of another host can be reached. */
+export interface ReachFact {
+  /** The other host. */
+  host: string;
+  /** TCP port. */
+  port: number;
+  /** Somebody listens, or the host refuses by itself: nothing in between holds it up. */
+  reached: boolean;
+  /** How it answered, and under which address; or why not. Up to 1,000 characters. */
+  found: string;
 }
 
 /** What a vendor's check came to. */
@@ -331,10 +386,23 @@ export interface BackupEvidence {
   sizeBytes: bigint;
   /** SHA-256 over the sorted list of its files (path, size, SHA-256), hexadecimal. */
   sha256: string;
-  /** Whether `verifyBackup` accepted it. A backup that was not verified does not count. */
+  /**
+   * Whether `verifyBackup` accepted it; without such a command: whether it was brought back into a scratch folder and compared. A backup
+   * that was not verified does not count.
+   */
   verified: boolean;
   /** Version of the data that it holds. */
   version: string;
+  /** Bytes that it takes on the disk; 0 from agents that do not say it. */
+  storedBytes: bigint;
+  /** Id of the key that it is encrypted with; empty: it is not. */
+  keyId: string;
+  /** When it was verified last. */
+  verifiedAt?:
+    | Date
+    | undefined;
+  /** Folder on the host, up to 1,000 characters. */
+  folder: string;
 }
 
 /** What staging did. */
@@ -443,6 +511,12 @@ export const HostOrder: MessageFns<HostOrder> = {
         break;
       case "updateAgent":
         UpdateAgent.encode(message.action.value, writer.uint32(154).fork()).join();
+        break;
+      case "verifyBackup":
+        VerifyBackup.encode(message.action.value, writer.uint32(162).fork()).join();
+        break;
+      case "deleteBackups":
+        DeleteBackups.encode(message.action.value, writer.uint32(170).fork()).join();
         break;
     }
     return writer;
@@ -597,6 +671,22 @@ export const HostOrder: MessageFns<HostOrder> = {
             message.action = { $case: "updateAgent", value: UpdateAgent.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.action = { $case: "verifyBackup", value: VerifyBackup.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.action = { $case: "deleteBackups", value: DeleteBackups.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -662,6 +752,14 @@ export const HostOrder: MessageFns<HostOrder> = {
         ? { $case: "updateAgent", value: UpdateAgent.fromJSON(object.updateAgent) }
         : isSet(object.update_agent)
         ? { $case: "updateAgent", value: UpdateAgent.fromJSON(object.update_agent) }
+        : isSet(object.verifyBackup)
+        ? { $case: "verifyBackup", value: VerifyBackup.fromJSON(object.verifyBackup) }
+        : isSet(object.verify_backup)
+        ? { $case: "verifyBackup", value: VerifyBackup.fromJSON(object.verify_backup) }
+        : isSet(object.deleteBackups)
+        ? { $case: "deleteBackups", value: DeleteBackups.fromJSON(object.deleteBackups) }
+        : isSet(object.delete_backups)
+        ? { $case: "deleteBackups", value: DeleteBackups.fromJSON(object.delete_backups) }
         : undefined,
     };
   },
@@ -709,6 +807,10 @@ export const HostOrder: MessageFns<HostOrder> = {
       obj.downgradeRelease = DowngradeRelease.toJSON(message.action.value);
     } else if (message.action?.$case === "updateAgent") {
       obj.updateAgent = UpdateAgent.toJSON(message.action.value);
+    } else if (message.action?.$case === "verifyBackup") {
+      obj.verifyBackup = VerifyBackup.toJSON(message.action.value);
+    } else if (message.action?.$case === "deleteBackups") {
+      obj.deleteBackups = DeleteBackups.toJSON(message.action.value);
     }
     return obj;
   },
@@ -786,13 +888,25 @@ export const HostOrder: MessageFns<HostOrder> = {
         }
         break;
       }
+      case "verifyBackup": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "verifyBackup", value: VerifyBackup.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "deleteBackups": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "deleteBackups", value: DeleteBackups.fromPartial(object.action.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseCollectFacts(): CollectFacts {
-  return { product: "", version: "" };
+  return { product: "", version: "", reach: undefined };
 }
 
 export const CollectFacts: MessageFns<CollectFacts> = {
@@ -802,6 +916,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.reach !== undefined) {
+      ReachTarget.encode(message.reach, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -835,6 +952,14 @@ export const CollectFacts: MessageFns<CollectFacts> = {
             message.version = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.reach = ReachTarget.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -851,6 +976,7 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     return {
       product: isSet(object.product) ? globalThis.String(object.product) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      reach: isSet(object.reach) ? ReachTarget.fromJSON(object.reach) : undefined,
     };
   },
 
@@ -862,6 +988,9 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.reach !== undefined) {
+      obj.reach = ReachTarget.toJSON(message.reach);
+    }
     return obj;
   },
 
@@ -872,6 +1001,126 @@ export const CollectFacts: MessageFns<CollectFacts> = {
     const message = createBaseCollectFacts();
     message.product = object.product ?? "";
     message.version = object.version ?? "";
+    message.reach = (object.reach !== undefined && object.reach !== null)
+      ? ReachTarget.fromPartial(object.reach)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReachTarget(): ReachTarget {
+  return { host: "", addresses: [], ports: [] };
+}
+
+export const ReachTarget: MessageFns<ReachTarget> = {
+  encode(message: ReachTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.ports.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.ports) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.ports.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ports.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachTarget {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: ReachTarget): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.ports?.length) {
+      obj.ports = message.ports.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachTarget>): ReachTarget {
+    return ReachTarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachTarget>): ReachTarget {
+    const message = createBaseReachTarget();
+    message.host = object.host ?? "";
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.ports = object.ports?.map((e) => e) || [];
     return message;
   },
 };
@@ -1727,6 +1976,184 @@ export const RestoreBackup: MessageFns<RestoreBackup> = {
   },
 };
 
+function createBaseVerifyBackup(): VerifyBackup {
+  return { product: "", restorePoint: "" };
+}
+
+export const VerifyBackup: MessageFns<VerifyBackup> = {
+  encode(message: VerifyBackup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.product !== "") {
+      writer.uint32(10).string(message.product);
+    }
+    if (message.restorePoint !== "") {
+      writer.uint32(18).string(message.restorePoint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyBackup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyBackup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.restorePoint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyBackup {
+    return {
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      restorePoint: isSet(object.restorePoint)
+        ? globalThis.String(object.restorePoint)
+        : isSet(object.restore_point)
+        ? globalThis.String(object.restore_point)
+        : "",
+    };
+  },
+
+  toJSON(message: VerifyBackup): unknown {
+    const obj: any = {};
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.restorePoint !== "") {
+      obj.restorePoint = message.restorePoint;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyBackup>): VerifyBackup {
+    return VerifyBackup.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyBackup>): VerifyBackup {
+    const message = createBaseVerifyBackup();
+    message.product = object.product ?? "";
+    message.restorePoint = object.restorePoint ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteBackups(): DeleteBackups {
+  return { product: "", restorePoints: [] };
+}
+
+export const DeleteBackups: MessageFns<DeleteBackups> = {
+  encode(message: DeleteBackups, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.product !== "") {
+      writer.uint32(10).string(message.product);
+    }
+    for (const v of message.restorePoints) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteBackups {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteBackups();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.restorePoints.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteBackups {
+    return {
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      restorePoints: globalThis.Array.isArray(object?.restorePoints)
+        ? object.restorePoints.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.restore_points)
+        ? object.restore_points.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: DeleteBackups): unknown {
+    const obj: any = {};
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.restorePoints?.length) {
+      obj.restorePoints = message.restorePoints;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteBackups>): DeleteBackups {
+    return DeleteBackups.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteBackups>): DeleteBackups {
+    const message = createBaseDeleteBackups();
+    message.product = object.product ?? "";
+    message.restorePoints = object.restorePoints?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseOrderProgress(): OrderProgress {
   return { step: "", done: 0n, total: 0n, note: "" };
 }
@@ -2074,6 +2501,9 @@ function createBaseHostFacts(): HostFacts {
     vendorChecks: [],
     certificates: [],
     dataFreeBytes: 0n,
+    addresses: [],
+    reached: [],
+    backupNeededBytes: 0n,
   };
 }
 
@@ -2156,6 +2586,18 @@ export const HostFacts: MessageFns<HostFacts> = {
         throw new globalThis.Error("value provided for field message.dataFreeBytes of type uint64 too large");
       }
       writer.uint32(264).uint64(message.dataFreeBytes);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(274).string(v!);
+    }
+    for (const v of message.reached) {
+      ReachFact.encode(v!, writer.uint32(282).fork()).join();
+    }
+    if (message.backupNeededBytes !== 0n) {
+      if (BigInt.asUintN(64, message.backupNeededBytes) !== message.backupNeededBytes) {
+        throw new globalThis.Error("value provided for field message.backupNeededBytes of type uint64 too large");
+      }
+      writer.uint32(320).uint64(message.backupNeededBytes);
     }
     return writer;
   },
@@ -2347,6 +2789,30 @@ export const HostFacts: MessageFns<HostFacts> = {
             message.dataFreeBytes = reader.uint64() as bigint;
             continue;
           }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.reached.push(ReachFact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.backupNeededBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2460,6 +2926,17 @@ export const HostFacts: MessageFns<HostFacts> = {
         : isSet(object.data_free_bytes)
         ? BigInt(object.data_free_bytes)
         : 0n,
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      reached: globalThis.Array.isArray(object?.reached)
+        ? object.reached.map((e: any) => ReachFact.fromJSON(e))
+        : [],
+      backupNeededBytes: isSet(object.backupNeededBytes)
+        ? BigInt(object.backupNeededBytes)
+        : isSet(object.backup_needed_bytes)
+        ? BigInt(object.backup_needed_bytes)
+        : 0n,
     };
   },
 
@@ -2540,6 +3017,15 @@ export const HostFacts: MessageFns<HostFacts> = {
     if (message.dataFreeBytes !== 0n) {
       obj.dataFreeBytes = message.dataFreeBytes.toString();
     }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.reached?.length) {
+      obj.reached = message.reached.map((e) => ReachFact.toJSON(e));
+    }
+    if (message.backupNeededBytes !== 0n) {
+      obj.backupNeededBytes = message.backupNeededBytes.toString();
+    }
     return obj;
   },
 
@@ -2596,6 +3082,11 @@ export const HostFacts: MessageFns<HostFacts> = {
     message.certificates = object.certificates?.map((e) => CertificateFact.fromPartial(e)) || [];
     message.dataFreeBytes = (object.dataFreeBytes !== undefined && object.dataFreeBytes !== null)
       ? BigInt(object.dataFreeBytes)
+      : 0n;
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.reached = object.reached?.map((e) => ReachFact.fromPartial(e)) || [];
+    message.backupNeededBytes = (object.backupNeededBytes !== undefined && object.backupNeededBytes !== null)
+      ? BigInt(object.backupNeededBytes)
       : 0n;
     return message;
   },
@@ -2767,6 +3258,123 @@ export const HostFacts_VolumesEntry: MessageFns<HostFacts_VolumesEntry> = {
     const message = createBaseHostFacts_VolumesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseReachFact(): ReachFact {
+  return { host: "", port: 0, reached: false, found: "" };
+}
+
+export const ReachFact: MessageFns<ReachFact> = {
+  encode(message: ReachFact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.reached !== false) {
+      writer.uint32(24).bool(message.reached);
+    }
+    if (message.found !== "") {
+      writer.uint32(34).string(message.found);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachFact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachFact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reached = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReachFact {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      reached: isSet(object.reached) ? globalThis.Boolean(object.reached) : false,
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+    };
+  },
+
+  toJSON(message: ReachFact): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.reached !== false) {
+      obj.reached = message.reached;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReachFact>): ReachFact {
+    return ReachFact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReachFact>): ReachFact {
+    const message = createBaseReachFact();
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    message.reached = object.reached ?? false;
+    message.found = object.found ?? "";
     return message;
   },
 };
@@ -3283,7 +3891,18 @@ export const PortFact: MessageFns<PortFact> = {
 };
 
 function createBaseBackupEvidence(): BackupEvidence {
-  return { restorePoint: "", takenAt: undefined, sizeBytes: 0n, sha256: "", verified: false, version: "" };
+  return {
+    restorePoint: "",
+    takenAt: undefined,
+    sizeBytes: 0n,
+    sha256: "",
+    verified: false,
+    version: "",
+    storedBytes: 0n,
+    keyId: "",
+    verifiedAt: undefined,
+    folder: "",
+  };
 }
 
 export const BackupEvidence: MessageFns<BackupEvidence> = {
@@ -3308,6 +3927,21 @@ export const BackupEvidence: MessageFns<BackupEvidence> = {
     }
     if (message.version !== "") {
       writer.uint32(50).string(message.version);
+    }
+    if (message.storedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.storedBytes) !== message.storedBytes) {
+        throw new globalThis.Error("value provided for field message.storedBytes of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.storedBytes);
+    }
+    if (message.keyId !== "") {
+      writer.uint32(66).string(message.keyId);
+    }
+    if (message.verifiedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.verifiedAt), writer.uint32(74).fork()).join();
+    }
+    if (message.folder !== "") {
+      writer.uint32(82).string(message.folder);
     }
     return writer;
   },
@@ -3373,6 +4007,38 @@ export const BackupEvidence: MessageFns<BackupEvidence> = {
             message.version = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.storedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.verifiedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.folder = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3405,6 +4071,22 @@ export const BackupEvidence: MessageFns<BackupEvidence> = {
       sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
       verified: isSet(object.verified) ? globalThis.Boolean(object.verified) : false,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      storedBytes: isSet(object.storedBytes)
+        ? BigInt(object.storedBytes)
+        : isSet(object.stored_bytes)
+        ? BigInt(object.stored_bytes)
+        : 0n,
+      keyId: isSet(object.keyId)
+        ? globalThis.String(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.String(object.key_id)
+        : "",
+      verifiedAt: isSet(object.verifiedAt)
+        ? fromJsonTimestamp(object.verifiedAt)
+        : isSet(object.verified_at)
+        ? fromJsonTimestamp(object.verified_at)
+        : undefined,
+      folder: isSet(object.folder) ? globalThis.String(object.folder) : "",
     };
   },
 
@@ -3428,6 +4110,18 @@ export const BackupEvidence: MessageFns<BackupEvidence> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.storedBytes !== 0n) {
+      obj.storedBytes = message.storedBytes.toString();
+    }
+    if (message.keyId !== "") {
+      obj.keyId = message.keyId;
+    }
+    if (message.verifiedAt !== undefined) {
+      obj.verifiedAt = message.verifiedAt.toISOString();
+    }
+    if (message.folder !== "") {
+      obj.folder = message.folder;
+    }
     return obj;
   },
 
@@ -3442,6 +4136,12 @@ export const BackupEvidence: MessageFns<BackupEvidence> = {
     message.sha256 = object.sha256 ?? "";
     message.verified = object.verified ?? false;
     message.version = object.version ?? "";
+    message.storedBytes = (object.storedBytes !== undefined && object.storedBytes !== null)
+      ? BigInt(object.storedBytes)
+      : 0n;
+    message.keyId = object.keyId ?? "";
+    message.verifiedAt = object.verifiedAt ?? undefined;
+    message.folder = object.folder ?? "";
     return message;
   },
 };

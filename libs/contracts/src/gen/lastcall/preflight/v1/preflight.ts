@@ -173,7 +173,11 @@ export interface Report {
     | Date
     | undefined;
   /** Set: nothing is done after it. */
-  rehearsal?: Rehearsal | undefined;
+  rehearsal?:
+    | Rehearsal
+    | undefined;
+  /** It is a run's second one, when nobody was inside any more: its backup was taken only when this passed. */
+  beforeBackup: boolean;
 }
 
 /** A data backup. */
@@ -206,6 +210,82 @@ export interface Backup {
     | undefined;
   /** True while the host is still at it. */
   pending: boolean;
+  /** Bytes that it takes on the disk of the host; 0 when the host did not say it. */
+  storedBytes: bigint;
+  /** Id of the key that it is encrypted with; empty: it is not, or the host did not say it. */
+  keyId: string;
+  /** When it was verified last. */
+  verifiedAt?:
+    | Date
+    | undefined;
+  /** Folder on the host; empty when the host did not say it. */
+  folder: string;
+  /** Why rotation leaves it alone: `newest`, `run`, `job`; empty: it goes when there are enough newer ones. Only in lists. */
+  protectedBy: string;
+  /** True while the host is told to remove it. It cannot be restored any more. */
+  deleting: boolean;
+  /** When it was removed. */
+  deleteTime?:
+    | Date
+    | undefined;
+  /** Set for one that was made by a tool of the customer's own. */
+  proof?:
+    | BackupProof
+    | undefined;
+  /** What the host is at: `backup`, `prove`, `seal`, `read-back`; empty: nothing. */
+  step: string;
+  /** Bytes done of the step. */
+  stepDone: bigint;
+  /** Bytes of the step in all; 0 when unknown. */
+  stepTotal: bigint;
+  /** True while it is being verified again. */
+  verifying: boolean;
+  /** Why the last verification did not succeed; absent when it did, or when there was none. */
+  verifyFailure?: Failure | undefined;
+}
+
+/** What speaks for a backup that was made by a tool of the customer's own. */
+export interface BackupProof {
+  /** Exactly one must be set. */
+  evidence?:
+    | //
+    /** A file that the tool has written. */
+    { $case: "file"; value: ProofFile }
+    | //
+    /** SHA-256 that the tool has said, 64 hexadecimal digits. */
+    { $case: "sha256"; value: string }
+    | //
+    /** A command that has looked at the backup and ended with 0. */
+    { $case: "command"; value: ProofCommand }
+    | undefined;
+  /** Who reported it: subject of the credential. Output only. */
+  reportedBy: string;
+  /** When. Output only. */
+  reportTime?: Date | undefined;
+}
+
+/** A file of a backup. */
+export interface ProofFile {
+  /** Path as it was looked at, 1–1,000 characters. */
+  path: string;
+  /** Bytes, 1 or more. */
+  sizeBytes: bigint;
+  /** 64 hexadecimal digits. */
+  sha256: string;
+}
+
+/** A command that ended with 0. */
+export interface ProofCommand {
+  /** The command and its arguments, 1–1,000 characters. */
+  command: string;
+  /** The end of what it said, up to 1,000 characters. */
+  output: string;
+}
+
+/** How many backups of an installation stay on its host. */
+export interface BackupPolicy {
+  /** 1–1,000; default 10. */
+  keep: number;
 }
 
 /** See PreflightService. */
@@ -321,7 +401,75 @@ export interface GetRestoreResponse {
   /** True while the host is still at it. */
   pending: boolean;
   /** Absent when it succeeded. */
-  failure?: Failure | undefined;
+  failure?:
+    | Failure
+    | undefined;
+  /** What the host is at: `stop`, `restore`, …; empty: nothing. */
+  step: string;
+  /** Bytes done of the step. */
+  stepDone: bigint;
+  /** Bytes of the step in all; 0 when unknown. */
+  stepTotal: bigint;
+}
+
+/** See PreflightService. */
+export interface VerifyBackupRequest {
+  /** `installations/{installation}/backups/{backup}`. */
+  name: string;
+}
+
+/** See PreflightService. */
+export interface VerifyBackupResponse {
+  /** The backup, being verified. */
+  backup?: Backup | undefined;
+}
+
+/** See PreflightService. */
+export interface ReportBackupRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** When it was finished; at most 5 minutes ahead and 366 days ago. */
+  takenAt?:
+    | Date
+    | undefined;
+  /** What speaks for it. */
+  proof?:
+    | BackupProof
+    | undefined;
+  /** Bytes; 0: not said. */
+  sizeBytes: bigint;
+}
+
+/** See PreflightService. */
+export interface ReportBackupResponse {
+  /** The backup. */
+  backup?: Backup | undefined;
+}
+
+/** See PreflightService. */
+export interface GetBackupPolicyRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+}
+
+/** See PreflightService. */
+export interface GetBackupPolicyResponse {
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
+}
+
+/** See PreflightService. */
+export interface UpdateBackupPolicyRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
+}
+
+/** See PreflightService. */
+export interface UpdateBackupPolicyResponse {
+  /** The policy. */
+  policy?: BackupPolicy | undefined;
 }
 
 /** See PreflightService. */
@@ -944,6 +1092,7 @@ function createBaseReport(): Report {
     createTime: undefined,
     finishTime: undefined,
     rehearsal: undefined,
+    beforeBackup: false,
   };
 }
 
@@ -975,6 +1124,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.rehearsal !== undefined) {
       Rehearsal.encode(message.rehearsal, writer.uint32(74).fork()).join();
+    }
+    if (message.beforeBackup !== false) {
+      writer.uint32(80).bool(message.beforeBackup);
     }
     return writer;
   },
@@ -1064,6 +1216,14 @@ export const Report: MessageFns<Report> = {
             message.rehearsal = Rehearsal.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.beforeBackup = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1095,6 +1255,11 @@ export const Report: MessageFns<Report> = {
         ? fromJsonTimestamp(object.finish_time)
         : undefined,
       rehearsal: isSet(object.rehearsal) ? Rehearsal.fromJSON(object.rehearsal) : undefined,
+      beforeBackup: isSet(object.beforeBackup)
+        ? globalThis.Boolean(object.beforeBackup)
+        : isSet(object.before_backup)
+        ? globalThis.Boolean(object.before_backup)
+        : false,
     };
   },
 
@@ -1127,6 +1292,9 @@ export const Report: MessageFns<Report> = {
     if (message.rehearsal !== undefined) {
       obj.rehearsal = Rehearsal.toJSON(message.rehearsal);
     }
+    if (message.beforeBackup !== false) {
+      obj.beforeBackup = message.beforeBackup;
+    }
     return obj;
   },
 
@@ -1146,6 +1314,7 @@ export const Report: MessageFns<Report> = {
     message.rehearsal = (object.rehearsal !== undefined && object.rehearsal !== null)
       ? Rehearsal.fromPartial(object.rehearsal)
       : undefined;
+    message.beforeBackup = object.beforeBackup ?? false;
     return message;
   },
 };
@@ -1164,6 +1333,19 @@ function createBaseBackup(): Backup {
     verified: false,
     failure: undefined,
     pending: false,
+    storedBytes: 0n,
+    keyId: "",
+    verifiedAt: undefined,
+    folder: "",
+    protectedBy: "",
+    deleting: false,
+    deleteTime: undefined,
+    proof: undefined,
+    step: "",
+    stepDone: 0n,
+    stepTotal: 0n,
+    verifying: false,
+    verifyFailure: undefined,
   };
 }
 
@@ -1207,6 +1389,54 @@ export const Backup: MessageFns<Backup> = {
     }
     if (message.pending !== false) {
       writer.uint32(96).bool(message.pending);
+    }
+    if (message.storedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.storedBytes) !== message.storedBytes) {
+        throw new globalThis.Error("value provided for field message.storedBytes of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.storedBytes);
+    }
+    if (message.keyId !== "") {
+      writer.uint32(114).string(message.keyId);
+    }
+    if (message.verifiedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.verifiedAt), writer.uint32(122).fork()).join();
+    }
+    if (message.folder !== "") {
+      writer.uint32(130).string(message.folder);
+    }
+    if (message.protectedBy !== "") {
+      writer.uint32(138).string(message.protectedBy);
+    }
+    if (message.deleting !== false) {
+      writer.uint32(144).bool(message.deleting);
+    }
+    if (message.deleteTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.deleteTime), writer.uint32(154).fork()).join();
+    }
+    if (message.proof !== undefined) {
+      BackupProof.encode(message.proof, writer.uint32(162).fork()).join();
+    }
+    if (message.step !== "") {
+      writer.uint32(170).string(message.step);
+    }
+    if (message.stepDone !== 0n) {
+      if (BigInt.asUintN(64, message.stepDone) !== message.stepDone) {
+        throw new globalThis.Error("value provided for field message.stepDone of type uint64 too large");
+      }
+      writer.uint32(176).uint64(message.stepDone);
+    }
+    if (message.stepTotal !== 0n) {
+      if (BigInt.asUintN(64, message.stepTotal) !== message.stepTotal) {
+        throw new globalThis.Error("value provided for field message.stepTotal of type uint64 too large");
+      }
+      writer.uint32(184).uint64(message.stepTotal);
+    }
+    if (message.verifying !== false) {
+      writer.uint32(192).bool(message.verifying);
+    }
+    if (message.verifyFailure !== undefined) {
+      Failure.encode(message.verifyFailure, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -1320,6 +1550,110 @@ export const Backup: MessageFns<Backup> = {
             message.pending = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.storedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.verifiedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.folder = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.protectedBy = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.deleting = reader.bool();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.deleteTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.proof = BackupProof.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.stepDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.stepTotal = reader.uint64() as bigint;
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.verifying = reader.bool();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.verifyFailure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1358,6 +1692,51 @@ export const Backup: MessageFns<Backup> = {
       verified: isSet(object.verified) ? globalThis.Boolean(object.verified) : false,
       failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
       pending: isSet(object.pending) ? globalThis.Boolean(object.pending) : false,
+      storedBytes: isSet(object.storedBytes)
+        ? BigInt(object.storedBytes)
+        : isSet(object.stored_bytes)
+        ? BigInt(object.stored_bytes)
+        : 0n,
+      keyId: isSet(object.keyId)
+        ? globalThis.String(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.String(object.key_id)
+        : "",
+      verifiedAt: isSet(object.verifiedAt)
+        ? fromJsonTimestamp(object.verifiedAt)
+        : isSet(object.verified_at)
+        ? fromJsonTimestamp(object.verified_at)
+        : undefined,
+      folder: isSet(object.folder) ? globalThis.String(object.folder) : "",
+      protectedBy: isSet(object.protectedBy)
+        ? globalThis.String(object.protectedBy)
+        : isSet(object.protected_by)
+        ? globalThis.String(object.protected_by)
+        : "",
+      deleting: isSet(object.deleting) ? globalThis.Boolean(object.deleting) : false,
+      deleteTime: isSet(object.deleteTime)
+        ? fromJsonTimestamp(object.deleteTime)
+        : isSet(object.delete_time)
+        ? fromJsonTimestamp(object.delete_time)
+        : undefined,
+      proof: isSet(object.proof) ? BackupProof.fromJSON(object.proof) : undefined,
+      step: isSet(object.step) ? globalThis.String(object.step) : "",
+      stepDone: isSet(object.stepDone)
+        ? BigInt(object.stepDone)
+        : isSet(object.step_done)
+        ? BigInt(object.step_done)
+        : 0n,
+      stepTotal: isSet(object.stepTotal)
+        ? BigInt(object.stepTotal)
+        : isSet(object.step_total)
+        ? BigInt(object.step_total)
+        : 0n,
+      verifying: isSet(object.verifying) ? globalThis.Boolean(object.verifying) : false,
+      verifyFailure: isSet(object.verifyFailure)
+        ? Failure.fromJSON(object.verifyFailure)
+        : isSet(object.verify_failure)
+        ? Failure.fromJSON(object.verify_failure)
+        : undefined,
     };
   },
 
@@ -1399,6 +1778,45 @@ export const Backup: MessageFns<Backup> = {
     if (message.pending !== false) {
       obj.pending = message.pending;
     }
+    if (message.storedBytes !== 0n) {
+      obj.storedBytes = message.storedBytes.toString();
+    }
+    if (message.keyId !== "") {
+      obj.keyId = message.keyId;
+    }
+    if (message.verifiedAt !== undefined) {
+      obj.verifiedAt = message.verifiedAt.toISOString();
+    }
+    if (message.folder !== "") {
+      obj.folder = message.folder;
+    }
+    if (message.protectedBy !== "") {
+      obj.protectedBy = message.protectedBy;
+    }
+    if (message.deleting !== false) {
+      obj.deleting = message.deleting;
+    }
+    if (message.deleteTime !== undefined) {
+      obj.deleteTime = message.deleteTime.toISOString();
+    }
+    if (message.proof !== undefined) {
+      obj.proof = BackupProof.toJSON(message.proof);
+    }
+    if (message.step !== "") {
+      obj.step = message.step;
+    }
+    if (message.stepDone !== 0n) {
+      obj.stepDone = message.stepDone.toString();
+    }
+    if (message.stepTotal !== 0n) {
+      obj.stepTotal = message.stepTotal.toString();
+    }
+    if (message.verifying !== false) {
+      obj.verifying = message.verifying;
+    }
+    if (message.verifyFailure !== undefined) {
+      obj.verifyFailure = Failure.toJSON(message.verifyFailure);
+    }
     return obj;
   },
 
@@ -1421,6 +1839,447 @@ export const Backup: MessageFns<Backup> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.pending = object.pending ?? false;
+    message.storedBytes = (object.storedBytes !== undefined && object.storedBytes !== null)
+      ? BigInt(object.storedBytes)
+      : 0n;
+    message.keyId = object.keyId ?? "";
+    message.verifiedAt = object.verifiedAt ?? undefined;
+    message.folder = object.folder ?? "";
+    message.protectedBy = object.protectedBy ?? "";
+    message.deleting = object.deleting ?? false;
+    message.deleteTime = object.deleteTime ?? undefined;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? BackupProof.fromPartial(object.proof)
+      : undefined;
+    message.step = object.step ?? "";
+    message.stepDone = (object.stepDone !== undefined && object.stepDone !== null) ? BigInt(object.stepDone) : 0n;
+    message.stepTotal = (object.stepTotal !== undefined && object.stepTotal !== null) ? BigInt(object.stepTotal) : 0n;
+    message.verifying = object.verifying ?? false;
+    message.verifyFailure = (object.verifyFailure !== undefined && object.verifyFailure !== null)
+      ? Failure.fromPartial(object.verifyFailure)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBackupProof(): BackupProof {
+  return { evidence: undefined, reportedBy: "", reportTime: undefined };
+}
+
+export const BackupProof: MessageFns<BackupProof> = {
+  encode(message: BackupProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.evidence?.$case) {
+      case "file":
+        ProofFile.encode(message.evidence.value, writer.uint32(10).fork()).join();
+        break;
+      case "sha256":
+        writer.uint32(18).string(message.evidence.value);
+        break;
+      case "command":
+        ProofCommand.encode(message.evidence.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.reportedBy !== "") {
+      writer.uint32(34).string(message.reportedBy);
+    }
+    if (message.reportTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.reportTime), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.evidence = { $case: "file", value: ProofFile.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.evidence = { $case: "sha256", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.evidence = { $case: "command", value: ProofCommand.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reportedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reportTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BackupProof {
+    return {
+      evidence: isSet(object.file)
+        ? { $case: "file", value: ProofFile.fromJSON(object.file) }
+        : isSet(object.sha256)
+        ? { $case: "sha256", value: globalThis.String(object.sha256) }
+        : isSet(object.command)
+        ? { $case: "command", value: ProofCommand.fromJSON(object.command) }
+        : undefined,
+      reportedBy: isSet(object.reportedBy)
+        ? globalThis.String(object.reportedBy)
+        : isSet(object.reported_by)
+        ? globalThis.String(object.reported_by)
+        : "",
+      reportTime: isSet(object.reportTime)
+        ? fromJsonTimestamp(object.reportTime)
+        : isSet(object.report_time)
+        ? fromJsonTimestamp(object.report_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: BackupProof): unknown {
+    const obj: any = {};
+    if (message.evidence?.$case === "file") {
+      obj.file = ProofFile.toJSON(message.evidence.value);
+    } else if (message.evidence?.$case === "sha256") {
+      obj.sha256 = message.evidence.value;
+    } else if (message.evidence?.$case === "command") {
+      obj.command = ProofCommand.toJSON(message.evidence.value);
+    }
+    if (message.reportedBy !== "") {
+      obj.reportedBy = message.reportedBy;
+    }
+    if (message.reportTime !== undefined) {
+      obj.reportTime = message.reportTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BackupProof>): BackupProof {
+    return BackupProof.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupProof>): BackupProof {
+    const message = createBaseBackupProof();
+    switch (object.evidence?.$case) {
+      case "file": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "file", value: ProofFile.fromPartial(object.evidence.value) };
+        }
+        break;
+      }
+      case "sha256": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "sha256", value: object.evidence.value };
+        }
+        break;
+      }
+      case "command": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "command", value: ProofCommand.fromPartial(object.evidence.value) };
+        }
+        break;
+      }
+    }
+    message.reportedBy = object.reportedBy ?? "";
+    message.reportTime = object.reportTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseProofFile(): ProofFile {
+  return { path: "", sizeBytes: 0n, sha256: "" };
+}
+
+export const ProofFile: MessageFns<ProofFile> = {
+  encode(message: ProofFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sizeBytes);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(26).string(message.sha256);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProofFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProofFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProofFile {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+    };
+  },
+
+  toJSON(message: ProofFile): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProofFile>): ProofFile {
+    return ProofFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProofFile>): ProofFile {
+    const message = createBaseProofFile();
+    message.path = object.path ?? "";
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    message.sha256 = object.sha256 ?? "";
+    return message;
+  },
+};
+
+function createBaseProofCommand(): ProofCommand {
+  return { command: "", output: "" };
+}
+
+export const ProofCommand: MessageFns<ProofCommand> = {
+  encode(message: ProofCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== "") {
+      writer.uint32(10).string(message.command);
+    }
+    if (message.output !== "") {
+      writer.uint32(18).string(message.output);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProofCommand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProofCommand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProofCommand {
+    return {
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
+      output: isSet(object.output) ? globalThis.String(object.output) : "",
+    };
+  },
+
+  toJSON(message: ProofCommand): unknown {
+    const obj: any = {};
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
+    if (message.output !== "") {
+      obj.output = message.output;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProofCommand>): ProofCommand {
+    return ProofCommand.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProofCommand>): ProofCommand {
+    const message = createBaseProofCommand();
+    message.command = object.command ?? "";
+    message.output = object.output ?? "";
+    return message;
+  },
+};
+
+function createBaseBackupPolicy(): BackupPolicy {
+  return { keep: 0 };
+}
+
+export const BackupPolicy: MessageFns<BackupPolicy> = {
+  encode(message: BackupPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keep !== 0) {
+      writer.uint32(8).uint32(message.keep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.keep = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BackupPolicy {
+    return { keep: isSet(object.keep) ? globalThis.Number(object.keep) : 0 };
+  },
+
+  toJSON(message: BackupPolicy): unknown {
+    const obj: any = {};
+    if (message.keep !== 0) {
+      obj.keep = Math.round(message.keep);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BackupPolicy>): BackupPolicy {
+    return BackupPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BackupPolicy>): BackupPolicy {
+    const message = createBaseBackupPolicy();
+    message.keep = object.keep ?? 0;
     return message;
   },
 };
@@ -2619,7 +3478,7 @@ export const GetRestoreRequest: MessageFns<GetRestoreRequest> = {
 };
 
 function createBaseGetRestoreResponse(): GetRestoreResponse {
-  return { pending: false, failure: undefined };
+  return { pending: false, failure: undefined, step: "", stepDone: 0n, stepTotal: 0n };
 }
 
 export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
@@ -2629,6 +3488,21 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     }
     if (message.failure !== undefined) {
       Failure.encode(message.failure, writer.uint32(18).fork()).join();
+    }
+    if (message.step !== "") {
+      writer.uint32(26).string(message.step);
+    }
+    if (message.stepDone !== 0n) {
+      if (BigInt.asUintN(64, message.stepDone) !== message.stepDone) {
+        throw new globalThis.Error("value provided for field message.stepDone of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.stepDone);
+    }
+    if (message.stepTotal !== 0n) {
+      if (BigInt.asUintN(64, message.stepTotal) !== message.stepTotal) {
+        throw new globalThis.Error("value provided for field message.stepTotal of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.stepTotal);
     }
     return writer;
   },
@@ -2662,6 +3536,30 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
             message.failure = Failure.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stepDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stepTotal = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2678,6 +3576,17 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     return {
       pending: isSet(object.pending) ? globalThis.Boolean(object.pending) : false,
       failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+      step: isSet(object.step) ? globalThis.String(object.step) : "",
+      stepDone: isSet(object.stepDone)
+        ? BigInt(object.stepDone)
+        : isSet(object.step_done)
+        ? BigInt(object.step_done)
+        : 0n,
+      stepTotal: isSet(object.stepTotal)
+        ? BigInt(object.stepTotal)
+        : isSet(object.step_total)
+        ? BigInt(object.step_total)
+        : 0n,
     };
   },
 
@@ -2688,6 +3597,15 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     }
     if (message.failure !== undefined) {
       obj.failure = Failure.toJSON(message.failure);
+    }
+    if (message.step !== "") {
+      obj.step = message.step;
+    }
+    if (message.stepDone !== 0n) {
+      obj.stepDone = message.stepDone.toString();
+    }
+    if (message.stepTotal !== 0n) {
+      obj.stepTotal = message.stepTotal.toString();
     }
     return obj;
   },
@@ -2700,6 +3618,636 @@ export const GetRestoreResponse: MessageFns<GetRestoreResponse> = {
     message.pending = object.pending ?? false;
     message.failure = (object.failure !== undefined && object.failure !== null)
       ? Failure.fromPartial(object.failure)
+      : undefined;
+    message.step = object.step ?? "";
+    message.stepDone = (object.stepDone !== undefined && object.stepDone !== null) ? BigInt(object.stepDone) : 0n;
+    message.stepTotal = (object.stepTotal !== undefined && object.stepTotal !== null) ? BigInt(object.stepTotal) : 0n;
+    return message;
+  },
+};
+
+function createBaseVerifyBackupRequest(): VerifyBackupRequest {
+  return { name: "" };
+}
+
+export const VerifyBackupRequest: MessageFns<VerifyBackupRequest> = {
+  encode(message: VerifyBackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyBackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyBackupRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: VerifyBackupRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyBackupRequest>): VerifyBackupRequest {
+    return VerifyBackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyBackupRequest>): VerifyBackupRequest {
+    const message = createBaseVerifyBackupRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseVerifyBackupResponse(): VerifyBackupResponse {
+  return { backup: undefined };
+}
+
+export const VerifyBackupResponse: MessageFns<VerifyBackupResponse> = {
+  encode(message: VerifyBackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backup !== undefined) {
+      Backup.encode(message.backup, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyBackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backup = Backup.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyBackupResponse {
+    return { backup: isSet(object.backup) ? Backup.fromJSON(object.backup) : undefined };
+  },
+
+  toJSON(message: VerifyBackupResponse): unknown {
+    const obj: any = {};
+    if (message.backup !== undefined) {
+      obj.backup = Backup.toJSON(message.backup);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyBackupResponse>): VerifyBackupResponse {
+    return VerifyBackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyBackupResponse>): VerifyBackupResponse {
+    const message = createBaseVerifyBackupResponse();
+    message.backup = (object.backup !== undefined && object.backup !== null)
+      ? Backup.fromPartial(object.backup)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReportBackupRequest(): ReportBackupRequest {
+  return { parent: "", takenAt: undefined, proof: undefined, sizeBytes: 0n };
+}
+
+export const ReportBackupRequest: MessageFns<ReportBackupRequest> = {
+  encode(message: ReportBackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.takenAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.takenAt), writer.uint32(18).fork()).join();
+    }
+    if (message.proof !== undefined) {
+      BackupProof.encode(message.proof, writer.uint32(26).fork()).join();
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportBackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.takenAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proof = BackupProof.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportBackupRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      takenAt: isSet(object.takenAt)
+        ? fromJsonTimestamp(object.takenAt)
+        : isSet(object.taken_at)
+        ? fromJsonTimestamp(object.taken_at)
+        : undefined,
+      proof: isSet(object.proof) ? BackupProof.fromJSON(object.proof) : undefined,
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ReportBackupRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.takenAt !== undefined) {
+      obj.takenAt = message.takenAt.toISOString();
+    }
+    if (message.proof !== undefined) {
+      obj.proof = BackupProof.toJSON(message.proof);
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportBackupRequest>): ReportBackupRequest {
+    return ReportBackupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportBackupRequest>): ReportBackupRequest {
+    const message = createBaseReportBackupRequest();
+    message.parent = object.parent ?? "";
+    message.takenAt = object.takenAt ?? undefined;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? BackupProof.fromPartial(object.proof)
+      : undefined;
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    return message;
+  },
+};
+
+function createBaseReportBackupResponse(): ReportBackupResponse {
+  return { backup: undefined };
+}
+
+export const ReportBackupResponse: MessageFns<ReportBackupResponse> = {
+  encode(message: ReportBackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.backup !== undefined) {
+      Backup.encode(message.backup, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportBackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.backup = Backup.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportBackupResponse {
+    return { backup: isSet(object.backup) ? Backup.fromJSON(object.backup) : undefined };
+  },
+
+  toJSON(message: ReportBackupResponse): unknown {
+    const obj: any = {};
+    if (message.backup !== undefined) {
+      obj.backup = Backup.toJSON(message.backup);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportBackupResponse>): ReportBackupResponse {
+    return ReportBackupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportBackupResponse>): ReportBackupResponse {
+    const message = createBaseReportBackupResponse();
+    message.backup = (object.backup !== undefined && object.backup !== null)
+      ? Backup.fromPartial(object.backup)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetBackupPolicyRequest(): GetBackupPolicyRequest {
+  return { parent: "" };
+}
+
+export const GetBackupPolicyRequest: MessageFns<GetBackupPolicyRequest> = {
+  encode(message: GetBackupPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBackupPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBackupPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBackupPolicyRequest {
+    return { parent: isSet(object.parent) ? globalThis.String(object.parent) : "" };
+  },
+
+  toJSON(message: GetBackupPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetBackupPolicyRequest>): GetBackupPolicyRequest {
+    return GetBackupPolicyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetBackupPolicyRequest>): GetBackupPolicyRequest {
+    const message = createBaseGetBackupPolicyRequest();
+    message.parent = object.parent ?? "";
+    return message;
+  },
+};
+
+function createBaseGetBackupPolicyResponse(): GetBackupPolicyResponse {
+  return { policy: undefined };
+}
+
+export const GetBackupPolicyResponse: MessageFns<GetBackupPolicyResponse> = {
+  encode(message: GetBackupPolicyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBackupPolicyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBackupPolicyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBackupPolicyResponse {
+    return { policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined };
+  },
+
+  toJSON(message: GetBackupPolicyResponse): unknown {
+    const obj: any = {};
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetBackupPolicyResponse>): GetBackupPolicyResponse {
+    return GetBackupPolicyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetBackupPolicyResponse>): GetBackupPolicyResponse {
+    const message = createBaseGetBackupPolicyResponse();
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateBackupPolicyRequest(): UpdateBackupPolicyRequest {
+  return { parent: "", policy: undefined };
+}
+
+export const UpdateBackupPolicyRequest: MessageFns<UpdateBackupPolicyRequest> = {
+  encode(message: UpdateBackupPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateBackupPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateBackupPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateBackupPolicyRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined,
+    };
+  },
+
+  toJSON(message: UpdateBackupPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateBackupPolicyRequest>): UpdateBackupPolicyRequest {
+    return UpdateBackupPolicyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateBackupPolicyRequest>): UpdateBackupPolicyRequest {
+    const message = createBaseUpdateBackupPolicyRequest();
+    message.parent = object.parent ?? "";
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateBackupPolicyResponse(): UpdateBackupPolicyResponse {
+  return { policy: undefined };
+}
+
+export const UpdateBackupPolicyResponse: MessageFns<UpdateBackupPolicyResponse> = {
+  encode(message: UpdateBackupPolicyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.policy !== undefined) {
+      BackupPolicy.encode(message.policy, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateBackupPolicyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateBackupPolicyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.policy = BackupPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateBackupPolicyResponse {
+    return { policy: isSet(object.policy) ? BackupPolicy.fromJSON(object.policy) : undefined };
+  },
+
+  toJSON(message: UpdateBackupPolicyResponse): unknown {
+    const obj: any = {};
+    if (message.policy !== undefined) {
+      obj.policy = BackupPolicy.toJSON(message.policy);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateBackupPolicyResponse>): UpdateBackupPolicyResponse {
+    return UpdateBackupPolicyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateBackupPolicyResponse>): UpdateBackupPolicyResponse {
+    const message = createBaseUpdateBackupPolicyResponse();
+    message.policy = (object.policy !== undefined && object.policy !== null)
+      ? BackupPolicy.fromPartial(object.policy)
       : undefined;
     return message;
   },
@@ -3321,6 +4869,52 @@ export const PreflightServiceService = {
       Buffer.from(RevokeOverrideResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeOverrideResponse => RevokeOverrideResponse.decode(value),
   },
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup: {
+    path: "/lastcall.preflight.v1.PreflightService/VerifyBackup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyBackupRequest): Buffer => Buffer.from(VerifyBackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyBackupRequest => VerifyBackupRequest.decode(value),
+    responseSerialize: (value: VerifyBackupResponse): Buffer =>
+      Buffer.from(VerifyBackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyBackupResponse => VerifyBackupResponse.decode(value),
+  },
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup: {
+    path: "/lastcall.preflight.v1.PreflightService/ReportBackup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportBackupRequest): Buffer => Buffer.from(ReportBackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportBackupRequest => ReportBackupRequest.decode(value),
+    responseSerialize: (value: ReportBackupResponse): Buffer =>
+      Buffer.from(ReportBackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportBackupResponse => ReportBackupResponse.decode(value),
+  },
+  /** How many backups stay. */
+  getBackupPolicy: {
+    path: "/lastcall.preflight.v1.PreflightService/GetBackupPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetBackupPolicyRequest): Buffer =>
+      Buffer.from(GetBackupPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetBackupPolicyRequest => GetBackupPolicyRequest.decode(value),
+    responseSerialize: (value: GetBackupPolicyResponse): Buffer =>
+      Buffer.from(GetBackupPolicyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetBackupPolicyResponse => GetBackupPolicyResponse.decode(value),
+  },
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy: {
+    path: "/lastcall.preflight.v1.PreflightService/UpdateBackupPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateBackupPolicyRequest): Buffer =>
+      Buffer.from(UpdateBackupPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateBackupPolicyRequest => UpdateBackupPolicyRequest.decode(value),
+    responseSerialize: (value: UpdateBackupPolicyResponse): Buffer =>
+      Buffer.from(UpdateBackupPolicyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateBackupPolicyResponse => UpdateBackupPolicyResponse.decode(value),
+  },
 } as const;
 
 export interface PreflightServiceServer extends UntypedServiceImplementation {
@@ -3349,6 +4943,14 @@ export interface PreflightServiceServer extends UntypedServiceImplementation {
   listOverrides: handleUnaryCall<ListOverridesRequest, ListOverridesResponse>;
   /** Takes an override back; checks that are evaluated from then on block again. */
   revokeOverride: handleUnaryCall<RevokeOverrideRequest, RevokeOverrideResponse>;
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup: handleUnaryCall<VerifyBackupRequest, VerifyBackupResponse>;
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup: handleUnaryCall<ReportBackupRequest, ReportBackupResponse>;
+  /** How many backups stay. */
+  getBackupPolicy: handleUnaryCall<GetBackupPolicyRequest, GetBackupPolicyResponse>;
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy: handleUnaryCall<UpdateBackupPolicyRequest, UpdateBackupPolicyResponse>;
 }
 
 export interface PreflightServiceClient extends Client {
@@ -3530,6 +5132,70 @@ export interface PreflightServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RevokeOverrideResponse) => void,
+  ): ClientUnaryCall;
+  /** Has the host bring a restore point into a scratch folder and compare it; returns at once. One that is not whole does not count any more. */
+  verifyBackup(
+    request: VerifyBackupRequest,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  verifyBackup(
+    request: VerifyBackupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  verifyBackup(
+    request: VerifyBackupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VerifyBackupResponse) => void,
+  ): ClientUnaryCall;
+  /** Records a backup that a tool of the customer's own has made. It counts for the age that jobs with MADE_ELSEWHERE demand. */
+  reportBackup(
+    request: ReportBackupRequest,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  reportBackup(
+    request: ReportBackupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  reportBackup(
+    request: ReportBackupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReportBackupResponse) => void,
+  ): ClientUnaryCall;
+  /** How many backups stay. */
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  getBackupPolicy(
+    request: GetBackupPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  /** Changes that, and removes what is too many; never the newest proven one, nor what a run or a job may need. */
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
+  ): ClientUnaryCall;
+  updateBackupPolicy(
+    request: UpdateBackupPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateBackupPolicyResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -30,6 +30,8 @@ export enum JobState {
   ENABLED = 2,
   /** DONE - Has fired for the last time. */
   DONE = 3,
+  /** WAITING_FOR_APPROVAL - Will be enabled when a second person has approved it. */
+  WAITING_FOR_APPROVAL = 4,
   UNRECOGNIZED = -1,
 }
 
@@ -47,6 +49,9 @@ export function jobStateFromJSON(object: any): JobState {
     case 3:
     case "JOB_STATE_DONE":
       return JobState.DONE;
+    case 4:
+    case "JOB_STATE_WAITING_FOR_APPROVAL":
+      return JobState.WAITING_FOR_APPROVAL;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -64,6 +69,8 @@ export function jobStateToJSON(object: JobState): string {
       return "JOB_STATE_ENABLED";
     case JobState.DONE:
       return "JOB_STATE_DONE";
+    case JobState.WAITING_FOR_APPROVAL:
+      return "JOB_STATE_WAITING_FOR_APPROVAL";
     case JobState.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -199,12 +206,38 @@ export interface Job {
    * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
    * to fit into the maximum run time. Refused for other types.
    */
-  closedFor?: Duration | undefined;
+  closedFor?:
+    | Duration
+    | undefined;
+  /** Set while it waits for the approval of a second person, and when it has it. Output only. */
+  approval?:
+    | Approval
+    | undefined;
+  /** How often a run that failed before its install is tried again, 0–5; default 0. A follow-up job is started after the last. */
+  retries: number;
+  /** From the end of such a run to the next try, 1 min – 4 h; default 5 min. */
+  retryPause?:
+    | Duration
+    | undefined;
+  /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
+  backupKeep: number;
 }
 
 export interface Job_LabelsEntry {
   key: string;
   value: string;
+}
+
+/** Who asked for a job to be enabled, and who agreed. */
+export interface Approval {
+  /** Subject of the credential that enabled it. */
+  askedBy: string;
+  /** When; absent once it is approved. */
+  askTime?:
+    | Date
+    | undefined;
+  /** Subject of the credential that approved it; empty while it waits. */
+  approvedBy: string;
 }
 
 /** A due time that is not going to be run, because somebody said so. */
@@ -744,6 +777,10 @@ function createBaseJob(): Job {
     labels: {},
     excludedHosts: [],
     closedFor: undefined,
+    approval: undefined,
+    retries: 0,
+    retryPause: undefined,
+    backupKeep: 0,
   };
 }
 
@@ -829,6 +866,18 @@ export const Job: MessageFns<Job> = {
     }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
+    }
+    if (message.approval !== undefined) {
+      Approval.encode(message.approval, writer.uint32(218).fork()).join();
+    }
+    if (message.retries !== 0) {
+      writer.uint32(224).uint32(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      Duration.encode(message.retryPause, writer.uint32(234).fork()).join();
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(240).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -1065,6 +1114,38 @@ export const Job: MessageFns<Job> = {
             message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.approval = Approval.decode(reader, reader.uint32());
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.retries = reader.uint32();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.retryPause = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1175,6 +1256,18 @@ export const Job: MessageFns<Job> = {
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined,
+      retries: isSet(object.retries) ? globalThis.Number(object.retries) : 0,
+      retryPause: isSet(object.retryPause)
+        ? Duration.fromJSON(object.retryPause)
+        : isSet(object.retry_pause)
+        ? Duration.fromJSON(object.retry_pause)
+        : undefined,
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -1267,6 +1360,18 @@ export const Job: MessageFns<Job> = {
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
+    if (message.approval !== undefined) {
+      obj.approval = Approval.toJSON(message.approval);
+    }
+    if (message.retries !== 0) {
+      obj.retries = Math.round(message.retries);
+    }
+    if (message.retryPause !== undefined) {
+      obj.retryPause = Duration.toJSON(message.retryPause);
+    }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
+    }
     return obj;
   },
 
@@ -1324,6 +1429,14 @@ export const Job: MessageFns<Job> = {
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? Approval.fromPartial(object.approval)
+      : undefined;
+    message.retries = object.retries ?? 0;
+    message.retryPause = (object.retryPause !== undefined && object.retryPause !== null)
+      ? Duration.fromPartial(object.retryPause)
+      : undefined;
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };
@@ -1409,6 +1522,119 @@ export const Job_LabelsEntry: MessageFns<Job_LabelsEntry> = {
     const message = createBaseJob_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { askedBy: "", askTime: undefined, approvedBy: "" };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.askedBy !== "") {
+      writer.uint32(10).string(message.askedBy);
+    }
+    if (message.askTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.askTime), writer.uint32(18).fork()).join();
+    }
+    if (message.approvedBy !== "") {
+      writer.uint32(26).string(message.approvedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.askedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.askTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      askedBy: isSet(object.askedBy)
+        ? globalThis.String(object.askedBy)
+        : isSet(object.asked_by)
+        ? globalThis.String(object.asked_by)
+        : "",
+      askTime: isSet(object.askTime)
+        ? fromJsonTimestamp(object.askTime)
+        : isSet(object.ask_time)
+        ? fromJsonTimestamp(object.ask_time)
+        : undefined,
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.askedBy !== "") {
+      obj.askedBy = message.askedBy;
+    }
+    if (message.askTime !== undefined) {
+      obj.askTime = message.askTime.toISOString();
+    }
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Approval>): Approval {
+    return Approval.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Approval>): Approval {
+    const message = createBaseApproval();
+    message.askedBy = object.askedBy ?? "";
+    message.askTime = object.askTime ?? undefined;
+    message.approvedBy = object.approvedBy ?? "";
     return message;
   },
 };

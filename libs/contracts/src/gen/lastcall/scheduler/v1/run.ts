@@ -242,6 +242,8 @@ export interface Firing {
   run: string;
   /** Why it was skipped or missed. */
   reason: string;
+  /** 0 for the due time itself, 1–5 for the tries after it. */
+  attempt: number;
 }
 
 function createBaseTimelineEntry(): TimelineEntry {
@@ -1762,7 +1764,7 @@ export const WayBack: MessageFns<WayBack> = {
 };
 
 function createBaseFiring(): Firing {
-  return { job: "", nominalTime: undefined, fate: 0, run: "", reason: "" };
+  return { job: "", nominalTime: undefined, fate: 0, run: "", reason: "", attempt: 0 };
 }
 
 export const Firing: MessageFns<Firing> = {
@@ -1781,6 +1783,9 @@ export const Firing: MessageFns<Firing> = {
     }
     if (message.reason !== "") {
       writer.uint32(42).string(message.reason);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(48).uint32(message.attempt);
     }
     return writer;
   },
@@ -1838,6 +1843,14 @@ export const Firing: MessageFns<Firing> = {
             message.reason = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1861,6 +1874,7 @@ export const Firing: MessageFns<Firing> = {
       fate: isSet(object.fate) ? firingFateFromJSON(object.fate) : 0,
       run: isSet(object.run) ? globalThis.String(object.run) : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
     };
   },
 
@@ -1881,6 +1895,9 @@ export const Firing: MessageFns<Firing> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
     return obj;
   },
 
@@ -1894,6 +1911,7 @@ export const Firing: MessageFns<Firing> = {
     message.fate = object.fate ?? 0;
     message.run = object.run ?? "";
     message.reason = object.reason ?? "";
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };

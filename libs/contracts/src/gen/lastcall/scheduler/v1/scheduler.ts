@@ -23,6 +23,20 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Check } from "../../preflight/v1/preflight.js";
 import { Advice, Job, Pause, SuggestedTime } from "./job.js";
+import {
+  CreateNotificationTargetRequest,
+  CreateNotificationTargetResponse,
+  DeleteNotificationTargetRequest,
+  DeleteNotificationTargetResponse,
+  GetNotificationTargetRequest,
+  GetNotificationTargetResponse,
+  ListNotificationDeliveriesRequest,
+  ListNotificationDeliveriesResponse,
+  ListNotificationTargetsRequest,
+  ListNotificationTargetsResponse,
+  TestNotificationTargetRequest,
+  TestNotificationTargetResponse,
+} from "./notification.js";
 import { Outlook } from "./outlook.js";
 import { Firing, Run, RunReport } from "./run.js";
 
@@ -105,7 +119,7 @@ export interface UpdateJobRequest {
     | undefined;
   /**
    * Fields to change: title, start, version, service_host, max_run_time, follow_up_job, remarks, reaction_time, message,
-   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts. At least one.
+   * backup_mode, run_if_late_within, holds_allowed, latest_start, window_end, labels, excluded_hosts, retries, retry_pause. At least one.
    */
   updateMask: string[];
   /** Cautions that the operator has read and accepts, by name. */
@@ -150,6 +164,36 @@ export interface EnableJobRequest {
 
 /** See SchedulerService. */
 export interface EnableJobResponse {
+  /** As stored. */
+  job?: Job | undefined;
+}
+
+/** See SchedulerService. */
+export interface ApproveJobRequest {
+  /** `installations/{installation}/jobs/{job}`. */
+  name: string;
+  /** Of the job that was looked at; empty: any. */
+  etag: string;
+  /** Cautions that have come up since it was asked for, by name. */
+  confirmedCautions: string[];
+}
+
+/** See SchedulerService. */
+export interface ApproveJobResponse {
+  /** As stored. */
+  job?: Job | undefined;
+}
+
+/** See SchedulerService. */
+export interface RejectJobRequest {
+  /** `installations/{installation}/jobs/{job}`. */
+  name: string;
+  /** Why, 1–4,000 characters. */
+  reason: string;
+}
+
+/** See SchedulerService. */
+export interface RejectJobResponse {
   /** As stored. */
   job?: Job | undefined;
 }
@@ -1511,6 +1555,330 @@ export const EnableJobResponse: MessageFns<EnableJobResponse> = {
   },
   fromPartial(object: DeepPartial<EnableJobResponse>): EnableJobResponse {
     const message = createBaseEnableJobResponse();
+    message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
+    return message;
+  },
+};
+
+function createBaseApproveJobRequest(): ApproveJobRequest {
+  return { name: "", etag: "", confirmedCautions: [] };
+}
+
+export const ApproveJobRequest: MessageFns<ApproveJobRequest> = {
+  encode(message: ApproveJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.etag !== "") {
+      writer.uint32(18).string(message.etag);
+    }
+    for (const v of message.confirmedCautions) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApproveJobRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproveJobRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.confirmedCautions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApproveJobRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      confirmedCautions: globalThis.Array.isArray(object?.confirmedCautions)
+        ? object.confirmedCautions.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.confirmed_cautions)
+        ? object.confirmed_cautions.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ApproveJobRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    if (message.confirmedCautions?.length) {
+      obj.confirmedCautions = message.confirmedCautions;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApproveJobRequest>): ApproveJobRequest {
+    return ApproveJobRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApproveJobRequest>): ApproveJobRequest {
+    const message = createBaseApproveJobRequest();
+    message.name = object.name ?? "";
+    message.etag = object.etag ?? "";
+    message.confirmedCautions = object.confirmedCautions?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseApproveJobResponse(): ApproveJobResponse {
+  return { job: undefined };
+}
+
+export const ApproveJobResponse: MessageFns<ApproveJobResponse> = {
+  encode(message: ApproveJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== undefined) {
+      Job.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApproveJobResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproveJobResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = Job.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApproveJobResponse {
+    return { job: isSet(object.job) ? Job.fromJSON(object.job) : undefined };
+  },
+
+  toJSON(message: ApproveJobResponse): unknown {
+    const obj: any = {};
+    if (message.job !== undefined) {
+      obj.job = Job.toJSON(message.job);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ApproveJobResponse>): ApproveJobResponse {
+    return ApproveJobResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApproveJobResponse>): ApproveJobResponse {
+    const message = createBaseApproveJobResponse();
+    message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
+    return message;
+  },
+};
+
+function createBaseRejectJobRequest(): RejectJobRequest {
+  return { name: "", reason: "" };
+}
+
+export const RejectJobRequest: MessageFns<RejectJobRequest> = {
+  encode(message: RejectJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectJobRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectJobRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectJobRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RejectJobRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectJobRequest>): RejectJobRequest {
+    return RejectJobRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectJobRequest>): RejectJobRequest {
+    const message = createBaseRejectJobRequest();
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRejectJobResponse(): RejectJobResponse {
+  return { job: undefined };
+}
+
+export const RejectJobResponse: MessageFns<RejectJobResponse> = {
+  encode(message: RejectJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== undefined) {
+      Job.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectJobResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectJobResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = Job.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectJobResponse {
+    return { job: isSet(object.job) ? Job.fromJSON(object.job) : undefined };
+  },
+
+  toJSON(message: RejectJobResponse): unknown {
+    const obj: any = {};
+    if (message.job !== undefined) {
+      obj.job = Job.toJSON(message.job);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectJobResponse>): RejectJobResponse {
+    return RejectJobResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectJobResponse>): RejectJobResponse {
+    const message = createBaseRejectJobResponse();
     message.job = (object.job !== undefined && object.job !== null) ? Job.fromPartial(object.job) : undefined;
     return message;
   },
@@ -3689,7 +4057,10 @@ export const SchedulerServiceService = {
     responseSerialize: (value: DeleteJobResponse): Buffer => Buffer.from(DeleteJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteJobResponse => DeleteJobResponse.decode(value),
   },
-  /** Lets a job fire. Refused for a time in the past. */
+  /**
+   * Lets a job fire. FAILED_PRECONDITION with everything that is wrong, such as a time in the past. Where the installation demands it, the job waits for
+   * the approval of a second person first.
+   */
   enableJob: {
     path: "/lastcall.scheduler.v1.SchedulerService/EnableJob" as const,
     requestStream: false as const,
@@ -3698,6 +4069,29 @@ export const SchedulerServiceService = {
     requestDeserialize: (value: Buffer): EnableJobRequest => EnableJobRequest.decode(value),
     responseSerialize: (value: EnableJobResponse): Buffer => Buffer.from(EnableJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EnableJobResponse => EnableJobResponse.decode(value),
+  },
+  /**
+   * Agrees to a job that waits for approval: it is enabled, in the name of whoever asked. FAILED_PRECONDITION with reason SAME_PERSON for the one who
+   * asked, and with everything that is wrong by now.
+   */
+  approveJob: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ApproveJob" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ApproveJobRequest): Buffer => Buffer.from(ApproveJobRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ApproveJobRequest => ApproveJobRequest.decode(value),
+    responseSerialize: (value: ApproveJobResponse): Buffer => Buffer.from(ApproveJobResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApproveJobResponse => ApproveJobResponse.decode(value),
+  },
+  /** Refuses a job that waits for approval: it is disabled, with the reason. */
+  rejectJob: {
+    path: "/lastcall.scheduler.v1.SchedulerService/RejectJob" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RejectJobRequest): Buffer => Buffer.from(RejectJobRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RejectJobRequest => RejectJobRequest.decode(value),
+    responseSerialize: (value: RejectJobResponse): Buffer => Buffer.from(RejectJobResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RejectJobResponse => RejectJobResponse.decode(value),
   },
   /** Keeps a job from firing. A run that has begun goes on. */
   disableJob: {
@@ -3745,7 +4139,10 @@ export const SchedulerServiceService = {
     responseSerialize: (value: ResumeJobsResponse): Buffer => Buffer.from(ResumeJobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResumeJobsResponse => ResumeJobsResponse.decode(value),
   },
-  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
+  /**
+   * Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused, with
+   * APPROVAL_REQUIRED where the installation demands an approval that the job does not have.
+   */
   startJob: {
     path: "/lastcall.scheduler.v1.SchedulerService/StartJob" as const,
     requestStream: false as const,
@@ -3826,6 +4223,86 @@ export const SchedulerServiceService = {
       Buffer.from(GetRunReportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetRunReportResponse => GetRunReportResponse.decode(value),
   },
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/CreateNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateNotificationTargetRequest): Buffer =>
+      Buffer.from(CreateNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateNotificationTargetRequest =>
+      CreateNotificationTargetRequest.decode(value),
+    responseSerialize: (value: CreateNotificationTargetResponse): Buffer =>
+      Buffer.from(CreateNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateNotificationTargetResponse =>
+      CreateNotificationTargetResponse.decode(value),
+  },
+  /** One target, without its secret. */
+  getNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/GetNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetNotificationTargetRequest): Buffer =>
+      Buffer.from(GetNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetNotificationTargetRequest => GetNotificationTargetRequest.decode(value),
+    responseSerialize: (value: GetNotificationTargetResponse): Buffer =>
+      Buffer.from(GetNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetNotificationTargetResponse => GetNotificationTargetResponse.decode(value),
+  },
+  /** Targets in order of their id. */
+  listNotificationTargets: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ListNotificationTargets" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNotificationTargetsRequest): Buffer =>
+      Buffer.from(ListNotificationTargetsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNotificationTargetsRequest => ListNotificationTargetsRequest.decode(value),
+    responseSerialize: (value: ListNotificationTargetsResponse): Buffer =>
+      Buffer.from(ListNotificationTargetsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNotificationTargetsResponse =>
+      ListNotificationTargetsResponse.decode(value),
+  },
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/DeleteNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteNotificationTargetRequest): Buffer =>
+      Buffer.from(DeleteNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteNotificationTargetRequest =>
+      DeleteNotificationTargetRequest.decode(value),
+    responseSerialize: (value: DeleteNotificationTargetResponse): Buffer =>
+      Buffer.from(DeleteNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteNotificationTargetResponse =>
+      DeleteNotificationTargetResponse.decode(value),
+  },
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget: {
+    path: "/lastcall.scheduler.v1.SchedulerService/TestNotificationTarget" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TestNotificationTargetRequest): Buffer =>
+      Buffer.from(TestNotificationTargetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TestNotificationTargetRequest => TestNotificationTargetRequest.decode(value),
+    responseSerialize: (value: TestNotificationTargetResponse): Buffer =>
+      Buffer.from(TestNotificationTargetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TestNotificationTargetResponse =>
+      TestNotificationTargetResponse.decode(value),
+  },
+  /** What a target was told, newest first. */
+  listNotificationDeliveries: {
+    path: "/lastcall.scheduler.v1.SchedulerService/ListNotificationDeliveries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNotificationDeliveriesRequest): Buffer =>
+      Buffer.from(ListNotificationDeliveriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNotificationDeliveriesRequest =>
+      ListNotificationDeliveriesRequest.decode(value),
+    responseSerialize: (value: ListNotificationDeliveriesResponse): Buffer =>
+      Buffer.from(ListNotificationDeliveriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNotificationDeliveriesResponse =>
+      ListNotificationDeliveriesResponse.decode(value),
+  },
   /** Due times of a job and their fates, newest first. */
   listFirings: {
     path: "/lastcall.scheduler.v1.SchedulerService/ListFirings" as const,
@@ -3852,8 +4329,18 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   updateJob: handleUnaryCall<UpdateJobRequest, UpdateJobResponse>;
   /** Deletes a job; its runs stay. */
   deleteJob: handleUnaryCall<DeleteJobRequest, DeleteJobResponse>;
-  /** Lets a job fire. Refused for a time in the past. */
+  /**
+   * Lets a job fire. FAILED_PRECONDITION with everything that is wrong, such as a time in the past. Where the installation demands it, the job waits for
+   * the approval of a second person first.
+   */
   enableJob: handleUnaryCall<EnableJobRequest, EnableJobResponse>;
+  /**
+   * Agrees to a job that waits for approval: it is enabled, in the name of whoever asked. FAILED_PRECONDITION with reason SAME_PERSON for the one who
+   * asked, and with everything that is wrong by now.
+   */
+  approveJob: handleUnaryCall<ApproveJobRequest, ApproveJobResponse>;
+  /** Refuses a job that waits for approval: it is disabled, with the reason. */
+  rejectJob: handleUnaryCall<RejectJobRequest, RejectJobResponse>;
   /** Keeps a job from firing. A run that has begun goes on. */
   disableJob: handleUnaryCall<DisableJobRequest, DisableJobResponse>;
   /**
@@ -3868,7 +4355,10 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   pauseJobs: handleUnaryCall<PauseJobsRequest, PauseJobsResponse>;
   /** Ends a pause before its time; harmless when there is none. */
   resumeJobs: handleUnaryCall<ResumeJobsRequest, ResumeJobsResponse>;
-  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
+  /**
+   * Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused, with
+   * APPROVAL_REQUIRED where the installation demands an approval that the job does not have.
+   */
   startJob: handleUnaryCall<StartJobRequest, StartJobResponse>;
   /** What a run of the job would meet if it started now, without starting one. Asks the hosts for a new report of preflight. */
   dryRunJob: handleUnaryCall<DryRunJobRequest, DryRunJobResponse>;
@@ -3884,6 +4374,18 @@ export interface SchedulerServiceServer extends UntypedServiceImplementation {
   cancelRun: handleUnaryCall<CancelRunRequest, CancelRunResponse>;
   /** The report of a run. */
   getRunReport: handleUnaryCall<GetRunReportRequest, GetRunReportResponse>;
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget: handleUnaryCall<CreateNotificationTargetRequest, CreateNotificationTargetResponse>;
+  /** One target, without its secret. */
+  getNotificationTarget: handleUnaryCall<GetNotificationTargetRequest, GetNotificationTargetResponse>;
+  /** Targets in order of their id. */
+  listNotificationTargets: handleUnaryCall<ListNotificationTargetsRequest, ListNotificationTargetsResponse>;
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget: handleUnaryCall<DeleteNotificationTargetRequest, DeleteNotificationTargetResponse>;
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget: handleUnaryCall<TestNotificationTargetRequest, TestNotificationTargetResponse>;
+  /** What a target was told, newest first. */
+  listNotificationDeliveries: handleUnaryCall<ListNotificationDeliveriesRequest, ListNotificationDeliveriesResponse>;
   /** Due times of a job and their fates, newest first. */
   listFirings: handleUnaryCall<ListFiringsRequest, ListFiringsResponse>;
 }
@@ -3972,7 +4474,10 @@ export interface SchedulerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteJobResponse) => void,
   ): ClientUnaryCall;
-  /** Lets a job fire. Refused for a time in the past. */
+  /**
+   * Lets a job fire. FAILED_PRECONDITION with everything that is wrong, such as a time in the past. Where the installation demands it, the job waits for
+   * the approval of a second person first.
+   */
   enableJob(
     request: EnableJobRequest,
     callback: (error: ServiceError | null, response: EnableJobResponse) => void,
@@ -3987,6 +4492,41 @@ export interface SchedulerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EnableJobResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Agrees to a job that waits for approval: it is enabled, in the name of whoever asked. FAILED_PRECONDITION with reason SAME_PERSON for the one who
+   * asked, and with everything that is wrong by now.
+   */
+  approveJob(
+    request: ApproveJobRequest,
+    callback: (error: ServiceError | null, response: ApproveJobResponse) => void,
+  ): ClientUnaryCall;
+  approveJob(
+    request: ApproveJobRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApproveJobResponse) => void,
+  ): ClientUnaryCall;
+  approveJob(
+    request: ApproveJobRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApproveJobResponse) => void,
+  ): ClientUnaryCall;
+  /** Refuses a job that waits for approval: it is disabled, with the reason. */
+  rejectJob(
+    request: RejectJobRequest,
+    callback: (error: ServiceError | null, response: RejectJobResponse) => void,
+  ): ClientUnaryCall;
+  rejectJob(
+    request: RejectJobRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RejectJobResponse) => void,
+  ): ClientUnaryCall;
+  rejectJob(
+    request: RejectJobRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RejectJobResponse) => void,
   ): ClientUnaryCall;
   /** Keeps a job from firing. A run that has begun goes on. */
   disableJob(
@@ -4058,7 +4598,10 @@ export interface SchedulerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ResumeJobsResponse) => void,
   ): ClientUnaryCall;
-  /** Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused. */
+  /**
+   * Starts a run of the job now, whatever its start condition. FAILED_PRECONDITION with reason JOBS_PAUSED while jobs are paused, with
+   * APPROVAL_REQUIRED where the installation demands an approval that the job does not have.
+   */
   startJob(
     request: StartJobRequest,
     callback: (error: ServiceError | null, response: StartJobResponse) => void,
@@ -4176,6 +4719,102 @@ export interface SchedulerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetRunReportResponse) => void,
+  ): ClientUnaryCall;
+  /** Adds somebody who is told what comes of jobs. ALREADY_EXISTS when the name is taken; at most 20 an installation. */
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  createNotificationTarget(
+    request: CreateNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** One target, without its secret. */
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  getNotificationTarget(
+    request: GetNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** Targets in order of their id. */
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationTargets(
+    request: ListNotificationTargetsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListNotificationTargetsResponse) => void,
+  ): ClientUnaryCall;
+  /** Deletes a target with what is on its way to it. */
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  deleteNotificationTarget(
+    request: DeleteNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeleteNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** Sends a test; ListNotificationDeliveries shows what becomes of it. */
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  testNotificationTarget(
+    request: TestNotificationTargetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TestNotificationTargetResponse) => void,
+  ): ClientUnaryCall;
+  /** What a target was told, newest first. */
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
+  ): ClientUnaryCall;
+  listNotificationDeliveries(
+    request: ListNotificationDeliveriesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListNotificationDeliveriesResponse) => void,
   ): ClientUnaryCall;
   /** Due times of a job and their fates, newest first. */
   listFirings(
