@@ -72,7 +72,7 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     holdsAllowed: wire.holdsAllowed,
     whatsNew: wire.whatsNew,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
-    ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
   };
 }

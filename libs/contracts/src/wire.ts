@@ -91,7 +91,7 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     // A document that was written before this field has none.
     whatsNew: spec.whatsNew ?? '',
     downgrade: spec.downgrade && { ...spec.downgrade },
-    backupKeep: spec.backupKeep ?? 0,
     closedFor: spec.closedForMs === undefined ? undefined : msToDuration(spec.closedForMs),
+    backupKeep: spec.backupKeep ?? 0,
   };
 }

@@ -46,10 +46,10 @@ export interface RunSpec {
   readonly whatsNew: string;
   /** Set when the run leads to an older version. */
   readonly downgrade?: Downgrade;
-  /** Restore points of its job that stay; absent: they count with all others of the installation. */
-  readonly backupKeep?: number;
   /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
   readonly closedForMs?: number;
+  /** Restore points of its job that stay; absent: they count with all others of the installation. */
+  readonly backupKeep?: number;
 }
 
 /** The way to an older version. */

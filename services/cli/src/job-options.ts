@@ -31,9 +31,9 @@ export interface JobOptions {
   readonly holds?: boolean;
   readonly latestStart?: string;
   readonly windowEnd?: string;
+  readonly closedFor?: string;
   readonly retries?: string;
   readonly retryPause?: string;
-  readonly closedFor?: string;
   readonly label?: string[];
   readonly excludeHost?: string[];
   readonly keep?: string;
@@ -69,12 +69,12 @@ export function jobOptions(command: Command): Command {
     .option('--late <span>', 'how late it may still begin (default: 15m)')
     .option('--latest-start <time of day>', 'the first such time after its own is the latest to begin, such as 23:30')
     .option('--window-end <time of day>', 'the first such time after its own is by when it must be over, such as 04:00')
-    .option('--retries <n>', 'how often a run that failed before its install is tried again, 0 to 5 (default: 0)')
-    .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .option(
       '--closed-for <span>',
       'how long a maintenance window keeps the gate shut once everybody is logged off, such as 2h',
     )
+    .option('--retries <n>', 'how often a run that failed before its install is tried again, 0 to 5 (default: 0)')
+    .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
     .addOption(repeatable('--exclude-host <host>', 'a host that follows later; several times, "" for none'))
     .option('--keep <number>', 'restore points of a backup job that stay, 1 to 1000, 0: with all others (default)')

@@ -60,7 +60,8 @@ export function createHandlers(parts: Parts): EventHandlers {
 /** Gives the lane free, tells whoever wants to know, and starts what comes after a run that did not succeed. Each step may be repeated. */
 async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, envelope: EventEnvelope): Promise<void> {
   const { documents, claims } = parts;
-  const { run, installation, job, type, requestedBy } = parseRunSpec(message.run);
+  const spec = parseRunSpec(message.run);
+  const { run, installation, job, requestedBy } = spec;
   await documents.lanes.take(installation, envelope, (lane) =>
     lane?.active === run ? { write: { ...lane, active: '' }, result: undefined } : { keep: undefined },
   );
@@ -68,11 +69,11 @@ async function runFinished(parts: Parts, message: EventMessage<'RunFinished'>, e
   const outcome = runOutcome.fromWire(message.outcome);
   if (outcome === 'succeeded') return;
   // Nothing went wrong: the job comes to its turn later.
-  if (outcome === 'postponed') return parts.postponements.planNext(parseRunSpec(message.run), envelope);
+  if (outcome === 'postponed') return parts.postponements.planNext(spec, envelope);
   const failed = (await documents.jobs.get(jobDocumentId(installation, job)))?.data;
-  const length = await lengthHere(documents, installation, type);
+  const length = await lengthHere(documents, spec, spec);
   const retry = retryOf(failed, (await documents.runs.get(run))?.data, outcome, length);
-  if (retry) return claims.retry(parseRunSpec(message.run), retry);
+  if (retry) return claims.retry(spec, retry);
   const state = failed?.state;
   const followUp = state && state.phase !== 'none' ? state.definition.followUpJob : '';
   const next = followUp === '' ? undefined : await documents.jobs.get(jobDocumentId(installation, followUp));

@@ -106,14 +106,14 @@ function isOutdated({ attempt, revision }: FiringDocument, job: Document<JobDocu
 /** Why the run would outlast the window of its due time. */
 async function tooLongFor(
   { documents, store }: FiringParts,
-  { windowEndsAt, installation }: FiringDocument,
+  { windowEndsAt }: FiringDocument,
   state: JobState | undefined,
-  { place: { timeZone } }: Opening['plan'],
+  { place }: Opening['plan'],
 ): Promise<string | undefined> {
   if (windowEndsAt === undefined || !state || state.phase === 'none') return undefined;
   const { definition } = state;
-  const estimate = estimateOf(definition, await lengthHere(documents, installation, definition.type));
-  return noFit(estimate, await store.now(), windowEndsAt, timeZone);
+  const estimate = estimateOf(definition, await lengthHere(documents, place, definition));
+  return noFit(estimate, await store.now(), windowEndsAt, place.timeZone);
 }
 
 function whyMissed({ lateWithinMs, passedOver = 0 }: FiringDocument): string {

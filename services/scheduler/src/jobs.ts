@@ -46,7 +46,7 @@ export interface Asker {
 export interface Jobs {
   timing(installation: string, definition: JobDefinition): Promise<Timing>;
   outlook(installation: string, definition: JobDefinition, asker: Asker): Promise<Outlook>;
-  length(installation: string, definition: JobDefinition): Promise<Length>;
+  length(place: Place, definition: JobDefinition): Promise<Length>;
   /** One command on one job, with the caller's etag (empty: any). */
   apply(
     id: JobId,
@@ -82,7 +82,7 @@ export function createJobs(context: ServiceContext<SchedulerSettings>, documents
   return {
     get,
     timing,
-    length: (installation, { type }) => lengthHere(documents, installation, type),
+    length: (place, definition) => lengthHere(documents, place, definition),
     outlook: async (installation, definition, asker) => {
       const timed = await timing(installation, definition);
       const { place, now, times } = timed;

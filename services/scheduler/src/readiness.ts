@@ -65,7 +65,7 @@ export async function obstaclesOf(
   const followUp = await followUpProblem(jobs, id, definition);
   const found = [
     ...startObstacles(definition, timing),
-    ...windowObstacles(definition, timing, await jobs.length(id.installation, definition)),
+    ...windowObstacles(definition, timing, await jobs.length(timing.place, definition)),
     ...hostObstacles(definition, timing.place),
     ...silentHosts(definition, timing.place, await unconnected(id.installation)),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
@@ -149,6 +149,11 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
   return [obstacle('hosts', 'job.service_host', 'NO_HOSTS', `the installation has no server; ${join}, or name a host`)];
 }
 
+function maintenanceObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
+  const problems = maintenanceProblems(definition, place);
+  return problems.map((p) => obstacle('hosts', p.field, 'MAINTENANCE_NOT_POSSIBLE', p.description));
+}
+
 /** A host that may follow later holds nothing up. */
 function silentHosts(definition: JobDefinition, place: Place, unconnected: readonly string[]): readonly Obstacle[] {
   return hostsFor(definition, place)
@@ -157,11 +162,6 @@ function silentHosts(definition: JobDefinition, place: Place, unconnected: reado
       const description = `${host} is not connected; switch it on, and see that its agent runs`;
       return obstacle('hosts', 'job.installation', 'NOT_CONNECTED', description, true);
     });
-}
-
-function maintenanceObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {
-  const problems = maintenanceProblems(definition, place);
-  return problems.map((p) => obstacle('hosts', p.field, 'MAINTENANCE_NOT_POSSIBLE', p.description));
 }
 
 /** A chain of jobs that comes back to one of itself would go on for ever when each fails. */

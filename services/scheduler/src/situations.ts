@@ -29,6 +29,9 @@ export interface Situations {
   of(asked: Asked): Promise<Situation>;
 }
 
+/** Of a job or of a run. */
+export type Measured = Pick<JobDefinition, 'type' | 'closedForMs'> & { readonly reactionTimeMs?: number | undefined };
+
 /** Jobs and runs that are looked at: more is no installation but a mistake. */
 const MOST = 200;
 const MEASURED = 50;
@@ -123,13 +126,13 @@ async function runsOf({ runs }: Pick<Documents, 'runs'>, installation: string): 
   return items.map(({ data }) => data);
 }
 
-/** How long a run of this type takes at the installation. */
+/** How long a run of this job takes at the installation. `reactionTimeMs`: the installation's. */
 export async function lengthHere(
   documents: Pick<Documents, 'runs'>,
-  installation: string,
-  type: JobDefinition['type'],
+  { installation, reactionTimeMs }: Pick<Place, 'installation' | 'reactionTimeMs'>,
+  job: Measured,
 ): Promise<Length> {
-  return lengthFrom(measured(await runsOf(documents, installation), type));
+  return lengthSaid(job, reactionTimeMs) ?? lengthFrom(measured(await runsOf(documents, installation), job.type));
 }
 
 async function jobsOf({ jobs }: Documents, installation: string): Promise<readonly JobDocument[]> {
@@ -147,7 +150,7 @@ function measured(runs: readonly RunDocument[], type: JobDefinition['type']): re
   return lengths.slice(0, MEASURED);
 }
 
-type LengthOf = (job: Pick<JobDefinition, 'type' | 'closedForMs' | 'reactionTimeMs'>) => Length;
+type LengthOf = (job: Measured) => Length;
 
 /** One that takes longer than most is given as long again as it has taken, its deadline at most. */
 function activeRuns(runs: readonly RunDocument[], lengthOf: LengthOf, now: number): readonly Other[] {

@@ -141,8 +141,8 @@ export function specFor({
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
-    ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
     ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
+    ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
   };
 }
 

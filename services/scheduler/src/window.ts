@@ -33,9 +33,8 @@ export function lateWithinOf(definition: JobDefinition, dueAt: number, timeZone:
 const MEASURED_AT_LEAST = 5;
 
 /** How long a run is expected to take at most, with what that is known from. `length`: as was measured for its installation. */
-export function estimateOf({ maxRunTimeMs, closedForMs, reactionTimeMs = 0 }: JobDefinition, { p90Ms, runs }: Length) {
-  if (closedForMs !== undefined)
-    return { ms: closedForMs + reactionTimeMs, from: 'the time for which the gate is shut' };
+export function estimateOf({ maxRunTimeMs }: JobDefinition, { p90Ms, runs, isSaid }: Length) {
+  if (isSaid) return { ms: p90Ms, from: 'its reaction time and the time for which the gate is shut' };
   if (runs < MEASURED_AT_LEAST || p90Ms >= maxRunTimeMs) return { ms: maxRunTimeMs, from: 'its maximum run time' };
   return { ms: p90Ms, from: `nine of ten of the last ${runs} runs took no longer` };
 }

@@ -362,10 +362,12 @@ export interface RunSpec {
   downgrade?:
     | Downgrade
     | undefined;
+  /** Of a maintenance window, and then always there: how long the gate stays shut once nobody is inside, 1 s – 23 h. */
+  closedFor?:
+    | Duration
+    | undefined;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
-  /** Of a maintenance window, and then always there: how long the gate stays shut once nobody is inside, 1 s – 23 h. */
-  closedFor?: Duration | undefined;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -587,8 +589,8 @@ function createBaseRunSpec(): RunSpec {
     holdsAllowed: false,
     whatsNew: "",
     downgrade: undefined,
-    backupKeep: 0,
     closedFor: undefined,
+    backupKeep: 0,
   };
 }
 
@@ -660,11 +662,11 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.downgrade !== undefined) {
       Downgrade.encode(message.downgrade, writer.uint32(178).fork()).join();
     }
-    if (message.backupKeep !== 0) {
-      writer.uint32(216).uint32(message.backupKeep);
-    }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
+    }
+    if (message.backupKeep !== 0) {
+      writer.uint32(216).uint32(message.backupKeep);
     }
     return writer;
   },
@@ -858,20 +860,20 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.downgrade = Downgrade.decode(reader, reader.uint32());
             continue;
           }
-          case 27: {
-            if (tag !== 216) {
-              break;
-            }
-
-            message.backupKeep = reader.uint32();
-            continue;
-          }
           case 32: {
             if (tag !== 258) {
               break;
             }
 
             message.closedFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.backupKeep = reader.uint32();
             continue;
           }
         }
@@ -954,16 +956,16 @@ export const RunSpec: MessageFns<RunSpec> = {
         ? globalThis.String(object.whats_new)
         : "",
       downgrade: isSet(object.downgrade) ? Downgrade.fromJSON(object.downgrade) : undefined,
-      backupKeep: isSet(object.backupKeep)
-        ? globalThis.Number(object.backupKeep)
-        : isSet(object.backup_keep)
-        ? globalThis.Number(object.backup_keep)
-        : 0,
       closedFor: isSet(object.closedFor)
         ? Duration.fromJSON(object.closedFor)
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      backupKeep: isSet(object.backupKeep)
+        ? globalThis.Number(object.backupKeep)
+        : isSet(object.backup_keep)
+        ? globalThis.Number(object.backup_keep)
+        : 0,
     };
   },
 
@@ -1035,11 +1037,11 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.downgrade !== undefined) {
       obj.downgrade = Downgrade.toJSON(message.downgrade);
     }
-    if (message.backupKeep !== 0) {
-      obj.backupKeep = Math.round(message.backupKeep);
-    }
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
+    }
+    if (message.backupKeep !== 0) {
+      obj.backupKeep = Math.round(message.backupKeep);
     }
     return obj;
   },
@@ -1077,10 +1079,10 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.downgrade = (object.downgrade !== undefined && object.downgrade !== null)
       ? Downgrade.fromPartial(object.downgrade)
       : undefined;
-    message.backupKeep = object.backupKeep ?? 0;
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
 };
