@@ -57,15 +57,6 @@ function labelsText(labels: schedulerV1.Job['labels']): string {
     .join(', ');
 }
 
-function isMaintenance({ type }: schedulerV1.Job): boolean {
-  return type === commonV1.JobType.MAINTENANCE_WINDOW;
-}
-
-/** Empty for a job that installs nothing at all. */
-export function versionWord(job: schedulerV1.Job, newest: string): string {
-  return isMaintenance(job) ? '' : job.version || newest;
-}
-
 export function jobText(job: schedulerV1.Job, zone: string): string {
   return fields([
     ['Job', lastPart(job.name)],

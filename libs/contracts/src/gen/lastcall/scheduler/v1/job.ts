@@ -202,13 +202,6 @@ export interface Job {
   labels: { [key: string]: string };
   /** Hosts that an update leaves out; they follow later. Up to 1,000. Never the server, nor another host that must not follow later. */
   excludedHosts: string[];
-  /**
-   * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
-   * to fit into the maximum run time. Refused for other types.
-   */
-  closedFor?:
-    | Duration
-    | undefined;
   /** Set while it waits for the approval of a second person, and when it has it. Output only. */
   approval?:
     | Approval
@@ -221,6 +214,11 @@ export interface Job {
     | undefined;
   /** Restore points of this job that stay, 1–1,000, for a data-backup; 0: they count with all others of the installation. */
   backupKeep: number;
+  /**
+   * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
+   * to fit into the maximum run time. Refused for other types.
+   */
+  closedFor?: Duration | undefined;
 }
 
 export interface Job_LabelsEntry {
@@ -776,11 +774,11 @@ function createBaseJob(): Job {
     skipped: undefined,
     labels: {},
     excludedHosts: [],
-    closedFor: undefined,
     approval: undefined,
     retries: 0,
     retryPause: undefined,
     backupKeep: 0,
+    closedFor: undefined,
   };
 }
 
@@ -864,9 +862,6 @@ export const Job: MessageFns<Job> = {
     for (const v of message.excludedHosts) {
       writer.uint32(210).string(v!);
     }
-    if (message.closedFor !== undefined) {
-      Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
-    }
     if (message.approval !== undefined) {
       Approval.encode(message.approval, writer.uint32(218).fork()).join();
     }
@@ -878,6 +873,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.backupKeep !== 0) {
       writer.uint32(240).uint32(message.backupKeep);
+    }
+    if (message.closedFor !== undefined) {
+      Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
     }
     return writer;
   },
@@ -1106,14 +1104,6 @@ export const Job: MessageFns<Job> = {
             message.excludedHosts.push(reader.string());
             continue;
           }
-          case 35: {
-            if (tag !== 282) {
-              break;
-            }
-
-            message.closedFor = Duration.decode(reader, reader.uint32());
-            continue;
-          }
           case 27: {
             if (tag !== 218) {
               break;
@@ -1144,6 +1134,14 @@ export const Job: MessageFns<Job> = {
             }
 
             message.backupKeep = reader.uint32();
+            continue;
+          }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1251,11 +1249,6 @@ export const Job: MessageFns<Job> = {
         : globalThis.Array.isArray(object?.excluded_hosts)
         ? object.excluded_hosts.map((e: any) => globalThis.String(e))
         : [],
-      closedFor: isSet(object.closedFor)
-        ? Duration.fromJSON(object.closedFor)
-        : isSet(object.closed_for)
-        ? Duration.fromJSON(object.closed_for)
-        : undefined,
       approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined,
       retries: isSet(object.retries) ? globalThis.Number(object.retries) : 0,
       retryPause: isSet(object.retryPause)
@@ -1268,6 +1261,11 @@ export const Job: MessageFns<Job> = {
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      closedFor: isSet(object.closedFor)
+        ? Duration.fromJSON(object.closedFor)
+        : isSet(object.closed_for)
+        ? Duration.fromJSON(object.closed_for)
+        : undefined,
     };
   },
 
@@ -1357,9 +1355,6 @@ export const Job: MessageFns<Job> = {
     if (message.excludedHosts?.length) {
       obj.excludedHosts = message.excludedHosts;
     }
-    if (message.closedFor !== undefined) {
-      obj.closedFor = Duration.toJSON(message.closedFor);
-    }
     if (message.approval !== undefined) {
       obj.approval = Approval.toJSON(message.approval);
     }
@@ -1371,6 +1366,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
+    }
+    if (message.closedFor !== undefined) {
+      obj.closedFor = Duration.toJSON(message.closedFor);
     }
     return obj;
   },
@@ -1426,9 +1424,6 @@ export const Job: MessageFns<Job> = {
       {},
     );
     message.excludedHosts = object.excludedHosts?.map((e) => e) || [];
-    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
-      ? Duration.fromPartial(object.closedFor)
-      : undefined;
     message.approval = (object.approval !== undefined && object.approval !== null)
       ? Approval.fromPartial(object.approval)
       : undefined;
@@ -1437,6 +1432,9 @@ export const Job: MessageFns<Job> = {
       ? Duration.fromPartial(object.retryPause)
       : undefined;
     message.backupKeep = object.backupKeep ?? 0;
+    message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
+      ? Duration.fromPartial(object.closedFor)
+      : undefined;
     return message;
   },
 };
