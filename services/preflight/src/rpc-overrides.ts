@@ -55,18 +55,22 @@ async function createOverride(
   const { job = '', check = '', host = '', reason = '', expireTime } = request.override ?? {};
   const expiresAt = dateToAt(expireTime);
   const wrongJob = checkId('override.job', job);
-  const refusal = refuseOverride({ check, host, reason, expiresAt }, await hostIdsOf(context, installation), now);
+  const place = await placeOf(context, installation);
+  const hostIds = place?.hosts.map((h) => h.host) ?? [];
+  const refusal = refuseOverride({ check, host, reason, expiresAt }, hostIds, now);
   if (wrongJob) return invalid([wrongJob, ...(refusal?.violations ?? [])]);
   if (refusal || expiresAt === undefined) return refusal ?? invalid([]);
   // Refused when there is none.
   const name = formatName('job', { installation, job });
-  await context.client(schedulerV1.SchedulerServiceService).getJob({ name });
+  const planned = await context.client(schedulerV1.SchedulerServiceService).getJob({ name });
+  const createdBy = principal?.subject ?? '';
+  const alone = place?.approvalRequired === true && needsSecondPerson(planned.job?.approval, createdBy);
+  if (alone) return alone;
   if ((await standingOverrides(documents, { installation, job }, now)).length >= MOST_STANDING) {
     const message = `${MOST_STANDING} overrides of job ${job} stand; take some back: lastcall preflight overrides revoke`;
     return reject('too-many', 'TOO_MANY_OVERRIDES', message);
   }
   const override = randomId('o');
-  const createdBy = principal?.subject ?? '';
   // The record of the call itself does not say what about.
   const what = `${check}${host === '' ? '' : ` on ${host}`} of job ${job} until ${new Date(expiresAt).toISOString()}: ${reason}`;
   const resource = formatName('override', { installation, override });
@@ -76,10 +80,18 @@ async function createOverride(
   return { override: overrideToWire(installation, write) };
 }
 
-async function hostIdsOf(context: Context, installation: string): Promise<readonly string[]> {
+async function placeOf(context: Context, installation: string): Promise<catalogV1.Installation | undefined> {
   const name = formatName('installation', { installation });
-  const found = await context.client(catalogV1.CatalogServiceService).getInstallation({ name });
-  return found.installation?.hosts.map((h) => h.host) ?? [];
+  return (await context.client(catalogV1.CatalogServiceService).getInstallation({ name })).installation;
+}
+
+/** Where a job needs two people, so does what lets it go ahead: whoever enables it overrides none of its checks. */
+function needsSecondPerson(approval: schedulerV1.Approval | undefined, by: string): Rejected | undefined {
+  if (approval && approval.askedBy !== by) return undefined;
+  const message = approval
+    ? `${by} has enabled the job; in this installation another person has to override its checks`
+    : 'in this installation a job is enabled first; then another person may override its checks';
+  return reject('refused', 'SECOND_PERSON_NEEDED', message);
 }
 
 async function revokeOverride(

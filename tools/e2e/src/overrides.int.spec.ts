@@ -1,5 +1,5 @@
 import { catalogModule } from '@lastcall/catalog';
-import { commonV1, hostOrderV1, operationsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, hostOrderV1, operationsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { sessionModule } from '@lastcall/session';
@@ -66,7 +66,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       }, 'the verdict');
       return found;
     }
-    const override = (more: Partial<preflightV1.Override>) => {
+    const override = (more: Partial<preflightV1.Override>, by = preflight()) => {
       const expireTime = new Date(Date.now() + HOUR_MS);
       const wanted = {
         job: 'night',
@@ -76,7 +76,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         expireTime,
         ...more,
       };
-      return preflight().createOverride({ parent: NAME, override: preflightV1.Override.fromPartial(wanted) });
+      return by.createOverride({ parent: NAME, override: preflightV1.Override.fromPartial(wanted) });
     };
     /** The report that a job's rehearsal asks its hosts for. */
     async function asked(job: string, count: number): Promise<string> {
@@ -139,7 +139,9 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const { message } = await stack.seen('HostOrderIssued', (m) => m.order?.run === id);
       await answer(message.order?.order.split('.')[0] ?? '', HOUR_MS);
       const passed = (await stack.seen('PreflightPassed', (m) => m.run?.run === id)).message;
-      const { report } = await scheduler().getRunReport({ name: run });
+      const reportOfRun = async () => (await scheduler().getRunReport({ name: run })).report;
+      await until(async () => (await reportOfRun())?.preflight !== undefined, 'the run to hear of its report');
+      const report = await reportOfRun();
       expect(report?.preflight?.name).toBe(`${NAME}/reports/${passed.report}`);
       expect(report?.preflight?.checks.find((c) => c.check === 'clock')).toMatchObject(beside);
 
@@ -165,6 +167,28 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       await expect(preflight().createReport(both)).rejects.toMatchObject({ violations: [{ field: 'version' }] });
       await expect(preflight().createReport({ ...both, version: '', job: 'none' })).rejects.toMatchObject({
         code: CODE.notFound,
+      });
+    });
+
+    it('needs another person than the one who enabled the job, where the installation demands two', async () => {
+      const installation = catalogV1.Installation.fromPartial({ name: NAME, approvalRequired: true });
+      const updateMask = ['approval_required'];
+      await stack.client(catalogV1.CatalogServiceService).updateInstallation({ installation, updateMask });
+      await save('grave');
+      const alone = { reason: 'SECOND_PERSON_NEEDED' };
+      await expect(override({ job: 'grave' })).rejects.toMatchObject({
+        ...alone,
+        message: expect.stringContaining('is enabled first') as string,
+      });
+      await enable('grave');
+      await expect(override({ job: 'grave' })).rejects.toMatchObject({
+        ...alone,
+        message: expect.stringContaining('admin has enabled') as string,
+      });
+      const second = stack.client(preflightV1.PreflightServiceService, 'operator');
+      expect((await override({ job: 'grave' }, second)).override).toMatchObject({
+        createdBy: 'operator',
+        job: 'grave',
       });
     });
   });
