@@ -1,4 +1,5 @@
 import { sha256Hex } from '@lastcall/kernel';
+import { lstatSync } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { packFolder, unpackFolder, type Watch } from './backup/archive.js';
@@ -15,13 +16,14 @@ import { DamagedBytes, findDamage, listOf } from './backup/chunked-file.js';
 import type { BackupEvidence } from './domain/order.js';
 import {
   exists,
-  folderBytes,
   hashFile,
   listFiles,
   moveDurably,
+  removeFolder,
   syncFile,
   syncFolder,
   syncFolders,
+  walkAtOnce,
   writeFileDurably,
 } from './files.js';
 import type { Layout } from './layout.js';
@@ -110,14 +112,13 @@ export function createBackups(layout: Layout, options: BackupsOptions = {}): Bac
       syncFolder(layout.backups);
     },
     discard: async (restorePoint) => {
-      for (const dir of [takingOf(restorePoint), sealingOf(restorePoint)])
-        await rm(dir, { recursive: true, force: true });
+      for (const dir of [takingOf(restorePoint), sealingOf(restorePoint)]) await removeFolder(dir);
       syncFolder(layout.backups);
     },
     seal: async (restorePoint, how, signal, onProgress) => {
       const filesDir = backups.beingTaken(restorePoint);
       const sealing = sealingOf(restorePoint);
-      const sizeBytes = await folderBytes(filesDir);
+      const sizeBytes = await bytesBelow(filesDir);
       demandFreeBytes(layout.backups, sizeBytes, freeBytes);
       await rm(sealing, { recursive: true, force: true });
       await mkdir(sealing, { mode: 0o700 });
@@ -191,6 +192,12 @@ export function createBackups(layout: Layout, options: BackupsOptions = {}): Bac
   return backups;
 }
 
+async function bytesBelow(dir: string): Promise<number> {
+  let bytes = 0;
+  for await (const { path, isFolder } of walkAtOnce(dir)) if (!isFolder) bytes += lstatSync(path).size;
+  return bytes;
+}
+
 /** A link has no bytes of its own, and may lead nowhere. */
 async function syncRegularFile(path: string): Promise<void> {
   if ((await lstat(path)).isFile()) await syncFile(path);
@@ -230,7 +237,7 @@ async function unpack(
   const { archive } = record;
   if (!archive) throw changed(record);
   const cipher = await cipherFor(record, options);
-  const close = (): Promise<void> => rm(scratch, { recursive: true, force: true });
+  const close = (): Promise<void> => removeFolder(scratch);
   await close();
   await mkdir(scratch, { mode: 0o700 });
   try {

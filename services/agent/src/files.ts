@@ -1,7 +1,18 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { open, opendir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 
 /*
  * What makes writes last: a file is whole or not there, and a name is on the disk before anything depends on it. All that must outlive a loss
@@ -157,6 +168,30 @@ export async function folderBytes(dir: string): Promise<number> {
     );
   }
   return bytes;
+}
+
+/** So many operations on files are done in one go before others have their turn. */
+const IN_ONE_GO = 128;
+
+/**
+ * Every file and folder below a folder, a folder after what is in it. Looked at in this thread: on a busy machine the way to another one and
+ * back takes longer than the operation, and there are thousands of them.
+ */
+export async function* walkAtOnce(dir: string): AsyncGenerator<{ readonly path: string; readonly isFolder: boolean }> {
+  let count = 0;
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) yield* walkAtOnce(path);
+    yield { path, isFolder: entry.isDirectory() };
+    if (++count % IN_ONE_GO === 0) await setImmediate();
+  }
+}
+
+/** A folder and all below it, where it is there. */
+export async function removeFolder(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  for await (const { path, isFolder } of walkAtOnce(dir)) (isFolder ? rmdirSync : unlinkSync)(path);
+  rmdirSync(dir);
 }
 
 export async function exists(path: string): Promise<boolean> {

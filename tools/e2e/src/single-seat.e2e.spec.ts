@@ -1,3 +1,4 @@
+import { openBackup } from '@lastcall/agent/testing';
 import { openUpdates, type Updates, type UpdateProgress, type UpdateState } from '@lastcall/sdk';
 import { createTempFolder, startProgram, until, type TempFolder } from '@lastcall/testkit';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -103,7 +104,9 @@ describe('an application with the SDK', () => {
     // One backup of the update, and it is the one of the restart: what was entered during the download is in it.
     const [point = ''] = backups(seat);
     expect(backups(seat)).toEqual([updates.state?.last?.restorePoint]);
-    expect(readData(join(seat.dir, 'backups', point, 'files', 'encore.db')).seats).toEqual(['1-1', '1-2']);
+    const { filesDir, close } = await openBackup(seat.dir, point);
+    expect(readData(join(filesDir, 'encore.db')).seats).toEqual(['1-1', '1-2']);
+    await close();
     expect(states.map((s) => s.phase)).toEqual(expect.arrayContaining(['saving', 'installing', 'resting']));
     expect(await updates.check()).toMatchObject({
       release: undefined,
