@@ -1,6 +1,6 @@
 import type { EventMessage, schedulerV1 } from '@lastcall/contracts';
 import { parseRunSpec, runOutcome } from '@lastcall/contracts';
-import { cleanText, type JobType, type RunOutcome } from '@lastcall/kernel';
+import { cleanText, type RunOutcome, type RunSpec } from '@lastcall/kernel';
 import type { FiringDocument } from '../documents.js';
 
 /*
@@ -60,21 +60,28 @@ const ENDS: Readonly<Record<RunOutcome, string>> = {
   postponed: 'was postponed by holds of users',
 };
 
-const WHAT: Readonly<Record<JobType, (product: string, toVersion: string) => string>> = {
-  'software-update': (product, toVersion) => `Update of ${product} to ${toVersion}`,
-  'data-backup': (product) => `Backup of ${product}`,
-  'maintenance-window': (product) => `Maintenance window of ${product}`,
-  'run-command': (product) => `Command of ${product}`,
+/** Where nothing was to change, nothing is said of versions. */
+const MAINTENANCE_ENDS: Readonly<Partial<Record<RunOutcome, string>>> = {
+  failed: 'failed; the gate is open',
+  cancelled: 'was cancelled; the gate is open',
 };
+
+function workOf({ type, product, toVersion }: RunSpec): string {
+  if (type === 'maintenance-window') return `Maintenance window of ${product}`;
+  return toVersion === '' ? `Backup of ${product}` : `Update of ${product} to ${toVersion}`;
+}
+
+function endOf({ type }: RunSpec, outcome: RunOutcome): string {
+  return (type === 'maintenance-window' && MAINTENANCE_ENDS[outcome]) || ENDS[outcome];
+}
 
 export function runNotification({ run, outcome, failure }: EventMessage<'RunFinished'>): Notification {
   const spec = parseRunSpec(run);
   const ended = runOutcome.fromWire(outcome) ?? 'failed';
   const { installation, product, fromVersion, toVersion, job, requestedBy } = spec;
-  const what = WHAT[spec.type](product, toVersion);
   const why = failure ? `${failure.host === '' ? '' : `${failure.host}: `}${failure.message} [${failure.reason}]` : '';
   return notification(`run-${ended}`, installation, spec.run, {
-    title: `${installation}: ${what} ${ENDS[ended]}`,
+    title: `${installation}: ${workOf(spec)} ${endOf(spec, ended)}`,
     text: `${why === '' ? 'Everything that was asked for is done.' : why}\nReport: lastcall run report ${spec.run} -i ${installation}`,
     facts: {
       ...{ run: spec.run, job, product, from_version: fromVersion, to_version: toVersion, outcome: ended },
