@@ -76,6 +76,11 @@ describe('a stack', () => {
     expect(newest.auditRecords).toMatchObject([{ resource: 'tokens/b', actor: 'admin' }]);
     const older = await operations.listAuditRecords({ pageSize: 1, pageToken: newest.nextPageToken });
     expect(older).toMatchObject({ auditRecords: [{ resource: 'tokens/a' }], nextPageToken: '' });
+    const all = await operations.listAuditRecords({ pageSize: 1_000, pageToken: '' });
+    expect(all).toMatchObject({
+      auditRecords: [{ resource: 'tokens/b' }, { resource: 'tokens/a' }],
+      nextPageToken: '',
+    });
     const chains = [...newest.auditRecords, ...older.auditRecords].map((record) => record.chain);
     expect(new Set(chains).size).toBe(2);
     const badPage = operations.listAuditRecords({ pageSize: 5_000, pageToken: 'x' });

@@ -66,17 +66,17 @@ describe('jobs on the command line', () => {
     expect(await done('job', 'list')).toContain('next time skipped by otto');
     await done('job', 'skip-next', 'nightly', '--undo');
     expect(await shown('nightly')).toMatch(/^Runs at /);
-    await done('job', 'create', 'tonight', '--type', 'data-backup', '--at', localIn(3_000), '--enable');
+    await done('job', 'create', 'tonight', '--type', 'data-backup', '--at', localIn(6_000), '--enable');
     await done('job', 'skip-next', 'tonight');
-    await until(async () => (await firings('tonight'))[0]?.fate === SKIPPED, 'the record', 10_000);
+    await until(async () => (await firings('tonight'))[0]?.fate === SKIPPED, 'the record', 20_000);
     expect(await firings('tonight')).toMatchObject([{ reason: 'otto had said to skip it' }]);
     const again = await lastcall.run('job', 'skip-next', 'tonight');
     expect([again.exitCode, again.err]).toEqual([3, expect.stringContaining('it is done')]);
   });
 
   it('lets nothing start while jobs are paused, says why, and goes on by itself', async () => {
-    await done('job', 'create', 'closing', '--type', 'data-backup', '--at', localIn(1_500), '--enable');
-    const paused = await done('job', 'pause', '--reason', 'Year-end closing', '--until', localIn(5_000));
+    await done('job', 'create', 'closing', '--type', 'data-backup', '--at', localIn(4_000), '--enable');
+    const paused = await done('job', 'pause', '--reason', 'Year-end closing', '--until', localIn(8_000));
     expect(paused).toMatch(/^Paused until .* \(Europe\/Berlin\) by otto: Year-end closing\n$/);
     await until(async () => (await firings('closing'))[0]?.fate === SKIPPED, 'the record');
     expect((await firings('closing'))[0]?.reason).toContain('otto has paused all jobs of the installation');
@@ -84,7 +84,7 @@ describe('jobs on the command line', () => {
     expect(await done('job', 'list')).toContain('by otto: Year-end closing');
     const refused = await lastcall.run('job', 'start', 'nightly');
     expect([refused.exitCode, refused.err]).toEqual([3, expect.stringContaining('Year-end closing')]);
-    await until(async () => !(await done('job', 'list')).includes('Year-end'), 'its end', 10_000);
+    await until(async () => !(await done('job', 'list')).includes('Year-end'), 'its end', 20_000);
     await done('job', 'pause', '--reason', 'Again', '--until', localIn(HOUR_MS));
     await done('job', 'resume');
     expect(await shown('nightly')).toMatch(/^Runs at [^:]*:\d\d, then/);

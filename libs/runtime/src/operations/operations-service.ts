@@ -59,10 +59,13 @@ async function newest<S, T extends Ordered>(
   const wrong = violations.filter((v) => v !== undefined);
   if (wrong.length > 0) return invalid(wrong);
   const below = pageToken === '' ? undefined : Buffer.from(pageToken, 'base64url').toString('utf8');
-  const lists = await Promise.all(services.map((service) => list(service, limit + 1, below)));
+  // One more than the page tells whether there is another one. The largest page leaves no room for it: there a full one means that there may be.
+  const asked = Math.min(limit + 1, LIMITS.pageSize);
+  const lists = await Promise.all(services.map((service) => list(service, asked, below)));
   const items = lists.flat().toSorted((a, b) => (a.order < b.order ? 1 : -1));
   const last = items[limit - 1];
-  const nextPageToken = items.length > limit && last ? Buffer.from(last.order).toString('base64url') : '';
+  const isMore = items.length > limit || (asked === limit && items.length === limit);
+  const nextPageToken = isMore && last ? Buffer.from(last.order).toString('base64url') : '';
   return { items: items.slice(0, limit), nextPageToken };
 }
 

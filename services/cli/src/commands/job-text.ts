@@ -42,13 +42,27 @@ function startText(start: schedulerV1.StartCondition | undefined): string {
   }
 }
 
-function isMaintenance({ type }: Pick<schedulerV1.Job, 'type'>): boolean {
-  return type === commonV1.JobType.MAINTENANCE_WINDOW;
-}
+const { SOFTWARE_UPDATE, DATA_BACKUP } = commonV1.JobType;
 
 /** Empty for a job that installs nothing at all. */
-export function versionWord(job: schedulerV1.Job, newest: string): string {
-  return isMaintenance(job) ? '' : job.version || newest;
+export function versionWord({ type, version }: schedulerV1.Job, newest: string): string {
+  return type === SOFTWARE_UPDATE ? version || newest : '';
+}
+
+/** Rows that a job of its type has. */
+function typeRows(job: schedulerV1.Job): [string, string | undefined][] {
+  const reactionTime = spanOf(job.reactionTime) ?? "the installation's";
+  return [
+    ['Version', versionWord(job, 'the newest that may be taken')],
+    ['Closed for', spanOf(job.closedFor)],
+    [
+      'Goes back',
+      job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
+    ],
+    ['Backup', job.type === SOFTWARE_UPDATE ? backupWord(job.backupMode) : ''],
+    ['Keeps', job.backupKeep > 0 ? `its newest ${job.backupKeep} restore points` : ''],
+    ['Reaction time', job.type === DATA_BACKUP ? '' : reactionTime],
+  ];
 }
 
 function labelsText(labels: schedulerV1.Job['labels']): string {
@@ -70,14 +84,7 @@ export function jobText(job: schedulerV1.Job, zone: string): string {
     ['Skipped', job.skipped && `${time(job.skipped.dueTime, zone)} by ${job.skipped.by}`],
     ['Latest start', job.latestStart],
     ['Window ends', job.windowEnd],
-    ['Version', versionWord(job, 'the newest that may be taken')],
-    ['Closed for', spanOf(job.closedFor)],
-    [
-      'Goes back',
-      job.downgrade && (job.downgrade.dataFrom === '' ? 'the data stays' : `data from ${job.downgrade.dataFrom}`),
-    ],
-    ['Backup', isMaintenance(job) ? '' : backupWord(job.backupMode)],
-    ['Reaction time', spanOf(job.reactionTime) ?? "the installation's"],
+    ...typeRows(job),
     ['Message', job.message],
     ['Service host', job.serviceHost],
     ['Max run time', spanOf(job.maxRunTime)],

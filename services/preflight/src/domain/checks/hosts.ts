@@ -12,7 +12,9 @@ export const hosts: InstallationCheck = {
       {
         asked: 'exactly one host with the role server has joined',
         met: one,
-        found: one ? `${occasion.hosts.length} hosts; the server is ${servers[0]}` : servers.join(', ') || 'none',
+        found: one
+          ? `${occasion.hosts.length === 1 ? '1 host' : `${occasion.hosts.length} hosts`}; the server is ${servers[0]}`
+          : servers.join(', ') || 'none',
         remedy: 'Join the server: lastcall host join-token --role server',
       },
     ];
