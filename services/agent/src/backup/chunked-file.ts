@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { hashFile } from '../files.js';
 import { throwIfStopping } from '../step-failure.js';
 import { TAG_BYTES, type ChunkCipher } from './backup-key.js';
-import type { Pieces } from './pieces.js';
+import { giveBack, type Pieces } from './pieces.js';
 
 /*
  * A file in chunks, with the SHA-256 of each in a list beside it: what is read was checked first, and where the file is damaged can be said. With a
@@ -40,7 +40,7 @@ export class DamagedBytes extends Error {
   }
 }
 
-/** Writes a new file and its list; neither is synced. */
+/** Writes a new file and its list; neither is synced. The pieces are a compression's own, and are gone afterwards. */
 export async function writeChunks(pieces: Pieces, path: string, cipher: ChunkCipher | undefined): Promise<ChunkedFile> {
   const handle = await open(path, 'wx', 0o600);
   const list = await createHashList(listOf(path));
@@ -72,7 +72,8 @@ async function forEachChunk(
   let filled = 0;
   let index = 0;
   for await (const piece of pieces) {
-    for (let taken = 0; taken < piece.length;) {
+    const { length } = piece;
+    for (let taken = 0; taken < length;) {
       // Not before: a chunk has to know whether it is the last.
       if (filled === CHUNK_BYTES) {
         await write(buffer, index++, false);
@@ -82,6 +83,7 @@ async function forEachChunk(
       taken += count;
       filled += count;
     }
+    giveBack(piece);
   }
   await write(buffer.subarray(0, filled), index, true);
 }
