@@ -129,7 +129,7 @@ commands:
   server:
     stop: ${run('stop')}
     start: ${run('start')}
-    health: { run: [node, app.js, health], timeout: 500ms }
+    health: { run: [node, app.js, health], timeout: 2s }
     migrate: ${run('migrate')}
     backup: ${run('backup')}
     verifyBackup: ${run('verify-backup')}
