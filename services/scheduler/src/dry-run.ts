@@ -58,7 +58,9 @@ async function dryRun(
   const hosts = planned.place.hosts.map(({ host }) => host).join(', ');
   const needs = needsHosts(definition);
   const version = release?.version ?? '';
-  const { preflight, report } = needs ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
+  // Preflight's reports on demand are about updates and backups.
+  const isChecked = needs && definition.type !== 'run-command';
+  const { preflight, report } = isChecked ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
   const takes = release ? `${planned.place.installedVersion || 'nothing'} → ${release.version}` : 'nothing to install';
   const steps = [
     await pausedStep(parts, installation),
