@@ -1,24 +1,9 @@
-import {
-  atToDate,
-  failureFromWire,
-  failureToWire,
-  hostOrderV1,
-  outgoing,
-  runSpecToWire,
-  type EventEnvelope,
-  type eventsV1,
-  type OutgoingEvent,
-} from '@lastcall/contracts';
-import { isRejected, run as runDecider, type Failure, type RunSpec } from '@lastcall/kernel';
+import type { EventEnvelope, hostOrderV1 } from '@lastcall/contracts';
+import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
 import type { Change, Collection, StepContext } from '@lastcall/store';
 import type { CommandRunDocument } from './documents.js';
-import {
-  commandOrderOf,
-  commandRun,
-  type CommandRunCommand,
-  type CommandRunEvent,
-  type CommandRunState,
-} from './domain/command-run.js';
+import { answerFromWire, boundedTo, commandEventsToWire } from './command-events.js';
+import { commandRun, type CommandRunCommand } from './domain/command-run.js';
 import type { InstallerSettings } from './settings.js';
 
 /*
@@ -63,7 +48,9 @@ export function createCommandRuns({ commandRuns, settings, onDue }: CommandRunsO
         applied(current ?? { installation, createdAt: now, state: commandRun.initial }, command, settings),
       ),
     finishOrder: (order, result, envelope) =>
-      take(order.run, envelope, (current) => (current ? applied(current, finished(order, result), settings) : KEEP)),
+      take(order.run, envelope, (current) =>
+        current ? applied(current, answerFromWire(order, result), settings) : KEEP,
+      ),
     expire: async (run) => {
       await commandRuns.change(run, (current, { now }): Kept => {
         const isOverdue = current?.dueAt !== undefined && current.dueAt <= now;
@@ -73,90 +60,17 @@ export function createCommandRuns({ commandRuns, settings, onDue }: CommandRunsO
   };
 }
 
-function finished(
-  { host, order }: hostOrderV1.HostOrder,
-  result: hostOrderV1.OrderResult | undefined,
-): CommandRunCommand {
-  const why = result?.failure && failureFromWire(result.failure);
-  const evidence = result?.evidence;
-  const output = evidence?.$case === 'command' ? evidence.value.output : (why?.facts['output'] ?? '');
-  return { type: 'finish-order', host, order, output, ...(why && { failure: why }) };
-}
-
 function applied(
   current: CommandRunDocument,
   command: CommandRunCommand,
   settings: CommandRunsOptions['settings'],
 ): Kept {
-  const decision = runDecider(commandRun, current.state, bounded(current.state, command));
+  const decision = runDecider(commandRun, current.state, boundedTo(current.state, command));
   if (isRejected(decision) || decision.events.length === 0) return KEEP;
   const { state } = decision;
   const { dueAt: _, ...rest } = current;
   const dueAt =
     state.phase === 'running' ? state.run.deadlineAt + settings.resultGraceMs + settings.planPatienceMs : undefined;
-  const events = decision.events.flatMap((event) => toWire(event, state));
+  const events = decision.events.flatMap((event) => commandEventsToWire(event, state));
   return { write: { ...rest, state, ...(dueAt !== undefined && { dueAt }) }, events, result: dueAt };
-}
-
-const MAX_CHARS = 2_000;
-/** Of all hosts together, so that the event of a run has room on the bus. */
-const MAX_CHARS_IN_ALL = 60_000;
-
-function bounded(state: CommandRunState, command: CommandRunCommand): CommandRunCommand {
-  if (command.type !== 'finish-order' || state.phase !== 'running') return command;
-  const max = Math.min(MAX_CHARS, Math.floor(MAX_CHARS_IN_ALL / state.hosts.length));
-  const { failure: why, output } = command;
-  return { ...command, output: output.slice(-max), ...(why && { failure: boundedFailure(why, max) }) };
-}
-
-/** What it wrote is told once, beside the failure. */
-function boundedFailure(why: Failure, max: number): Failure {
-  const kept = Object.entries(why.facts).filter(([name, value]) => FACTS.includes(name) && value.length <= 40);
-  return { ...why, message: why.message.slice(0, max), facts: Object.fromEntries(kept) };
-}
-
-const FACTS: readonly string[] = ['exit_code', 'signal', 'timeout_ms', 'step'];
-
-function toWire(event: CommandRunEvent, state: CommandRunState): OutgoingEvent[] {
-  if (state.phase === 'none') return [];
-  const { installation } = state.run;
-  const run = runSpecToWire(state.run);
-  switch (event.type) {
-    case 'begun': {
-      if (event.hosts.length === 0) return [];
-      const started = outgoing('CommandsStarted', installation, { run, hosts: [...event.hosts] });
-      return [started, ...event.hosts.map((host) => orderFor(state.run, host))];
-    }
-    case 'cancelled': {
-      const { requestedBy, reason, expired } = event;
-      return [outgoing('RunCancelled', installation, { run, requestedBy, reason, expired })];
-    }
-    case 'host-finished':
-      return [];
-    case 'succeeded':
-      return [outgoing('CommandsRun', installation, { run, results: resultsOf(state) })];
-    case 'failed': {
-      const said = { run, failure: failureToWire(event.failure), results: resultsOf(state) };
-      return [outgoing('CommandsFailed', installation, said)];
-    }
-  }
-}
-
-function orderFor(run: RunSpec, host: string): OutgoingEvent {
-  const { installation, fence, product, fromVersion: version, command = '' } = run;
-  const order = hostOrderV1.HostOrder.create({
-    ...{ order: commandOrderOf(run, host), installation, host, run: run.run, fence, issuedBy: 'installer' },
-    deadline: atToDate(run.deadlineAt),
-    action: { $case: 'runCommand', value: { product, version, command } },
-  });
-  return outgoing('HostOrderIssued', installation, { order });
-}
-
-function resultsOf(state: CommandRunState): eventsV1.CommandResult[] {
-  if (state.phase !== 'running' && state.phase !== 'ended') return [];
-  return state.hosts.flatMap((host) => {
-    const result = state.results[host];
-    if (!result) return [];
-    return [{ host, output: result.output, failure: result.failure && failureToWire(result.failure) }];
-  });
 }

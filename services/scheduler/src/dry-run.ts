@@ -47,7 +47,7 @@ async function dryRun(
     parts.jobs.outlook(installation, definition, asker),
     parts.jobs.outlook(installation, now, asker),
   ]);
-  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, definition, planned);
+  const { obstacles, release, place } = await obstaclesOf(parts, { installation, job }, definition, planned);
   const judged = (step: string, about: About, asked: string, fine: string): Step =>
     judge(
       step,
@@ -55,7 +55,7 @@ async function dryRun(
       obstacles.filter((o) => o.about === about),
       fine,
     );
-  const hosts = planned.place.hosts.map(({ host }) => host).join(', ');
+  const hosts = place.hosts.map(({ host }) => host).join(', ');
   const needs = needsHosts(definition);
   const version = release?.version ?? '';
   // Preflight's reports on demand are about updates and backups.

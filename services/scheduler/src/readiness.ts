@@ -55,13 +55,20 @@ export async function definitionProblems(
   return wrong;
 }
 
+export interface Readiness {
+  readonly obstacles: readonly Obstacle[];
+  readonly release: catalogV1.Release | undefined;
+  /** The installation; of a command with the hosts that it is for. */
+  readonly place: Place;
+}
+
 /** What would keep a run of the job from being opened at its time, as far as that is known now. */
 export async function obstaclesOf(
   { jobs, catalog, unconnected }: ReadinessParts,
   id: JobId,
   definition: JobDefinition,
   timing: Timing,
-): Promise<{ readonly obstacles: readonly Obstacle[]; readonly release: catalogV1.Release | undefined }> {
+): Promise<Readiness> {
   const release = await releaseFor(catalog, id.installation, definition);
   const followUp = await followUpProblem(jobs, id, definition);
   const command = await commandObstacles(catalog, definition, timing.place);
@@ -74,7 +81,7 @@ export async function obstaclesOf(
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
-  return { obstacles: found, release: release && 'version' in release ? release : undefined };
+  return { obstacles: found, release: release && 'version' in release ? release : undefined, place: command.place };
 }
 
 /** Undefined when a job may be enabled. */

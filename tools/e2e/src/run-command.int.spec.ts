@@ -71,6 +71,9 @@ describe('a job that runs a command', () => {
     const shown = await done(...create, '--in', '2h', '--enable');
     expect(shown).toMatch(/Command +reindex\n/);
     expect(shown).toMatch(/On +srv\n/);
+    const tried = await done('job', 'start', 'reindex', '--dry-run');
+    expect(tried).toMatch(/passed +hosts +hosts that are known +srv\n/);
+    expect(tried).not.toContain('preflight');
     const run = await ended(await started('reindex'));
     expect(run).toMatchObject({
       ...{ outcome: RunOutcome.SUCCEEDED, alarm: false },
