@@ -10,6 +10,7 @@ import {
   type FiringDocument,
   type JobDocument,
 } from './documents.js';
+import { commandPlace } from './command-jobs.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
 import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
@@ -175,11 +176,20 @@ async function planFor(catalog: Catalog, installation: string, definition: JobDe
   if (cannot !== undefined) return { skip: cannot };
   if (place.hosts.length === 0 && needsHosts(definition))
     return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
+  if (definition.type === 'run-command') return planForCommand(catalog, definition, place);
   if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
   const release = await orReason(() => catalog.release(installation, definition));
   if (isRejected(release)) return { skip: release.message };
   if ('reason' in release) return { skip: release.reason };
   return { place, toVersion: release.version, notes: release.notes, requirements: release.requirements };
+}
+
+async function planForCommand(catalog: Catalog, definition: JobDefinition, place: Place): Promise<Plan> {
+  const found = await commandPlace(catalog, definition, place);
+  if ('problems' in found) {
+    return { skip: found.problems.map(({ field, description }) => `${field} ${description}`).join('; ') };
+  }
+  return { place: found, toVersion: '', notes: '', requirements: undefined };
 }
 
 async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {

@@ -366,6 +366,8 @@ export interface RunSpec {
   closedFor?:
     | Duration
     | undefined;
+  /** Of a run that runs a command, and then always there: id of the action in the manifest of `from_version`, 1–63 characters [a-z0-9-]. */
+  command: string;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
 }
@@ -590,6 +592,7 @@ function createBaseRunSpec(): RunSpec {
     whatsNew: "",
     downgrade: undefined,
     closedFor: undefined,
+    command: "",
     backupKeep: 0,
   };
 }
@@ -664,6 +667,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
+    }
+    if (message.command !== "") {
+      writer.uint32(266).string(message.command);
     }
     if (message.backupKeep !== 0) {
       writer.uint32(216).uint32(message.backupKeep);
@@ -868,6 +874,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
           case 27: {
             if (tag !== 216) {
               break;
@@ -961,6 +975,7 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
       backupKeep: isSet(object.backupKeep)
         ? globalThis.Number(object.backupKeep)
         : isSet(object.backup_keep)
@@ -1040,6 +1055,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
@@ -1082,6 +1100,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.command = object.command ?? "";
     message.backupKeep = object.backupKeep ?? 0;
     return message;
   },
