@@ -5,9 +5,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { LASTCALL, startLastcall, startProgram, type LastcallProcesses } from './world/lastcall-processes.js';
 import { mountSmallDisk } from './world/small-disk.js';
+import { idsOf, rowsOf, takenIn, versionsIn } from './world/state-files.js';
 
 /*
  * Lastcall's own data: copied while jobs are made, runs begin and end and users come and go; brought back; damaged; onto a full disk;
@@ -15,7 +15,6 @@ import { mountSmallDisk } from './world/small-disk.js';
  */
 
 const NAME = 'installations/berlin';
-const DATABASES = ['bus', 'catalog', 'scheduler', 'preflight', 'session', 'installer'];
 
 describe("Lastcall's own data", () => {
   let folder: TempFolder;
@@ -57,12 +56,12 @@ describe("Lastcall's own data", () => {
     busy.abort();
     await work;
     for (const { to, before } of backups) {
-      const said = saidIn(to);
+      const said = versionsIn(to);
       const taken = takenIn(to);
       expect(taken.length).toBeGreaterThan(10);
       // Nobody has taken in what nobody has said: all databases are of one moment.
       expect(taken.filter(({ source, sequence }) => (said.get(source) ?? 0) < sequence)).toEqual([]);
-      const jobs = idsOf(to, 'scheduler', 'c_jobs');
+      const jobs = idsOf(to, 'scheduler', 'jobs');
       expect(before.filter((id) => !jobs.some((job) => job.includes(id)))).toEqual([]);
     }
     await startFrom(backups.at(-1)!);
@@ -83,7 +82,7 @@ describe("Lastcall's own data", () => {
       again.close();
       await restored.stop();
     }
-    expect(idsOf(join(dir, 'lastcall'), 'scheduler', 'c_dead_letters')).toEqual([]);
+    expect(idsOf(join(dir, 'lastcall'), 'scheduler', 'dead_letters')).toEqual([]);
     expect(rowsOf(join(dir, 'lastcall'), 'scheduler', 'SELECT source FROM outbox')).toEqual([]);
   }
 
@@ -174,51 +173,6 @@ function flip(file: string): void {
   const at = bytes.length >> 1;
   bytes[at] = (bytes[at] ?? 0) ^ 1;
   writeFileSync(file, bytes);
-}
-
-function rowsOf(folder: string, service: string, sql: string): Record<string, unknown>[] {
-  const db = new DatabaseSync(join(folder, `${service}.db`), { readOnly: true });
-  try {
-    return db.prepare(sql).all();
-  } finally {
-    db.close();
-  }
-}
-
-function tablesOf(folder: string, service: string): string[] {
-  const sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'c\\_%' ESCAPE '\\'";
-  return rowsOf(folder, service, sql).map(({ name }) => String(name));
-}
-
-function idsOf(folder: string, service: string, table: string): string[] {
-  return rowsOf(folder, service, `SELECT id FROM ${table} WHERE data IS NOT NULL`).map(({ id }) => String(id));
-}
-
-/** The newest event of each document: none of a later number was said. */
-function saidIn(folder: string): Map<string, number> {
-  const said = new Map<string, number>();
-  for (const service of DATABASES.slice(1)) {
-    for (const table of tablesOf(folder, service)) {
-      for (const { id, version } of rowsOf(folder, service, `SELECT id, version FROM ${table}`)) {
-        said.set(`${service}/${table.slice(2)}/${String(id)}`, Number(version));
-      }
-    }
-  }
-  return said;
-}
-
-/** Every event that a document has taken in. */
-function takenIn(folder: string): { source: string; sequence: number }[] {
-  return DATABASES.slice(1).flatMap((service) =>
-    tablesOf(folder, service).flatMap((table) =>
-      rowsOf(folder, service, `SELECT inbox FROM ${table}`).flatMap(({ inbox }) =>
-        (JSON.parse(String(inbox)) as string[]).map((event) => {
-          const at = event.lastIndexOf('@');
-          return { source: event.slice(0, at), sequence: Number(event.slice(at + 1)) };
-        }),
-      ),
-    ),
-  );
 }
 
 interface Site {

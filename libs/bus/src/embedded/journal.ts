@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -46,7 +47,8 @@ const SCHEMA = `
     consumer TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (type, consumer)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pending (
     consumer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (consumer, position)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS pending_by_position ON pending (position);`;
+  CREATE INDEX IF NOT EXISTS pending_by_position ON pending (position);
+  CREATE TABLE IF NOT EXISTS generation (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL);`;
 
 /** Events deleted in one go, so that pruning never blocks the process for long. */
 const PRUNE_BATCH = 1_000;
@@ -65,6 +67,7 @@ export class Journal {
     this.db = new DatabaseSync(file, { timeout: 1_000 });
     this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     this.db.exec(SCHEMA);
+    this.db.prepare('INSERT OR IGNORE INTO generation VALUES (1, ?)').run(randomUUID());
     this.insertEvent = this.db.prepare(
       `INSERT INTO events (id, type, source, sequence, installation, time, data, traceparent, tracestate, published_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -119,6 +122,10 @@ export class Journal {
       )
       .run(before, PRUNE_BATCH);
     return Number(result.changes);
+  }
+
+  generation(): string {
+    return String(this.db.prepare('SELECT name FROM generation').get()?.['name']);
   }
 
   close(): void {
