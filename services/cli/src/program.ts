@@ -14,6 +14,7 @@ import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
 import { addSession } from './commands/session.js';
+import { addState } from './commands/state.js';
 import { addToken } from './commands/token.js';
 import { addUp } from './commands/up.js';
 import { addUpdate } from './commands/update.js';
@@ -31,6 +32,7 @@ export interface Program {
 
 const NOUNS = [
   addUp,
+  addState,
   addRelease,
   addMirror,
   addWave,

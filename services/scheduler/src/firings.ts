@@ -1,4 +1,4 @@
-import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, SECOND_MS, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import {
@@ -203,16 +203,18 @@ async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
 
 /**
  * The fence of this run, or undefined while another one is active. A run that has ended gives its lane back with RunFinished; until
- * that has come, its document says the same.
+ * that has come, its document says the same. A fence is at least the seconds since 1970, so that it is the highest ever also after this
+ * database was restored from a backup: hosts and gates have seen fences that it does not know of.
  */
 async function takeLane({ lanes, runs }: Documents, installation: string, run: string): Promise<number | undefined> {
   const holder = (await lanes.get(installation))?.data.active ?? '';
   const ended = holder !== '' && (await runs.get(holder))?.data.state.phase === 'ended';
-  return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }) => {
+  return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }, { now }) => {
     if (lane.active === run) return { keep: lane.fence };
     const free = lane.active === '' || (ended && lane.active === holder);
     if (!free) return { keep: undefined };
-    return { write: { active: run, fence: lane.fence + 1 }, result: lane.fence + 1 };
+    const fence = Math.max(lane.fence + 1, Math.floor(now / SECOND_MS));
+    return { write: { active: run, fence }, result: fence };
   });
 }
 
