@@ -6,6 +6,7 @@ import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
 import type { Logger } from '../logging.js';
 import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
+import { changesOf } from '../operations/changes.js';
 import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -158,11 +159,12 @@ function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall
 
 function surroundingsOf(
   method: MethodDefinition,
-  { authenticator, audit }: GuardedBinding,
+  { authenticator, audit, binding }: GuardedBinding,
   { log, telemetry, openCalls }: BindingOptions,
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
+  const readChanges = changesOf(method.path, binding);
   const mark = (end: CallEnd): CallEnd => {
     if (end.error !== undefined) telemetry.fail(end.error);
     return end;
@@ -178,7 +180,10 @@ function surroundingsOf(
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);
       const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
-      if (audited) await audit.record(auditedCall(method.path, principal, request));
+      if (audited) {
+        const changes = await readChanges?.(request, principal);
+        await audit.record({ ...auditedCall(method.path, principal, request), ...(changes && { changes }) });
+      }
       return principal;
     },
     // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.
