@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
-import { Fault, orThrow } from '@lastcall/kernel';
+import { Fault, isRejected, orThrow } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
@@ -21,6 +21,7 @@ import {
   type UnaryHandler,
 } from './handle-calls.js';
 import { OpenCalls } from './open-calls.js';
+import { readRequest, refuseUnreadable } from './readable-request.js';
 import { isDefect } from './status.js';
 
 /*
@@ -128,7 +129,7 @@ function addBinding(
   for (const [key, method] of Object.entries(definition)) {
     const handle: unknown = handlers[key];
     const isBidi = method.requestStream && handle !== undefined;
-    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...passThrough(method) };
+    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...readRequest(method), ...passThrough(method) };
     if (handle === undefined) continue;
     const surroundings = surroundingsOf(method, guarded, options);
     if (isBidi) {
@@ -179,7 +180,10 @@ function surroundingsOf(
     revocationOf: (token) => authenticator.revocationOf(token),
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);
-      const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
+      const admitted = await admit(authenticator, method.path, authorization, request);
+      const unreadable = refuseUnreadable(method, request);
+      const isTurnedAway = isRejected(admitted) && admitted.code !== 'invalid';
+      const { principal } = orThrow(isTurnedAway ? admitted : (unreadable ?? admitted));
       if (audited) {
         const changes = await readChanges?.(request, principal);
         await audit.record({ ...auditedCall(method.path, principal, request), ...(changes && { changes }) });
