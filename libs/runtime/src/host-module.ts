@@ -92,7 +92,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
     name,
     store,
     agentKey,
-    operations: { deadLetters, consumer, audit },
+    operations: { name, deadLetters, consumer, audit },
     bindings: (others) => parts.rpc.map((binding) => ({ binding, audit, authenticator: authenticator(others) })),
     routes: (others) => (parts.http ?? []).map((route) => ({ route, authenticator: authenticator(others) })),
     run: () => run(name, opened, consumer, { ...options, log }),

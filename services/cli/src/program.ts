@@ -1,5 +1,6 @@
 import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
+import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
 import { addGate } from './commands/gate.js';
@@ -49,6 +50,7 @@ const NOUNS = [
   addHold,
   addKeys,
   addToken,
+  addAudit,
   // Last: completion knows the commands before it.
   addComplete,
 ];
