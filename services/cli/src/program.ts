@@ -2,6 +2,8 @@ import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
+import { addDeadletter } from './commands/deadletter.js';
+import { addDoctor } from './commands/doctor.js';
 import { addGate } from './commands/gate.js';
 import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
@@ -47,6 +49,8 @@ const NOUNS = [
   addHold,
   addKeys,
   addToken,
+  addDoctor,
+  addDeadletter,
   // Last: completion knows the commands before it.
   addComplete,
 ];

@@ -5,9 +5,10 @@ import { isDefect } from '../grpc/status.js';
 import { bindRpc, type RpcBinding } from '../service.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { EventConsumer } from '../events/event-consumer.js';
+import type { ServiceStates } from './service-states.js';
 
 /*
- * Dead letters and audit of all services of this process, as one list each, newest first.
+ * Dead letters and audit of all services of this process, as one list each, newest first; and how all services are.
  */
 
 export interface OperationsOf {
@@ -16,7 +17,7 @@ export interface OperationsOf {
   readonly audit: AuditTrail;
 }
 
-export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
+export function bindOperations(services: readonly OperationsOf[], states: ServiceStates): RpcBinding {
   return bindRpc(operationsV1.OperationsServiceService, {
     listDeadLetters: async ({ pageSize, pageToken }) => {
       const page = await newest(services, pageSize, pageToken, ({ deadLetters }, n, below) =>
@@ -40,6 +41,7 @@ export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
       }));
       return { auditRecords, nextPageToken: page.nextPageToken };
     },
+    listServiceStates: async ({ ownProcess }) => ({ serviceStates: await states.list(ownProcess) }),
   });
 }
 
