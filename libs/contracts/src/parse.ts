@@ -74,5 +74,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(closedForMs !== undefined && { closedForMs }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
+    ...(wire.traceparent !== '' && { traceparent: wire.traceparent }),
   };
 }

@@ -93,5 +93,6 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     downgrade: spec.downgrade && { ...spec.downgrade },
     closedFor: spec.closedForMs === undefined ? undefined : msToDuration(spec.closedForMs),
     backupKeep: spec.backupKeep ?? 0,
+    traceparent: spec.traceparent ?? '',
   };
 }

@@ -368,6 +368,8 @@ export interface RunSpec {
     | undefined;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
+  /** W3C trace context of the run: all that is done for it belongs to this trace. Empty in runs that were opened before this was said. */
+  traceparent: string;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -591,6 +593,7 @@ function createBaseRunSpec(): RunSpec {
     downgrade: undefined,
     closedFor: undefined,
     backupKeep: 0,
+    traceparent: "",
   };
 }
 
@@ -667,6 +670,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.backupKeep !== 0) {
       writer.uint32(216).uint32(message.backupKeep);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(266).string(message.traceparent);
     }
     return writer;
   },
@@ -876,6 +882,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.backupKeep = reader.uint32();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -966,6 +980,7 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
     };
   },
 
@@ -1043,6 +1058,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
+    }
     return obj;
   },
 
@@ -1083,6 +1101,7 @@ export const RunSpec: MessageFns<RunSpec> = {
       ? Duration.fromPartial(object.closedFor)
       : undefined;
     message.backupKeep = object.backupKeep ?? 0;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
