@@ -78,5 +78,6 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     ...(closedForMs !== undefined && { closedForMs }),
     ...(wire.command !== '' && { command: wire.command }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
+    ...(wire.traceparent !== '' && { traceparent: wire.traceparent }),
   };
 }

@@ -94,5 +94,6 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     closedFor: spec.closedForMs === undefined ? undefined : msToDuration(spec.closedForMs),
     command: spec.command ?? '',
     backupKeep: spec.backupKeep ?? 0,
+    traceparent: spec.traceparent ?? '',
   };
 }

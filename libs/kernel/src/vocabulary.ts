@@ -52,6 +52,8 @@ export interface RunSpec {
   readonly command?: string;
   /** Restore points of its job that stay; absent: they count with all others of the installation. */
   readonly backupKeep?: number;
+  /** W3C trace context that all of the run belongs to; absent in one that was opened before this was kept. */
+  readonly traceparent?: string;
 }
 
 /** The way to an older version. */

@@ -154,6 +154,7 @@ async function contextFor(
     random,
     isRevoked: (token) => revocations.isRevoked(token),
     audit: (call) => audit.record(call),
+    traceContext: () => telemetry.traceContext(),
     gauge: (gauge, value, attributes) => options.telemetry.set(gauge, value, { service: name, ...attributes }),
   };
 }

@@ -174,7 +174,7 @@ async function runStep(
   const { order } = state.order;
   const begunAt = Date.now();
   record({ type: 'begin-step', order, step, at: begunAt });
-  parts.log.info('step begun', { order, action: state.order.action.kind, step });
+  parts.log.info('step begun', { order, ...partOf(state.order), action: state.order.action.kind, step });
   const onProgress = (done: number, total: number): void => parts.onProgress(order, step, done, total);
   try {
     const outcome = await doStep(parts, { state, step, signal, onProgress });
@@ -213,4 +213,10 @@ async function finish(
 function running(parts: OrderRunnerParts, id: string): RunningOrder | undefined {
   const state = parts.journal.book.orders.get(id);
   return state?.phase === 'running' ? state : undefined;
+}
+
+/** What the line of a step carries beside its order, so that it is found with all others of its run. */
+function partOf({ run, traceparent, installation, host }: Order): Readonly<Record<string, string>> {
+  const trace = traceparent?.split('-')[1];
+  return { ...(run && { run }), ...(trace && { trace }), installation, host };
 }

@@ -15,6 +15,7 @@ export function orderFromWire(wire: hostOrderV1.HostOrder): Order {
     installation: wire.installation,
     host: wire.host,
     run: wire.run,
+    ...(wire.traceparent !== '' && { traceparent: wire.traceparent }),
     fence: wire.fence,
     deadlineAt: wire.deadline?.getTime() ?? 0,
     action: actionFromWire(wire.action),

@@ -3,6 +3,8 @@ import { CommanderError } from 'commander';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
+import { addDeadletter } from './commands/deadletter.js';
+import { addDoctor } from './commands/doctor.js';
 import { addGate } from './commands/gate.js';
 import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
@@ -51,6 +53,8 @@ const NOUNS = [
   addKeys,
   addToken,
   addAudit,
+  addDoctor,
+  addDeadletter,
   // Last: completion knows the commands before it.
   addComplete,
 ];

@@ -1,4 +1,4 @@
-import { isRejected, RejectedError, SECOND_MS, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, SECOND_MS, sha256Hex, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import {
@@ -137,11 +137,14 @@ interface Opening {
 
 async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, confirmed } = opening;
-  const { job, nominalAt, by, revision, attempt, windowEndsAt } = data;
+  const { job, nominalAt, by, revision, attempt, windowEndsAt, traceparent = traceparentOf(run) } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
-    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt }),
+    specFor({
+      ...{ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt },
+      traceparent,
+    }),
     requirements,
     confirmed,
     {
@@ -150,6 +153,12 @@ async function openRun({ runs, store }: FiringParts, { data }: Pending, opening:
       ...(windowEndsAt !== undefined && { windowEndsAt }),
     },
   );
+}
+
+/** Of a run that no call has started: the same each time that the firing is resolved. */
+function traceparentOf(run: string): string {
+  const digest = sha256Hex(`trace of ${run}`);
+  return `00-${digest.slice(0, 32)}-${digest.slice(32, 48)}-01`;
 }
 
 /**

@@ -107,6 +107,7 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  readonly traceparent?: string | undefined;
   /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
   readonly windowEndsAt: number | undefined;
 }
@@ -122,6 +123,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  traceparent,
   windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
@@ -146,6 +148,7 @@ export function specFor({
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
+    ...(traceparent && { traceparent }),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
     ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
     ...(definition.command !== undefined && { command: definition.command }),

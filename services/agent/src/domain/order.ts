@@ -51,6 +51,8 @@ export interface Order {
   readonly installation: string;
   readonly host: string;
   readonly run: string;
+  /** W3C trace context of its run; absent: it has none. */
+  readonly traceparent?: string;
   /** 0: it changes nothing, or was given on the host itself; no fence applies. */
   readonly fence: number;
   /** Milliseconds since the epoch; 0: none. */

@@ -370,6 +370,8 @@ export interface RunSpec {
   command: string;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
+  /** W3C trace context of the run: all that is done for it belongs to this trace. Empty in runs that were opened before this was said. */
+  traceparent: string;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -594,6 +596,7 @@ function createBaseRunSpec(): RunSpec {
     closedFor: undefined,
     command: "",
     backupKeep: 0,
+    traceparent: "",
   };
 }
 
@@ -673,6 +676,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.backupKeep !== 0) {
       writer.uint32(216).uint32(message.backupKeep);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(274).string(message.traceparent);
     }
     return writer;
   },
@@ -890,6 +896,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.backupKeep = reader.uint32();
             continue;
           }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -981,6 +995,7 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
     };
   },
 
@@ -1061,6 +1076,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
     }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
+    }
     return obj;
   },
 
@@ -1102,6 +1120,7 @@ export const RunSpec: MessageFns<RunSpec> = {
       : undefined;
     message.command = object.command ?? "";
     message.backupKeep = object.backupKeep ?? 0;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };

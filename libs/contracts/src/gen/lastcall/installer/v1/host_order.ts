@@ -32,6 +32,8 @@ export interface HostOrder {
     | undefined;
   /** Service that issued it: preflight, installer or session. */
   issuedBy: string;
+  /** W3C trace context of its run; empty for an order on demand. */
+  traceparent: string;
   /** What to do. */
   action?:
     | //
@@ -481,6 +483,7 @@ function createBaseHostOrder(): HostOrder {
     fence: 0,
     deadline: undefined,
     issuedBy: "",
+    traceparent: "",
     action: undefined,
   };
 }
@@ -507,6 +510,9 @@ export const HostOrder: MessageFns<HostOrder> = {
     }
     if (message.issuedBy !== "") {
       writer.uint32(58).string(message.issuedBy);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(266).string(message.traceparent);
     }
     switch (message.action?.$case) {
       case "collectFacts":
@@ -619,6 +625,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             }
 
             message.issuedBy = reader.string();
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
           case 10: {
@@ -750,6 +764,7 @@ export const HostOrder: MessageFns<HostOrder> = {
         : isSet(object.issued_by)
         ? globalThis.String(object.issued_by)
         : "",
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       action: isSet(object.collectFacts)
         ? { $case: "collectFacts", value: CollectFacts.fromJSON(object.collectFacts) }
         : isSet(object.collect_facts)
@@ -829,6 +844,9 @@ export const HostOrder: MessageFns<HostOrder> = {
     if (message.issuedBy !== "") {
       obj.issuedBy = message.issuedBy;
     }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
+    }
     if (message.action?.$case === "collectFacts") {
       obj.collectFacts = CollectFacts.toJSON(message.action.value);
     } else if (message.action?.$case === "stageRelease") {
@@ -871,6 +889,7 @@ export const HostOrder: MessageFns<HostOrder> = {
     message.fence = object.fence ?? 0;
     message.deadline = object.deadline ?? undefined;
     message.issuedBy = object.issuedBy ?? "";
+    message.traceparent = object.traceparent ?? "";
     switch (object.action?.$case) {
       case "collectFacts": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
