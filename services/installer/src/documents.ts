@@ -73,6 +73,8 @@ export interface PlanDocument {
 /** Index of what is due, the same in each collection. */
 export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
+/** Of all installations, by age. */
+export const CREATED = 'created';
 
 const hosts: CollectionSpec<HostDocument> = {
   name: 'hosts',
@@ -91,6 +93,7 @@ const plans: CollectionSpec<PlanDocument> = {
   fields: (d) => ({ installation: d.installation, created_at: d.createdAt, due_at: d.dueAt }),
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['created_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };

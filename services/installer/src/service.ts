@@ -5,6 +5,7 @@ import { hostIdOf, openDocuments } from './documents.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJoining } from './joining.js';
 import { createOrders } from './orders.js';
 import { createPlans } from './plans.js';
@@ -50,7 +51,7 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         asking: createAskingHosts({ context, documents, plans }),
       }),
       consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
-      duties: [duties.orders, duties.plans, duties.tokens],
+      duties: [duties.orders, duties.plans, duties.tokens, createHistoryRemover(context, documents)],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
         return found && Buffer.from(found.data.publicKey, 'base64');
