@@ -82,6 +82,8 @@ export interface CommandRunDocument {
 /** Index of what is due, the same in each collection. */
 export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
+/** Of all installations, by age. */
+export const CREATED = 'created';
 
 const hosts: CollectionSpec<HostDocument> = {
   name: 'hosts',
@@ -100,6 +102,7 @@ const plans: CollectionSpec<PlanDocument> = {
   fields: (d) => ({ installation: d.installation, created_at: d.createdAt, due_at: d.dueAt }),
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['created_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };

@@ -6,6 +6,7 @@ import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJoining } from './joining.js';
 import { createOrders } from './orders.js';
 import { createPlans } from './plans.js';
@@ -59,7 +60,10 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         { plans, commands, orders },
         { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts },
       ),
-      duties: [duties.orders, duties.plans, duties.commands, duties.tokens],
+      duties: [
+        ...[duties.orders, duties.plans, duties.commands, duties.tokens],
+        createHistoryRemover(context, documents),
+      ],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
         return found && Buffer.from(found.data.publicKey, 'base64');

@@ -3,6 +3,7 @@ import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createRehearsals } from './rehearsals.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
@@ -33,7 +34,7 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
-      duties: [duties.reports, ...duties.others, owners.rehearsals.duty],
+      duties: [duties.reports, ...duties.others, owners.rehearsals.duty, createHistoryRemover(context, documents)],
     };
   },
 };

@@ -71,9 +71,12 @@ describe("Lastcall's own data", () => {
   async function startFrom({ to, before }: { to: string; before: readonly string[] }): Promise<void> {
     const dir = join(folder.path, 'restored');
     expect(await state('restore', '--from', to, '--data', join(dir, 'lastcall'))).toMatchObject({ code: 0 });
+    const seen = await publicationOf(lastcall);
     const restored = await startLastcall({ pair: 'embedded', dir });
     const again = openSite(restored);
     try {
+      // Hosts have seen what was published after the backup, and take nothing with a lower number.
+      await until(async () => (await publicationOf(restored)).least > seen.most, 'everything to be signed anew');
       const jobs = await again.jobs();
       expect(before.filter((id) => !jobs.includes(id))).toEqual([]);
       await until(async () => (await again.openRuns()) === 0, 'all runs to end', 60_000);
@@ -167,6 +170,28 @@ describe("Lastcall's own data", () => {
     expect(await child.exited).toMatchObject({ signal: 'SIGKILL' });
   }
 });
+
+/** Lowest and highest number in what hosts fetch. */
+async function publicationOf({
+  catalogUrl,
+  operatorTokenFile,
+}: LastcallProcesses): Promise<{ least: number; most: number }> {
+  interface Signed {
+    readonly signed: { readonly version: number; readonly meta: Record<string, { readonly version: number }> };
+  }
+  const headers = { authorization: `Bearer ${readFileSync(operatorTokenFile, 'utf8').trim()}` };
+  const get = async (name: string): Promise<Signed> => {
+    const answer = await fetch(`${catalogUrl}/tuf/${name}`, { headers });
+    if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+    return (await answer.json()) as Signed;
+  };
+  const timestamp = await get('timestamp.json');
+  const snapshot = await get(`${timestamp.signed.meta['snapshot.json']?.version}.snapshot.json`);
+  for (const [name, { version }] of Object.entries(snapshot.signed.meta)) await get(`${version}.${name}`);
+  const roles = Object.values(snapshot.signed.meta).map(({ version }) => version);
+  const numbers = [timestamp.signed.version, snapshot.signed.version, ...roles];
+  return { least: Math.min(...numbers), most: Math.max(...numbers) };
+}
 
 function flip(file: string): void {
   const bytes = readFileSync(file);

@@ -1,3 +1,4 @@
+import { liftPublication } from '@lastcall/catalog';
 import { isRejected, reject, type Rejected } from '@lastcall/kernel';
 import { join, resolve } from 'node:path';
 import { copyFile, hashFile } from './copy-file.js';
@@ -6,7 +7,7 @@ import { refuseTaken, writeWholeFolder } from './whole-folder.js';
 
 /*
  * A data folder from a backup. Everything is read and compared before anything is written, and once more while it is copied;
- * the folder appears when it is whole. A folder with anything in it is refused, so a running Lastcall's is too.
+ * the folder appears when it is whole. Numbers that hosts have seen go on beyond them. A folder with anything in it is refused, so a running Lastcall's is too.
  */
 
 export interface RestoreOptions {
@@ -46,6 +47,7 @@ export async function restoreState(options: RestoreOptions): Promise<Restored | 
         if (!isSame(file, copied)) return backupDamaged(folder, [`${file.path} was changed meanwhile`]);
       }
     }
+    await liftPublication(join(draft, 'catalog'), Date.now());
     return { dataDir, manifest };
   });
 }
