@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { AgentKey } from './auth/authenticator.js';
 import { createKeySource } from './auth/key-source.js';
 import { systemTimers } from './duties/timers.js';
+import { createCallLimiter } from './grpc/call-limiter.js';
 import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
 import { bindHealth, createHealth, type Health, type HealthCheck } from './health.js';
 import { hostModule, type HostedModule } from './host-module.js';
@@ -105,7 +106,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
     checks.push({ name: `store of ${one.name}`, isGood: () => one.store.isConnected() });
   }
 
-  const grpc = createGrpcServer({ settings: common, tls, log, telemetry });
+  const grpc = createGrpcServer({ settings: common, tls, log, telemetry, limiter: createCallLimiter(common) });
   const states = await serviceStates(hosted, { bus, certificate: tls?.cert, clientTls, telemetry, options, lifecycle });
   const bindings = allBindings(hosted, health, states);
   await lifecycle.start({

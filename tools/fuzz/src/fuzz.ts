@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { fuzzCalls } from './fuzz-calls.js';
+import { fuzzEvents } from './fuzz-events.js';
 import { startTarget } from './target.js';
 
 /* `npm run fuzz`: mutated messages against a real `lastcall up`; progress on stderr, one line of JSON on stdout. */
 
 const MAX_GROWTH_BYTES = 100 * 1024 * 1024;
 const MAX_STALL_MS = 200;
+const OVER_THE_BUS = 0.1;
 
 async function run(): Promise<void> {
   const { values } = parseArgs({
@@ -18,10 +20,13 @@ async function run(): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const target = await startTarget();
   const calls = await fuzzCalls({ messages, seed, target, agentShare: 0.05, say }).finally(() => target.stop());
-  const isGood =
-    calls.findings.length === 0 && calls.memoryGrowthBytes <= MAX_GROWTH_BYTES && calls.ownStallMs <= MAX_STALL_MS;
-  for (const finding of calls.findings) say(finding);
-  process.stdout.write(`${JSON.stringify({ seed, isGood, calls })}\n`);
+  const events = await fuzzEvents(seed, Math.round(messages * OVER_THE_BUS));
+  say(`${events.messages} events over the bus (${events.bus}), ${events.deadLetters} put aside`);
+  const findings = [...calls.findings, ...events.findings];
+  const ownStallMs = Math.max(calls.ownStallMs, events.ownStallMs);
+  const isGood = findings.length === 0 && calls.memoryGrowthBytes <= MAX_GROWTH_BYTES && ownStallMs <= MAX_STALL_MS;
+  for (const finding of findings) say(finding);
+  process.stdout.write(`${JSON.stringify({ seed, isGood, calls, events })}\n`);
   process.exitCode = isGood ? 0 : 1;
 }
 

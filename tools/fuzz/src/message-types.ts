@@ -47,11 +47,12 @@ interface WireFile {
   }[];
 }
 
-const ROOT = resolve(__dirname, '../../..');
+/** Of the workspace, from a source or a compiled file of this package. */
+export const ROOT = resolve(__dirname, '../../..');
 
-export function readContracts(): Contracts {
-  const buf = resolve(ROOT, 'node_modules/.bin/buf');
-  const image = execFileSync(buf, ['build', '-o', '-#format=json'], { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 });
+export function readContracts(root = ROOT): Contracts {
+  const buf = resolve(root, 'node_modules/.bin/buf');
+  const image = execFileSync(buf, ['build', '-o', '-#format=json'], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
   const { file } = JSON.parse(image.toString('utf8')) as { file: readonly WireFile[] };
   const messages = new Map<string, readonly FieldType[]>();
   for (const { package: area, messageType = [] } of file) addMessages(messages, `.${area}`, messageType);

@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
-import { Fault, isRejected, orThrow } from '@lastcall/kernel';
+import { Fault, isRejected, orThrow, RejectedError } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
@@ -11,6 +11,7 @@ import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { TlsFiles } from '../tls.js';
+import type { CallLimiter } from './call-limiter.js';
 import { bidiCall, createBidiInterceptor, rawMethod, type BidiHandler, type ServeBidi } from './bidi-calls.js';
 import {
   streamingCall,
@@ -43,6 +44,8 @@ export interface GrpcServerOptions {
   readonly tls?: TlsFiles | undefined;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  /** Absent: no limit. */
+  readonly limiter?: CallLimiter;
 }
 
 export interface GrpcServer {
@@ -161,7 +164,7 @@ function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall
 function surroundingsOf(
   method: MethodDefinition,
   { authenticator, audit, binding }: GuardedBinding,
-  { log, telemetry, openCalls }: BindingOptions,
+  { log, telemetry, openCalls, limiter }: BindingOptions,
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
@@ -184,6 +187,9 @@ function surroundingsOf(
       const unreadable = refuseUnreadable(method, request);
       const isTurnedAway = isRejected(admitted) && admitted.code !== 'invalid';
       const { principal } = orThrow(isTurnedAway ? admitted : (unreadable ?? admitted));
+      // Streams of requests have rates of their own.
+      const tooMany = method.requestStream ? undefined : limiter?.take(principal);
+      if (tooMany) throw new RejectedError(tooMany);
       if (audited) {
         const changes = await readChanges?.(request, principal);
         await audit.record({ ...auditedCall(method.path, principal, request), ...(changes && { changes }) });
