@@ -11,6 +11,7 @@ import { createRevocations, type Revocations } from './auth/revocations.js';
 import { createDutyRunner } from './duties/duty-runner.js';
 import { createStoreClock, type StoreClock } from './duties/store-clock.js';
 import { systemTimers } from './duties/timers.js';
+import { createArchiveReplay } from './events/archive-replay.js';
 import { openDeadLetters } from './events/dead-letters.js';
 import { createEventConsumer, type EventConsumer } from './events/event-consumer.js';
 import { createOutboxRelay } from './events/outbox-relay.js';
@@ -91,7 +92,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
     name,
     store,
     agentKey,
-    operations: { deadLetters, consumer, audit },
+    operations: { name, deadLetters, consumer, audit },
     bindings: (others) => parts.rpc.map((binding) => ({ binding, audit, authenticator: authenticator(others) })),
     routes: (others) => (parts.http ?? []).map((route) => ({ route, authenticator: authenticator(others) })),
     run: () => run(name, opened, consumer, { ...options, log }),
@@ -117,7 +118,9 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   await lifecycle.start(revocations);
   const audit = await openAuditTrail(name, store);
   const parts = await module.create(await contextFor(module, { store, revocations, audit }, options));
-  await lifecycle.start(createOutboxRelay({ service: name, store, bus, log, telemetry, timers: systemTimers }));
+  const relayed = { service: name, store, bus, log, telemetry, timers: systemTimers };
+  await lifecycle.start(createOutboxRelay(relayed));
+  await lifecycle.start(await createArchiveReplay(relayed));
   return { store, revocations, clock, audit, parts };
 }
 

@@ -9,7 +9,7 @@ import {
   type OrderEvent,
   type RunningOrder,
 } from './domain/order-book.js';
-import type { Order, Step } from './domain/order.js';
+import { mayRepeat, type Order, type Step } from './domain/order.js';
 import type { HostRecord } from './host-record.js';
 import { isOutOfSpace, type Journal } from './journal.js';
 import type { Layout } from './layout.js';
@@ -127,8 +127,18 @@ async function workOff(
   const installedVersion = await parts.releases.installedVersion();
   keepReserve(parts.layout);
   if (state.phase === 'waiting') record({ type: 'begin', order: id, at: Date.now(), installedVersion });
-  else if (state.step) await clearAway(parts, id, state.step);
+  else if (state.step) {
+    await clearAway(parts, id, state.step);
+    if (!mayRepeat(state.step)) return finish(parts, record, id, interrupted(parts.record.host, state.step));
+  }
   await runOrder(parts, record, id, signal);
+}
+
+/** Nobody knows how far it came, and whether it may be done again is not the agent's to say. */
+function interrupted(host: string, step: Step): Failure {
+  const message =
+    'the agent or the host went down while the command ran; it was ended, is not run again by itself, and nobody knows how far it came';
+  return failure('COMMAND_INTERRUPTED', message, host, { step });
 }
 
 async function clearAway({ log }: OrderRunnerParts, order: string, step: Step): Promise<void> {

@@ -1,5 +1,6 @@
 import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
+import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
 import { addDeadletter } from './commands/deadletter.js';
@@ -16,6 +17,7 @@ import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
 import { addSession } from './commands/session.js';
+import { addState } from './commands/state.js';
 import { addToken } from './commands/token.js';
 import { addUp } from './commands/up.js';
 import { addUpdate } from './commands/update.js';
@@ -33,6 +35,7 @@ export interface Program {
 
 const NOUNS = [
   addUp,
+  addState,
   addRelease,
   addMirror,
   addWave,
@@ -49,6 +52,7 @@ const NOUNS = [
   addHold,
   addKeys,
   addToken,
+  addAudit,
   addDoctor,
   addDeadletter,
   // Last: completion knows the commands before it.

@@ -84,7 +84,7 @@ export interface Pause {
 export interface LaneDocument {
   /** Empty when no run is active. */
   readonly active: string;
-  /** Fence of the newest run. */
+  /** Fence of the newest run: one more than the last, and at least the seconds since 1970. */
   readonly fence: number;
 }
 

@@ -1,11 +1,12 @@
 import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
-import { Fault, orThrow } from '@lastcall/kernel';
+import { Fault, isRejected, orThrow } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
 import type { Logger } from '../logging.js';
 import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
+import { changesOf } from '../operations/changes.js';
 import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -20,6 +21,7 @@ import {
   type UnaryHandler,
 } from './handle-calls.js';
 import { OpenCalls } from './open-calls.js';
+import { readRequest, refuseUnreadable } from './readable-request.js';
 import { isDefect } from './status.js';
 
 /*
@@ -127,7 +129,7 @@ function addBinding(
   for (const [key, method] of Object.entries(definition)) {
     const handle: unknown = handlers[key];
     const isBidi = method.requestStream && handle !== undefined;
-    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...passThrough(method) };
+    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...readRequest(method), ...passThrough(method) };
     if (handle === undefined) continue;
     const surroundings = surroundingsOf(method, guarded, options);
     if (isBidi) {
@@ -158,11 +160,12 @@ function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall
 
 function surroundingsOf(
   method: MethodDefinition,
-  { authenticator, audit }: GuardedBinding,
+  { authenticator, audit, binding }: GuardedBinding,
   { log, telemetry, openCalls }: BindingOptions,
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
+  const readChanges = changesOf(method.path, binding);
   const mark = (end: CallEnd): CallEnd => {
     if (end.error !== undefined) telemetry.fail(end.error);
     return end;
@@ -179,8 +182,14 @@ function surroundingsOf(
     revocationOf: (token) => authenticator.revocationOf(token),
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);
-      const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
-      if (audited) await audit.record(auditedCall(method.path, principal, request));
+      const admitted = await admit(authenticator, method.path, authorization, request);
+      const unreadable = refuseUnreadable(method, request);
+      const isTurnedAway = isRejected(admitted) && admitted.code !== 'invalid';
+      const { principal } = orThrow(isTurnedAway ? admitted : (unreadable ?? admitted));
+      if (audited) {
+        const changes = await readChanges?.(request, principal);
+        await audit.record({ ...auditedCall(method.path, principal, request), ...(changes && { changes }) });
+      }
       return principal;
     },
     // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.

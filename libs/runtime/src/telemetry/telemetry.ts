@@ -27,6 +27,7 @@ export const COUNTERS = {
   events_failed: 'Attempts to take in an event that failed, by service and type',
   events_dead_lettered: 'Events given up, by service and type',
   events_published: 'Events published from the outbox, by service and type',
+  events_replayed: 'Events published again from the archive because the bus had lost them, by service and type',
   relay_failures: 'Attempts to publish that failed, by service',
   duty_runs: 'Runs of background duties, by service and duty',
   duty_failures: 'Runs of background duties that failed, by service and duty',

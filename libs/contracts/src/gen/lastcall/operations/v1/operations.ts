@@ -62,6 +62,35 @@ export interface AuditRecord {
     | undefined;
   /** SHA-256 over the record before and this one, hexadecimal. */
   chain: string;
+  /**
+   * What an Update* or Delete* was to change, as JSON: `{"field": {"before": …, "after": …}}`, as it stood when the call was let in.
+   * At most 4,000 characters; secrets are left out. Empty where nothing is known.
+   */
+  changes: string;
+}
+
+/** Which records are meant, and from which end. What is empty does not matter. */
+export interface AuditQuery {
+  /** Subject of the credential, the whole of it. */
+  actor: string;
+  /** Method: `/lastcall.scheduler.v1.SchedulerService/CreateJob`, or its last part. */
+  method: string;
+  /** This resource and what is beneath it. */
+  resource: string;
+  /** Id of an installation. */
+  installation: string;
+  /** Not before. */
+  from?:
+    | Date
+    | undefined;
+  /** Before. */
+  until?:
+    | Date
+    | undefined;
+  /** Service whose records they are: `catalog`, `scheduler`… */
+  service: string;
+  /** Oldest first, as the chain goes. */
+  oldestFirst: boolean;
 }
 
 /**
@@ -141,6 +170,8 @@ export interface ListAuditRecordsRequest {
   pageSize: number;
   /** From the page before. */
   pageToken: string;
+  /** Which ones; default: all. The same for each page. */
+  query?: AuditQuery | undefined;
 }
 
 /** See OperationsService. */
@@ -337,7 +368,7 @@ export const DeadLetter: MessageFns<DeadLetter> = {
 };
 
 function createBaseAuditRecord(): AuditRecord {
-  return { name: "", actor: "", method: "", resource: "", reason: "", createTime: undefined, chain: "" };
+  return { name: "", actor: "", method: "", resource: "", reason: "", createTime: undefined, chain: "", changes: "" };
 }
 
 export const AuditRecord: MessageFns<AuditRecord> = {
@@ -362,6 +393,9 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     }
     if (message.chain !== "") {
       writer.uint32(58).string(message.chain);
+    }
+    if (message.changes !== "") {
+      writer.uint32(322).string(message.changes);
     }
     return writer;
   },
@@ -435,6 +469,14 @@ export const AuditRecord: MessageFns<AuditRecord> = {
             message.chain = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.changes = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -460,6 +502,7 @@ export const AuditRecord: MessageFns<AuditRecord> = {
         ? fromJsonTimestamp(object.create_time)
         : undefined,
       chain: isSet(object.chain) ? globalThis.String(object.chain) : "",
+      changes: isSet(object.changes) ? globalThis.String(object.changes) : "",
     };
   },
 
@@ -486,6 +529,9 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     if (message.chain !== "") {
       obj.chain = message.chain;
     }
+    if (message.changes !== "") {
+      obj.changes = message.changes;
+    }
     return obj;
   },
 
@@ -501,6 +547,201 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     message.reason = object.reason ?? "";
     message.createTime = object.createTime ?? undefined;
     message.chain = object.chain ?? "";
+    message.changes = object.changes ?? "";
+    return message;
+  },
+};
+
+function createBaseAuditQuery(): AuditQuery {
+  return {
+    actor: "",
+    method: "",
+    resource: "",
+    installation: "",
+    from: undefined,
+    until: undefined,
+    service: "",
+    oldestFirst: false,
+  };
+}
+
+export const AuditQuery: MessageFns<AuditQuery> = {
+  encode(message: AuditQuery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== "") {
+      writer.uint32(10).string(message.actor);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.resource !== "") {
+      writer.uint32(26).string(message.resource);
+    }
+    if (message.installation !== "") {
+      writer.uint32(34).string(message.installation);
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(toTimestamp(message.from), writer.uint32(42).fork()).join();
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(toTimestamp(message.until), writer.uint32(50).fork()).join();
+    }
+    if (message.service !== "") {
+      writer.uint32(58).string(message.service);
+    }
+    if (message.oldestFirst !== false) {
+      writer.uint32(64).bool(message.oldestFirst);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditQuery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resource = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.installation = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.from = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.until = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.oldestFirst = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditQuery {
+    return {
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      resource: isSet(object.resource) ? globalThis.String(object.resource) : "",
+      installation: isSet(object.installation) ? globalThis.String(object.installation) : "",
+      from: isSet(object.from) ? fromJsonTimestamp(object.from) : undefined,
+      until: isSet(object.until) ? fromJsonTimestamp(object.until) : undefined,
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      oldestFirst: isSet(object.oldestFirst)
+        ? globalThis.Boolean(object.oldestFirst)
+        : isSet(object.oldest_first)
+        ? globalThis.Boolean(object.oldest_first)
+        : false,
+    };
+  },
+
+  toJSON(message: AuditQuery): unknown {
+    const obj: any = {};
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.resource !== "") {
+      obj.resource = message.resource;
+    }
+    if (message.installation !== "") {
+      obj.installation = message.installation;
+    }
+    if (message.from !== undefined) {
+      obj.from = message.from.toISOString();
+    }
+    if (message.until !== undefined) {
+      obj.until = message.until.toISOString();
+    }
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.oldestFirst !== false) {
+      obj.oldestFirst = message.oldestFirst;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AuditQuery>): AuditQuery {
+    return AuditQuery.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditQuery>): AuditQuery {
+    const message = createBaseAuditQuery();
+    message.actor = object.actor ?? "";
+    message.method = object.method ?? "";
+    message.resource = object.resource ?? "";
+    message.installation = object.installation ?? "";
+    message.from = object.from ?? undefined;
+    message.until = object.until ?? undefined;
+    message.service = object.service ?? "";
+    message.oldestFirst = object.oldestFirst ?? false;
     return message;
   },
 };
@@ -1148,7 +1389,7 @@ export const RedriveDeadLetterResponse: MessageFns<RedriveDeadLetterResponse> = 
 };
 
 function createBaseListAuditRecordsRequest(): ListAuditRecordsRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", query: undefined };
 }
 
 export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
@@ -1158,6 +1399,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.query !== undefined) {
+      AuditQuery.encode(message.query, writer.uint32(322).fork()).join();
     }
     return writer;
   },
@@ -1191,6 +1435,14 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.query = AuditQuery.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1215,6 +1467,7 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      query: isSet(object.query) ? AuditQuery.fromJSON(object.query) : undefined,
     };
   },
 
@@ -1226,6 +1479,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.query !== undefined) {
+      obj.query = AuditQuery.toJSON(message.query);
+    }
     return obj;
   },
 
@@ -1236,6 +1492,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     const message = createBaseListAuditRecordsRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.query = (object.query !== undefined && object.query !== null)
+      ? AuditQuery.fromPartial(object.query)
+      : undefined;
     return message;
   },
 };
@@ -1506,7 +1765,7 @@ export const OperationsServiceService = {
       Buffer.from(RedriveDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedriveDeadLetterResponse => RedriveDeadLetterResponse.decode(value),
   },
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: {
     path: "/lastcall.operations.v1.OperationsService/ListAuditRecords" as const,
     requestStream: false as const,
@@ -1540,7 +1799,7 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
   /** Hands a dead letter to its consumer once more. */
   redriveDeadLetter: handleUnaryCall<RedriveDeadLetterRequest, RedriveDeadLetterResponse>;
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: handleUnaryCall<ListAuditRecordsRequest, ListAuditRecordsResponse>;
   /**
    * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
@@ -1582,7 +1841,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RedriveDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords(
     request: ListAuditRecordsRequest,
     callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
