@@ -5,6 +5,7 @@ import { hostIdOf, openDocuments } from './documents.js';
 import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHostGauge } from './host-gauge.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
 import { createJoining } from './joining.js';
 import { createOrders } from './orders.js';
@@ -59,7 +60,12 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         { plans, commands, orders },
         { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts },
       ),
-      duties: [duties.orders, duties.plans, duties.commands, duties.tokens],
+      duties: [
+        ...[duties.orders, duties.plans, duties.commands, duties.tokens],
+        ...(context.isObserved
+          ? [createHostGauge({ store, documents, gauge: (...said) => context.gauge(...said) })]
+          : []),
+      ],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
         return found && Buffer.from(found.data.publicKey, 'base64');

@@ -41,6 +41,11 @@ export const GAUGES = {
   waves: 'Waves by state (running, stopped, done, aborted)',
   certificate_end_seconds: 'When the certificate of the servers ends, seconds since the epoch; only with TLS',
   signatures_end_seconds: 'When the first signed metadata ends, seconds since the epoch, by role',
+  hosts: 'Hosts by role and whether their agent is connected',
+  staging_bytes: 'Bytes that hosts which are downloading still have to download',
+  backup_age_seconds:
+    'Age of the newest proven backup of the installation for which it is oldest; 0: there is none at all',
+  installations_without_backup: 'Installations with a server and without a proven backup of the last 48 hours',
   runs: 'Runs that are under way, by phase',
   run_age_seconds: 'Age of the oldest run that is under way, by phase; 0: none',
   run_overdue_seconds: 'How long the run that is furthest over its deadline is over it; 0: none',
