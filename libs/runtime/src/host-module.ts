@@ -25,7 +25,7 @@ import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule, ServiceContext, ServiceParts } from './service.js';
 import type { ProcessSettings } from './settings/index.js';
 import { countWrites } from './telemetry/count-writes.js';
-import type { Telemetry } from './telemetry/telemetry.js';
+import { noTelemetry, type Telemetry } from './telemetry/telemetry.js';
 
 /*
  * One service inside a process: its store, its context, its parts, and what the runtime does for it. Made in three steps, because
@@ -155,6 +155,8 @@ async function contextFor(
     isRevoked: (token) => revocations.isRevoked(token),
     audit: (call) => audit.record(call),
     traceContext: () => telemetry.traceContext(),
+    isObserved: telemetry !== noTelemetry,
+    measure: (histogram, seconds) => telemetry.measure(histogram, seconds, { service: name }),
     gauge: (gauge, value, attributes) => options.telemetry.set(gauge, value, { service: name, ...attributes }),
   };
 }

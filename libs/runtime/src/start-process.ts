@@ -23,7 +23,7 @@ import type { AnyServiceModule } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
 import type { Telemetry } from './telemetry/telemetry.js';
-import { readClientTls, readServerTls } from './tls.js';
+import { endOf, readClientTls, readServerTls } from './tls.js';
 
 /*
  * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
@@ -74,6 +74,8 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   const checks: HealthCheck[] = [];
   const health = createHealth(() => checks);
   const [tls, clientTls] = await Promise.all([readServerTls(common), readClientTls(common)]);
+  const certificateEndsAt = endOf(tls?.cert);
+  if (certificateEndsAt) telemetry.set('certificate_end_seconds', certificateEndsAt.getTime() / 1_000, {});
   const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
   await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
 
@@ -107,7 +109,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   }
 
   const grpc = createGrpcServer({ settings: common, tls, log, telemetry, limiter: createCallLimiter(common) });
-  const states = await serviceStates(hosted, { bus, certificate: tls?.cert, clientTls, telemetry, options, lifecycle });
+  const states = await serviceStates(hosted, { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle });
   const bindings = allBindings(hosted, health, states);
   await lifecycle.start({
     name: 'gRPC',
@@ -129,7 +131,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
 
 interface StatesFrom {
   readonly bus: Bus;
-  readonly certificate: Buffer | undefined;
+  readonly certificateEndsAt: Date | undefined;
   readonly clientTls: ChannelTls | undefined;
   readonly telemetry: Telemetry;
   readonly options: ProcessOptions;
@@ -138,7 +140,7 @@ interface StatesFrom {
 
 /** Asks other processes with the credential of the first service of this one. */
 async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom): Promise<ServiceStates> {
-  const { bus, certificate, clientTls, telemetry, options, lifecycle } = from;
+  const { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle } = from;
   const clients = createServiceClients({
     service: hosted[0]?.name ?? 'catalog',
     settings: options.settings.common,
@@ -149,7 +151,7 @@ async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom):
   });
   await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
   const peer = (service: ServiceName) => clients.clientOf(service, operationsV1.OperationsServiceService);
-  return createServiceStates({ services: hosted, bus, certificate, peer });
+  return createServiceStates({ services: hosted, bus, certificateEndsAt, peer });
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {

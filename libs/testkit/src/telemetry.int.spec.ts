@@ -38,7 +38,10 @@ describe('telemetry that is configured', () => {
     expect(metrics).toMatch(
       /lastcall_rpc_total\{.*method="\/lastcall\.identity\.v1\.TokenService\/RevokeToken",code="OK".*\} 1/,
     );
-    expect(metrics).toContain('lastcall_outbox_pending');
+    for (const name of ['outbox_pending', 'outbox_age_seconds', 'event_loop_delay_seconds', 'memory_bytes']) {
+      expect(metrics).toMatch(new RegExp(`^lastcall_${name}\\{[^}]*\\} [\\d.e-]+`, 'm'));
+    }
+    expect(metrics).toMatch(/^lastcall_rpc_duration_seconds_bucket\{.*method=.*le="0.5".*\} 1/m);
 
     await stack.stop();
     const [, traceId, callId] = envelope.traceparent?.split('-') ?? [];

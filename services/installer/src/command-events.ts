@@ -81,6 +81,7 @@ function orderFor(run: RunSpec, host: string): OutgoingEvent {
   const order = hostOrderV1.HostOrder.create({
     ...{ order: commandOrderOf(run, host), installation, host, run: run.run, fence, issuedBy: 'installer' },
     deadline: atToDate(run.deadlineAt),
+    traceparent: run.traceparent ?? '',
     action: { $case: 'runCommand', value: { product, version, command } },
   });
   return outgoing('HostOrderIssued', installation, { order });

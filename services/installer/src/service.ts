@@ -5,6 +5,7 @@ import { hostIdOf, openDocuments } from './documents.js';
 import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHostGauge } from './host-gauge.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
 import { createHistoryRemover } from './history-remover.js';
 import { createJoining } from './joining.js';
@@ -63,6 +64,9 @@ export const installerModule: ServiceModule<InstallerSettings> = {
       duties: [
         ...[duties.orders, duties.plans, duties.commands, duties.tokens],
         createHistoryRemover(context, documents),
+        ...(context.isObserved
+          ? [createHostGauge({ store, documents, gauge: (...said) => context.gauge(...said) })]
+          : []),
       ],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));

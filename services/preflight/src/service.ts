@@ -1,4 +1,5 @@
 import type { ServiceModule } from '@lastcall/runtime';
+import { createBackupGauge } from './backup-gauge.js';
 import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
@@ -34,7 +35,13 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
-      duties: [duties.reports, ...duties.others, owners.rehearsals.duty, createHistoryRemover(context, documents)],
+      duties: [
+        duties.reports,
+        ...duties.others,
+        owners.rehearsals.duty,
+        createHistoryRemover(context, documents),
+        ...(context.isObserved ? [createBackupGauge(context, documents)] : []),
+      ],
     };
   },
 };

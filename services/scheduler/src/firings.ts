@@ -42,6 +42,8 @@ export interface FiringParts {
   readonly runs: Runs;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  /** A run was opened so many milliseconds after its due time. */
+  readonly onOpened?: (lateMs: number) => void;
 }
 
 type Pending = Document<FiringDocument>;
@@ -135,7 +137,7 @@ interface Opening {
   readonly confirmed: Confirmed;
 }
 
-async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
+async function openRun({ runs, store, onOpened }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, confirmed } = opening;
   const { job, nominalAt, by, revision, attempt, windowEndsAt, traceparent = traceparentOf(run) } = data;
   const { place, toVersion, notes, requirements } = plan;
@@ -153,6 +155,7 @@ async function openRun({ runs, store }: FiringParts, { data }: Pending, opening:
       ...(windowEndsAt !== undefined && { windowEndsAt }),
     },
   );
+  onOpened?.(Math.max(0, startedAt - nominalAt));
 }
 
 /** Of a run that no call has started: the same each time that the firing is resolved. */

@@ -67,6 +67,7 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
 
   async function takeAndCount(event: EventEnvelope): Promise<void> {
     const labels = { service, type: event.type };
+    const beganAt = performance.now();
     try {
       await take(event);
       telemetry.count('events_handled', labels);
@@ -78,6 +79,8 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
       telemetry.count('events_failed', labels);
       log.warn({ event: event.id, err: error }, 'an event could not be taken in');
       throw error;
+    } finally {
+      telemetry.measure('event_duration_seconds', (performance.now() - beganAt) / 1_000, labels);
     }
   }
 

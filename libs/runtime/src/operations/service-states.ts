@@ -2,7 +2,6 @@ import { operationsV1, type ServiceName } from '@lastcall/contracts';
 import type { Bus } from '@lastcall/bus';
 import type { UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,8 +23,8 @@ export interface StateOf {
 export interface ServiceStatesOptions {
   readonly services: readonly StateOf[];
   readonly bus: Pick<Bus, 'isConnected'>;
-  /** PEM that the servers of this process show; undefined: no TLS. */
-  readonly certificate: Buffer | undefined;
+  /** Of what the servers of this process show; undefined: no TLS. */
+  readonly certificateEndsAt: Date | undefined;
   /** Undefined: no address of it is set. */
   peer(service: ServiceName): Peer | undefined;
 }
@@ -50,7 +49,7 @@ const { version } = JSON.parse(readFileSync(join(__dirname, '../../package.json'
 export function createServiceStates(options: ServiceStatesOptions): ServiceStates {
   const own = new Set<string>(options.services.map(({ name }) => name));
   const startTime = new Date(performance.timeOrigin);
-  const certificateExpireTime = options.certificate && new Date(new X509Certificate(options.certificate).validTo);
+  const { certificateEndsAt: certificateExpireTime } = options;
   const ownState = async (service: StateOf): Promise<operationsV1.ServiceState> => {
     const stored = await storeState(service);
     const now = new Date();
