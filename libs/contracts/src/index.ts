@@ -1,3 +1,4 @@
+export * from './audit-chain.js';
 export * from './cloudevents.js';
 export * from './events.js';
 export { checkHolidayRegion, HOLIDAY_REGIONS, holidayRegionOf } from './holiday-regions.js';

@@ -92,7 +92,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
     name,
     store,
     agentKey,
-    operations: { deadLetters, consumer, audit },
+    operations: { name, deadLetters, consumer, audit },
     bindings: (others) => parts.rpc.map((binding) => ({ binding, audit, authenticator: authenticator(others) })),
     routes: (others) => (parts.http ?? []).map((route) => ({ route, authenticator: authenticator(others) })),
     run: () => run(name, opened, consumer, { ...options, log }),
@@ -154,6 +154,7 @@ async function contextFor(
     random,
     isRevoked: (token) => revocations.isRevoked(token),
     audit: (call) => audit.record(call),
+    traceContext: () => telemetry.traceContext(),
     gauge: (gauge, value, attributes) => options.telemetry.set(gauge, value, { service: name, ...attributes }),
   };
 }

@@ -86,4 +86,14 @@ describe('a stack', () => {
     const badPage = operations.listAuditRecords({ pageSize: 5_000, pageToken: 'x' });
     await expect(badPage).rejects.toMatchObject({ violations: [{ field: 'page_size' }, { field: 'page_token' }] });
   });
+
+  it('lets a credential make so many calls, and another one go on', async () => {
+    stack = await startStack({ modules: [createSmallCatalog()], settings: { callsPerSecond: 1, callsBurst: 3 } });
+    const operations = stack.client(operationsV1.OperationsServiceService, 'viewer');
+    const call = () => operations.listDeadLetters({ pageSize: 1, pageToken: '' });
+    for (let n = 0; n < 3; n++) await call();
+    await expect(call()).rejects.toMatchObject({ code: CODE.resourceExhausted, reason: 'TOO_MANY_CALLS' });
+    const other = stack.client(operationsV1.OperationsServiceService, 'viewer');
+    await expect(other.listDeadLetters({ pageSize: 1, pageToken: '' })).resolves.toBeDefined();
+  });
 });

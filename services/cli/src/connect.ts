@@ -2,6 +2,7 @@ import {
   catalogV1,
   identityV1,
   installerV1,
+  operationsV1,
   preflightV1,
   schedulerV1,
   sessionV1,
@@ -61,6 +62,10 @@ export class Services {
 
   get tokens(): UnaryClient<typeof identityV1.TokenServiceService> {
     return this.client(identityV1.TokenServiceService);
+  }
+
+  get operations(): UnaryClient<typeof operationsV1.OperationsServiceService> {
+    return this.client(operationsV1.OperationsServiceService);
   }
 
   /** The installation that is named, by option or environment, else the only one that there is. */

@@ -1,7 +1,10 @@
 import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
+import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
+import { addDeadletter } from './commands/deadletter.js';
+import { addDoctor } from './commands/doctor.js';
 import { addGate } from './commands/gate.js';
 import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
@@ -49,6 +52,9 @@ const NOUNS = [
   addHold,
   addKeys,
   addToken,
+  addAudit,
+  addDoctor,
+  addDeadletter,
   // Last: completion knows the commands before it.
   addComplete,
 ];

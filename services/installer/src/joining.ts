@@ -1,4 +1,12 @@
-import { atToDate, checkVersion, hostRole, parseName, type hostEdgeV1, type installerV1 } from '@lastcall/contracts';
+import {
+  atToDate,
+  checkVersion,
+  formatName,
+  hostRole,
+  parseName,
+  type hostEdgeV1,
+  type installerV1,
+} from '@lastcall/contracts';
 import {
   checkId,
   checkRange,
@@ -106,12 +114,27 @@ async function join(
   if (isRejected(product)) return product;
   const trustedRoot = await catalog.trustedRoot();
   const trustedTimestamp = await catalog.newestTimestamp();
+  if (known?.data.redeemedBy !== fingerprint) await recordJoin(context, redeemable, fingerprint);
   const token = await redeemToken(documents, id, fingerprint);
   if (isRejected(token)) return token;
   await registerHost(options, id, token, request);
   const { installation, host, role } = token;
   const trust = { catalogUrl: context.catalogUrl, trustedRoot, trustedTimestamp };
   return { installation, host, role: hostRole.toWire(role), product, ...trust };
+}
+
+/** The call has no credential but its token, so that nobody else can say who came. */
+function recordJoin(
+  context: ServiceContext<InstallerSettings>,
+  { installation, host }: JoinToken,
+  fingerprint: string,
+): Promise<void> {
+  return context.audit({
+    actor: `${installation}/${host}`,
+    method: '/lastcall.installer.v1.HostEdgeService/Join',
+    resource: formatName('host', { installation, host }),
+    reason: `with the key ${fingerprint}`,
+  });
 }
 
 function redeemToken({ tokens }: Documents, id: string, fingerprint: string): Promise<JoinToken | Rejected> {

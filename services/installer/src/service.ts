@@ -2,6 +2,7 @@ import type { ServiceModule } from '@lastcall/runtime';
 import { createAskingHosts } from './asking-hosts.js';
 import { createCatalog } from './catalog.js';
 import { hostIdOf, openDocuments } from './documents.js';
+import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
@@ -30,6 +31,11 @@ export const installerModule: ServiceModule<InstallerSettings> = {
       onDue: (at) => late.duties?.orders.dueAt(at),
     });
     const plans = createPlans({ plans: documents.plans, settings, onDue: (at) => late.duties?.plans.dueAt(at) });
+    const commands = createCommandRuns({
+      commandRuns: documents.commandRuns,
+      settings,
+      onDue: (at) => late.duties?.commands.dueAt(at),
+    });
     const presence = createPresence(hosts, settings.hostSilenceMs);
     const edge = createHostEdge({
       ...{ context, orders, presence },
@@ -39,7 +45,7 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         await plans.hostReturned({ installation, host, version: queue.installedVersion, fence: queue.fence });
       },
     });
-    const duties = createDuties({ store, documents, orders, plans });
+    const duties = createDuties({ store, documents, orders, plans, commands });
     late.edge = edge;
     late.duties = duties;
     await edge.start();
@@ -50,8 +56,14 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         ...{ context, documents, joining, orders, plans, edge },
         asking: createAskingHosts({ context, documents, plans }),
       }),
-      consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
-      duties: [duties.orders, duties.plans, duties.tokens, createHistoryRemover(context, documents)],
+      consumers: createHandlers(
+        { plans, commands, orders },
+        { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts },
+      ),
+      duties: [
+        ...[duties.orders, duties.plans, duties.commands, duties.tokens],
+        createHistoryRemover(context, documents),
+      ],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
         return found && Buffer.from(found.data.publicKey, 'base64');

@@ -205,7 +205,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     it('refuses wrong fields, all at once and by name, and leaves nothing behind', async () => {
       const wrong = create('Nightly!', {
         title: 'bell\u0007',
-        type: JobType.RUN_COMMAND,
+        type: 99 as commonV1.JobType,
         start: { condition: { $case: 'time', value: { localTime: '2026-02-30T10:00' } } },
         version: 'latest',
         maxRunTime: { seconds: 1n, nanos: 0 },

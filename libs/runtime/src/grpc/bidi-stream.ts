@@ -2,6 +2,7 @@ import type { MethodDefinition } from '@lastcall/contracts';
 import { reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import { Metadata, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import type { ServerStream, StreamReader } from '../service.js';
+import { decodeRequest } from './readable-request.js';
 
 /*
  * A stream in both directions as a handler sees it, directly on the transport's call: a server has ten thousand of them, and the
@@ -157,7 +158,7 @@ function decode(
     return { wrong: reject('too-many', 'MESSAGE_TOO_LARGE', text) };
   }
   try {
-    return { message: method.requestDeserialize(bytes) };
+    return { message: decodeRequest(method, bytes) };
   } catch {
     // Whatever the decoder stumbled on: the bytes are no message of this method.
     return { wrong: reject('invalid', 'BAD_MESSAGE', 'A message cannot be read; it is not one of this stream.') };

@@ -1,15 +1,17 @@
 import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
-import { Fault, orThrow } from '@lastcall/kernel';
+import { Fault, isRejected, orThrow, RejectedError } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
 import type { Logger } from '../logging.js';
 import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
+import { changesOf } from '../operations/changes.js';
 import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { TlsFiles } from '../tls.js';
+import type { CallLimiter } from './call-limiter.js';
 import { bidiCall, createBidiInterceptor, rawMethod, type BidiHandler, type ServeBidi } from './bidi-calls.js';
 import {
   streamingCall,
@@ -20,6 +22,7 @@ import {
   type UnaryHandler,
 } from './handle-calls.js';
 import { OpenCalls } from './open-calls.js';
+import { readRequest, refuseUnreadable } from './readable-request.js';
 import { isDefect } from './status.js';
 
 /*
@@ -41,6 +44,8 @@ export interface GrpcServerOptions {
   readonly tls?: TlsFiles | undefined;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  /** Absent: no limit. */
+  readonly limiter?: CallLimiter;
 }
 
 export interface GrpcServer {
@@ -127,7 +132,7 @@ function addBinding(
   for (const [key, method] of Object.entries(definition)) {
     const handle: unknown = handlers[key];
     const isBidi = method.requestStream && handle !== undefined;
-    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...passThrough(method) };
+    wrapped[key] = isBidi ? rawMethod(method) : { ...method, ...readRequest(method), ...passThrough(method) };
     if (handle === undefined) continue;
     const surroundings = surroundingsOf(method, guarded, options);
     if (isBidi) {
@@ -158,11 +163,12 @@ function callFor(surroundings: Surroundings, handle: unknown): UntypedHandleCall
 
 function surroundingsOf(
   method: MethodDefinition,
-  { authenticator, audit }: GuardedBinding,
-  { log, telemetry, openCalls }: BindingOptions,
+  { authenticator, audit, binding }: GuardedBinding,
+  { log, telemetry, openCalls, limiter }: BindingOptions,
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
+  const readChanges = changesOf(method.path, binding);
   const mark = (end: CallEnd): CallEnd => {
     if (end.error !== undefined) telemetry.fail(end.error);
     return end;
@@ -177,8 +183,17 @@ function surroundingsOf(
     revocationOf: (token) => authenticator.revocationOf(token),
     admit: async (metadata, request) => {
       const authorization = header(metadata.get('authorization')[0]);
-      const { principal } = orThrow(await admit(authenticator, method.path, authorization, request));
-      if (audited) await audit.record(auditedCall(method.path, principal, request));
+      const admitted = await admit(authenticator, method.path, authorization, request);
+      const unreadable = refuseUnreadable(method, request);
+      const isTurnedAway = isRejected(admitted) && admitted.code !== 'invalid';
+      const { principal } = orThrow(isTurnedAway ? admitted : (unreadable ?? admitted));
+      // Streams of requests have rates of their own.
+      const tooMany = method.requestStream ? undefined : limiter?.take(principal);
+      if (tooMany) throw new RejectedError(tooMany);
+      if (audited) {
+        const changes = await readChanges?.(request, principal);
+        await audit.record({ ...auditedCall(method.path, principal, request), ...(changes && { changes }) });
+      }
       return principal;
     },
     // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.

@@ -1,4 +1,4 @@
-import { DEFECT_STATUS, FAULT_STATUS, Poison, REJECTION_STATUS, rpcErrorsV1 } from '@lastcall/contracts';
+import { DEFECT_STATUS, FAULT_STATUS, msToDuration, Poison, REJECTION_STATUS, rpcErrorsV1 } from '@lastcall/contracts';
 import { Fault, isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
 import { Metadata, type StatusObject } from '@grpc/grpc-js';
 
@@ -8,6 +8,8 @@ import { Metadata, type StatusObject } from '@grpc/grpc-js';
  * mistake: its text stays in the log, because it may name what a caller must not know.
  */
 
+/** Fact of a refusal: milliseconds until it is worth trying again. Goes out as RetryInfo too. */
+export const RETRY_AFTER_FACT = 'retryAfterMs';
 export const DETAILS_TRAILER = 'grpc-status-details-bin';
 const DOMAIN = 'lastcall';
 const TYPE_PREFIX = 'type.googleapis.com/';
@@ -53,7 +55,11 @@ function rejectedStatus(rejected: Rejected): StatusObject {
 
 function encodeDetails(code: number, message: string, rejected: Rejected): Buffer {
   for (let { violations } = rejected; ; violations = violations.slice(0, Math.floor(violations.length / 2))) {
-    const details = [errorInfo(rejected, violations.length), ...violationDetails({ ...rejected, violations })];
+    const details = [
+      errorInfo(rejected, violations.length),
+      ...violationDetails({ ...rejected, violations }),
+      ...retryDetails(rejected),
+    ];
     const bytes = Buffer.from(rpcErrorsV1.Status.encode({ code, message, details }).finish());
     if (bytes.length <= MAX_DETAILS_BYTES || violations.length === 0) return bytes;
   }
@@ -80,6 +86,13 @@ function violationDetails({ code, reason, violations }: Rejected): rpcErrorsV1.D
   const failed = violations.map((v) => ({ type: reason, subject: v.field, description: v.description }));
   const encoded = rpcErrorsV1.PreconditionFailure.encode({ violations: failed }).finish();
   return [detail('google.rpc.PreconditionFailure', encoded)];
+}
+
+function retryDetails({ facts }: Rejected): rpcErrorsV1.Detail[] {
+  const ms = Number(facts[RETRY_AFTER_FACT]);
+  if (!(ms > 0)) return [];
+  const encoded = rpcErrorsV1.RetryInfo.encode({ retryDelay: msToDuration(ms) }).finish();
+  return [detail('google.rpc.RetryInfo', encoded)];
 }
 
 function detail(type: string, value: Uint8Array): rpcErrorsV1.Detail {

@@ -1,10 +1,9 @@
-import { schedulerV1, sessionV1 } from '@lastcall/contracts';
-import { sha256Hex } from '@lastcall/kernel';
+import { beginChain, followChain, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { auditedCall, chainOf, isAudited, openAuditTrail } from './audit-trail.js';
+import { auditedCall, isAudited, openAuditTrail, type AuditPage } from './audit-trail.js';
 
 let dir: string;
 let store: Store;
@@ -19,26 +18,47 @@ afterEach(async () => {
 
 const call = (n: number) => ({ actor: 'mia', method: '/m', resource: `r${n}`, reason: '' });
 
+const page = (some: Partial<AuditPage>): AuditPage => ({ limit: 10, oldestFirst: false, matches: () => true, ...some });
+
 describe('the audit trail', () => {
   it('has one record for each call, chained, also when several replicas write at once', async () => {
     const [one, two] = [await openAuditTrail('scheduler', store), await openAuditTrail('scheduler', store)];
     await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).record(call(i))));
-    const records = (await one.list(100, undefined)).toReversed();
+    const { records } = await one.list(page({ limit: 100, oldestFirst: true }));
     expect(new Set(records.map((record) => record.resource)).size).toBe(20);
-    let before = sha256Hex('lastcall audit');
+    let head = beginChain('scheduler');
     for (const record of records) {
-      expect(record.chain).toBe(chainOf(before, record.id, record.at, record));
-      before = record.chain;
+      const { head: next, finding } = followChain(head, record);
+      expect(finding).toBeUndefined();
+      head = next;
+    }
+    expect(head.sequence).toBe(20);
+  });
+
+  it('goes page by page, from both ends', async () => {
+    const trail = await openAuditTrail('scheduler', store);
+    for (const n of [1, 2, 3]) await trail.record(call(n));
+    for (const oldestFirst of [false, true]) {
+      const seen: string[] = [];
+      let after: string | undefined;
+      do {
+        const slice = await trail.list(page({ limit: 2, oldestFirst, after }));
+        seen.push(...slice.records.map((record) => record.resource));
+        after = slice.reached;
+      } while (after !== undefined);
+      expect(seen).toEqual(oldestFirst ? ['r1', 'r2', 'r3'] : ['r3', 'r2', 'r1']);
     }
   });
 
-  it('goes page by page', async () => {
+  it('finds what is asked for, between two times', async () => {
     const trail = await openAuditTrail('scheduler', store);
     for (const n of [1, 2, 3]) await trail.record(call(n));
-    const first = await trail.list(2, undefined);
-    expect(first.map((record) => record.resource)).toEqual(['r3', 'r2']);
-    const rest = await trail.list(2, first[1]?.order);
-    expect(rest.map((record) => record.resource)).toEqual(['r1']);
+    const { records } = await trail.list(page({ matches: ({ resource }) => resource === 'r2' }));
+    expect(records.map((record) => record.resource)).toEqual(['r2']);
+    const at = records[0]?.at ?? 0;
+    const none = [page({ until: at - 60_000 }), page({ from: at + 60_000, oldestFirst: true })];
+    for (const asked of none) expect(await trail.list(asked)).toEqual({ records: [] });
+    expect((await trail.list(page({ from: at - 60_000, until: at + 60_000 }))).records).toHaveLength(3);
   });
 
   it('knows what may change something', () => {

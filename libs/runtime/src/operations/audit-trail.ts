@@ -1,5 +1,5 @@
-import { PERMISSIONS, type Principal, type ServiceName } from '@lastcall/contracts';
-import { Fault, sha256Hex } from '@lastcall/kernel';
+import { CHAIN_START, chainOf, PERMISSIONS, type Principal, type ServiceName } from '@lastcall/contracts';
+import { Fault } from '@lastcall/kernel';
 import type { Collection, Store } from '@lastcall/store';
 import { orderOf } from '../events/dead-letters.js';
 
@@ -16,23 +16,43 @@ export interface AuditRecord {
   readonly method: string;
   readonly resource: string;
   readonly reason: string;
+  /** JSON; absent where nothing is known. */
+  readonly changes?: string;
   readonly chain: string;
   readonly order: string;
 }
 
-export type AuditedCall = Pick<AuditRecord, 'actor' | 'method' | 'resource' | 'reason'>;
+export type AuditedCall = Pick<AuditRecord, 'actor' | 'method' | 'resource' | 'reason' | 'changes'>;
+
+export interface AuditPage {
+  /** Of the answer. */
+  readonly limit: number;
+  readonly oldestFirst: boolean;
+  /** `order` of the last record of the page before. */
+  readonly after?: string | undefined;
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
+  readonly matches: (record: AuditRecord) => boolean;
+}
+
+export interface AuditSlice {
+  readonly records: readonly AuditRecord[];
+  /** How far was looked; absent at the end. There may be fewer records than asked for, or none. */
+  readonly reached?: string;
+}
 
 export interface AuditTrail {
   record(call: AuditedCall): Promise<void>;
-  /** Newest first, those before `below`. */
-  list(limit: number, below: string | undefined): Promise<readonly AuditRecord[]>;
+  list(page: AuditPage): Promise<AuditSlice>;
 }
 
 type RecordData = Omit<AuditRecord, 'id'> & { readonly sequence: number };
 
 const ATTEMPTS = 50;
+/** Records that are looked at for one page of those that match. */
+const MAX_SCANNED = 10_000;
+const SCAN = 1_000;
 const READS = /\/(Get|List|Count|Check|Advise|Watch|WaitFor)[^/]*$/;
-const START = sha256Hex('lastcall audit');
 
 /** Whether a call may change something, or the table says so. Streams are not one change; what is said on them has its own records. */
 export function isAudited(method: { readonly path: string; readonly requestStream: boolean }): boolean {
@@ -47,7 +67,8 @@ export function auditedCall(method: string, principal: Principal | undefined, re
 
 function textOf(value: unknown, key: string): string {
   const text = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-  return typeof text === 'string' ? text.slice(0, 4_000) : '';
+  // Well formed also where it was cut: the record is hashed as it is sent.
+  return typeof text === 'string' ? text.slice(0, 4_000).toWellFormed() : '';
 }
 
 function resourceOf(request: unknown): string {
@@ -73,12 +94,39 @@ export async function openAuditTrail(service: ServiceName, store: Store): Promis
       queue = written.catch(() => undefined);
       return written;
     },
-    list: async (limit, below) => {
-      const range = below === undefined ? {} : { range: { field: 'order', below } };
-      const { items } = await records.query({ index: 'newest', order: 'descending', limit, ...range });
-      return items.map(({ id, data }) => ({ id, ...data }));
-    },
+    list: (page) => listRecords(records, page),
   };
+}
+
+async function listRecords(records: Collection<RecordData>, page: AuditPage): Promise<AuditSlice> {
+  const found: AuditRecord[] = [];
+  let after = page.after;
+  for (let scanned = 0; scanned < MAX_SCANNED; scanned += SCAN) {
+    const order = page.oldestFirst ? 'ascending' : 'descending';
+    const range = { field: 'order', ...boundsOf({ ...page, after }) };
+    const { items } = await records.query({ index: 'newest', order, limit: SCAN, range });
+    for (const [place, { id, data }] of items.entries()) {
+      const record = { id, ...data };
+      if (page.matches(record)) found.push(record);
+      const isMore = place + 1 < items.length || items.length === SCAN;
+      if (found.length === page.limit) return { records: found, ...(isMore && { reached: data.order }) };
+    }
+    if (items.length < SCAN) return { records: found };
+    after = items.at(-1)?.data.order;
+  }
+  return { records: found, ...(after !== undefined && { reached: after }) };
+}
+
+/** Orders begin with the time, so a time alone is before all records of it; they differ before their end, so one sign more is right after. */
+function boundsOf({ after, from, until, oldestFirst }: AuditPage): { from: string; below: string } {
+  const times = { from: orderOf(from ?? 0, ''), below: until === undefined ? '~' : orderOf(until, '') };
+  if (after === undefined) return times;
+  if (oldestFirst) return { ...times, from: larger(`${after}!`, times.from) };
+  return { ...times, below: larger(after, times.below) === after ? times.below : after };
+}
+
+function larger(a: string, b: string): string {
+  return a > b ? a : b;
 }
 
 /** Takes the next number; when another replica was quicker, the one after it. */
@@ -91,16 +139,10 @@ async function append(service: ServiceName, records: Collection<RecordData>, cal
     const written = await records.change<boolean>(id, (current, { now }) => {
       if (current) return { keep: false };
       const at = Math.max(now, last?.at ?? 0);
-      const chain = chainOf(last?.chain ?? START, id, at, call);
+      const chain = chainOf(last?.chain ?? CHAIN_START, { id, at, ...call });
       return { write: { ...call, sequence, at, chain, order: orderOf(at, id) }, result: true };
     });
     if (written) return;
   }
   throw new Fault('the audit record could not be written: too many wrote at the same time');
-}
-
-/** SHA-256 over the chain before and the fields of this record, in this order. */
-export function chainOf(before: string, id: string, at: number, call: AuditedCall): string {
-  const { actor, method, resource, reason } = call;
-  return sha256Hex(JSON.stringify([before, id, at, actor, method, resource, reason]));
 }

@@ -1,22 +1,26 @@
-import { formatName, operationsV1, parseName } from '@lastcall/contracts';
-import { checkRange, Fault, invalid, LIMITS, reject, type Rejected, type Violation } from '@lastcall/kernel';
+import { formatName, operationsV1, parseName, type ServiceName } from '@lastcall/contracts';
+import { checkRange, Fault, invalid, LIMITS, reject, type Rejected } from '@lastcall/kernel';
 import type { DeadLetter, DeadLetters } from '../events/dead-letters.js';
 import { isDefect } from '../grpc/status.js';
 import { bindRpc, type RpcBinding } from '../service.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { EventConsumer } from '../events/event-consumer.js';
+import { listAudit } from './list-audit.js';
+import { checkToken } from './page-tokens.js';
+import type { ServiceStates } from './service-states.js';
 
 /*
- * Dead letters and audit of all services of this process, as one list each, newest first.
+ * Dead letters and audit of all services of this process, as one list each, newest first; and how all services are.
  */
 
 export interface OperationsOf {
+  readonly name: ServiceName;
   readonly deadLetters: DeadLetters;
   readonly consumer: EventConsumer;
   readonly audit: AuditTrail;
 }
 
-export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
+export function bindOperations(services: readonly OperationsOf[], states: ServiceStates): RpcBinding {
   return bindRpc(operationsV1.OperationsServiceService, {
     listDeadLetters: async ({ pageSize, pageToken }) => {
       const page = await newest(services, pageSize, pageToken, ({ deadLetters }, n, below) =>
@@ -26,20 +30,8 @@ export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
       return { deadLetters: page.items.map(deadLetterToWire), nextPageToken: page.nextPageToken };
     },
     redriveDeadLetter: async ({ name }) => redrive(services, name),
-    listAuditRecords: async ({ pageSize, pageToken }) => {
-      const page = await newest(services, pageSize, pageToken, ({ audit }, n, below) => audit.list(n, below));
-      if ('kind' in page) return page;
-      const auditRecords = page.items.map(({ id, at, actor, method, resource, reason, chain }) => ({
-        name: `audit/${id}`,
-        actor,
-        method,
-        resource,
-        reason,
-        createTime: new Date(at),
-        chain,
-      }));
-      return { auditRecords, nextPageToken: page.nextPageToken };
-    },
+    listAuditRecords: (request) => listAudit(services, request),
+    listServiceStates: async ({ ownProcess }) => ({ serviceStates: await states.list(ownProcess) }),
   });
 }
 
@@ -67,12 +59,6 @@ async function newest<S, T extends Ordered>(
   const isMore = items.length > limit || (asked === limit && items.length === limit);
   const nextPageToken = isMore && last ? Buffer.from(last.order).toString('base64url') : '';
   return { items: items.slice(0, limit), nextPageToken };
-}
-
-function checkToken(pageToken: string): Violation | undefined {
-  const order = Buffer.from(pageToken, 'base64url').toString('utf8');
-  if (pageToken === '' || /^\d{15}\.[a-z0-9-]{1,80}$/.test(order)) return undefined;
-  return { field: 'page_token', description: 'is not one of this list; begin without one' };
 }
 
 async function redrive(

@@ -77,6 +77,10 @@ export const commonSettings = z.object({
   stopTimeoutMs: whole(100, 600_000).default(10_000),
   /** Largest body of an upload over HTTP, bytes. */
   maxUploadBytes: whole(1, 1024 ** 4).default(8 * 1024 ** 3),
+  /** Calls that one credential may make a second, and each process allows; streams have limits of their own. 0: no limit. */
+  callsPerSecond: whole(0, 1_000_000).default(1_000),
+  /** Calls that may come at once after a quiet time. All credentials of an installation together may make four times as many. */
+  callsBurst: whole(1, 10_000_000).default(20_000),
 });
 
 export type CommonSettings = z.infer<typeof commonSettings>;

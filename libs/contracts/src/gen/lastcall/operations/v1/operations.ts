@@ -21,7 +21,8 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 
 /**
- * What operators of Lastcall itself need: dead letters and the audit trail. Every service serves both for its own data.
+ * What operators of Lastcall itself need: dead letters, the audit trail, and how each service is. Every service serves dead letters
+ * and audit for its own data.
  * Names: `deadletters/{dead_letter}`, `audit/{record}`.
  */
 
@@ -61,6 +62,80 @@ export interface AuditRecord {
     | undefined;
   /** SHA-256 over the record before and this one, hexadecimal. */
   chain: string;
+  /**
+   * What an Update* or Delete* was to change, as JSON: `{"field": {"before": …, "after": …}}`, as it stood when the call was let in.
+   * At most 4,000 characters; secrets are left out. Empty where nothing is known.
+   */
+  changes: string;
+}
+
+/** Which records are meant, and from which end. What is empty does not matter. */
+export interface AuditQuery {
+  /** Subject of the credential, the whole of it. */
+  actor: string;
+  /** Method: `/lastcall.scheduler.v1.SchedulerService/CreateJob`, or its last part. */
+  method: string;
+  /** This resource and what is beneath it. */
+  resource: string;
+  /** Id of an installation. */
+  installation: string;
+  /** Not before. */
+  from?:
+    | Date
+    | undefined;
+  /** Before. */
+  until?:
+    | Date
+    | undefined;
+  /** Service whose records they are: `catalog`, `scheduler`… */
+  service: string;
+  /** Oldest first, as the chain goes. */
+  oldestFirst: boolean;
+}
+
+/**
+ * How one service is, as it alone knows it. Times tell differences of clocks: each is what a clock showed at the same moment as the
+ * others of this message.
+ */
+export interface ServiceState {
+  /** `catalog`, `scheduler`, `preflight`, `session`, `installer`. */
+  service: string;
+  /** `host:port` at which the service that answers has asked it; empty: both are one process. */
+  address: string;
+  /** Why it could not be asked; empty: it answered. What follows is set only then. */
+  problem: string;
+  /** Version of its program (semver). */
+  version: string;
+  /** Since when its process runs. */
+  startTime?:
+    | Date
+    | undefined;
+  /** The clock of its machine. */
+  clockTime?:
+    | Date
+    | undefined;
+  /** The clock of the service that answers. */
+  askedTime?:
+    | Date
+    | undefined;
+  /** The clock of its store; absent when the store does not answer. */
+  storeTime?:
+    | Date
+    | undefined;
+  /** Whether events can be published now. */
+  busConnected: boolean;
+  /** Why its store does not answer; empty: it does. The outbox and the dead letters are unknown then. */
+  storeProblem: string;
+  /** Events that wait to be published, counted up to 1,000. */
+  outboxEvents: number;
+  /** When the oldest of these was said; absent when none waits. */
+  outboxTime?:
+    | Date
+    | undefined;
+  /** Dead letters. */
+  deadLetters: bigint;
+  /** When the certificate that its servers show ends; absent: they serve without TLS. */
+  certificateExpireTime?: Date | undefined;
 }
 
 /** See OperationsService. */
@@ -95,6 +170,8 @@ export interface ListAuditRecordsRequest {
   pageSize: number;
   /** From the page before. */
   pageToken: string;
+  /** Which ones; default: all. The same for each page. */
+  query?: AuditQuery | undefined;
 }
 
 /** See OperationsService. */
@@ -103,6 +180,18 @@ export interface ListAuditRecordsResponse {
   auditRecords: AuditRecord[];
   /** Empty at the end. */
   nextPageToken: string;
+}
+
+/** See OperationsService. */
+export interface ListServiceStatesRequest {
+  /** Only those of the process that is asked; nobody else is asked. */
+  ownProcess: boolean;
+}
+
+/** See OperationsService. */
+export interface ListServiceStatesResponse {
+  /** One for each service of the design, or of the process. */
+  serviceStates: ServiceState[];
 }
 
 function createBaseDeadLetter(): DeadLetter {
@@ -279,7 +368,7 @@ export const DeadLetter: MessageFns<DeadLetter> = {
 };
 
 function createBaseAuditRecord(): AuditRecord {
-  return { name: "", actor: "", method: "", resource: "", reason: "", createTime: undefined, chain: "" };
+  return { name: "", actor: "", method: "", resource: "", reason: "", createTime: undefined, chain: "", changes: "" };
 }
 
 export const AuditRecord: MessageFns<AuditRecord> = {
@@ -304,6 +393,9 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     }
     if (message.chain !== "") {
       writer.uint32(58).string(message.chain);
+    }
+    if (message.changes !== "") {
+      writer.uint32(322).string(message.changes);
     }
     return writer;
   },
@@ -377,6 +469,14 @@ export const AuditRecord: MessageFns<AuditRecord> = {
             message.chain = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.changes = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -402,6 +502,7 @@ export const AuditRecord: MessageFns<AuditRecord> = {
         ? fromJsonTimestamp(object.create_time)
         : undefined,
       chain: isSet(object.chain) ? globalThis.String(object.chain) : "",
+      changes: isSet(object.changes) ? globalThis.String(object.changes) : "",
     };
   },
 
@@ -428,6 +529,9 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     if (message.chain !== "") {
       obj.chain = message.chain;
     }
+    if (message.changes !== "") {
+      obj.changes = message.changes;
+    }
     return obj;
   },
 
@@ -443,6 +547,538 @@ export const AuditRecord: MessageFns<AuditRecord> = {
     message.reason = object.reason ?? "";
     message.createTime = object.createTime ?? undefined;
     message.chain = object.chain ?? "";
+    message.changes = object.changes ?? "";
+    return message;
+  },
+};
+
+function createBaseAuditQuery(): AuditQuery {
+  return {
+    actor: "",
+    method: "",
+    resource: "",
+    installation: "",
+    from: undefined,
+    until: undefined,
+    service: "",
+    oldestFirst: false,
+  };
+}
+
+export const AuditQuery: MessageFns<AuditQuery> = {
+  encode(message: AuditQuery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== "") {
+      writer.uint32(10).string(message.actor);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.resource !== "") {
+      writer.uint32(26).string(message.resource);
+    }
+    if (message.installation !== "") {
+      writer.uint32(34).string(message.installation);
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(toTimestamp(message.from), writer.uint32(42).fork()).join();
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(toTimestamp(message.until), writer.uint32(50).fork()).join();
+    }
+    if (message.service !== "") {
+      writer.uint32(58).string(message.service);
+    }
+    if (message.oldestFirst !== false) {
+      writer.uint32(64).bool(message.oldestFirst);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditQuery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditQuery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resource = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.installation = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.from = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.until = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.oldestFirst = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditQuery {
+    return {
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      resource: isSet(object.resource) ? globalThis.String(object.resource) : "",
+      installation: isSet(object.installation) ? globalThis.String(object.installation) : "",
+      from: isSet(object.from) ? fromJsonTimestamp(object.from) : undefined,
+      until: isSet(object.until) ? fromJsonTimestamp(object.until) : undefined,
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      oldestFirst: isSet(object.oldestFirst)
+        ? globalThis.Boolean(object.oldestFirst)
+        : isSet(object.oldest_first)
+        ? globalThis.Boolean(object.oldest_first)
+        : false,
+    };
+  },
+
+  toJSON(message: AuditQuery): unknown {
+    const obj: any = {};
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.resource !== "") {
+      obj.resource = message.resource;
+    }
+    if (message.installation !== "") {
+      obj.installation = message.installation;
+    }
+    if (message.from !== undefined) {
+      obj.from = message.from.toISOString();
+    }
+    if (message.until !== undefined) {
+      obj.until = message.until.toISOString();
+    }
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.oldestFirst !== false) {
+      obj.oldestFirst = message.oldestFirst;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AuditQuery>): AuditQuery {
+    return AuditQuery.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditQuery>): AuditQuery {
+    const message = createBaseAuditQuery();
+    message.actor = object.actor ?? "";
+    message.method = object.method ?? "";
+    message.resource = object.resource ?? "";
+    message.installation = object.installation ?? "";
+    message.from = object.from ?? undefined;
+    message.until = object.until ?? undefined;
+    message.service = object.service ?? "";
+    message.oldestFirst = object.oldestFirst ?? false;
+    return message;
+  },
+};
+
+function createBaseServiceState(): ServiceState {
+  return {
+    service: "",
+    address: "",
+    problem: "",
+    version: "",
+    startTime: undefined,
+    clockTime: undefined,
+    askedTime: undefined,
+    storeTime: undefined,
+    busConnected: false,
+    storeProblem: "",
+    outboxEvents: 0,
+    outboxTime: undefined,
+    deadLetters: 0n,
+    certificateExpireTime: undefined,
+  };
+}
+
+export const ServiceState: MessageFns<ServiceState> = {
+  encode(message: ServiceState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(162).string(message.service);
+    }
+    if (message.address !== "") {
+      writer.uint32(170).string(message.address);
+    }
+    if (message.problem !== "") {
+      writer.uint32(178).string(message.problem);
+    }
+    if (message.version !== "") {
+      writer.uint32(186).string(message.version);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(194).fork()).join();
+    }
+    if (message.clockTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.clockTime), writer.uint32(202).fork()).join();
+    }
+    if (message.askedTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.askedTime), writer.uint32(210).fork()).join();
+    }
+    if (message.storeTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.storeTime), writer.uint32(218).fork()).join();
+    }
+    if (message.busConnected !== false) {
+      writer.uint32(224).bool(message.busConnected);
+    }
+    if (message.storeProblem !== "") {
+      writer.uint32(234).string(message.storeProblem);
+    }
+    if (message.outboxEvents !== 0) {
+      writer.uint32(240).uint32(message.outboxEvents);
+    }
+    if (message.outboxTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.outboxTime), writer.uint32(250).fork()).join();
+    }
+    if (message.deadLetters !== 0n) {
+      if (BigInt.asUintN(64, message.deadLetters) !== message.deadLetters) {
+        throw new globalThis.Error("value provided for field message.deadLetters of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.deadLetters);
+    }
+    if (message.certificateExpireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.certificateExpireTime), writer.uint32(266).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.clockTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.askedTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.storeTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.busConnected = reader.bool();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.storeProblem = reader.string();
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.outboxEvents = reader.uint32();
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.outboxTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.deadLetters = reader.uint64() as bigint;
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.certificateExpireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServiceState {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      clockTime: isSet(object.clockTime)
+        ? fromJsonTimestamp(object.clockTime)
+        : isSet(object.clock_time)
+        ? fromJsonTimestamp(object.clock_time)
+        : undefined,
+      askedTime: isSet(object.askedTime)
+        ? fromJsonTimestamp(object.askedTime)
+        : isSet(object.asked_time)
+        ? fromJsonTimestamp(object.asked_time)
+        : undefined,
+      storeTime: isSet(object.storeTime)
+        ? fromJsonTimestamp(object.storeTime)
+        : isSet(object.store_time)
+        ? fromJsonTimestamp(object.store_time)
+        : undefined,
+      busConnected: isSet(object.busConnected)
+        ? globalThis.Boolean(object.busConnected)
+        : isSet(object.bus_connected)
+        ? globalThis.Boolean(object.bus_connected)
+        : false,
+      storeProblem: isSet(object.storeProblem)
+        ? globalThis.String(object.storeProblem)
+        : isSet(object.store_problem)
+        ? globalThis.String(object.store_problem)
+        : "",
+      outboxEvents: isSet(object.outboxEvents)
+        ? globalThis.Number(object.outboxEvents)
+        : isSet(object.outbox_events)
+        ? globalThis.Number(object.outbox_events)
+        : 0,
+      outboxTime: isSet(object.outboxTime)
+        ? fromJsonTimestamp(object.outboxTime)
+        : isSet(object.outbox_time)
+        ? fromJsonTimestamp(object.outbox_time)
+        : undefined,
+      deadLetters: isSet(object.deadLetters)
+        ? BigInt(object.deadLetters)
+        : isSet(object.dead_letters)
+        ? BigInt(object.dead_letters)
+        : 0n,
+      certificateExpireTime: isSet(object.certificateExpireTime)
+        ? fromJsonTimestamp(object.certificateExpireTime)
+        : isSet(object.certificate_expire_time)
+        ? fromJsonTimestamp(object.certificate_expire_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ServiceState): unknown {
+    const obj: any = {};
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.problem !== "") {
+      obj.problem = message.problem;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.clockTime !== undefined) {
+      obj.clockTime = message.clockTime.toISOString();
+    }
+    if (message.askedTime !== undefined) {
+      obj.askedTime = message.askedTime.toISOString();
+    }
+    if (message.storeTime !== undefined) {
+      obj.storeTime = message.storeTime.toISOString();
+    }
+    if (message.busConnected !== false) {
+      obj.busConnected = message.busConnected;
+    }
+    if (message.storeProblem !== "") {
+      obj.storeProblem = message.storeProblem;
+    }
+    if (message.outboxEvents !== 0) {
+      obj.outboxEvents = Math.round(message.outboxEvents);
+    }
+    if (message.outboxTime !== undefined) {
+      obj.outboxTime = message.outboxTime.toISOString();
+    }
+    if (message.deadLetters !== 0n) {
+      obj.deadLetters = message.deadLetters.toString();
+    }
+    if (message.certificateExpireTime !== undefined) {
+      obj.certificateExpireTime = message.certificateExpireTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ServiceState>): ServiceState {
+    return ServiceState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ServiceState>): ServiceState {
+    const message = createBaseServiceState();
+    message.service = object.service ?? "";
+    message.address = object.address ?? "";
+    message.problem = object.problem ?? "";
+    message.version = object.version ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.clockTime = object.clockTime ?? undefined;
+    message.askedTime = object.askedTime ?? undefined;
+    message.storeTime = object.storeTime ?? undefined;
+    message.busConnected = object.busConnected ?? false;
+    message.storeProblem = object.storeProblem ?? "";
+    message.outboxEvents = object.outboxEvents ?? 0;
+    message.outboxTime = object.outboxTime ?? undefined;
+    message.deadLetters = (object.deadLetters !== undefined && object.deadLetters !== null)
+      ? BigInt(object.deadLetters)
+      : 0n;
+    message.certificateExpireTime = object.certificateExpireTime ?? undefined;
     return message;
   },
 };
@@ -753,7 +1389,7 @@ export const RedriveDeadLetterResponse: MessageFns<RedriveDeadLetterResponse> = 
 };
 
 function createBaseListAuditRecordsRequest(): ListAuditRecordsRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", query: undefined };
 }
 
 export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
@@ -763,6 +1399,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.query !== undefined) {
+      AuditQuery.encode(message.query, writer.uint32(322).fork()).join();
     }
     return writer;
   },
@@ -796,6 +1435,14 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.query = AuditQuery.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -820,6 +1467,7 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      query: isSet(object.query) ? AuditQuery.fromJSON(object.query) : undefined,
     };
   },
 
@@ -831,6 +1479,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.query !== undefined) {
+      obj.query = AuditQuery.toJSON(message.query);
+    }
     return obj;
   },
 
@@ -841,6 +1492,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     const message = createBaseListAuditRecordsRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.query = (object.query !== undefined && object.query !== null)
+      ? AuditQuery.fromPartial(object.query)
+      : undefined;
     return message;
   },
 };
@@ -938,7 +1592,153 @@ export const ListAuditRecordsResponse: MessageFns<ListAuditRecordsResponse> = {
   },
 };
 
-/** Dead letters and audit. */
+function createBaseListServiceStatesRequest(): ListServiceStatesRequest {
+  return { ownProcess: false };
+}
+
+export const ListServiceStatesRequest: MessageFns<ListServiceStatesRequest> = {
+  encode(message: ListServiceStatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ownProcess !== false) {
+      writer.uint32(160).bool(message.ownProcess);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListServiceStatesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListServiceStatesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.ownProcess = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListServiceStatesRequest {
+    return {
+      ownProcess: isSet(object.ownProcess)
+        ? globalThis.Boolean(object.ownProcess)
+        : isSet(object.own_process)
+        ? globalThis.Boolean(object.own_process)
+        : false,
+    };
+  },
+
+  toJSON(message: ListServiceStatesRequest): unknown {
+    const obj: any = {};
+    if (message.ownProcess !== false) {
+      obj.ownProcess = message.ownProcess;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListServiceStatesRequest>): ListServiceStatesRequest {
+    return ListServiceStatesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListServiceStatesRequest>): ListServiceStatesRequest {
+    const message = createBaseListServiceStatesRequest();
+    message.ownProcess = object.ownProcess ?? false;
+    return message;
+  },
+};
+
+function createBaseListServiceStatesResponse(): ListServiceStatesResponse {
+  return { serviceStates: [] };
+}
+
+export const ListServiceStatesResponse: MessageFns<ListServiceStatesResponse> = {
+  encode(message: ListServiceStatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.serviceStates) {
+      ServiceState.encode(v!, writer.uint32(162).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListServiceStatesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListServiceStatesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.serviceStates.push(ServiceState.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListServiceStatesResponse {
+    return {
+      serviceStates: globalThis.Array.isArray(object?.serviceStates)
+        ? object.serviceStates.map((e: any) => ServiceState.fromJSON(e))
+        : globalThis.Array.isArray(object?.service_states)
+        ? object.service_states.map((e: any) => ServiceState.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListServiceStatesResponse): unknown {
+    const obj: any = {};
+    if (message.serviceStates?.length) {
+      obj.serviceStates = message.serviceStates.map((e) => ServiceState.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListServiceStatesResponse>): ListServiceStatesResponse {
+    return ListServiceStatesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListServiceStatesResponse>): ListServiceStatesResponse {
+    const message = createBaseListServiceStatesResponse();
+    message.serviceStates = object.serviceStates?.map((e) => ServiceState.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+/** Dead letters, audit, and how the services are. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /** Dead letters of this service, newest first. */
@@ -965,7 +1765,7 @@ export const OperationsServiceService = {
       Buffer.from(RedriveDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedriveDeadLetterResponse => RedriveDeadLetterResponse.decode(value),
   },
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: {
     path: "/lastcall.operations.v1.OperationsService/ListAuditRecords" as const,
     requestStream: false as const,
@@ -977,6 +1777,21 @@ export const OperationsServiceService = {
       Buffer.from(ListAuditRecordsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuditRecordsResponse => ListAuditRecordsResponse.decode(value),
   },
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates: {
+    path: "/lastcall.operations.v1.OperationsService/ListServiceStates" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListServiceStatesRequest): Buffer =>
+      Buffer.from(ListServiceStatesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListServiceStatesRequest => ListServiceStatesRequest.decode(value),
+    responseSerialize: (value: ListServiceStatesResponse): Buffer =>
+      Buffer.from(ListServiceStatesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListServiceStatesResponse => ListServiceStatesResponse.decode(value),
+  },
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
@@ -984,8 +1799,13 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
   /** Hands a dead letter to its consumer once more. */
   redriveDeadLetter: handleUnaryCall<RedriveDeadLetterRequest, RedriveDeadLetterResponse>;
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: handleUnaryCall<ListAuditRecordsRequest, ListAuditRecordsResponse>;
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates: handleUnaryCall<ListServiceStatesRequest, ListServiceStatesResponse>;
 }
 
 export interface OperationsServiceClient extends Client {
@@ -1021,7 +1841,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RedriveDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Audit records of this service, newest first. */
+  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords(
     request: ListAuditRecordsRequest,
     callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
@@ -1036,6 +1856,25 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
+  ): ClientUnaryCall;
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
+  ): ClientUnaryCall;
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
   ): ClientUnaryCall;
 }
 

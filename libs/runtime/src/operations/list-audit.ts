@@ -1,0 +1,98 @@
+import { installationOf, operationsV1, type ServiceName } from '@lastcall/contracts';
+import { checkRange, invalid, LIMITS, type Rejected, type Violation } from '@lastcall/kernel';
+import type { AuditPage, AuditRecord, AuditTrail } from './audit-trail.js';
+import { checkToken } from './page-tokens.js';
+
+/*
+ * Audit records of several services as one list. Each service says how far it looked; what is beyond the nearest of these places waits
+ * for the next page, so that nothing is passed over.
+ */
+
+export interface Audited {
+  readonly name: ServiceName;
+  readonly audit: AuditTrail;
+}
+
+type Request = operationsV1.ListAuditRecordsRequest;
+
+const MAX_CHARS = 4_000;
+/** A message holds 1 MiB. */
+const MAX_PAGE_BYTES = 900 * 1024;
+
+export async function listAudit(
+  services: readonly Audited[],
+  request: Request,
+): Promise<operationsV1.ListAuditRecordsResponse | Rejected> {
+  const { pageSize, pageToken, query = operationsV1.AuditQuery.create() } = request;
+  const limit = pageSize === 0 ? LIMITS.defaultPageSize : pageSize;
+  const wrong = [
+    checkRange('page_size', limit, 1, LIMITS.pageSize, 'a page'),
+    checkToken(pageToken),
+    ...checkQuery(query),
+  ].filter((v) => v !== undefined);
+  if (wrong.length > 0) return invalid(wrong);
+  const page: AuditPage = {
+    limit,
+    oldestFirst: query.oldestFirst,
+    after: pageToken === '' ? undefined : Buffer.from(pageToken, 'base64url').toString('utf8'),
+    from: query.from?.getTime(),
+    until: query.until?.getTime(),
+    matches: (record) => isMeant(record, query),
+  };
+  const asked = services.filter(({ name }) => query.service === '' || query.service === name);
+  return merge(await Promise.all(asked.map(({ audit }) => audit.list(page))), page);
+}
+
+function merge(
+  slices: readonly Awaited<ReturnType<AuditTrail['list']>>[],
+  { limit, oldestFirst }: AuditPage,
+): operationsV1.ListAuditRecordsResponse {
+  const isBefore = (a: string, b: string): boolean => (oldestFirst ? a < b : a > b);
+  const places = slices.flatMap(({ reached }) => (reached === undefined ? [] : [reached]));
+  const nearest = places.reduce<string | undefined>((a, b) => (a === undefined || isBefore(b, a) ? b : a), undefined);
+  const sorted = slices
+    .flatMap(({ records }) => records)
+    .filter(({ order }) => nearest === undefined || !isBefore(nearest, order))
+    .toSorted((a, b) => (isBefore(a.order, b.order) ? -1 : 1));
+  const auditRecords = fitting(sorted.slice(0, limit).map(recordToWire));
+  const goOn = sorted.length > auditRecords.length ? sorted[auditRecords.length - 1]?.order : nearest;
+  const nextPageToken = goOn === undefined ? '' : Buffer.from(goOn).toString('base64url');
+  return { auditRecords, nextPageToken };
+}
+
+/** As many as one message holds; each alone is far smaller. */
+function fitting(records: readonly operationsV1.AuditRecord[]): operationsV1.AuditRecord[] {
+  let bytes = 0;
+  const over = records.findIndex((record) => {
+    bytes += operationsV1.AuditRecord.encode(record).finish().length + 8;
+    return bytes > MAX_PAGE_BYTES;
+  });
+  return records.slice(0, over < 0 ? undefined : over);
+}
+
+function checkQuery(query: operationsV1.AuditQuery): Violation[] {
+  const texts = ['actor', 'method', 'resource', 'installation', 'service'] as const;
+  const long = texts.filter((field) => query[field].length > MAX_CHARS);
+  const { from, until } = query;
+  const times = [from, until].filter((at) => at !== undefined && !(at.getTime() >= 0 && at.getTime() < 1e15));
+  return [
+    ...long.map((field) => ({ field: `query.${field}`, description: `is longer than ${MAX_CHARS} characters` })),
+    ...times.map(() => ({ field: 'query.from', description: 'or query.until is no time after 1970' })),
+    ...(from && until && from >= until ? [{ field: 'query.until', description: 'is not after query.from' }] : []),
+  ];
+}
+
+function isMeant({ actor, method, resource }: AuditRecord, query: operationsV1.AuditQuery): boolean {
+  const isBeneath = resource === query.resource || resource.startsWith(`${query.resource}/`);
+  return (
+    (query.actor === '' || actor === query.actor) &&
+    (query.method === '' || method === query.method || method.endsWith(`/${query.method}`)) &&
+    (query.resource === '' || isBeneath) &&
+    (query.installation === '' || installationOf(resource) === query.installation)
+  );
+}
+
+function recordToWire(record: AuditRecord): operationsV1.AuditRecord {
+  const { id, at, actor, method, resource, reason, changes = '', chain } = record;
+  return { name: `audit/${id}`, actor, method, resource, reason, createTime: new Date(at), chain, changes };
+}

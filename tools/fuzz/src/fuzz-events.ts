@@ -1,0 +1,37 @@
+import { startProgram } from '@lastcall/testkit';
+import { resolve } from 'node:path';
+import { ROOT } from './message-types.js';
+import type { Measured } from './monitor.js';
+import { createMeasure } from './target.js';
+
+/* Mutated events on the bus of a process that has all services. */
+
+export interface EventsReport {
+  readonly bus: 'embedded' | 'nats';
+  readonly messages: number;
+  /** Events that a service could not take in and put aside. */
+  readonly deadLetters: number;
+  readonly findings: readonly string[];
+  readonly memoryGrowthBytes: number;
+  readonly stallMs: number;
+  readonly ownStallMs: number;
+}
+
+const TIMEOUT_MS = 3_600_000;
+
+export async function fuzzEvents(seed: number, messages: number): Promise<EventsReport> {
+  const entry = resolve(__dirname, '../src/bus-main.ts');
+  const child = startProgram(entry, [String(seed), String(messages), ROOT], { LASTCALL_TEST_LOG: 'fatal' });
+  try {
+    await child.until(/^ready$/, 60_000);
+    const measure = createMeasure(child);
+    const before = await measure();
+    const [, json = ''] = await child.until(/^done (.*)$/, TIMEOUT_MS);
+    const after: Measured = await measure();
+    const report = JSON.parse(json) as Pick<EventsReport, 'bus' | 'messages' | 'deadLetters' | 'findings'>;
+    const { stallMs, ownStallMs } = after;
+    return { ...report, memoryGrowthBytes: after.memoryBytes - before.memoryBytes, stallMs, ownStallMs };
+  } finally {
+    await child.stop();
+  }
+}
