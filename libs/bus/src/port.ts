@@ -25,6 +25,11 @@ export interface Bus {
   listen(topic: string, handler: (data: Uint8Array) => void): Promise<Subscription>;
   /** Whether publishing can succeed now; for health. */
   isConnected(): boolean;
+  /**
+   * Which one this is: another text after the events that it held were lost and it was made anew, so that they can be published
+   * again from the archives. Makes it anew where that has not happened yet; throws a Fault while nobody can know.
+   */
+  generation(): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -65,6 +65,9 @@ export const EVENTS = {
   InstallationUpdated: event('installer', wire.InstallationUpdated, ['catalog', 'session', 'scheduler']),
   InstallationRolledBack: event('installer', wire.InstallationRolledBack, ['catalog', 'session', 'scheduler']),
   InstallationQuarantined: event('installer', wire.InstallationQuarantined, ['catalog', 'session', 'scheduler']),
+  CommandsStarted: event('installer', wire.CommandsStarted, ['scheduler']),
+  CommandsRun: event('installer', wire.CommandsRun, ['scheduler']),
+  CommandsFailed: event('installer', wire.CommandsFailed, ['scheduler']),
   HostReleased: event('installer', wire.HostReleased, ['session']),
   FirstStartProven: event('session', wire.FirstStartProven, ['scheduler']),
   GateReopened: event('session', wire.GateReopened, ['scheduler']),
@@ -83,6 +86,8 @@ export interface OutgoingEvent {
   readonly type: EventType;
   readonly installation: string;
   readonly data: Uint8Array;
+  /** W3C trace context of its run: the event belongs to that trace, whatever has led to it. */
+  readonly traceparent?: string;
 }
 
 /** An event on its way: the CloudEvents attributes and the protobuf bytes. */
@@ -111,7 +116,25 @@ export function isEventType(type: string): type is EventType {
 /** Encodes an event for the outbox. */
 export function outgoing<T extends EventType>(type: T, installation: string, message: EventMessage<T>): OutgoingEvent {
   const codec = EVENTS[type].codec as unknown as Codec<EventMessage<T>>;
-  return { type, installation, data: codec.encode(message).finish() };
+  const traceparent = aboutRun(message).traceparent;
+  return { type, installation, data: codec.encode(message).finish(), ...(traceparent && { traceparent }) };
+}
+
+/** The run and the host that an event is about, by its spec or its order; what is not said is left away. */
+export function aboutRun(message: object): { run?: string; host?: string; traceparent?: string } {
+  const { run, order, host } = message as { run?: unknown; order?: unknown; host?: unknown };
+  const [spec, asked] = [textsOf(run), textsOf(order)];
+  const about = {
+    run: spec['run'] ?? asked['run'],
+    host: asked['host'] ?? textsOf({ host })['host'],
+    traceparent: spec['traceparent'] ?? asked['traceparent'],
+  };
+  return textsOf(about);
+}
+
+function textsOf(value: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(typeof value === 'object' && value !== null ? value : {});
+  return Object.fromEntries(entries.filter(([, text]) => typeof text === 'string' && text !== ''));
 }
 
 /** Decodes the message of an envelope. Unreadable bytes are poison: they will be no better next time. */

@@ -1,5 +1,5 @@
 import type { HostRole } from '@lastcall/kernel';
-import type { ReleaseManifest, RoleCommands } from './manifest-shape.js';
+import type { ManifestAction, ManifestCheck, ReleaseManifest, RoleCommands } from './manifest-shape.js';
 
 /*
  * Rules of the manifest that a schema cannot say: what has to fit together. Each names the place that has to change.
@@ -16,6 +16,7 @@ export function checkManifest(manifest: ReleaseManifest): readonly RuleBreach[] 
     ...checkArtifacts(manifest),
     ...checkRoles(manifest),
     ...checkChecks(manifest),
+    ...checkActions(manifest),
     ...checkUpdatesFrom(manifest),
   ];
 }
@@ -77,13 +78,30 @@ function checkCommands(role: HostRole, commands: RoleCommands): RuleBreach[] {
 const MAX_CHECK_TIMEOUT_MS = 10_000;
 
 function checkChecks({ checks = [], artifacts }: ReleaseManifest): RuleBreach[] {
+  return checkNamed('checks', checks, artifacts, { maxMs: MAX_CHECK_TIMEOUT_MS, most: '10s' });
+}
+
+/** A run has to end within a day, and an action has to end before it. */
+const MAX_ACTION_TIMEOUT_MS = 4 * 3_600_000;
+
+function checkActions({ actions = [], artifacts }: ReleaseManifest): RuleBreach[] {
+  return checkNamed('actions', actions, artifacts, { maxMs: MAX_ACTION_TIMEOUT_MS, most: '4h' });
+}
+
+/** Commands of the vendor that have an id of their own, and a role. */
+function checkNamed(
+  list: 'checks' | 'actions',
+  commands: readonly (ManifestCheck | ManifestAction)[],
+  artifacts: ReleaseManifest['artifacts'],
+  { maxMs, most }: { readonly maxMs: number; readonly most: string },
+): RuleBreach[] {
   const roles = new Set(artifacts.map((a) => a.role));
-  return checks.flatMap(({ id, role, timeoutMs }, i) => {
-    const at = (name: string, rule: string): RuleBreach => ({ path: ['checks', i, name], rule });
+  return commands.flatMap(({ id, role, timeoutMs }, i) => {
+    const at = (name: string, rule: string): RuleBreach => ({ path: [list, i, name], rule });
     return [
-      ...(checks.findIndex((other) => other.id === id) < i ? [at('id', `a second check ${id}`)] : []),
+      ...(commands.findIndex((other) => other.id === id) < i ? [at('id', `a second ${list.slice(0, -1)} ${id}`)] : []),
       ...(roles.has(role) ? [] : [at('role', `there is no artifact for the role ${role}`)]),
-      ...(timeoutMs < 1 || timeoutMs > MAX_CHECK_TIMEOUT_MS ? [at('timeout', 'must be at most 10s')] : []),
+      ...(timeoutMs < 1 || timeoutMs > maxMs ? [at('timeout', `must be at most ${most}`)] : []),
     ];
   });
 }

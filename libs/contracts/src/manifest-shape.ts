@@ -41,6 +41,15 @@ export interface ManifestCheck extends ManifestCommand {
   readonly remedy: string;
 }
 
+/** What an operator can have done on hosts of its role. It may change the data; it is run once and never repeated by itself. */
+export interface ManifestAction extends ManifestCommand {
+  /** Unique within the release. */
+  readonly id: string;
+  /** What it does, for people. */
+  readonly title: string;
+  readonly role: HostRole;
+}
+
 export interface ManifestArtifact {
   readonly role: HostRole;
   /** `any`, `linux-x64`, … */
@@ -75,6 +84,8 @@ export interface ReleaseManifest {
   };
   /** Absent for none. */
   readonly checks?: readonly ManifestCheck[];
+  /** Absent for none. */
+  readonly actions?: readonly ManifestAction[];
   readonly commands: Readonly<Partial<Record<HostRole, RoleCommands>>>;
 }
 

@@ -65,6 +65,38 @@ describe('parseManifest', () => {
     ]);
   });
 
+  const ACTION = '{ id: reindex, title: Build the index again, role: server, run: [node, reindex.js] }';
+
+  it('reads actions', () => {
+    const found = { id: 'reindex', role: 'server', run: ['node', 'reindex.js'], timeoutMs: 600_000 };
+    expect(good(`${GOOD}actions: [${ACTION}]\n`).actions).toMatchObject([found]);
+    expect(good(GOOD).actions).toBeUndefined();
+  });
+
+  it('refuses actions that fit nothing, all at once', () => {
+    const more = [
+      ACTION,
+      ACTION,
+      ACTION.replace('reindex,', 'b,').replace('server', 'workstation'),
+      ACTION.replace('reindex,', 'c,').replace(' }', ', timeout: 5h }'),
+    ];
+    expect(problems(`${GOOD}actions:\n${more.map((a) => `  - ${a}\n`).join('')}`).map((p) => p.path)).toEqual([
+      'actions[1].id',
+      'actions[2].role',
+      'actions[3].timeout',
+    ]);
+  });
+
+  it.each([
+    ['a shell line', ACTION.replace('[node, reindex.js]', 'node reindex.js'), 'actions[0].run'],
+    ['nothing to run', ACTION.replace('[node, reindex.js]', '[]'), 'actions[0].run'],
+    ['an id that is no word', ACTION.replace('id: reindex', 'id: "Re index"'), 'actions[0].id'],
+    ['no title', ACTION.replace('Build the index again', '""'), 'actions[0].title'],
+    ['a field that it does not have', ACTION.replace(' }', ', user: root }'), 'actions[0].user'],
+  ])('refuses an action with %s', (_, action, path) => {
+    expect(problems(`${GOOD}actions: [${action}]\n`).map((p) => p.path)).toEqual([path]);
+  });
+
   it('reads every field, with units and defaults', () => {
     expect(good(GOOD)).toMatchObject({
       product: 'encore',

@@ -30,6 +30,8 @@ export const DEFAULT_TIMEOUT_MS: Readonly<Record<CommandName, number>> = {
 
 /** Time limit of a check that names none. */
 const DEFAULT_CHECK_TIMEOUT_MS = 5_000;
+/** Time limit of an action that names none. */
+const DEFAULT_ACTION_TIMEOUT_MS = 600_000;
 
 export type * from './manifest-shape.js';
 
@@ -157,6 +159,7 @@ interface WrittenManifest {
   };
   antivirus?: { folders?: string[]; files?: string[]; processes?: string[] };
   checks?: { id: string; role: HostRole; asks: string; run: string[]; timeout?: string; remedy: string }[];
+  actions?: { id: string; title: string; role: HostRole; run: string[]; timeout?: string }[];
   commands: Partial<Record<HostRole, Partial<Record<CommandName, WrittenCommand>>>>;
 }
 
@@ -208,6 +211,12 @@ function toManifest(w: WrittenManifest): ReleaseManifest {
       checks: w.checks.map(({ timeout, ...check }) => ({
         ...check,
         timeoutMs: measure(timeout, UNIT_MS, DEFAULT_CHECK_TIMEOUT_MS),
+      })),
+    }),
+    ...(w.actions && {
+      actions: w.actions.map(({ timeout, ...action }) => ({
+        ...action,
+        timeoutMs: measure(timeout, UNIT_MS, DEFAULT_ACTION_TIMEOUT_MS),
       })),
     }),
     commands: Object.fromEntries(Object.entries(w.commands).map(([role, commands]) => [role, toCommands(commands)])),

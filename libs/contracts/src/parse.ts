@@ -24,6 +24,7 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
   const deadlineAt = dateToAt(wire.deadline);
   const mode: BackupMode = backupMode.fromWire(wire.backupMode) ?? 'take';
   const closedForMs = durationToMs(wire.closedFor);
+  const isNameless = type === 'run-command' && wire.command === '';
   const isEndless = type === 'maintenance-window' && closedForMs === undefined;
   if (
     wire.run === '' ||
@@ -34,7 +35,8 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     nominalAt === undefined ||
     startedAt === undefined ||
     deadlineAt === undefined ||
-    isEndless
+    isEndless ||
+    isNameless
   ) {
     const missing = [
       wire.run === '' && 'run',
@@ -46,6 +48,7 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
       startedAt === undefined && 'started_at',
       deadlineAt === undefined && 'deadline',
       isEndless && 'closed_for',
+      isNameless && 'command',
     ].filter((name) => name !== false);
     throw new Poison(`the run's spec lacks or has unknown values in: ${missing.join(', ')}`);
   }
@@ -73,6 +76,8 @@ export function parseRunSpec(wire: common.RunSpec | undefined): RunSpec {
     whatsNew: wire.whatsNew,
     ...(wire.downgrade && { downgrade: { dataFrom: wire.downgrade.dataFrom } }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(wire.command !== '' && { command: wire.command }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),
+    ...(wire.traceparent !== '' && { traceparent: wire.traceparent }),
   };
 }

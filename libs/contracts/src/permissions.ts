@@ -168,6 +168,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ListDeadLetters: read('global'),
     RedriveDeadLetter: admin('global'),
     ListAuditRecords: read('global'),
+    ListServiceStates: write('global'),
   }),
   ...methods('grpc.health.v1.Health', {
     Check: { roles: [], scope: 'public' },

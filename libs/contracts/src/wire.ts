@@ -92,6 +92,8 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     whatsNew: spec.whatsNew ?? '',
     downgrade: spec.downgrade && { ...spec.downgrade },
     closedFor: spec.closedForMs === undefined ? undefined : msToDuration(spec.closedForMs),
+    command: spec.command ?? '',
     backupKeep: spec.backupKeep ?? 0,
+    traceparent: spec.traceparent ?? '',
   };
 }

@@ -48,8 +48,12 @@ export interface RunSpec {
   readonly downgrade?: Downgrade;
   /** Of a maintenance window: how long the gate stays shut once nobody is inside. */
   readonly closedForMs?: number;
+  /** Of a run-command: id of the action in the manifest of `fromVersion`. */
+  readonly command?: string;
   /** Restore points of its job that stay; absent: they count with all others of the installation. */
   readonly backupKeep?: number;
+  /** W3C trace context that all of the run belongs to; absent in one that was opened before this was kept. */
+  readonly traceparent?: string;
 }
 
 /** The way to an older version. */

@@ -11,6 +11,7 @@ import { createRevocations, type Revocations } from './auth/revocations.js';
 import { createDutyRunner } from './duties/duty-runner.js';
 import { createStoreClock, type StoreClock } from './duties/store-clock.js';
 import { systemTimers } from './duties/timers.js';
+import { createArchiveReplay } from './events/archive-replay.js';
 import { openDeadLetters } from './events/dead-letters.js';
 import { createEventConsumer, type EventConsumer } from './events/event-consumer.js';
 import { createOutboxRelay } from './events/outbox-relay.js';
@@ -24,7 +25,7 @@ import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule, ServiceContext, ServiceParts } from './service.js';
 import type { ProcessSettings } from './settings/index.js';
 import { countWrites } from './telemetry/count-writes.js';
-import type { Telemetry } from './telemetry/telemetry.js';
+import { noTelemetry, type Telemetry } from './telemetry/telemetry.js';
 
 /*
  * One service inside a process: its store, its context, its parts, and what the runtime does for it. Made in three steps, because
@@ -117,7 +118,9 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   await lifecycle.start(revocations);
   const audit = await openAuditTrail(name, store);
   const parts = await module.create(await contextFor(module, { store, revocations, audit }, options));
-  await lifecycle.start(createOutboxRelay({ service: name, store, bus, log, telemetry, timers: systemTimers }));
+  const relayed = { service: name, store, bus, log, telemetry, timers: systemTimers };
+  await lifecycle.start(createOutboxRelay(relayed));
+  await lifecycle.start(await createArchiveReplay(relayed));
   return { store, revocations, clock, audit, parts };
 }
 
@@ -151,6 +154,9 @@ async function contextFor(
     random,
     isRevoked: (token) => revocations.isRevoked(token),
     audit: (call) => audit.record(call),
+    traceContext: () => telemetry.traceContext(),
+    isObserved: telemetry !== noTelemetry,
+    measure: (histogram, seconds) => telemetry.measure(histogram, seconds, { service: name }),
     gauge: (gauge, value, attributes) => options.telemetry.set(gauge, value, { service: name, ...attributes }),
   };
 }

@@ -17,6 +17,7 @@ export {
 export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
 export { authorise } from './auth/authorise.js';
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
+export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';
 export { startProcess, type ProcessOptions, type RunningProcess } from './start-process.js';
 export { main, nextSignal } from './main.js';

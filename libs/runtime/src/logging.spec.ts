@@ -1,3 +1,4 @@
+import { withLogContext } from './log-context.js';
 import { createLogger } from './logging.js';
 
 function logged(write: (log: ReturnType<typeof createLogger>) => void): string {
@@ -28,4 +29,13 @@ describe('the log', () => {
 
   it('keeps the status code of an error', () =>
     expect(logged((log) => log.error({ err: Object.assign(new Error('x'), { code: 'ENOENT' }) }))).toContain('ENOENT'));
+
+  it('carries what is being taken in, and what a line says itself comes first', async () => {
+    const about = { trace: 'abc', run: 'r-1', installation: 'berlin', host: 'srv' };
+    const inside = (fields: object): unknown =>
+      JSON.parse(logged((log) => void withLogContext(about, async () => log.info(fields, 'x'))));
+    expect(inside({})).toMatchObject({ ...about, msg: 'x' });
+    expect(inside({ host: 'ts1' })).toMatchObject({ ...about, host: 'ts1' });
+    expect(JSON.parse(logged((log) => log.info('x')))).not.toHaveProperty('run');
+  });
 });

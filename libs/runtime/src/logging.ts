@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { logContext } from './log-context.js';
 
 /*
  * JSON logs, one object a line. What could open a door never reaches a log: fields with such a name are replaced, however deep
@@ -36,6 +37,9 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
     {
       level,
       base: null,
+      mixin: () => ({ ...logContext() }),
+      // What a line says itself goes before where it was written.
+      mixinMergeStrategy: (line, context) => ({ ...context, ...line }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED, censor: '[redacted]' },

@@ -14,6 +14,11 @@ import type { Telemetry } from './telemetry/telemetry.js';
 
 export interface ServiceClients {
   client<D extends ServiceDefinition>(definition: D): UnaryClient<D>;
+  /** For what every service serves: of that one. Undefined when no address of it is set. Throws CallErrors as they come. */
+  clientOf<D extends ServiceDefinition>(
+    service: ServiceName,
+    definition: D,
+  ): { readonly address: string; readonly client: UnaryClient<D> } | undefined;
   close(): void;
 }
 
@@ -55,6 +60,12 @@ export function createServiceClients(options: ServiceClientsOptions): ServiceCli
       const service = servedBy(definition);
       const channel = lateChannel(() => channelTo(service), options.telemetry);
       return asCalledService(createClient(definition, channel));
+    },
+    clientOf: (service, definition) => {
+      const address = options.settings[`${service}Address`];
+      if (address === '') return undefined;
+      const channel = lateChannel(() => channelTo(service), options.telemetry);
+      return { address, client: createClient(definition, channel) };
     },
     close: () => channels.forEach((channel) => channel.close()),
   };

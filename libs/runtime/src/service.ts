@@ -15,7 +15,7 @@ import type { UnaryClient } from '@lastcall/sdk';
 import type { Logger } from './logging.js';
 import type { AuditedCall } from './operations/audit-trail.js';
 import type { z } from 'zod';
-import type { Attributes, GaugeName } from './telemetry/telemetry.js';
+import type { Attributes, GaugeName, HistogramName, TraceContext } from './telemetry/telemetry.js';
 
 /*
  * What a service is to the runtime. The same value runs alone (`main.ts`) and beside the others in one process
@@ -53,8 +53,14 @@ export interface ServiceContext<S> {
   isRevoked(token: string): boolean;
   /** Records a change that this service makes by itself, before it is made. What callers change is recorded by the runtime. */
   audit(call: AuditedCall): Promise<void>;
+  /** Trace of the call or event that is being handled; empty outside one, and where telemetry is off. */
+  traceContext(): TraceContext;
+  /** Whether somebody reads the telemetry; what is counted for it alone need not be counted otherwise. */
+  readonly isObserved: boolean;
   /** Sets a gauge of the telemetry; the service is added to the attributes. Costs nothing where telemetry is off. */
   gauge(name: GaugeName, value: number, attributes: Attributes): void;
+  /** Adds one to a histogram, in seconds; the service is added to the attributes. */
+  measure(name: HistogramName, seconds: number): void;
 }
 
 export interface ServiceParts {

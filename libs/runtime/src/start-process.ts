@@ -1,6 +1,7 @@
 import { openBus, type Bus } from '@lastcall/bus';
-import type { ServiceName } from '@lastcall/contracts';
+import { operationsV1, type ServiceName } from '@lastcall/contracts';
 import { systemClock } from '@lastcall/kernel';
+import type { ChannelTls } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,11 +17,13 @@ import { IDENTITY_FILES } from './identity/ensure-identity.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
+import { createServiceStates, type ServiceStates } from './operations/service-states.js';
+import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
 import type { Telemetry } from './telemetry/telemetry.js';
-import { readClientTls, readServerTls } from './tls.js';
+import { endOf, readClientTls, readServerTls } from './tls.js';
 
 /*
  * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
@@ -71,6 +74,8 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   const checks: HealthCheck[] = [];
   const health = createHealth(() => checks);
   const [tls, clientTls] = await Promise.all([readServerTls(common), readClientTls(common)]);
+  const certificateEndsAt = endOf(tls?.cert);
+  if (certificateEndsAt) telemetry.set('certificate_end_seconds', certificateEndsAt.getTime() / 1_000, {});
   const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
   await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
 
@@ -104,7 +109,8 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   }
 
   const grpc = createGrpcServer({ settings: common, tls, log, telemetry, limiter: createCallLimiter(common) });
-  const bindings = allBindings(hosted, health);
+  const states = await serviceStates(hosted, { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle });
+  const bindings = allBindings(hosted, health, states);
   await lifecycle.start({
     name: 'gRPC',
     start: async () => void (grpcAddress = reachable(await grpc.start(bindings))),
@@ -121,6 +127,31 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   log.info({ grpcAddress, httpUrl, services: hosted.map((one) => one.name) }, 'ready');
   const stores = new Map(hosted.map((one) => [one.name, one.store]));
   return { grpcAddress, httpUrl, bus, stores, stop: () => lifecycle.stop() };
+}
+
+interface StatesFrom {
+  readonly bus: Bus;
+  readonly certificateEndsAt: Date | undefined;
+  readonly clientTls: ChannelTls | undefined;
+  readonly telemetry: Telemetry;
+  readonly options: ProcessOptions;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Asks other processes with the credential of the first service of this one. */
+async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom): Promise<ServiceStates> {
+  const { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle } = from;
+  const clients = createServiceClients({
+    service: hosted[0]?.name ?? 'catalog',
+    settings: options.settings.common,
+    tls: clientTls,
+    telemetry,
+    random: options.random ?? Math.random,
+    ownAddress: () => '',
+  });
+  await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
+  const peer = (service: ServiceName) => clients.clientOf(service, operationsV1.OperationsServiceService);
+  return createServiceStates({ services: hosted, bus, certificateEndsAt, peer });
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {
@@ -144,12 +175,19 @@ async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycl
 }
 
 /** Those of the services, operations for all of them, and health. What belongs to all is guarded as the first one is. */
-function allBindings(hosted: readonly HostedModule[], health: Health): readonly GuardedBinding[] {
+function allBindings(
+  hosted: readonly HostedModule[],
+  health: Health,
+  states: ServiceStates,
+): readonly GuardedBinding[] {
   const others = keysOf(hosted);
   const own = hosted.flatMap((one) => one.bindings(others));
   const first = own[0];
   if (!first) return [];
-  const operations = bindOperations(hosted.map((one) => one.operations));
+  const operations = bindOperations(
+    hosted.map((one) => one.operations),
+    states,
+  );
   const names = new Set(own.map(({ binding }) => serviceOf(Object.values(binding.definition)[0]?.path ?? '')));
   return [...own, { ...first, binding: operations }, { ...first, binding: bindHealth(health, names, systemTimers) }];
 }

@@ -1,5 +1,6 @@
 import { Fault } from '@lastcall/kernel';
 import type { ChannelTls } from '@lastcall/sdk';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { variableOf, type CommonSettings } from './settings/index.js';
 
@@ -30,6 +31,11 @@ export async function readClientTls(settings: TlsSettings): Promise<ChannelTls |
   if (own) return { cert: own.cert, key: own.key, ...(own.ca && { ca: own.ca }) };
   if (settings.tlsCaFile === '') return undefined;
   return { ca: await readPem('tlsCaFile', settings.tlsCaFile) };
+}
+
+/** When a certificate ends. */
+export function endOf(pem: Buffer | undefined): Date | undefined {
+  return pem && new Date(new X509Certificate(pem).validTo);
 }
 
 async function readPem(setting: keyof TlsSettings, file: string): Promise<Buffer> {

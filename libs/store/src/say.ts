@@ -36,9 +36,20 @@ export function say(
   const time = Math.max(now, before.saidAt);
   const said = events.map((event, i) => {
     const sequence = before.version + 1 + i;
-    return envelope({ source, sequence, time, type: event.type, installation: event.installation }, event.data, trace);
+    const attributes = { source, sequence, time, type: event.type, installation: event.installation };
+    return envelope(attributes, event.data, traceOf(event, trace));
   });
   return { version: before.version + events.length, saidAt: time, events: said };
+}
+
+/** What is done within the run's trace goes on from there; a duty, or a stream that is open for days, has another one or none. */
+function traceOf({ traceparent }: OutgoingEvent, active: TraceContext): TraceContext {
+  if (traceparent === undefined || traceIdOf(active.traceparent) === traceIdOf(traceparent)) return active;
+  return { traceparent };
+}
+
+function traceIdOf(traceparent: string | undefined): string | undefined {
+  return traceparent?.split('-')[1];
 }
 
 interface Attributes {

@@ -10,4 +10,5 @@ export { createCertificates, type CertificatePair, type Certificates } from './c
 export { signAgentToken, signerOf, signToken, type TokenClaims } from './sign-token.js';
 export { startStack, type Stack, type StackOptions } from './stack.js';
 export { createTempFolder, type TempFolder } from './temp-folder.js';
+export { startTraceCollector, type CollectedSpan, type TraceCollector } from './trace-collector.js';
 export { until } from './until.js';

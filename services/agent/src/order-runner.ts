@@ -9,7 +9,7 @@ import {
   type OrderEvent,
   type RunningOrder,
 } from './domain/order-book.js';
-import type { Order, Step } from './domain/order.js';
+import { mayRepeat, type Order, type Step } from './domain/order.js';
 import type { HostRecord } from './host-record.js';
 import { isOutOfSpace, type Journal } from './journal.js';
 import type { Layout } from './layout.js';
@@ -127,8 +127,18 @@ async function workOff(
   const installedVersion = await parts.releases.installedVersion();
   keepReserve(parts.layout);
   if (state.phase === 'waiting') record({ type: 'begin', order: id, at: Date.now(), installedVersion });
-  else if (state.step) await clearAway(parts, id, state.step);
+  else if (state.step) {
+    await clearAway(parts, id, state.step);
+    if (!mayRepeat(state.step)) return finish(parts, record, id, interrupted(parts.record.host, state.step));
+  }
   await runOrder(parts, record, id, signal);
+}
+
+/** Nobody knows how far it came, and whether it may be done again is not the agent's to say. */
+function interrupted(host: string, step: Step): Failure {
+  const message =
+    'the agent or the host went down while the command ran; it was ended, is not run again by itself, and nobody knows how far it came';
+  return failure('COMMAND_INTERRUPTED', message, host, { step });
 }
 
 async function clearAway({ log }: OrderRunnerParts, order: string, step: Step): Promise<void> {
@@ -164,7 +174,7 @@ async function runStep(
   const { order } = state.order;
   const begunAt = Date.now();
   record({ type: 'begin-step', order, step, at: begunAt });
-  parts.log.info('step begun', { order, action: state.order.action.kind, step });
+  parts.log.info('step begun', { order, ...partOf(state.order), action: state.order.action.kind, step });
   const onProgress = (done: number, total: number): void => parts.onProgress(order, step, done, total);
   try {
     const outcome = await doStep(parts, { state, step, signal, onProgress });
@@ -203,4 +213,10 @@ async function finish(
 function running(parts: OrderRunnerParts, id: string): RunningOrder | undefined {
   const state = parts.journal.book.orders.get(id);
   return state?.phase === 'running' ? state : undefined;
+}
+
+/** What the line of a step carries beside its order, so that it is found with all others of its run. */
+function partOf({ run, traceparent, installation, host }: Order): Readonly<Record<string, string>> {
+  const trace = traceparent?.split('-')[1];
+  return { ...(run && { run }), ...(trace && { trace }), installation, host };
 }

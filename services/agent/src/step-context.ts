@@ -55,6 +55,13 @@ export function targetOf(
   return { release, treeDir: parts.releases.treeOf(release.version), fromVersion, more };
 }
 
+export async function demandInstalled({ releases }: Pick<StepParts, 'releases'>, version: string): Promise<string> {
+  const installed = await releases.installedVersion();
+  if (installed === version) return installed;
+  const message = `this host has version ${installed || 'none'}, and the order is about ${version}`;
+  throw new StepFailure('WRONG_VERSION', message, { installed, version });
+}
+
 /** The version that the order is about: its own, or the installed one for orders that name none. */
 export async function loadTarget({ releases }: StepParts, action: OrderAction): Promise<Release> {
   const version = versionOf(action) || (await releases.installedVersion());

@@ -10,8 +10,10 @@ import {
 import type { CommandTarget } from './commands/release-commands.js';
 import { AGENT_PRODUCT, type HostFacts } from './domain/order.js';
 import { collectFacts } from './facts/collect-facts.js';
+import { runAction } from './commands/run-action.js';
 import { stagedChanged, type Release } from './releases.js';
 import {
+  demandInstalled,
   loadTarget,
   scopeOf,
   targetOf,
@@ -65,6 +67,8 @@ export function createSteps(parts: StepParts): Steps {
         return { dataChanged: await restoreData(parts, context) };
       case 'first-start':
         return nothing(startClientOnce(parts, context));
+      case 'command':
+        return { evidence: await runAction(parts, context) };
       case 'stop':
       case 'migrate':
       case 'start':
@@ -168,13 +172,6 @@ async function watchHealth(parts: StepParts, context: StepContext): Promise<void
   const installed = await demandInstalled(parts, action.version);
   const target = targetOf(parts, await parts.releases.load(installed), installed);
   await parts.commands.watchHealth(target, action.durationMs, scopeOf(context));
-}
-
-async function demandInstalled({ releases }: StepParts, version: string): Promise<string> {
-  const installed = await releases.installedVersion();
-  if (installed === version) return installed;
-  const message = `this host has version ${installed || 'none'}, and the order is about ${version}`;
-  throw new StepFailure('WRONG_VERSION', message, { installed, version });
 }
 
 async function startClientOnce(parts: StepParts, context: StepContext): Promise<void> {

@@ -15,6 +15,7 @@ export function orderFromWire(wire: hostOrderV1.HostOrder): Order {
     installation: wire.installation,
     host: wire.host,
     run: wire.run,
+    ...(wire.traceparent !== '' && { traceparent: wire.traceparent }),
     fence: wire.fence,
     deadlineAt: wire.deadline?.getTime() ?? 0,
     action: actionFromWire(wire.action),
@@ -57,6 +58,8 @@ function usableAction(wire: NonNullable<hostOrderV1.HostOrder['action']>): Order
       return { kind: 'verify-backup', ...wire.value };
     case 'deleteBackups':
       return { kind: 'delete-backups', ...wire.value };
+    case 'runCommand':
+      return { kind: 'run-command', ...wire.value };
     case 'updateAgent':
       return { kind: 'update-agent', ...wire.value };
     default:
@@ -75,6 +78,7 @@ function checkAction(action: OrderAction): Violation[] {
   return collect(
     action.kind === 'update-agent' ? undefined : checkId('product', action.product),
     version === undefined || versionOptional ? undefined : checkVersion('version', version),
+    action.kind === 'run-command' ? checkId('command', action.command) : undefined,
     action.kind !== 'watch-health' || (action.durationMs >= 1 && action.durationMs <= DAY_MS)
       ? undefined
       : { field: 'duration_ms', description: `is ${action.durationMs} and must be 1 to ${DAY_MS}` },
@@ -115,6 +119,8 @@ function evidenceToWire(evidence: Evidence): hostOrderV1.OrderResult['evidence']
         value: { downloadedBytes: BigInt(downloadedBytes), reusedBytes: BigInt(reusedBytes), fileCount },
       };
     }
+    case 'command':
+      return { $case: 'command', value: { output: evidence.output, durationMs: BigInt(evidence.durationMs) } };
     case 'install':
       return {
         $case: 'install',

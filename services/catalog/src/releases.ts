@@ -200,6 +200,9 @@ function toContent(
     updatesFrom: manifest.updatesFrom.oldest,
     requiredVersions: manifest.updatesFrom.required,
     requirements: toRequirements(manifest),
+    ...(manifest.actions && {
+      actions: manifest.actions.map(({ id, title, role, timeoutMs }) => ({ id, title, role, maxRunTimeMs: timeoutMs })),
+    }),
     artifacts: artifacts.toSorted((a, b) => (keyOf(a.role, a.platform) < keyOf(b.role, b.platform) ? -1 : 1)),
     manifestSha256,
     manifestBytes,

@@ -13,6 +13,7 @@ import { createRpc } from './rpc.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
+import { createSignatureGauge } from './signature-gauge.js';
 import { createWaveGauge } from './wave-gauge.js';
 import { createWaves } from './waves.js';
 import { DEFAULT_LIFETIMES } from './tuf/opened.js';
@@ -62,6 +63,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       publishing.keeper,
       waves.duty,
       createWaveGauge(documents, (...said) => context.gauge(...said)),
+      ...(context.isObserved ? [createSignatureGauge(repository, (...said) => context.gauge(...said))] : []),
       createSignatureWatch({ documents, blobs, repository }, log, now),
       importing.watch,
     ],

@@ -76,6 +76,9 @@ export function releaseToWire(release: KnownRelease): catalogV1.Release {
     updatesFrom: content.updatesFrom,
     requiredVersions: [...content.requiredVersions],
     requirements: requirementsToWire(content),
+    actions: (content.actions ?? []).map(({ id, title, role, maxRunTimeMs }) => ({
+      ...{ id, title, role: hostRole.toWire(role), maxRunTime: msToDuration(maxRunTimeMs) },
+    })),
     artifacts: content.artifacts.map(({ role, platform }) => ({ role: hostRole.toWire(role), platform, files: [] })),
     createTime: atToDate(release.createdAt),
     ...(publishedAt === null ? {} : { publishTime: atToDate(publishedAt) }),

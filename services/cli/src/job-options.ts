@@ -32,6 +32,8 @@ export interface JobOptions {
   readonly latestStart?: string;
   readonly windowEnd?: string;
   readonly closedFor?: string;
+  readonly command?: string;
+  readonly on?: string[];
   readonly retries?: string;
   readonly retryPause?: string;
   readonly label?: string[];
@@ -73,6 +75,8 @@ export function jobOptions(command: Command): Command {
       '--closed-for <span>',
       'how long a maintenance window keeps the gate shut once everybody is logged off, such as 2h',
     )
+    .option('--command <action>', 'what a run-command runs: an action of the installed release')
+    .addOption(repeatable('--on <host>', 'a host to run it on (default: all of its role); several times, "" for all'))
     .option('--retries <n>', 'how often a run that failed before its install is tried again, 0 to 5 (default: 0)')
     .option('--retry-pause <span>', 'from the end of such a run to the next try (default: 5m)')
     .addOption(repeatable('--label <key=value>', 'a word of your own; several times, "" for none'))
@@ -132,6 +136,8 @@ export function givenFields(options: JobOptions, zone: string): Partial<schedule
     ...(holds !== undefined && { holdsAllowed: holds }),
     ...(latestStart !== undefined && { latestStart }),
     ...(windowEnd !== undefined && { windowEnd }),
+    ...(options.command !== undefined && { command: options.command }),
+    ...(options.on && { commandHosts: options.on.filter((host) => host !== '') }),
     ...(options.retries !== undefined && { retries: wholeOption('--retries', options.retries, 0, 5) ?? 0 }),
     ...(options.retryPause !== undefined && { retryPause: durationOption('--retry-pause', options.retryPause) }),
     ...(options.label && { labels: labelsOption(options.label) }),

@@ -251,6 +251,14 @@ describe('lastcall', () => {
     channel.close();
   });
 
+  it('says of itself whether something is wrong', async () => {
+    const doctor = await lastcall('doctor');
+    expect(doctor).toMatchObject({ exitCode: 0, err: '' });
+    expect(doctor.out).toMatch(/session +version \d+\.\d+\.\d+, up .*\n[^]*berlin +gate open[^]*Nothing is wrong\.\n$/);
+    expect((await lastcall('deadletter', 'list')).out).toBe('no dead letters\n');
+    expect((await lastcall('deadletter', 'redrive', 'dl-1')).exitCode).toBe(4);
+  });
+
   it('lists and ends credentials', async () => {
     const { tokens } = (await json('token', 'list')) as unknown as { tokens: { name: string; role: string }[] };
     const client = tokens.find((t) => t.role === 'ROLE_CLIENT');

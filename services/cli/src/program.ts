@@ -3,6 +3,8 @@ import { CommanderError } from 'commander';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
+import { addDeadletter } from './commands/deadletter.js';
+import { addDoctor } from './commands/doctor.js';
 import { addGate } from './commands/gate.js';
 import { addHold } from './commands/hold.js';
 import { addHost } from './commands/host.js';
@@ -15,6 +17,7 @@ import { addPreflight } from './commands/preflight.js';
 import { addRelease } from './commands/release.js';
 import { addRun } from './commands/run.js';
 import { addSession } from './commands/session.js';
+import { addState } from './commands/state.js';
 import { addToken } from './commands/token.js';
 import { addUp } from './commands/up.js';
 import { addUpdate } from './commands/update.js';
@@ -32,6 +35,7 @@ export interface Program {
 
 const NOUNS = [
   addUp,
+  addState,
   addRelease,
   addMirror,
   addWave,
@@ -49,6 +53,8 @@ const NOUNS = [
   addKeys,
   addToken,
   addAudit,
+  addDoctor,
+  addDeadletter,
   // Last: completion knows the commands before it.
   addComplete,
 ];

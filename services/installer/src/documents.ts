@@ -1,6 +1,7 @@
 import type { Failure, HostRole } from '@lastcall/kernel';
 import type { Collection, CollectionSpec, Store } from '@lastcall/store';
 import type { CatchUpState } from './domain/catch-up.js';
+import type { CommandRunState } from './domain/command-run.js';
 import type { HostQueue } from './domain/host-queue.js';
 import type { JoinToken } from './domain/join-token.js';
 import type { PlanState } from './domain/plan-state.js';
@@ -70,9 +71,19 @@ export interface PlanDocument {
   readonly dueAt?: number;
 }
 
+/** The command of one run. Its id is the run's. */
+export interface CommandRunDocument {
+  readonly installation: string;
+  readonly createdAt: number;
+  readonly state: CommandRunState;
+  readonly dueAt?: number;
+}
+
 /** Index of what is due, the same in each collection. */
 export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
+/** Of all installations, by age. */
+export const CREATED = 'created';
 
 const hosts: CollectionSpec<HostDocument> = {
   name: 'hosts',
@@ -91,8 +102,15 @@ const plans: CollectionSpec<PlanDocument> = {
   fields: (d) => ({ installation: d.installation, created_at: d.createdAt, due_at: d.dueAt }),
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['created_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
+};
+
+const commandRuns: CollectionSpec<CommandRunDocument> = {
+  name: 'command_runs',
+  fields: (d) => ({ due_at: d.dueAt }),
+  indexes: [{ name: DUE, fields: ['due_at'] }],
 };
 
 const tokens: CollectionSpec<JoinToken> = {
@@ -105,6 +123,7 @@ export interface Documents {
   readonly hosts: Collection<HostDocument>;
   readonly queues: Collection<QueueDocument>;
   readonly plans: Collection<PlanDocument>;
+  readonly commandRuns: Collection<CommandRunDocument>;
   readonly tokens: Collection<JoinToken>;
 }
 
@@ -113,6 +132,7 @@ export async function openDocuments(store: Store): Promise<Documents> {
     hosts: await store.collection(hosts),
     queues: await store.collection(queues),
     plans: await store.collection(plans),
+    commandRuns: await store.collection(commandRuns),
     tokens: await store.collection(tokens),
   };
 }

@@ -2,6 +2,7 @@ import { createDueDuty, type DueDuty, type Duty } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import { DUE, hostIdOf, isConnected, type Documents, type PlanDocument } from './documents.js';
 import { isRunning } from './domain/plan-state.js';
+import type { CommandRuns } from './command-runs.js';
 import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 
@@ -15,6 +16,7 @@ const TOKEN_SWEEP_MS = 10 * 60_000;
 export interface Duties {
   readonly orders: DueDuty;
   readonly plans: DueDuty;
+  readonly commands: DueDuty;
   readonly tokens: Duty;
 }
 
@@ -23,9 +25,10 @@ export interface DutyParts {
   readonly documents: Documents;
   readonly orders: Orders;
   readonly plans: Plans;
+  readonly commands: CommandRuns;
 }
 
-export function createDuties({ store, documents, orders, plans }: DutyParts): Duties {
+export function createDuties({ store, documents, orders, plans, commands }: DutyParts): Duties {
   const { queues, tokens } = documents;
   const dueAtOf = ({ dueAt }: { readonly dueAt?: number }): number | undefined => dueAt;
   return {
@@ -36,6 +39,10 @@ export function createDuties({ store, documents, orders, plans }: DutyParts): Du
     plans: createDueDuty({
       ...{ name: 'plan-closer', everyMs: 5_000, store, collection: documents.plans, index: DUE, dueAtOf },
       look: (document, now) => lookAfterPlan(documents, plans, document, now),
+    }),
+    commands: createDueDuty({
+      ...{ name: 'command-closer', everyMs: 5_000, store, collection: documents.commandRuns, index: DUE, dueAtOf },
+      look: ({ id }) => commands.expire(id),
     }),
     tokens: createDueDuty({
       ...{ name: 'join-token-sweeper', everyMs: TOKEN_SWEEP_MS, store, collection: tokens, index: DUE },

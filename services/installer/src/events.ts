@@ -9,6 +9,7 @@ import {
 import { failure, type RunSpec } from '@lastcall/kernel';
 import type { EventHandlers } from '@lastcall/runtime';
 import type { FinishedOrder, PlanPolicy } from './domain/plan-state.js';
+import type { CommandRuns } from './command-runs.js';
 import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
 
@@ -16,10 +17,18 @@ import type { Plans } from './plans.js';
  * What the installer takes in. Each handler leads to one write on one document and may be called again with the same event.
  */
 
-export function createHandlers(plans: Plans, orders: Orders, policy: PlanPolicy): EventHandlers {
+export interface Owners {
+  readonly plans: Plans;
+  readonly commands: CommandRuns;
+  readonly orders: Orders;
+}
+
+export function createHandlers(owners: Owners, policy: PlanPolicy): EventHandlers {
+  const { plans, commands, orders } = owners;
   return {
     PreflightPassed: async ({ run: wire, absentHosts }, envelope) => {
       const run = parseRunSpec(wire);
+      if (run.type === 'run-command') return commands.apply(run, { type: 'begin', run, absentHosts }, envelope);
       // The checks of a backup job are followed by its backup; nothing is installed.
       if (run.type !== 'software-update') return;
       await plans.apply(run, (at) => ({ type: 'begin', run, absentHosts, policy, at }), envelope);
@@ -36,10 +45,12 @@ export function createHandlers(plans: Plans, orders: Orders, policy: PlanPolicy)
     BackupFailed: (message, envelope) => abandon(plans, message, envelope, 'BACKUP_FAILED'),
     RunCancelRequested: async ({ run: wire, requestedBy, reason, expired }, envelope) => {
       const run = parseRunSpec(wire);
-      await plans.apply(run, () => ({ type: 'cancel', run, requestedBy, reason, expired }), envelope);
+      const cancel = { type: 'cancel', run, requestedBy, reason, expired } as const;
+      if (run.type === 'run-command') return commands.apply(run, cancel, envelope);
+      await plans.apply(run, () => cancel, envelope);
     },
     HostOrderIssued: ({ order }, envelope) => orders.issue(order, envelope),
-    HostOrderCompleted: ({ order, result }, envelope) => orderCompleted(plans, order, result, envelope),
+    HostOrderCompleted: ({ order, result }, envelope) => orderCompleted(owners, order, result, envelope),
   };
 }
 
@@ -55,12 +66,13 @@ async function abandon(
 }
 
 async function orderCompleted(
-  plans: Plans,
+  { plans, commands }: Owners,
   order: hostOrderV1.HostOrder | undefined,
   result: hostOrderV1.OrderResult | undefined,
   envelope: EventEnvelope,
 ): Promise<void> {
   if (order?.issuedBy !== 'installer' || order.run === '') return;
+  if (order.action?.$case === 'runCommand') return commands.finishOrder(order, result, envelope);
   await plans.finishOrder(order.run, (at) => finishedOrder(order, result, at), envelope);
 }
 

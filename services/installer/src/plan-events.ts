@@ -178,6 +178,7 @@ function issued(
     fence: target.fence,
     deadline: atToDate(orderDeadline(step, at, run, timeouts)),
     issuedBy: 'installer',
+    traceparent: run.traceparent ?? '',
     action: actionOf(step, run, { ...target, restorePoint, dataFrom }),
   });
   return outgoing('HostOrderIssued', run.installation, { order: message });

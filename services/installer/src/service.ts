@@ -2,9 +2,12 @@ import type { ServiceModule } from '@lastcall/runtime';
 import { createAskingHosts } from './asking-hosts.js';
 import { createCatalog } from './catalog.js';
 import { hostIdOf, openDocuments } from './documents.js';
+import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHostGauge } from './host-gauge.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createJoining } from './joining.js';
 import { createOrders } from './orders.js';
 import { createPlans } from './plans.js';
@@ -29,6 +32,11 @@ export const installerModule: ServiceModule<InstallerSettings> = {
       onDue: (at) => late.duties?.orders.dueAt(at),
     });
     const plans = createPlans({ plans: documents.plans, settings, onDue: (at) => late.duties?.plans.dueAt(at) });
+    const commands = createCommandRuns({
+      commandRuns: documents.commandRuns,
+      settings,
+      onDue: (at) => late.duties?.commands.dueAt(at),
+    });
     const presence = createPresence(hosts, settings.hostSilenceMs);
     const edge = createHostEdge({
       ...{ context, orders, presence },
@@ -38,7 +46,7 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         await plans.hostReturned({ installation, host, version: queue.installedVersion, fence: queue.fence });
       },
     });
-    const duties = createDuties({ store, documents, orders, plans });
+    const duties = createDuties({ store, documents, orders, plans, commands });
     late.edge = edge;
     late.duties = duties;
     await edge.start();
@@ -49,8 +57,17 @@ export const installerModule: ServiceModule<InstallerSettings> = {
         ...{ context, documents, joining, orders, plans, edge },
         asking: createAskingHosts({ context, documents, plans }),
       }),
-      consumers: createHandlers(plans, orders, { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts }),
-      duties: [duties.orders, duties.plans, duties.tokens],
+      consumers: createHandlers(
+        { plans, commands, orders },
+        { settleMs: settings.settleMs, parallelHosts: settings.parallelHosts },
+      ),
+      duties: [
+        ...[duties.orders, duties.plans, duties.commands, duties.tokens],
+        createHistoryRemover(context, documents),
+        ...(context.isObserved
+          ? [createHostGauge({ store, documents, gauge: (...said) => context.gauge(...said) })]
+          : []),
+      ],
       agentKey: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
         return found && Buffer.from(found.data.publicKey, 'base64');

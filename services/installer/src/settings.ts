@@ -1,4 +1,4 @@
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '@lastcall/kernel';
 import { z } from '@lastcall/runtime';
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -21,6 +21,8 @@ export const installerSettings = z.object({
   planPatienceMs: whole(100, HOUR_MS).default(30 * SECOND_MS),
   /** A stream on which nothing comes for so long is ended; agents give a sign every 10 s. LASTCALL_HOST_SILENCE_MS, default 35 s. */
   hostSilenceMs: whole(100, HOUR_MS).default(35 * SECOND_MS),
+  /** How long plans of ended runs are kept. LASTCALL_KEEP_PLANS_MS, default 730 days. */
+  keepPlansMs: whole(DAY_MS, 36_500 * DAY_MS).default(730 * DAY_MS),
   /** Oldest agent that may join and connect; empty: any. LASTCALL_MINIMUM_AGENT_VERSION. */
   minimumAgentVersion: z
     .string()

@@ -182,7 +182,7 @@ function orderFor(
   const order = {
     begun: () => ({
       order: orderId(restorePoint, host),
-      ...(run ? { run: run.run, fence: run.fence } : {}),
+      ...(run ? { run: run.run, fence: run.fence, traceparent: run.traceparent } : {}),
       action: { $case: 'takeBackup' as const, value: { product, restorePoint } },
     }),
     'verify-begun': () => ({

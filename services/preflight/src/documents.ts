@@ -94,6 +94,9 @@ export interface RestoreDocument {
 /** Index of what is due, the same in each collection. */
 export const DUE = 'due';
 export const BY_INSTALLATION = 'by_installation';
+/** Of all installations, by age. */
+export const CREATED = 'made';
+export const EXPIRED = 'expired';
 /** Backups that hold data, not those that only name an older one. */
 export const PROVEN = 'proven';
 /** Overrides that nobody has taken back. */
@@ -101,9 +104,10 @@ export const BY_JOB = 'by_job';
 
 const reports: CollectionSpec<ReportDocument> = {
   name: 'reports',
-  fields: (d) => ({ installation: d.installation, created_at: d.createdAt, due_at: d.dueAt }),
+  fields: (d) => ({ installation: d.installation, created_at: d.createdAt, made_at: d.createdAt, due_at: d.dueAt }),
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
+    { name: CREATED, fields: ['made_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };
@@ -125,19 +129,24 @@ const backups: CollectionSpec<BackupDocument> = {
     installation: d.installation,
     created_at: isOwn(d) ? d.createdAt : undefined,
     taken_at: provenAt(d),
+    made_at: d.createdAt,
     due_at: d.dueAt,
   }),
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
     { name: PROVEN, fields: ['installation', 'taken_at'] },
+    { name: CREATED, fields: ['made_at'] },
     { name: DUE, fields: ['due_at'] },
   ],
 };
 
 const restores: CollectionSpec<RestoreDocument> = {
   name: 'restores',
-  fields: (d) => ({ due_at: d.dueAt }),
-  indexes: [{ name: DUE, fields: ['due_at'] }],
+  fields: (d) => ({ made_at: d.createdAt, due_at: d.dueAt }),
+  indexes: [
+    { name: CREATED, fields: ['made_at'] },
+    { name: DUE, fields: ['due_at'] },
+  ],
 };
 
 const rehearsals: CollectionSpec<RehearsalDocument> = {
@@ -164,6 +173,7 @@ const overrides: CollectionSpec<OverrideDocument> = {
   indexes: [
     { name: BY_INSTALLATION, fields: ['installation', 'created_at'] },
     { name: BY_JOB, fields: ['job_id', 'expires_at'] },
+    { name: EXPIRED, fields: ['expires_at'] },
   ],
 };
 

@@ -32,8 +32,9 @@ export function createHandlers(parts: Parts): EventHandlers {
   const { reports, backups } = parts;
   return {
     RunPlanned: async (message, envelope) => {
-      // It concerns no host: there is nothing to rehearse.
-      if (jobType.fromWire(message.type) !== 'maintenance-window') await parts.rehearsals.hear(message, envelope);
+      const type = jobType.fromWire(message.type);
+      // Only an update and a backup have something to rehearse; older schedulers do not say what it is.
+      if (type !== 'maintenance-window' && type !== 'run-command') await parts.rehearsals.hear(message, envelope);
     },
     RunStarted: async (message, envelope) => {
       const run = parseRunSpec(message.run);
@@ -62,7 +63,7 @@ export function createHandlers(parts: Parts): EventHandlers {
 
 /** A maintenance window concerns no host: there is nothing to check or to back up. */
 function isChecked({ type }: RunSpec): boolean {
-  return type === 'software-update' || type === 'data-backup';
+  return type !== 'maintenance-window';
 }
 
 async function occasionOf(
@@ -83,6 +84,7 @@ async function occasionOf(
       dataFrom: { restorePoint: dataFrom, backup: await provenBackup(documents, run.installation, dataFrom) },
     }),
     hosts: run.hosts,
+    ...(run.type === 'run-command' && { isCommand: true }),
     backupMode: run.backupMode,
     backupMaxAgeMs: run.backupMaxAgeMs,
     knownBackup: await newestProven(documents, run.installation),

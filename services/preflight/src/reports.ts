@@ -144,7 +144,7 @@ function factsOrders(report: string, { run, installation }: ReportDocument, occa
         order: orderId(report, host),
         installation,
         host,
-        ...(run ? { run: run.run, fence: run.fence } : {}),
+        ...(run ? { run: run.run, fence: run.fence, traceparent: run.traceparent } : {}),
         deadlineAt,
         action: { $case: 'collectFacts', value: { product: occasion.product, version, reach: target } },
       }),

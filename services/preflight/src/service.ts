@@ -1,8 +1,10 @@
 import type { ServiceModule } from '@lastcall/runtime';
+import { createBackupGauge } from './backup-gauge.js';
 import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
+import { createHistoryRemover } from './history-remover.js';
 import { createRehearsals } from './rehearsals.js';
 import { createReports } from './reports.js';
 import { createRestores } from './restores.js';
@@ -33,7 +35,13 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
-      duties: [duties.reports, ...duties.others, owners.rehearsals.duty],
+      duties: [
+        duties.reports,
+        ...duties.others,
+        owners.rehearsals.duty,
+        createHistoryRemover(context, documents),
+        ...(context.isObserved ? [createBackupGauge(context, documents)] : []),
+      ],
     };
   },
 };

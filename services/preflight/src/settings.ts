@@ -11,6 +11,8 @@ export const preflightSettings = z.object({
   backupTimeoutMs: milliseconds(SECOND_MS, 24 * 60 * MINUTE_MS).default(30 * MINUTE_MS),
   /** How long a restore on demand may take. LASTCALL_RESTORE_TIMEOUT_MS, default 30 min. */
   restoreTimeoutMs: milliseconds(SECOND_MS, 24 * 60 * MINUTE_MS).default(30 * MINUTE_MS),
+  /** How long reports, and what is known of backups that are no more, are kept. LASTCALL_KEEP_REPORTS_MS, default 730 days. */
+  keepReportsMs: milliseconds(DAY_MS, 36_500 * DAY_MS).default(730 * DAY_MS),
   /**
    * How long before its start a planned run is rehearsed, comma-separated milliseconds, up to 10; empty: never.
    * LASTCALL_REHEARSE_BEFORE_MS, default a day and an hour.

@@ -177,6 +177,7 @@ export function orderToWire(order: {
   host: string;
   run?: string;
   fence?: number;
+  traceparent?: string | undefined;
   deadlineAt: number;
   action: NonNullable<hostOrderV1.HostOrder['action']>;
 }): hostOrderV1.HostOrder {
@@ -188,6 +189,7 @@ export function orderToWire(order: {
     fence: order.fence ?? 0,
     deadline: atToDate(order.deadlineAt),
     issuedBy: 'preflight',
+    traceparent: order.traceparent ?? '',
     action: order.action,
   };
 }

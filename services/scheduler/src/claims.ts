@@ -1,6 +1,5 @@
 import { randomId, type RunSpec } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
-import type { Confirmation } from './confirmations.js';
 import { firingId, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import { skipOf } from './domain/job.js';
 import { idleFiringId } from './idle-starts.js';
@@ -18,10 +17,12 @@ export interface Claims {
   /** For jobs that are due: their firings in one write, then each job goes on. `missed`: their fate is decided, and why. */
   claim(due: readonly Document<JobDocument>[], missed?: string): Promise<void>;
   /** The firing of a start by hand, with what was confirmed for it, or by another job; `cause` makes a repeat harmless. Answers its id. */
-  start(job: JobDocument, cause: string, by: string, confirmations?: readonly Confirmation[]): Promise<string>;
+  start(job: JobDocument, cause: string, by: string, byHand?: ByHand): Promise<string>;
   /** The firing of another try after a run that failed. */
   retry(failed: RunSpec, retry: Retry): Promise<void>;
 }
+
+export type ByHand = Pick<FiringDocument, 'confirmations' | 'traceparent'>;
 
 /** A start by hand is now or never. */
 const BY_HAND_MS = 60_000;
@@ -41,9 +42,9 @@ export function createClaims({ store, documents }: { readonly store: Store; read
       await documents.firings.insertMany(claims.map(({ firing }) => firing));
       await settleAll(claims.map((claim) => advance(documents, claim)));
     },
-    start: async ({ installation, job, state }, cause, by, confirmations) => {
+    start: async ({ installation, job, state }, cause, by, byHand) => {
       const id = firingId(installation, job, cause === '' ? `now/${randomId('s')}` : cause);
-      const kept = { revision: state.revision ?? 0, ...(confirmations && { confirmations }) };
+      const kept = { revision: state.revision ?? 0, ...byHand };
       const firing = { installation, job, nominalAt: await store.now(), by, lateWithinMs: BY_HAND_MS, ...kept };
       await documents.firings.insertMany([{ id, data: pending(firing) }]);
       return id;
@@ -62,7 +63,7 @@ function pending(firing: Omit<FiringDocument, 'fate' | 'run' | 'reason'>): Firin
 }
 
 function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: string): Claim | undefined {
-  const { installation, job, state, timeZone = 'UTC' } = data;
+  const { installation, job, state, timeZone = 'UTC', traceparent } = data;
   if (state.phase !== 'enabled') return undefined;
   const { dueAt, revision, definition, enabledBy } = state;
   const lateWithinMs = lateWithinOf(definition, dueAt, timeZone);
@@ -73,6 +74,7 @@ function claimOf({ id, data }: Document<JobDocument>, now: number, missed?: stri
     ...pending({ installation, job, nominalAt: dueAt, by: enabledBy, lateWithinMs, passedOver: next?.passedOver ?? 0 }),
     revision,
     ...(windowEndsAt !== undefined && { windowEndsAt }),
+    ...(traceparent !== undefined && definition.start.kind === 'immediate' && { traceparent }),
     ...(skipped && { skipBecause: `${skipped.by} had said to skip it` }),
     ...(missed !== undefined && { fate: 'missed', reason: missed, untoldAt: now }),
   };

@@ -26,6 +26,8 @@ export interface JobDocument {
   readonly confirmedCautions: readonly string[];
   /** Those with what was read, and by whom; absent in a job that was saved before this was kept. */
   readonly confirmations?: readonly Confirmation[];
+  /** Trace of whoever enabled it to start at once; absent: with another start, or from before this was kept. */
+  readonly traceparent?: string;
 }
 
 export type Fate = 'pending' | 'fired' | 'skipped' | 'missed';
@@ -57,6 +59,8 @@ export interface FiringDocument {
   readonly attempt?: number;
   /** What was confirmed for this start by hand; absent: what was confirmed for the job. */
   readonly confirmations?: readonly Confirmation[];
+  /** Trace of the call that started it; absent: nobody waits for it. */
+  readonly traceparent?: string;
 }
 
 /** What another try of a run goes on with. */
@@ -80,7 +84,7 @@ export interface Pause {
 export interface LaneDocument {
   /** Empty when no run is active. */
   readonly active: string;
-  /** Fence of the newest run. */
+  /** Fence of the newest run: one more than the last, and at least the seconds since 1970. */
   readonly fence: number;
 }
 

@@ -47,7 +47,7 @@ async function dryRun(
     parts.jobs.outlook(installation, definition, asker),
     parts.jobs.outlook(installation, now, asker),
   ]);
-  const { obstacles, release } = await obstaclesOf(parts, { installation, job }, definition, planned);
+  const { obstacles, release, place } = await obstaclesOf(parts, { installation, job }, definition, planned);
   const judged = (step: string, about: About, asked: string, fine: string): Step =>
     judge(
       step,
@@ -55,10 +55,12 @@ async function dryRun(
       obstacles.filter((o) => o.about === about),
       fine,
     );
-  const hosts = planned.place.hosts.map(({ host }) => host).join(', ');
+  const hosts = place.hosts.map(({ host }) => host).join(', ');
   const needs = needsHosts(definition);
   const version = release?.version ?? '';
-  const { preflight, report } = needs ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
+  // Preflight's reports on demand are about updates and backups.
+  const isChecked = needs && definition.type !== 'run-command';
+  const { preflight, report } = isChecked ? await beginReport(parts, installation, version) : NOTHING_TO_CHECK;
   const takes = release ? `${planned.place.installedVersion || 'nothing'} → ${release.version}` : 'nothing to install';
   const steps = [
     await pausedStep(parts, installation),

@@ -1,4 +1,4 @@
-import { isRejected, RejectedError, type Rejected } from '@lastcall/kernel';
+import { isRejected, RejectedError, SECOND_MS, sha256Hex, type Rejected } from '@lastcall/kernel';
 import type { Document, Store } from '@lastcall/store';
 import type { catalogV1 } from '@lastcall/contracts';
 import {
@@ -10,6 +10,7 @@ import {
   type FiringDocument,
   type JobDocument,
 } from './documents.js';
+import { commandPlace } from './command-jobs.js';
 import type { JobDefinition, JobState } from './domain/job.js';
 import { fateChange } from './job-change.js';
 import { needsHosts, whyNoMaintenance } from './maintenance-windows.js';
@@ -41,6 +42,8 @@ export interface FiringParts {
   readonly runs: Runs;
   readonly catalog: Catalog;
   readonly pauses: Pauses;
+  /** A run was opened so many milliseconds after its due time. */
+  readonly onOpened?: (lateMs: number) => void;
 }
 
 type Pending = Document<FiringDocument>;
@@ -134,13 +137,16 @@ interface Opening {
   readonly confirmed: Confirmed;
 }
 
-async function openRun({ runs, store }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
+async function openRun({ runs, store, onOpened }: FiringParts, { data }: Pending, opening: Opening): Promise<void> {
   const { run, fence, plan, definition, confirmed } = opening;
-  const { job, nominalAt, by, revision, attempt, windowEndsAt } = data;
+  const { job, nominalAt, by, revision, attempt, windowEndsAt, traceparent = traceparentOf(run) } = data;
   const { place, toVersion, notes, requirements } = plan;
   const startedAt = await store.now();
   await runs.open(
-    specFor({ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt }),
+    specFor({
+      ...{ run, job, definition, place, toVersion, notes, fence, nominalAt, startedAt, by, windowEndsAt },
+      traceparent,
+    }),
     requirements,
     confirmed,
     {
@@ -149,6 +155,13 @@ async function openRun({ runs, store }: FiringParts, { data }: Pending, opening:
       ...(windowEndsAt !== undefined && { windowEndsAt }),
     },
   );
+  onOpened?.(Math.max(0, startedAt - nominalAt));
+}
+
+/** Of a run that no call has started: the same each time that the firing is resolved. */
+function traceparentOf(run: string): string {
+  const digest = sha256Hex(`trace of ${run}`);
+  return `00-${digest.slice(0, 32)}-${digest.slice(32, 48)}-01`;
 }
 
 /**
@@ -175,11 +188,20 @@ async function planFor(catalog: Catalog, installation: string, definition: JobDe
   if (cannot !== undefined) return { skip: cannot };
   if (place.hosts.length === 0 && needsHosts(definition))
     return { skip: 'the installation has no hosts; join them: lastcall host join-token' };
+  if (definition.type === 'run-command') return planForCommand(catalog, definition, place);
   if (definition.type !== 'software-update') return { place, toVersion: '', notes: '', requirements: undefined };
   const release = await orReason(() => catalog.release(installation, definition));
   if (isRejected(release)) return { skip: release.message };
   if ('reason' in release) return { skip: release.reason };
   return { place, toVersion: release.version, notes: release.notes, requirements: release.requirements };
+}
+
+async function planForCommand(catalog: Catalog, definition: JobDefinition, place: Place): Promise<Plan> {
+  const found = await commandPlace(catalog, definition, place);
+  if ('problems' in found) {
+    return { skip: found.problems.map(({ field, description }) => `${field} ${description}`).join('; ') };
+  }
+  return { place: found, toVersion: '', notes: '', requirements: undefined };
 }
 
 async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
@@ -193,16 +215,18 @@ async function orReason<T>(ask: () => Promise<T>): Promise<T | Rejected> {
 
 /**
  * The fence of this run, or undefined while another one is active. A run that has ended gives its lane back with RunFinished; until
- * that has come, its document says the same.
+ * that has come, its document says the same. A fence is at least the seconds since 1970, so that it is the highest ever also after this
+ * database was restored from a backup: hosts and gates have seen fences that it does not know of.
  */
 async function takeLane({ lanes, runs }: Documents, installation: string, run: string): Promise<number | undefined> {
   const holder = (await lanes.get(installation))?.data.active ?? '';
   const ended = holder !== '' && (await runs.get(holder))?.data.state.phase === 'ended';
-  return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }) => {
+  return lanes.change<number | undefined>(installation, (lane = { active: '', fence: 0 }, { now }) => {
     if (lane.active === run) return { keep: lane.fence };
     const free = lane.active === '' || (ended && lane.active === holder);
     if (!free) return { keep: undefined };
-    return { write: { active: run, fence: lane.fence + 1 }, result: lane.fence + 1 };
+    const fence = Math.max(lane.fence + 1, Math.floor(now / SECOND_MS));
+    return { write: { active: run, fence }, result: fence };
   });
 }
 

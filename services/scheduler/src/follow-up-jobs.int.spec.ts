@@ -23,7 +23,7 @@ import { sampleSpec } from './testing/sample-spec.js';
 
 /** A catalog that does not know the installation any more. */
 const gone = () => Promise.reject(new RejectedError(reject('not-found', 'NOT_FOUND', 'there is no such installation')));
-const CATALOG: Catalog = { place: gone, release: gone };
+const CATALOG: Catalog = { place: gone, release: gone, installed: gone };
 
 let store: Store;
 let documents: Documents;

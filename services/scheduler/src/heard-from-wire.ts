@@ -1,7 +1,7 @@
 import { dateToAt, failureFromWire, runOutcome, type EventMessage, type EventType } from '@lastcall/contracts';
 import { failure, type Failure } from '@lastcall/kernel';
 import type { commonV1, eventsV1, preflightV1 } from '@lastcall/contracts';
-import type { DrainCounts, Heard } from './domain/heard.js';
+import type { CommandResult, DrainCounts, Heard } from './domain/heard.js';
 
 /*
  * The events of a run as values of the domain. One function for each event; what a newer peer left out or added is no
@@ -23,6 +23,10 @@ function blocked(checks: readonly preflightV1.Check[]): Failure {
 function drainCounts(summary: eventsV1.DrainSummary | undefined): DrainCounts {
   const none = { told: 0, acknowledged: 0, left: 0, ended: 0, lost: 0, read: 0, ready: 0, holds: 0 };
   return { ...none, ...summary };
+}
+
+function commandResult({ host, output, failure: why }: eventsV1.CommandResult): CommandResult {
+  return { host, output, ...(why && { failure: failureFromWire(why) }) };
 }
 
 export const HEARD: Readers = {
@@ -65,6 +69,13 @@ export const HEARD: Readers = {
     event: 'InstallationQuarantined',
     failure: failed(m.failure),
     rollbackFailures: m.rollbackFailures.map(failureFromWire),
+  }),
+  CommandsStarted: ({ hosts }) => ({ event: 'CommandsStarted', hosts }),
+  CommandsRun: ({ results }) => ({ event: 'CommandsRun', results: results.map(commandResult) }),
+  CommandsFailed: (m) => ({
+    event: 'CommandsFailed',
+    failure: failed(m.failure),
+    results: m.results.map(commandResult),
   }),
   FirstStartProven: ({ host, version }) => ({ event: 'FirstStartProven', host, version }),
   RunCancelled: (m) => ({ event: 'RunCancelled', by: m.requestedBy, reason: m.reason, expired: m.expired }),

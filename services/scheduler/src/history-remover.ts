@@ -1,6 +1,5 @@
 import { DAY_MS, HOUR_MS } from '@lastcall/kernel';
-import type { Duty, ServiceContext } from '@lastcall/runtime';
-import { pagesOf, type Collection, type Query } from '@lastcall/store';
+import { removeOld, type Duty, type ServiceContext } from '@lastcall/runtime';
 import { CREATED, NOMINAL, type Documents } from './documents.js';
 import { ENDED, type NotificationDocuments } from './notifications/documents.js';
 import type { SchedulerSettings } from './settings.js';
@@ -10,13 +9,14 @@ import type { SchedulerSettings } from './settings.js';
  * that have ended. What is still going on stays, however old it is.
  */
 
-const PAGE = 500;
 const DELIVERIES_MS = 30 * DAY_MS;
 
 type Context = Pick<ServiceContext<SchedulerSettings>, 'store' | 'settings' | 'log'>;
 
 export function createHistoryRemover(context: Context, documents: Documents, told: NotificationDocuments): Duty {
   const { store, settings, log } = context;
+  const { runs, firings } = documents;
+  const { deliveries } = told;
   return {
     name: 'history-remover',
     everyMs: HOUR_MS,
@@ -25,15 +25,23 @@ export function createHistoryRemover(context: Context, documents: Documents, tol
       const before = now - settings.keepRunsMs;
       const removed = {
         runs: await removeOld(
-          documents.runs,
-          CREATED,
-          'created_at',
-          before,
-          ({ state }) => state.phase === 'ended',
+          {
+            collection: runs,
+            index: CREATED,
+            field: 'created_at',
+            before,
+            mayGo: ({ state }) => state.phase === 'ended',
+          },
           signal,
         ),
-        firings: await removeOld(documents.firings, NOMINAL, 'nominal_at', before, isDecided, signal),
-        deliveries: await removeOld(told.deliveries, ENDED, 'ended_at', now - DELIVERIES_MS, () => true, signal),
+        firings: await removeOld(
+          { collection: firings, index: NOMINAL, field: 'nominal_at', before, mayGo: isDecided },
+          signal,
+        ),
+        deliveries: await removeOld(
+          { collection: deliveries, index: ENDED, field: 'ended_at', before: now - DELIVERIES_MS, mayGo: () => true },
+          signal,
+        ),
       };
       if (Object.values(removed).some((count) => count > 0))
         log.info(removed, 'what was kept for long enough was removed');
@@ -44,22 +52,4 @@ export function createHistoryRemover(context: Context, documents: Documents, tol
 
 function isDecided({ fate, untoldAt }: { readonly fate: string; readonly untoldAt?: number }): boolean {
   return fate !== 'pending' && untoldAt === undefined;
-}
-
-async function removeOld<T extends object>(
-  collection: Collection<T>,
-  index: string,
-  field: string,
-  below: number,
-  mayGo: (data: T) => boolean,
-  signal: AbortSignal,
-): Promise<number> {
-  const query: Omit<Query, 'pageToken'> = { index, range: { field, below }, limit: PAGE };
-  let removed = 0;
-  for await (const page of pagesOf(collection, query)) {
-    if (signal.aborted) break;
-    const ids = page.filter(({ data }) => mayGo(data)).map(({ id }) => id);
-    if (ids.length > 0) removed += await collection.removeMany(ids);
-  }
-  return removed;
 }

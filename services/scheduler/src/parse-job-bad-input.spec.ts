@@ -19,6 +19,8 @@ const NOW = start({ $case: 'immediate', value: {} });
 
 const WINDOW = { type: commonV1.JobType.MAINTENANCE_WINDOW, closedFor: seconds(7_200n) };
 
+const COMMAND = { type: commonV1.JobType.RUN_COMMAND, command: 'reindex' };
+
 const GOOD = schedulerV1.Job.fromPartial({
   ...{ title: 'Update', type: commonV1.JobType.SOFTWARE_UPDATE },
   ...time('2026-11-28T22:00'),
@@ -29,7 +31,6 @@ const WRONG: readonly (readonly [string, string, Partial<schedulerV1.Job>, strin
   ['a title of 201 characters', 'job.title', { title: 'x'.repeat(201) }, 'at most 200'],
   ['a title that hides text', 'job.title', { title: 'a\u202eb' }, 'control character'],
   ['no type', 'job.type', { type: 0 }, 'allowed are software-update, data-backup, maintenance-window'],
-  ['a type that is none yet', 'job.type', { type: commonV1.JobType.RUN_COMMAND }, 'allowed are'],
   ['a type of a newer version', 'job.type', { type: 99 as commonV1.JobType }, 'allowed are'],
   ['remarks of 4,001 characters', 'job.remarks', { remarks: 'x'.repeat(4_001) }, 'at most 4000'],
   ['a message of 4,001 characters', 'job.message', { message: 'x'.repeat(4_001) }, 'at most 4000'],
@@ -97,7 +98,32 @@ const WRONG_WINDOWS: typeof WRONG = [
   ['a window with a backup', 'job.backup_mode', { ...WINDOW, backupMode: commonV1.BackupMode.MADE_ELSEWHERE }, ''],
 ];
 
-it.each([...WRONG, ...WRONG_WINDOWS])('refuses %s', (_, field, more, allowed) => {
+const WRONG_COMMANDS: typeof WRONG = [
+  ['a command of an update', 'job.command', { command: 'reindex' }, 'run-command only'],
+  ['hosts of a command of an update', 'job.command_hosts', { commandHosts: ['srv1'] }, 'run-command only'],
+  ['a run-command without one', 'job.command', { ...COMMAND, command: '' }, 'missing'],
+  ['a shell line', 'job.command', { ...COMMAND, command: 'reindex; rm -rf /' }, 'a-z, 0-9'],
+  ['a path', 'job.command', { ...COMMAND, command: '../reindex' }, 'a-z, 0-9'],
+  ['a command of 64 characters', 'job.command', { ...COMMAND, command: 'x'.repeat(64) }, '63'],
+  ['a command on what is no host', 'job.command_hosts', { ...COMMAND, commandHosts: ['srv1', '../'] }, 'a-z, 0-9'],
+  [
+    ...(['a command on 1,001 hosts', 'job.command_hosts'] as const),
+    { ...COMMAND, commandHosts: Array.from({ length: 1_001 }, () => 'ws1') },
+    '1000',
+  ],
+  ['a command with a version', 'job.version', { ...COMMAND, version: '11.1.0' }, 'nothing is installed'],
+  [
+    'a command with a host for backups',
+    'job.service_host',
+    { ...COMMAND, serviceHost: 'srv1' },
+    'nothing is installed',
+  ],
+  ['a command with a backup', 'job.backup_mode', { ...COMMAND, backupMode: commonV1.BackupMode.MADE_ELSEWHERE }, ''],
+  ['a command with a closed time', 'job.closed_for', { ...COMMAND, closedFor: seconds(60n) }, 'maintenance windows'],
+  ['a command without some hosts', 'job.excluded_hosts', { ...COMMAND, excludedHosts: ['ws1'] }, 'updates only'],
+];
+
+it.each([...WRONG, ...WRONG_WINDOWS, ...WRONG_COMMANDS])('refuses %s', (_, field, more, allowed) => {
   const parsed = parseJob(schedulerV1.Job.fromPartial({ ...GOOD, ...more }), 'nightly');
   if (!isRejected(parsed)) throw new Error('it was taken');
   expect(parsed.violations.map((v) => v.field)).toEqual([field]);
@@ -121,6 +147,8 @@ it('takes what is right', () => {
     { latestStart: '23:30', windowEnd: '04:00' },
     NOW,
     WINDOW,
+    COMMAND,
+    { ...COMMAND, commandHosts: ['ts1', 'ts2'] },
     idle(5, '2026-11-28T20:00', '2026-11-28T23:00'),
   ]) {
     expect(isRejected(parseJob(schedulerV1.Job.fromPartial({ ...GOOD, ...more }), 'nightly'))).toBe(false);

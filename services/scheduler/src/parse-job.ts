@@ -15,6 +15,7 @@ import {
   type Rejected,
   type Violation,
 } from '@lastcall/kernel';
+import { commandViolations } from './command-jobs.js';
 import type { JobDefinition, Start } from './domain/job.js';
 import { defaultRunTimeMs, maintenanceViolations } from './maintenance-windows.js';
 import { parseStart } from './parse-start.js';
@@ -24,7 +25,7 @@ import { RETRIES } from './retries.js';
  * A job from the wire to the domain, once, with every wrong field named at once.
  */
 
-const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
+const RUNNABLE: readonly JobType[] = ['software-update', 'data-backup', 'maintenance-window', 'run-command'];
 
 const DEFAULTS = { maxRunTimeMs: 2 * HOUR_MS, runIfLateWithinMs: 15 * MINUTE_MS } as const;
 
@@ -45,6 +46,8 @@ export const EDITABLE: Readonly<Record<string, keyof JobDefinition>> = {
   latest_start: 'latestStart',
   window_end: 'windowEnd',
   closed_for: 'closedForMs',
+  command: 'command',
+  command_hosts: 'commandHosts',
   labels: 'labels',
   excluded_hosts: 'excludedHosts',
   retries: 'retries',
@@ -70,6 +73,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     checkRange('job.retry_pause', retryPauseMs, MINUTE_MS, 4 * HOUR_MS, 'ms (1 min to 4 h)'),
     ...windowViolations(wire, start),
     ...maintenanceViolations(wire, type),
+    ...commandViolations(wire, type),
     ...labelViolations(wire.labels),
     ...excludedViolations(wire.excludedHosts, type),
     keepViolation(wire.backupKeep, type),
@@ -99,6 +103,8 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
     ...(wire.latestStart !== '' && { latestStart: wire.latestStart }),
     ...(wire.windowEnd !== '' && { windowEnd: wire.windowEnd }),
     ...(closedForMs !== undefined && { closedForMs }),
+    ...(wire.command !== '' && { command: wire.command }),
+    ...(wire.commandHosts.length > 0 && { commandHosts: [...new Set(wire.commandHosts)].toSorted() }),
     ...(wire.retries > 0 && { retries: wire.retries, retryPauseMs }),
     ...(Object.keys(wire.labels).length > 0 && { labels: wire.labels }),
     ...(wire.backupKeep > 0 && { backupKeep: wire.backupKeep }),

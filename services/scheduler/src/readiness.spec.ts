@@ -1,5 +1,5 @@
 import { HOUR_MS, MINUTE_MS, type RunHost } from '@lastcall/kernel';
-import { catalogV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1 } from '@lastcall/contracts';
 import { ASSUMED } from './advice/length.js';
 import type { JobDocument } from './documents.js';
 import type { JobDefinition } from './domain/job.js';
@@ -14,6 +14,7 @@ import { sampleDefinition } from './testing/sample-definition.js';
  */
 
 const DUE = Date.parse('2026-11-28T21:00:00Z');
+const { SERVER } = commonV1.HostRole;
 const ID = { installation: 'berlin', job: 'nightly' };
 const HOSTS: readonly RunHost[] = [
   { host: 'srv1', role: 'server', mayFollowLater: false },
@@ -55,7 +56,8 @@ async function look(definition: JobDefinition, world: World) {
     length: async () => ASSUMED,
   };
   const release = world.release ?? catalogV1.Release.fromPartial({ version: '11.1.0' });
-  const catalog = { place: async () => place, release: async () => release };
+  const installed = async () => catalogV1.Release.fromPartial({ actions: [{ id: 'reindex', role: SERVER }] });
+  const catalog = { place: async () => place, release: async () => release, installed };
   const timing: Timing = { place, now: world.now ?? DUE - HOUR_MS, times: [DUE], notes: [] };
   const parts = { jobs, catalog, unconnected: async () => world.unconnected ?? [] };
   const { obstacles } = await obstaclesOf(parts, ID, definition, timing);
@@ -72,6 +74,7 @@ it.each<[string, Partial<JobDefinition>, World, string]>([
   ['a host left out that has gone', { excludedHosts: ['ws9'] }, {}, 'NO_HOSTS'],
   ['a window that is too short', { maxRunTimeMs: 2 * HOUR_MS, windowEnd: '23:59' }, {}, 'WINDOW_TOO_SHORT'],
   ['a follow-up job that has gone', { followUpJob: 'rescue' }, {}, 'FOLLOW_UP_NOT_POSSIBLE'],
+  ['an action that is none', { type: 'run-command', command: 'format' }, {}, 'COMMAND_NOT_POSSIBLE'],
   ['a version that may not be taken', { version: '12.0.0' }, { release: GONE }, 'RELEASE_NOT_POSSIBLE'],
 ])('does not enable a job with %s', async (_, definition, world, reason) => {
   const { obstacles } = await look(sampleDefinition(definition), world);
@@ -92,6 +95,9 @@ it('enables what may still come right by itself, and says so', async () => {
     { reason: 'RELEASE_NOT_POSSIBLE', passing: true },
   ]);
   expect(refusedBy(obstacles)).toBeUndefined();
+  const command = sampleDefinition({ type: 'run-command', command: 'reindex' });
+  const silent = (await look(command, { unconnected: ['srv1', 'ts1'] })).obstacles;
+  expect(silent).toMatchObject([{ reason: 'NOT_CONNECTED', passing: true }]);
   const withoutTs1 = sampleDefinition({ excludedHosts: ['ws1'], type: 'data-backup' });
   expect((await look(withoutTs1, { unconnected: ['ts1'] })).obstacles).toEqual([]);
 });
@@ -99,6 +105,7 @@ it('enables what may still come right by itself, and says so', async () => {
 it.each<[string, Partial<JobDefinition>, World, string]>([
   ['the server left out', { excludedHosts: ['srv1'] }, {}, 'srv1 is the server'],
   ['a host left out that must not follow later', { excludedHosts: ['ts1'] }, {}, 'ts1 must not follow later'],
+  ['a command on a host that is none', { commandHosts: ['ts9'] }, {}, 'ts9 is no host of the installation'],
   ['a circle of two', { followUpJob: 'b' }, { followUps: { b: 'nightly' } }, 'nightly → b → nightly'],
   ['a circle behind it', { followUpJob: 'b' }, { followUps: { b: 'c', c: 'b' } }, 'nightly → b → c → b'],
   ['a window shorter than the reaction time', { windowEnd: '22:04' }, {}, 'shorter than the reaction time'],

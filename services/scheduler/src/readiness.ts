@@ -2,6 +2,7 @@ import { RejectedError, reject, type Rejected, type Violation } from '@lastcall/
 import type { catalogV1 } from '@lastcall/contracts';
 import type { Length } from './advice/length.js';
 import { localTimeOf } from './calendar.js';
+import { commandPlace, unknownCommandHosts } from './command-jobs.js';
 import type { Unconnected } from './connections.js';
 import { isPast, pastText, type JobDefinition } from './domain/job.js';
 import type { JobId, Jobs, Timing } from './jobs.js';
@@ -48,10 +49,17 @@ export async function definitionProblems(
   }
   const strange = unknownHost(definition, place);
   if (strange) wrong.push(strange);
-  wrong.push(...wronglyExcluded(definition, place));
+  wrong.push(...wronglyExcluded(definition, place), ...unknownCommandHosts(definition, place));
   const problem = await followUpProblem(jobs, id, definition);
   if (problem !== undefined) wrong.push({ field: 'job.follow_up_job', description: problem });
   return wrong;
+}
+
+export interface Readiness {
+  readonly obstacles: readonly Obstacle[];
+  readonly release: catalogV1.Release | undefined;
+  /** The installation; of a command with the hosts that it is for. */
+  readonly place: Place;
 }
 
 /** What would keep a run of the job from being opened at its time, as far as that is known now. */
@@ -60,18 +68,20 @@ export async function obstaclesOf(
   id: JobId,
   definition: JobDefinition,
   timing: Timing,
-): Promise<{ readonly obstacles: readonly Obstacle[]; readonly release: catalogV1.Release | undefined }> {
+): Promise<Readiness> {
   const release = await releaseFor(catalog, id.installation, definition);
   const followUp = await followUpProblem(jobs, id, definition);
+  const command = await commandObstacles(catalog, definition, timing.place);
   const found = [
     ...startObstacles(definition, timing),
     ...windowObstacles(definition, timing, await jobs.length(timing.place, definition)),
     ...hostObstacles(definition, timing.place),
-    ...silentHosts(definition, timing.place, await unconnected(id.installation)),
+    ...command.obstacles,
+    ...silentHosts(definition, command.place, await unconnected(id.installation)),
     followUp !== undefined && obstacle('follow-up', 'job.follow_up_job', 'FOLLOW_UP_NOT_POSSIBLE', followUp),
     ...(release && 'reason' in release ? [releaseObstacle(definition, release)] : []),
   ].filter((o) => o !== false);
-  return { obstacles: found, release: release && 'version' in release ? release : undefined };
+  return { obstacles: found, release: release && 'version' in release ? release : undefined, place: command.place };
 }
 
 /** Undefined when a job may be enabled. */
@@ -147,6 +157,19 @@ function hostObstacles(definition: JobDefinition, place: Place): readonly Obstac
   const needsServer = definition.type === 'data-backup' && definition.serviceHost === '';
   if (!needsServer || place.hosts.some((h) => h.role === 'server')) return [];
   return [obstacle('hosts', 'job.service_host', 'NO_HOSTS', `the installation has no server; ${join}, or name a host`)];
+}
+
+/** `place`: with the hosts that a command is for; as it was for any other job. */
+async function commandObstacles(
+  catalog: Catalog,
+  definition: JobDefinition,
+  place: Place,
+): Promise<{ readonly obstacles: readonly Obstacle[]; readonly place: Place }> {
+  if (definition.type !== 'run-command' || place.hosts.length === 0) return { obstacles: [], place };
+  const found = await commandPlace(catalog, definition, place);
+  if (!('problems' in found)) return { obstacles: [], place: found };
+  const obstacles = found.problems.map((p) => obstacle('hosts', p.field, 'COMMAND_NOT_POSSIBLE', p.description));
+  return { obstacles, place: { ...place, hosts: [] } };
 }
 
 function maintenanceObstacles(definition: JobDefinition, place: Place): readonly Obstacle[] {

@@ -60,6 +60,7 @@ it.each<RunOutcome>(['succeeded', 'cancelled', 'expired', 'postponed', 'rolled-b
 
 it.each<[string, JobDocument | undefined, RunDocument | undefined]>([
   ['the install had begun', job(), run({ revision: 3 }, [{ event: 'DrainConfirmed' }])],
+  ['hosts were told to run its command', job(), run({ revision: 3 }, [{ event: 'CommandsStarted', hosts: ['srv1'] }])],
   ['the job was changed since', job(), run({ revision: 2 })],
   ['the run is of a version before', job(), { ...run({}), origin: {} }],
   ['the job was deleted', job({ state: { phase: 'none', revision: 3 } }), run({ revision: 3 })],

@@ -4,7 +4,7 @@ import type { JobDocument, RunDocument, RunOrigin } from './documents.js';
 import { estimateOf } from './window.js';
 
 /*
- * Whether a run that did not succeed is tried again: when it failed before its install, as the job stood when it was opened, and while another
+ * Whether a run that did not succeed is tried again: when it failed before its install (or before hosts were told its command), as the job stood when it was opened, and while another
  * try fits into the window.
  */
 
@@ -28,7 +28,8 @@ export function retryOf(
   const { retries = 0, retryPauseMs = RETRIES.pauseMs, runIfLateWithinMs: lateWithinMs } = definition;
   // Somebody has taken the job in hand since.
   if (attempt >= retries || revision !== job.state.revision) return undefined;
-  if (run.state.findings.phaseBegan?.installing !== undefined) return undefined;
+  const { installing, commanding } = run.state.findings.phaseBegan ?? {};
+  if (installing !== undefined || commanding !== undefined) return undefined;
   const nominalAt = run.state.finishedAt + retryPauseMs;
   if (windowEndsAt !== undefined && nominalAt + estimateOf(definition, length).ms > windowEndsAt) return undefined;
   return {

@@ -8,7 +8,7 @@ import type { JobCommand } from './domain/job.js';
 import { unconfirmed, type Outlook } from './jobs.js';
 import { refusedByPause } from './pauses.js';
 import { obstaclesOf, refusedBy } from './readiness.js';
-import { confirmationsNow, jobNamed, keptOf, since, type JobParts } from './rpc-jobs.js';
+import { confirmationsNow, jobNamed, keptOf, since, traceparentOf, type JobParts } from './rpc-jobs.js';
 import { etagOf, jobToWire } from './wire.js';
 
 /*
@@ -55,7 +55,10 @@ async function enableWith(parts: JobParts, request: Request, { principal }: RpcC
   await auditConfirmations(parts.context, method, found.data, principal, since(now, confirmations));
   // What was looked at is what is enabled.
   const etag = request.etag === '' ? etagOf(found.version) : request.etag;
-  const saved = await parts.jobs.apply({ installation, job }, command, etag, keptOf(outlook, confirmations));
+  const saved = await parts.jobs.apply({ installation, job }, command, etag, {
+    ...keptOf(outlook, confirmations),
+    ...traceparentOf(parts),
+  });
   if (isRejected(saved)) return saved;
   parts.wakeJobs();
   return { job: jobToWire(saved.data, saved.version) };

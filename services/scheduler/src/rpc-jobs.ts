@@ -31,7 +31,7 @@ import { firingToWire, jobToWire, pauseToWire } from './wire.js';
  */
 
 export interface JobParts {
-  readonly context: Pick<ServiceContext<object>, 'audit'>;
+  readonly context: Pick<ServiceContext<object>, 'audit' | 'traceContext'>;
   readonly store: Store;
   readonly documents: Documents;
   readonly jobs: Jobs;
@@ -186,6 +186,12 @@ export function keptOf(
   return { kind, timeZone, confirmedCautions: cautions.map(({ caution }) => caution), confirmations };
 }
 
+/** Of the call that is being handled. */
+export function traceparentOf({ context }: JobParts): Pick<JobDocument, 'traceparent'> {
+  const { traceparent } = context.traceContext();
+  return traceparent === undefined ? {} : { traceparent };
+}
+
 /** Those that came with this call; what was confirmed before has its record. */
 export function since(at: number, confirmations: readonly Confirmation[]): readonly Confirmation[] {
   return confirmations.filter((confirmation) => confirmation.at >= at);
@@ -274,7 +280,10 @@ async function startJob(parts: JobParts, request: schedulerV1.StartJobRequest, {
   const confirmations = confirmationsNow(outlook, request.confirmedCautions, principal);
   await auditConfirmations(parts.context, 'StartJob', found.data, principal, confirmations);
   const cause = request.requestId === '' ? '' : `now/${request.requestId}`;
-  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '', confirmations);
+  const firing = await parts.claims.start(found.data, cause, principal?.subject ?? '', {
+    confirmations,
+    ...traceparentOf(parts),
+  });
   const fate = await parts.firings.resolve(firing);
   if (fate?.fate === 'fired') return { run: `installations/${installation}/runs/${fate.run}` };
   return reject('refused', 'NOT_STARTED', `${request.name} was not started: ${fate?.reason ?? 'it was deleted'}`);

@@ -33,6 +33,9 @@ export function reportToWire(document: RunDocument, estimate: Estimate): Report 
     versionsAfter: { ...before, ...findings.versionsBefore, ...findings.versionsAfter },
     absentHosts: [...findings.absentHosts],
     confirmedCautions: [...confirmedCautions],
+    commandResults: (findings.commandResults ?? []).map(({ host, output, failure }) => ({
+      ...{ host, output, failure: failure && failureToWire(failure) },
+    })),
     confirmations: confirmations.map(confirmationToWire),
     wayBack: findings.wayBack && {
       dataRestored: findings.wayBack.dataRestored,

@@ -23,6 +23,7 @@ import { jobHandlers } from './rpc-jobs.js';
 import { pauseHandlers } from './rpc-pauses.js';
 import { runHandlers } from './rpc-runs.js';
 import { createRunChanges } from './run-changes.js';
+import { createRunGauge } from './run-gauge.js';
 import { createRuns } from './runs.js';
 import { schedulerSettings, type SchedulerSettings } from './settings.js';
 import { createCatalog } from './spec.js';
@@ -40,7 +41,10 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
     const catalog = createCatalog(context);
     const claims = createClaims({ store, documents });
     const pauses = createPauses(store, documents);
-    const firings = createFirings({ store, documents, runs, catalog, pauses });
+    const firings = createFirings({
+      ...{ store, documents, runs, catalog, pauses },
+      onOpened: (lateMs) => context.measure('firing_lateness_seconds', lateMs / 1_000),
+    });
     const jobs = createJobs(context, documents, catalog);
     const postponements = createPostponements(documents, catalog);
     const rehearsals = await openRehearsals(store);
@@ -76,6 +80,9 @@ export const schedulerModule: ServiceModule<SchedulerSettings> = {
       duties: [
         ...[duties.jobs, duties.firings, duties.runs, duties.untold],
         ...[deliverer, createLeaseRenewer(context, documents), createHistoryRemover(context, documents, told)],
+        ...(context.isObserved
+          ? [createRunGauge({ store, documents, gauge: (...said) => context.gauge(...said) })]
+          : []),
       ],
       stop: () => changes.stop(),
     };

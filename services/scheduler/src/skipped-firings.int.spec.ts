@@ -13,7 +13,7 @@ import { sampleDefinition } from './testing/sample-definition.js';
  */
 
 const gone = () => Promise.reject(new RejectedError(reject('not-found', 'NOT_FOUND', 'there is no such installation')));
-const CATALOG: Catalog = { place: gone, release: gone };
+const CATALOG: Catalog = { place: gone, release: gone, installed: gone };
 const NOW: Partial<FiringDocument> = {};
 
 let store: Store;

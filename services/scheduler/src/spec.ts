@@ -65,6 +65,8 @@ export interface NoRelease {
 export type Wanted = Pick<JobDefinition, 'version' | 'downgrade'>;
 
 export interface Catalog {
+  /** A release that is installed, whatever has become of it in the catalog. */
+  installed(product: string, version: string): Promise<catalogV1.Release>;
   place(installation: string): Promise<Place>;
   /** The release that the installation may take: the named one, or the newest of its channel; or why there is none. */
   release(installation: string, wanted: Wanted): Promise<catalogV1.Release | NoRelease>;
@@ -77,6 +79,10 @@ export function createCatalog(context: ServiceContext<SchedulerSettings>): Catal
       const found = await client.getInstallation({ name: formatName('installation', { installation }) });
       const wire = found.installation ?? catalogV1.Installation.fromPartial({});
       return placeOf(installation, wire, await holidaysOrOwn(context.log, wire));
+    },
+    installed: async (product, version) => {
+      const { release } = await client.getRelease({ name: formatName('release', { product, version }) });
+      return release ?? catalogV1.Release.fromPartial({});
     },
     release: async (installation, { version, downgrade }) => {
       const { release, reason, path } = await client.checkUpdate({
@@ -101,6 +107,7 @@ export interface SpecInput {
   readonly nominalAt: number;
   readonly startedAt: number;
   readonly by: string;
+  readonly traceparent?: string | undefined;
   /** By when it has to be over, whatever its maximum run time is; undefined: it has no window. */
   readonly windowEndsAt: number | undefined;
 }
@@ -116,6 +123,7 @@ export function specFor({
   nominalAt,
   startedAt,
   by,
+  traceparent,
   windowEndsAt = Infinity,
 }: SpecInput): RunSpec {
   return {
@@ -140,8 +148,10 @@ export function specFor({
     timeZone: place.timeZone,
     holdsAllowed: definition.holdsAllowed,
     whatsNew: cutAtWord(notes, WHATS_NEW_CHARS),
+    ...(traceparent && { traceparent }),
     ...(definition.downgrade && { downgrade: definition.downgrade }),
     ...(definition.closedForMs !== undefined && { closedForMs: definition.closedForMs }),
+    ...(definition.command !== undefined && { command: definition.command }),
     ...(definition.backupKeep !== undefined && { backupKeep: definition.backupKeep }),
   };
 }
@@ -160,7 +170,7 @@ export function canBeExcluded({ role, mayFollowLater }: RunHost): boolean {
   return role !== 'server' && mayFollowLater;
 }
 
-/** A backup concerns the host that has the data; an update all of them; a maintenance window none. */
+/** A backup concerns the host that has the data; an update all of them; a maintenance window none; a command those of `commandPlace`. */
 export function hostsFor(
   { type, serviceHost, excludedHosts = [] }: JobDefinition,
   { hosts }: Place,

@@ -76,6 +76,8 @@ export function jobToWire(
     latestStart: d.latestStart ?? '',
     windowEnd: d.windowEnd ?? '',
     closedFor: d.closedForMs === undefined ? undefined : msToDuration(d.closedForMs),
+    command: d.command ?? '',
+    commandHosts: [...(d.commandHosts ?? [])],
     approval: approvalToWire(state),
     retries: d.retries ?? 0,
     retryPause: d.retries === undefined ? undefined : msToDuration(d.retryPauseMs ?? RETRIES.pauseMs),

@@ -106,6 +106,7 @@ function firstStartOrders(starts: Readonly<Record<string, FirstStart>>): Outgoin
         fence: run.fence,
         deadline: atToDate(giveUpAt),
         issuedBy: 'session',
+        traceparent: run.traceparent ?? '',
         action: { $case: 'startClientOnce', value: { product: run.product, version, code } },
       },
     }),

@@ -7,6 +7,7 @@ import { openDocuments } from './documents.js';
 import { createDuties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createHistories } from './histories.js';
+import { createGateGauge } from './gate-gauge.js';
 import { createGates } from './gates.js';
 import { HoldDesk } from './hold-desk.js';
 import { createHearing } from './hearing.js';
@@ -70,7 +71,12 @@ export const sessionModule: ServiceModule<SessionSettings> = {
     return {
       rpc: [rpc],
       consumers: createHandlers({ gates, histories, keeper, plans, policyProblems, settings }),
-      duties: [...duties, keeper.duty, plans.duty, histories.duty],
+      duties: [
+        ...[...duties, keeper.duty, plans.duty, histories.duty],
+        ...(context.isObserved
+          ? [createGateGauge({ store, documents, roster, gauge: (...said) => context.gauge(...said) })]
+          : []),
+      ],
       stop: async () => {
         parts.admissions.close();
         hellos.stop();

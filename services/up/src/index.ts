@@ -1,2 +1,4 @@
 export { prepare } from './data-folder.js';
 export { startUp, type RunningUp, type UpOptions } from './start-up.js';
+export { backUpState, type BackedUp, type BackUpOptions, type BlobsHow } from './state/back-up.js';
+export { checkBackup, restoreState, type Restored, type RestoreOptions } from './state/restore.js';

@@ -168,20 +168,16 @@ function suite(pair: Pair): void {
     it('an installation without any host has nothing to run on, and its gate stays open', async () => {
       await addInstallation(world.services, 0, 'empty');
       const parent = 'installations/empty';
-      await startUpdate(world.services, 'nowhere', await current(), {}, parent);
-      const list = { parent: `${parent}/jobs/nowhere`, pageSize: 0, pageToken: '' };
-      const firings = async () => (await world.services.scheduler.listFirings(list)).firings;
-      await until(
-        async () => (await firings()).some((f) => f.fate !== schedulerV1.FiringFate.UNSPECIFIED),
-        'the fate of the firing',
-      );
-      const [firing] = await firings();
-      const runName = `${parent}/runs/${firing?.run}`;
-      const run = async () => (await world.services.scheduler.getRun({ name: runName })).run;
-      if (firing?.fate === schedulerV1.FiringFate.FIRED) {
-        await until(async () => (await run())?.finishTime !== undefined, 'the end of the run');
-        expect(await run()).toMatchObject({ outcome: RunOutcome.FAILED, failure: { reason: 'NOT_READY' } });
-      } else expect(firing?.reason).not.toBe('');
+      const started = startUpdate(world.services, 'nowhere', await current(), {}, parent);
+      await expect(started).rejects.toMatchObject({ reason: 'NO_HOSTS' });
+      const { scheduler } = world.services;
+      const name = `${parent}/jobs/nowhere`;
+      expect((await scheduler.getJob({ name })).job?.state).toBe(schedulerV1.JobState.DISABLED);
+      // Nor by hand.
+      const byHand = scheduler.startJob({ name, confirmedCautions: [], requestId: '' });
+      await expect(byHand).rejects.toMatchObject({ reason: 'NOT_STARTED' });
+      const { runs } = await scheduler.listRuns({ parent, pageSize: 0, pageToken: '', job: '' });
+      expect(runs).toEqual([]);
       const gateOf = async () => (await world.services.session.getGate({ name: `${parent}/gate` })).gate;
       // The session service hears of a new installation by an event.
       await until(async () => (await gateOf()) !== undefined, 'the gate to be known');

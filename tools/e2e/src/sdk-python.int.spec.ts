@@ -1,4 +1,5 @@
 import { createTempFolder, startChild, type Child, type TempFolder, until } from '@lastcall/testkit';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openFrontDoor, type FrontDoor } from './world/front-door.js';
 import { ROOT } from './world/lastcall-processes.js';
@@ -9,7 +10,8 @@ import { preparePython, problemOf } from './world/python-venv.js';
  * where there is no python3, or where pip cannot fetch grpcio in time.
  */
 
-const PROTOS = ['session', 'attach', 'attendance', 'gate', 'policy'].map((name) => `lastcall/session/v1/${name}.proto`);
+/** All of the folder, as the example says it. */
+const PROTOS = readdirSync(join(ROOT, 'proto/lastcall/session/v1')).map((file) => `lastcall/session/v1/${file}`);
 
 const { python, problem } = preparePython('grpcio', 'grpcio-tools');
 const suite = problem === undefined ? describe : describe.skip;

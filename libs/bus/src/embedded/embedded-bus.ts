@@ -97,6 +97,11 @@ export class EmbeddedBus implements Bus {
     return this.state === 'open';
   }
 
+  async generation(): Promise<string> {
+    if (this.state === 'closed') throw new Fault('the bus is closed');
+    return this.journal.generation();
+  }
+
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     await Promise.all([...this.consumers].map(([name, consumer]) => this.stopConsumer(name, consumer)));

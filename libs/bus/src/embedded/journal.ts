@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -5,7 +6,7 @@ import type { EventEnvelope } from '@lastcall/contracts';
 
 /*
  * The journal of the embedded bus: every event with its bytes, and for each known consumer the events that it has not
- * acknowledged. One process: the file is locked while it is open.
+ * acknowledged. One process: it is locked while it is open, by a file beside it, so that others may still read it for a backup.
  *
  * Publishing is synced to the disk (synchronous FULL). An acknowledgement alone is not: it survives the death of the
  * process, and when the power fails, the event comes again, which every consumer bears.
@@ -46,13 +47,15 @@ const SCHEMA = `
     consumer TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (type, consumer)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pending (
     consumer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (consumer, position)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS pending_by_position ON pending (position);`;
+  CREATE INDEX IF NOT EXISTS pending_by_position ON pending (position);
+  CREATE TABLE IF NOT EXISTS generation (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL);`;
 
 /** Events deleted in one go, so that pruning never blocks the process for long. */
 const PRUNE_BATCH = 1_000;
 
 export class Journal {
   private readonly db: DatabaseSync;
+  private readonly lock: DatabaseSync | undefined;
   private readonly insertEvent: StatementSync;
   private readonly insertPending: StatementSync;
   private readonly deletePending: StatementSync;
@@ -60,9 +63,11 @@ export class Journal {
 
   constructor(file: string) {
     prepareFile(file);
-    this.db = new DatabaseSync(file, { timeout: 250 });
-    this.db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    this.lock = lockFile(file);
+    this.db = new DatabaseSync(file, { timeout: 1_000 });
+    this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     this.db.exec(SCHEMA);
+    this.db.prepare('INSERT OR IGNORE INTO generation VALUES (1, ?)').run(randomUUID());
     this.insertEvent = this.db.prepare(
       `INSERT INTO events (id, type, source, sequence, installation, time, data, traceparent, tracestate, published_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -119,8 +124,13 @@ export class Journal {
     return Number(result.changes);
   }
 
+  generation(): string {
+    return String(this.db.prepare('SELECT name FROM generation').get()?.['name']);
+  }
+
   close(): void {
     this.db.close();
+    this.lock?.close();
   }
 
   private append(event: EventEnvelope, now: number): void {
@@ -171,6 +181,19 @@ function prepareFile(file: string): void {
   if (file === ':memory:') return;
   mkdirSync(dirname(file), { recursive: true });
   closeSync(openSync(file, 'a', 0o600));
+}
+
+/** Held by the operating system: it ends with the process, however that ends. */
+function lockFile(file: string): DatabaseSync | undefined {
+  if (file === ':memory:') return undefined;
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: 250 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
 }
 
 function rowToEnvelope(row: Row): EventEnvelope {

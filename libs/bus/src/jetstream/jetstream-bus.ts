@@ -96,6 +96,15 @@ export class JetStreamBus implements Bus {
     return this.connection.isConnected;
   }
 
+  async generation(): Promise<string> {
+    try {
+      await prepareStream(this.connection, this.options);
+      return (await this.connection.manager.streams.info(streamName(this.options.prefix))).created;
+    } catch (cause) {
+      throw new Fault('the stream of events cannot be looked at', { cause });
+    }
+  }
+
   close(): Promise<void> {
     this.closing ??= (async () => {
       await Promise.all([...this.subscriptions].map((subscription) => subscription.stop()));

@@ -1,5 +1,6 @@
 import type { Bus, Subscription } from '@lastcall/bus';
 import {
+  aboutRun,
   consumedBy,
   decodeEvent,
   isEventType,
@@ -10,6 +11,7 @@ import {
 } from '@lastcall/contracts';
 import { Defect, RejectedError } from '@lastcall/kernel';
 import type { LifecyclePart } from '../lifecycle.js';
+import { withLogContext, type LogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 import type { EventHandlers } from '../service.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -56,13 +58,16 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
       return log.info({ event: event.id, type: event.type }, 'an event that nobody here takes in was passed over');
     }
     const name = `take ${event.type}`;
-    const attributes = { 'lastcall.service': service, 'lastcall.event': event.id };
     const message = decodeEvent(event.type, event);
+    const attributes = { 'lastcall.service': service, 'lastcall.event': event.id, ...spanAttributes(event, message) };
     await telemetry.span({ name, kind: 'consumer', parent: event, attributes }, () => handler(message, event));
   }
 
-  async function handle(event: EventEnvelope): Promise<void> {
+  const handle = (event: EventEnvelope): Promise<void> => withLogContext(contextOf(event), () => takeAndCount(event));
+
+  async function takeAndCount(event: EventEnvelope): Promise<void> {
     const labels = { service, type: event.type };
+    const beganAt = performance.now();
     try {
       await take(event);
       telemetry.count('events_handled', labels);
@@ -74,6 +79,8 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
       telemetry.count('events_failed', labels);
       log.warn({ event: event.id, err: error }, 'an event could not be taken in');
       throw error;
+    } finally {
+      telemetry.measure('event_duration_seconds', (performance.now() - beganAt) / 1_000, labels);
     }
   }
 
@@ -95,6 +102,31 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
     stop: async () => {
       await subscription?.stop();
     },
+  };
+}
+
+/** Of what cannot be read only the envelope is known; that it cannot be is said by who takes it in. */
+function contextOf(event: EventEnvelope): LogContext {
+  const trace = event.traceparent?.split('-')[1];
+  const { run, host } = readable(event);
+  const { installation } = event;
+  return { ...(trace && { trace }), ...(installation && { installation }), ...(run && { run }), ...(host && { host }) };
+}
+
+function readable(event: EventEnvelope): ReturnType<typeof aboutRun> {
+  try {
+    return isEventType(event.type) ? aboutRun(decodeEvent(event.type, event)) : {};
+  } catch {
+    return {};
+  }
+}
+
+function spanAttributes({ installation }: EventEnvelope, message: object): Readonly<Record<string, string>> {
+  const { run, host } = aboutRun(message);
+  return {
+    ...(installation && { 'lastcall.installation': installation }),
+    ...(run && { 'lastcall.run': run }),
+    ...(host && { 'lastcall.host': host }),
   };
 }
 

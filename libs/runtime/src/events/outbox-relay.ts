@@ -38,6 +38,8 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     for (;;) {
       const pending = await store.pendingEvents(BATCH);
       telemetry.set('outbox_pending', pending.length, { service });
+      const oldestAt = Math.min(timers.now(), ...pending.map(({ time }) => time));
+      telemetry.set('outbox_age_seconds', (timers.now() - oldestAt) / 1_000, { service });
       if (pending.length === 0 || signal.aborted) return;
       const errors = await relayAll(options, bySource(pending), signal);
       // Cleared ones make room; without progress only time helps.

@@ -173,8 +173,10 @@ function surroundingsOf(
     if (end.error !== undefined) telemetry.fail(end.error);
     return end;
   };
-  const count = (end: CallEnd): void => {
+  const isStream = method.requestStream || method.responseStream;
+  const count = (end: CallEnd, beganAt: number): void => {
     telemetry.count('rpc', { method: method.path, code: status[end.code] ?? String(end.code) });
+    if (!isStream) telemetry.measure('rpc_duration_seconds', secondsSince(beganAt), { method: method.path });
     logEnd(log, method, end);
   };
   return {
@@ -198,13 +200,18 @@ function surroundingsOf(
     },
     // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.
     observe: (metadata, run) => {
+      const beganAt = performance.now();
       const traceparent = header(metadata.get('traceparent')[0]);
       const tracestate = header(metadata.get('tracestate')[0]);
       const parent = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
       const ended = telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, () => run().then(mark));
-      return ended.then(count);
+      return ended.then((end) => count(end, beganAt));
     },
   };
+}
+
+function secondsSince(beganAt: number): number {
+  return (performance.now() - beganAt) / 1_000;
 }
 
 function logEnd(log: Logger, method: MethodDefinition, end: CallEnd): void {

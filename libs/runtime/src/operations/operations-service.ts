@@ -7,9 +7,10 @@ import type { AuditTrail } from './audit-trail.js';
 import type { EventConsumer } from '../events/event-consumer.js';
 import { listAudit } from './list-audit.js';
 import { checkToken } from './page-tokens.js';
+import type { ServiceStates } from './service-states.js';
 
 /*
- * Dead letters and audit of all services of this process, as one list each, newest first.
+ * Dead letters and audit of all services of this process, as one list each, newest first; and how all services are.
  */
 
 export interface OperationsOf {
@@ -19,7 +20,7 @@ export interface OperationsOf {
   readonly audit: AuditTrail;
 }
 
-export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
+export function bindOperations(services: readonly OperationsOf[], states: ServiceStates): RpcBinding {
   return bindRpc(operationsV1.OperationsServiceService, {
     listDeadLetters: async ({ pageSize, pageToken }) => {
       const page = await newest(services, pageSize, pageToken, ({ deadLetters }, n, below) =>
@@ -30,6 +31,7 @@ export function bindOperations(services: readonly OperationsOf[]): RpcBinding {
     },
     redriveDeadLetter: async ({ name }) => redrive(services, name),
     listAuditRecords: (request) => listAudit(services, request),
+    listServiceStates: async ({ ownProcess }) => ({ serviceStates: await states.list(ownProcess) }),
   });
 }
 

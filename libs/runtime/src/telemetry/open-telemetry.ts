@@ -6,13 +6,17 @@ import {
   SpanStatusCode,
   trace,
   type Context,
+  type Meter,
   type Span,
 } from '@opentelemetry/api';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { RejectedError } from '@lastcall/kernel';
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import {
   COUNTERS,
   GAUGES,
+  HISTOGRAMS,
+  PROCESS_GAUGES,
   type SpanSpec,
   type Telemetry,
   type TelemetrySettings,
@@ -70,6 +74,14 @@ function createTelemetry(stop: () => Promise<void>): Telemetry {
   const gauges = new Map(
     Object.entries(GAUGES).map(([name, description]) => [name, meter.createGauge(`lastcall_${name}`, { description })]),
   );
+  const advice = { explicitBucketBoundaries: BOUNDARIES_SECONDS };
+  const histograms = new Map(
+    Object.entries(HISTOGRAMS).map(([name, description]) => [
+      name,
+      meter.createHistogram(`lastcall_${name}`, { description, advice }),
+    ]),
+  );
+  const loop = observeProcess(meter);
   return {
     span: (spec, run) =>
       tracer.startActiveSpan(spec.name, spanOptions(spec), parentOf(spec), async (span) => {
@@ -93,8 +105,33 @@ function createTelemetry(stop: () => Promise<void>): Telemetry {
     },
     count: (name, attributes) => counters.get(name)?.add(1, attributes),
     set: (name, value, attributes) => gauges.get(name)?.record(value, attributes),
-    stop,
+    measure: (name, seconds, attributes) => histograms.get(name)?.record(seconds, attributes),
+    stop: async () => {
+      loop.disable();
+      await stop();
+    },
   };
+}
+
+/** From a call within the process to a firing that waited for a machine to come back. */
+const BOUNDARIES_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 60, 600, 3_600];
+
+function observeProcess(meter: Meter): IntervalHistogram {
+  const loop = monitorEventLoopDelay({ resolution: 20 });
+  loop.enable();
+  const gauge = (name: keyof typeof PROCESS_GAUGES) =>
+    meter.createObservableGauge(`lastcall_${name}`, { description: PROCESS_GAUGES[name] });
+  gauge('event_loop_delay_seconds').addCallback((result) => {
+    result.observe(loop.max / 1e9);
+    loop.reset();
+  });
+  gauge('memory_bytes').addCallback((result) => {
+    const { rss, heapUsed, external } = process.memoryUsage();
+    result.observe(rss, { kind: 'rss' });
+    result.observe(heapUsed, { kind: 'heap' });
+    result.observe(external, { kind: 'external' });
+  });
+  return loop;
 }
 
 /** A refusal is an answer, not a failure. */

@@ -1,4 +1,11 @@
-import type { CommandName, HttpHealthCheck, ManifestCheck, ManifestCommand, RoleCommands } from '@lastcall/contracts';
+import type {
+  CommandName,
+  HttpHealthCheck,
+  ManifestAction,
+  ManifestCheck,
+  ManifestCommand,
+  RoleCommands,
+} from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,6 +40,8 @@ export interface CommandScope {
 export interface ReleaseCommands {
   /** Answers whether there was such a command. Throws a StepFailure when it did not succeed. */
   run(name: Exclude<CommandName, 'health'>, target: CommandTarget, scope: CommandScope): Promise<boolean>;
+  /** Runs an action. What it wrote, and how long it took; throws a StepFailure when it did not succeed. */
+  act(action: ManifestAction, target: CommandTarget, scope: CommandScope): Promise<CommandOutcome>;
   /** Asks a question of the vendor. How it ended, whatever that was; throws Interrupted. */
   check(check: ManifestCheck, target: CommandTarget, scope: CommandScope): Promise<CommandOutcome>;
   /** Resolves when the release is healthy. Throws a StepFailure when it is not in time. */
@@ -78,6 +87,13 @@ export function createReleaseCommands(layout: Layout, record: HostRecord, log: L
       const problem = failureOf(name, command, outcome, target.release.version);
       if (problem) throw problem;
       return true;
+    },
+    act: async (action, target, scope) => {
+      const outcome = await execute(action, action.timeoutMs, target, scope);
+      log.info('command ended', { order: scope.order, step: scope.step, command: action.id, ...logged(outcome) });
+      const problem = failureOf(action.id, action, outcome, target.release.version);
+      if (problem) throw problem;
+      return outcome;
     },
     check: (check, target, scope) => execute(check, check.timeoutMs, target, scope),
     waitUntilHealthy: async (target, scope) => {
@@ -161,7 +177,7 @@ function healthOf(command: ManifestCommand, outcome: CommandOutcome, target: Com
 }
 
 function failureOf(
-  name: CommandName,
+  name: string,
   command: ManifestCommand,
   outcome: CommandOutcome,
   version: string,

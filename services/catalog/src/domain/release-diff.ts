@@ -98,7 +98,7 @@ export function diffDemands(before: Demands, after: Demands): readonly DemandCha
 }
 
 /** What hosts must offer, by the names that people see. */
-export function demandsOf({ requirements: r, updatesFrom, requiredVersions }: ReleaseContent): Demands {
+export function demandsOf({ actions = [], requirements: r, updatesFrom, requiredVersions }: ReleaseContent): Demands {
   return {
     'updates from': updatesFrom,
     'required versions': requiredVersions,
@@ -113,5 +113,6 @@ export function demandsOf({ requirements: r, updatesFrom, requiredVersions }: Re
     'antivirus files': r.antivirus.files,
     'antivirus processes': r.antivirus.processes,
     checks: (r.checks ?? []).map((c) => `${c.id} on ${c.role}`),
+    actions: actions.map((a) => `${a.id} on ${a.role}`),
   };
 }

@@ -43,6 +43,14 @@ export interface Requirements {
   }[];
 }
 
+/** What an operator can have done on hosts. */
+export interface ReleaseAction {
+  readonly id: string;
+  readonly title: string;
+  readonly role: HostRole;
+  readonly maxRunTimeMs: number;
+}
+
 /** What a release is. Fixed from the moment at which its publication begins. */
 export interface ReleaseContent {
   readonly product: string;
@@ -54,6 +62,8 @@ export interface ReleaseContent {
   readonly requiredVersions: readonly string[];
   readonly requirements: Requirements;
   readonly artifacts: readonly ReleaseArtifact[];
+  /** Absent for none. */
+  readonly actions?: readonly ReleaseAction[];
   /** The manifest, byte for byte: a blob, and a signed target. */
   readonly manifestSha256: string;
   readonly manifestBytes: number;

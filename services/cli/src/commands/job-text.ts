@@ -42,10 +42,14 @@ function startText(start: schedulerV1.StartCondition | undefined): string {
   }
 }
 
-const { SOFTWARE_UPDATE, DATA_BACKUP } = commonV1.JobType;
+const { SOFTWARE_UPDATE, DATA_BACKUP, RUN_COMMAND } = commonV1.JobType;
 
-/** Empty for a job that installs nothing at all. */
-export function versionWord({ type, version }: schedulerV1.Job, newest: string): string {
+/** What its run is about: a version, a command; empty for a job that has neither. */
+export function subjectWord(job: schedulerV1.Job, newest: string): string {
+  return job.command === '' ? versionWord(job, newest) : job.command;
+}
+
+function versionWord({ type, version }: schedulerV1.Job, newest: string): string {
   return type === SOFTWARE_UPDATE ? version || newest : '';
 }
 
@@ -54,6 +58,8 @@ function typeRows(job: schedulerV1.Job): [string, string | undefined][] {
   const reactionTime = spanOf(job.reactionTime) ?? "the installation's";
   return [
     ['Version', versionWord(job, 'the newest that may be taken')],
+    ['Command', job.command],
+    ['On', job.type === RUN_COMMAND ? job.commandHosts.join(', ') || 'every host of its role' : ''],
     ['Closed for', spanOf(job.closedFor)],
     [
       'Goes back',
@@ -61,7 +67,7 @@ function typeRows(job: schedulerV1.Job): [string, string | undefined][] {
     ],
     ['Backup', job.type === SOFTWARE_UPDATE ? backupWord(job.backupMode) : ''],
     ['Keeps', job.backupKeep > 0 ? `its newest ${job.backupKeep} restore points` : ''],
-    ['Reaction time', job.type === DATA_BACKUP ? '' : reactionTime],
+    ['Reaction time', [DATA_BACKUP, RUN_COMMAND].includes(job.type) ? '' : reactionTime],
   ];
 }
 

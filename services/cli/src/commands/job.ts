@@ -11,13 +11,13 @@ import { dryRun } from './job-dry-run.js';
 import { addJobApprovals } from './job-approvals.js';
 import { addJobPauses, pauseLine } from './job-pauses.js';
 import { addSuggestTime } from './job-suggest-time.js';
-import { jobNameOf, printJob, versionWord } from './job-text.js';
+import { jobNameOf, printJob, subjectWord } from './job-text.js';
 import { oneLine, table } from '../render/text.js';
 import { timeIn } from '../render/time.js';
 import { jobStateWord, jobTypeWord, lastPart } from '../render/words.js';
 import type { Work } from '../work.js';
 
-const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-window'];
+const JOB_TYPES: JobType[] = ['software-update', 'data-backup', 'maintenance-window', 'run-command'];
 
 export function addJob(cli: Cli): void {
   const noun = cli.noun('job', 'What is to happen, and when');
@@ -199,13 +199,13 @@ async function list(work: Work, { label = [] }: { label?: string[] }): Promise<v
   if (pause) work.note(pauseLine(pause, timeZone));
   work.print(schedulerV1.ListJobsResponse.toJSON({ jobs, nextPageToken: '', pause }), () =>
     table(
-      ['job', 'type', 'state', `next (${timeZone})`, 'version', 'title', 'why'],
+      ['job', 'type', 'state', `next (${timeZone})`, 'version or command', 'title', 'why'],
       jobs.map((j) => [
         lastPart(j.name),
         jobTypeWord(j.type),
         jobStateWord(j.state),
         timeIn(j.nextDueTime, timeZone),
-        versionWord(j, 'newest'),
+        subjectWord(j, 'newest'),
         j.title,
         j.disabledReason || (j.skipped ? `next time skipped by ${j.skipped.by}` : ''),
       ]),

@@ -3,7 +3,7 @@ import type { Cli } from '../define.js';
 import { UsageError } from '../failures.js';
 import { onlyProduct, releasesOf } from '../releases-of.js';
 import { diffText } from '../render/release-diff.js';
-import { bytes, count, fields, table } from '../render/text.js';
+import { bytes, count, fields, oneLine, table } from '../render/text.js';
 import { ownZone, time, timeIn } from '../render/time.js';
 import { lastPart, releaseStateWord, roleWord } from '../render/words.js';
 import type { Work } from '../work.js';
@@ -87,6 +87,7 @@ function releaseText(release: catalogV1.Release): string {
     ['Updates from', release.updatesFrom === '' ? 'any version' : `${release.updatesFrom} or later`],
     ['Required first', release.requiredVersions.join(', ')],
     ['Files', release.artifacts.map(artifactText).join('\n')],
+    ['Actions', release.actions.map((a) => `${a.id} on every ${roleWord(a.role)}: ${oneLine(a.title)}`).join('\n')],
     ['Notes', release.notes],
   ]);
 }

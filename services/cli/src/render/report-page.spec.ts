@@ -62,6 +62,21 @@ describe('the page of a report', () => {
     'Times are those of Europe/Berlin.',
   ])('says: %s', (text) => expect(read(page())).toContain(text));
 
+  it('says what a command came to on each host, and nothing of versions', () => {
+    const spec = { ...sampleReport.run?.spec, type: commonV1.JobType.RUN_COMMAND, command: 'reindex', toVersion: '' };
+    const failure = { reason: 'COMMAND_FAILED', message: 'it ended with exit code 3' };
+    const commandResults = [
+      { host: 'server-1', output: '12 <b>bookings</b>' },
+      { host: 'server-2', output: '', failure },
+    ];
+    const report = schedulerV1.RunReport.fromPartial({ ...sampleReport, run: { spec }, commandResults });
+    const text = page(report, []);
+    expect(text).toContain('12 &lt;b&gt;bookings&lt;/b&gt;');
+    expect(read(text)).toContain('reindex of encore 11.0.0 on berlin');
+    expect(read(text)).toContain('server-2 it ended with exit code 3 [COMMAND_FAILED]');
+    expect(read(text)).not.toContain('10.9.4');
+  });
+
   it('says why a run failed, what blocks first, and what is not known', () => {
     const { FAILED, PASSED } = preflightV1.Verdict;
     const checks = [

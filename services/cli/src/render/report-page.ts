@@ -2,7 +2,17 @@ import { preflightV1, type schedulerV1, type sessionV1, durationToMs } from '@la
 import { runSubject } from '../watch/run-text.js';
 import { html, type Html, type HtmlValue } from './html.js';
 import { STYLE } from './report-page-style.js';
-import { backupText, confirmedText, drainText, overrideText, proofText, tookText, wayBackText } from './run-report.js';
+import {
+  backupText,
+  confirmedText,
+  drainText,
+  isCommand,
+  overrideText,
+  proofText,
+  resultText,
+  tookText,
+  wayBackText,
+} from './run-report.js';
 import { bytes, count } from './text.js';
 import { spanOf, timeIn } from './time.js';
 import { departureWord, jobTypeWord, lastPart, outcomeWord, roleWord, verdictWord } from './words.js';
@@ -34,7 +44,8 @@ export function reportPage(page: ReportPage): string {
       <body>
         <main>
           ${header(page, title)} ${figures(page.report)} ${facts(page)} ${usersSection(page)} ${checksSection(page)}
-          ${backupSection(page)} ${hostsSection(page)} ${durationsSection(page.report)} ${timelineSection(page)}
+          ${backupSection(page)} ${isCommand(page.report) ? commandSection(page.report) : hostsSection(page)}
+          ${durationsSection(page.report)} ${timelineSection(page)}
           <footer>
             <p>Times are those of ${page.zone}. Run ${run && lastPart(run.name)} of ${run?.spec?.installation}.</p>
           </footer>
@@ -120,7 +131,7 @@ function facts({ report, zone }: ReportPage): Html {
       ['Took', tookText(report)],
       ['Message to users', spec?.message],
       ['Way back', report.wayBack && wayBackText(report.wayBack)],
-      ['Follow later', report.absentHosts.join(', ')],
+      [isCommand(report) ? 'Left out' : 'Follow later', report.absentHosts.join(', ')],
     ])}
   </div>`;
 }
@@ -259,6 +270,12 @@ function backupSection({ report: { backup, run }, zone }: ReportPage): Html | un
       ['Brought back from', run?.spec?.downgrade?.dataFrom],
     ]),
   );
+}
+
+function commandSection({ commandResults }: schedulerV1.RunReport): Html | undefined {
+  if (commandResults.length === 0) return undefined;
+  const lines = commandResults.map((result) => [result.host, resultText(result), result.output.trim()]);
+  return section('Command', rows(['Host', 'Result', 'It wrote'], lines));
 }
 
 function hostsSection({ report }: ReportPage): Html | undefined {

@@ -1,6 +1,6 @@
-import type { eventsV1, preflightV1, schedulerV1 } from '@lastcall/contracts';
+import { commonV1, type eventsV1, type preflightV1, type schedulerV1 } from '@lastcall/contracts';
 import { endLine, entryLine, runSubject } from '../watch/run-text.js';
-import { bytes, count, fields, oneLine, table } from './text.js';
+import { bytes, count, fields, oneLine, safe, table } from './text.js';
 import { spanOf, time } from './time.js';
 import { lastPart, verdictWord } from './words.js';
 
@@ -38,9 +38,37 @@ export function reportText(report: schedulerV1.RunReport, zone: string): string 
     ],
     ['Backup', backup && backupText(backup, zone)],
     ['Way back', report.wayBack && wayBackText(report.wayBack)],
-    ['Follow later', report.absentHosts.join(', ')],
+    [isCommand(report) ? 'Left out' : 'Follow later', report.absentHosts.join(', ')],
   ]);
-  return [head, hostsText(report), phasesText(report), timelineText(run, zone)].filter(Boolean).join('\n');
+  return [
+    head,
+    isCommand(report) ? commandText(report) : hostsText(report),
+    phasesText(report),
+    timelineText(run, zone),
+  ]
+    .filter(Boolean)
+    .join('\n');
+}
+
+export function isCommand({ run }: schedulerV1.RunReport): boolean {
+  return run?.spec?.type === commonV1.JobType.RUN_COMMAND;
+}
+
+/** How the command ended on a host. */
+export function resultText({ failure }: eventsV1.CommandResult): string {
+  return failure ? oneLine(`${failure.message} [${failure.reason}]`) : 'ended well';
+}
+
+function commandText({ commandResults }: schedulerV1.RunReport): string {
+  if (commandResults.length === 0) return '';
+  const rows = commandResults.map((result) => [result.host, resultText(result)]);
+  const wrote = commandResults.filter(({ output }) => output.trim() !== '').map(wroteText);
+  return [table(['host', 'result'], rows), ...wrote].join('\n');
+}
+
+function wroteText({ host, output }: eventsV1.CommandResult): string {
+  const lines = safe(output.trim()).split('\n');
+  return [`It wrote on ${host}:`, ...lines.map((line) => `  ${line}`), ''].join('\n');
 }
 
 /** A run of before the confirmations were kept has their names only. */

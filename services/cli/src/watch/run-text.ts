@@ -8,7 +8,8 @@ import { jobTypeWord, lastPart, outcomeWord } from '../render/words.js';
 /** `encore 11.0.0 -> 11.1.0 on berlin`. */
 export function runSubject({ spec }: schedulerV1.Run): string {
   if (!spec) return 'run';
-  const { product, fromVersion, toVersion, installation } = spec;
+  const { product, fromVersion, toVersion, installation, command } = spec;
+  if (command !== '') return `${command} of ${product} ${fromVersion} on ${installation}`;
   if (toVersion === '') return `${jobTypeWord(spec.type)} of ${product} on ${installation}`;
   return `${product} ${fromVersion || '(unknown)'} -> ${toVersion} on ${installation}`;
 }

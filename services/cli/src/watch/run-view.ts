@@ -20,6 +20,7 @@ export interface RunKnown {
 const PHASES = ['preflight', 'staging', 'draining', 'backing-up', 'confirming', 'installing', 'reopening', 'ended'];
 /** Of a single seat, and of a backup. */
 const UNGATED_PHASES = ['preflight', 'staging', 'backing-up', 'installing', 'ended'];
+const COMMAND_PHASES = ['preflight', 'commanding', 'ended'];
 const MAINTENANCE_PHASES = ['draining', 'closed', 'ended'];
 const LAST_ENTRIES = 8;
 
@@ -55,6 +56,7 @@ function phaseLine(run: schedulerV1.Run): string {
 }
 
 function phasesOf(run: schedulerV1.Run): readonly string[] {
+  if (run.spec?.type === commonV1.JobType.RUN_COMMAND) return COMMAND_PHASES;
   if (!isGated(run)) return UNGATED_PHASES;
   return run.spec?.type === commonV1.JobType.MAINTENANCE_WINDOW ? MAINTENANCE_PHASES : PHASES;
 }

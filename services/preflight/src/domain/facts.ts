@@ -134,7 +134,7 @@ export interface Occasion {
   readonly product: string;
   /** Empty when unknown. */
   readonly fromVersion: string;
-  /** Undefined: no release is going to be installed, only readiness for a backup is asked for. */
+  /** Undefined: no release is going to be installed; readiness for a backup, or for a command, is asked for. */
   readonly requirements: Requirements | undefined;
   readonly hosts: readonly RunHost[];
   readonly backupMode: 'take' | 'made-elsewhere';
@@ -147,6 +147,8 @@ export interface Occasion {
   readonly way?: { readonly version: string; readonly isOpen: boolean; readonly reason: string };
   /** The server as others reach it, from what it said of itself before; absent: it has not yet. */
   readonly serverAddresses?: readonly string[];
+  /** An action of the installed release is going to be run on these hosts: nothing is installed or backed up. */
+  readonly isCommand?: boolean;
   /** Nobody is inside and every host has staged: what was put off until then is asked now. */
   readonly isLastLook?: boolean;
   /** Of the job that it is about; absent: none. */

@@ -1,5 +1,5 @@
 import type { Failure } from '@lastcall/kernel';
-import type { DrainCounts, Heard, TakenBackup } from './heard.js';
+import type { CommandResult, DrainCounts, Heard, TakenBackup } from './heard.js';
 import type { PhaseBegan } from './phases.js';
 
 /*
@@ -26,6 +26,7 @@ export interface Findings {
   readonly told?: number;
   /** When a maintenance window is over. */
   readonly maintenanceEndAt?: number;
+  readonly commandResults?: readonly CommandResult[];
   readonly wayBack?: { readonly dataRestored: boolean; readonly failures: readonly Failure[] };
 }
 
@@ -60,6 +61,9 @@ export function found(findings: Findings, heard: Heard, at: number): Findings {
       return { ...findings, backup: heard.backup };
     case 'HostUpdated':
       return hostUpdated(findings, heard);
+    case 'CommandsRun':
+    case 'CommandsFailed':
+      return { ...findings, commandResults: heard.results };
     case 'InstallationRolledBack':
       // Hosts that had been updated are back.
       return { ...findings, versionsAfter: {}, wayBack: { dataRestored: heard.dataRestored, failures: [] } };

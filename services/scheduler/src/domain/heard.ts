@@ -27,6 +27,14 @@ export interface TakenBackup {
   readonly verified?: boolean;
 }
 
+/** What came of a command on one host. */
+export interface CommandResult {
+  readonly host: string;
+  /** Absent when it ended well. */
+  readonly failure?: Failure;
+  readonly output: string;
+}
+
 export type Heard =
   | { readonly event: 'PreflightPassed'; readonly report: string; readonly absentHosts: readonly string[] }
   | { readonly event: 'PreflightFailed'; readonly report: string; readonly failure: Failure }
@@ -49,6 +57,9 @@ export type Heard =
       readonly failure: Failure;
       readonly rollbackFailures: readonly Failure[];
     }
+  | { readonly event: 'CommandsStarted'; readonly hosts: readonly string[] }
+  | { readonly event: 'CommandsRun'; readonly results: readonly CommandResult[] }
+  | { readonly event: 'CommandsFailed'; readonly failure: Failure; readonly results: readonly CommandResult[] }
   | { readonly event: 'FirstStartProven'; readonly host: string; readonly version: string }
   | { readonly event: 'RunCancelled'; readonly by: string; readonly reason: string; readonly expired: boolean }
   | {

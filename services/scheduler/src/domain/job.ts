@@ -60,6 +60,10 @@ export interface JobDefinition {
   /** How often a run that failed before its install is tried again; absent: never. */
   readonly retries?: number;
   readonly retryPauseMs?: number;
+  /** Of a run-command: id of an action of the installed release. */
+  readonly command?: string;
+  /** Hosts that it is run on; absent: all of its role. */
+  readonly commandHosts?: readonly string[];
   /** Restore points of a data-backup that stay; absent: they count with all others of the installation. */
   readonly backupKeep?: number;
 }

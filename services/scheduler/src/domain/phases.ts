@@ -6,7 +6,15 @@ import type { Heard } from './heard.js';
  */
 
 export type Phase =
-  'preflight' | 'staging' | 'draining' | 'closed' | 'backing-up' | 'confirming' | 'installing' | 'reopening';
+  | 'preflight'
+  | 'staging'
+  | 'draining'
+  | 'closed'
+  | 'backing-up'
+  | 'confirming'
+  | 'installing'
+  | 'commanding'
+  | 'reopening';
 
 export const PHASES: readonly Phase[] = [
   'preflight',
@@ -16,6 +24,7 @@ export const PHASES: readonly Phase[] = [
   'backing-up',
   'confirming',
   'installing',
+  'commanding',
   'reopening',
 ];
 
@@ -27,6 +36,7 @@ const AFTER: Readonly<Partial<Record<Heard['event'], Phase>>> = {
   BackupTaken: 'confirming',
   DrainConfirmed: 'installing',
   InstallStarted: 'installing',
+  CommandsStarted: 'commanding',
   InstallationUpdated: 'reopening',
   InstallationRolledBack: 'reopening',
   InstallationQuarantined: 'reopening',
@@ -37,9 +47,10 @@ export function firstPhase(spec: RunSpec): Phase {
   return closedForOf(spec) === undefined ? 'preflight' : 'draining';
 }
 
-/** The phase that the event begins in a run that is in this one. A backup stages nothing, a single seat drains nobody. */
+/** The phase that the event begins in a run that is in this one. A backup stages nothing, a command neither, a single seat drains nobody. */
 export function phaseAfter(spec: RunSpec, current: Phase, event: Heard['event']): Phase {
   const usual = AFTER[event];
+  if (usual === 'staging' && spec.type === 'run-command') return current;
   const next =
     (usual === 'staging' && spec.type === 'data-backup') || (usual === 'draining' && !passesGate(spec))
       ? 'backing-up'

@@ -9,6 +9,7 @@ const SPEC = sampleSpec();
 const SINGLE: RunSpec = { ...SPEC, kind: 'single-user' };
 const BACKUP: RunSpec = { ...SPEC, type: 'data-backup', toVersion: '' };
 const WINDOW: RunSpec = { ...SPEC, type: 'maintenance-window', closedForMs: 60, toVersion: '', hosts: [] };
+const COMMAND: RunSpec = { ...SPEC, type: 'run-command', command: 'reindex', toVersion: '' };
 const broken = failure('BROKEN', 'it broke');
 
 const HEARD: readonly Heard[] = [
@@ -33,6 +34,9 @@ const HEARD: readonly Heard[] = [
   { event: 'InstallationUpdated', absentHosts: [] },
   { event: 'InstallationRolledBack', failure: broken, dataRestored: true },
   { event: 'InstallationQuarantined', failure: broken, rollbackFailures: [broken] },
+  { event: 'CommandsStarted', hosts: ['server'] },
+  { event: 'CommandsRun', results: [{ host: 'server', output: 'done' }] },
+  { event: 'CommandsFailed', failure: broken, results: [{ host: 'server', output: 'no', failure: broken }] },
   { event: 'FirstStartProven', host: 'ts', version: '11.1.0' },
   { event: 'RunCancelled', by: 'anna', reason: 'not tonight', expired: false },
   { event: 'RunCancelled', by: 'scheduler', reason: 'too long', expired: true },
@@ -199,8 +203,38 @@ describe('a maintenance window', () => {
     }));
 });
 
+describe('a run of a command', () => {
+  it('is checked, then the hosts are told, and it ends with what they answer', () => {
+    expect(given(open(COMMAND), hear('PreflightPassed')).state).toMatchObject({
+      phase: 'preflight',
+      timeline: [{ text: 'command reindex' }, { text: 'every check is green; not there, and left out: desk' }],
+    });
+    const begun = [open(COMMAND), hear('PreflightPassed'), hear('CommandsStarted')];
+    expect(given(...begun).state).toMatchObject({ phase: 'commanding', findings: { phaseBegan: { commanding: 10 } } });
+    const { state } = given(...begun, hear('CommandsFailed'));
+    const commandResults = [{ host: 'server', output: 'no' }];
+    expect(state).toMatchObject({ phase: 'ended', ending: { outcome: 'failed', failure: broken }, alarm: false });
+    expect(state).toMatchObject({ findings: { commandResults } });
+  });
+
+  it('can be cancelled until the hosts are told', () => {
+    expect(canBeCancelled(given(open(COMMAND), hear('PreflightPassed')).state)).toBe(true);
+    expect(given(open(COMMAND), hear('CommandsStarted'), cancel).refused).toEqual(['COMMAND_STARTED']);
+  });
+
+  it('ends as expired when no host was told in time, as failed when nobody says what came of it', () => {
+    expect(given(open(COMMAND), expire, endHard).state).toMatchObject({ ending: { outcome: 'expired' }, alarm: true });
+    const told = given(open(COMMAND), hear('CommandsStarted'), expire, endHard).state;
+    expect(told).toMatchObject({ ending: { outcome: 'failed', failure: { reason: 'NO_OUTCOME' } }, alarm: true });
+  });
+});
+
 describe('a run without a gate', () => {
   it.each([
+    [COMMAND, 'CommandsRun', 'succeeded', false],
+    [COMMAND, 'CommandsFailed', 'failed', false],
+    [COMMAND, 'PreflightFailed', 'failed', false],
+    [COMMAND, 'RunCancelled', 'cancelled', false],
     [SINGLE, 'InstallationUpdated', 'succeeded', false],
     [SINGLE, 'InstallationRolledBack', 'rolled-back', false],
     [SINGLE, 'InstallationQuarantined', 'quarantined', true],
@@ -222,7 +256,7 @@ it('ends exactly once, keeps its outcome and folds to the same state, whatever c
     { weight: 8, arbitrary: fc.constantFrom(...HEARD).map((heard): RunCommand => ({ type: 'hear', heard, at: 10 })) },
     { weight: 1, arbitrary: fc.constantFrom(cancel, expire, endHard, open()) },
   );
-  const spec = fc.constantFrom(SPEC, SINGLE, BACKUP, WINDOW);
+  const spec = fc.constantFrom(SPEC, SINGLE, BACKUP, WINDOW, COMMAND);
   fc.assert(
     fc.property(spec, fc.array(command, { maxLength: 40 }), (s, commands) => {
       const { state, events } = given(open(s), ...commands);
@@ -248,14 +282,18 @@ it('knows when a request to cancel would still change anything', () => {
     fc.constantFrom(cancel, expire),
   );
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 12 }), fc.subarray([open(), open(WINDOW)]), (commands, opened) => {
-      let state: RunState = run.initial;
-      for (const next of [...opened, ...commands]) {
-        const decision = runDecider(run, state, next);
-        if (!isRejected(decision)) ({ state } = decision);
-      }
-      const asked = runDecider(run, state, cancel);
-      expect(canBeCancelled(state)).toBe(!isRejected(asked) && asked.events.length > 0);
-    }),
+    fc.property(
+      fc.array(command, { maxLength: 12 }),
+      fc.subarray([open(COMMAND), open(), open(WINDOW)]),
+      (commands, opened) => {
+        let state: RunState = run.initial;
+        for (const next of [...opened, ...commands]) {
+          const decision = runDecider(run, state, next);
+          if (!isRejected(decision)) ({ state } = decision);
+        }
+        const asked = runDecider(run, state, cancel);
+        expect(canBeCancelled(state)).toBe(!isRejected(asked) && asked.events.length > 0);
+      },
+    ),
   );
 });

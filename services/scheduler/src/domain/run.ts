@@ -72,6 +72,9 @@ const POSTPONED = 'POSTPONED_BY_HOLDS';
 /** What an event says about the end of the run, whether it is the end already or not. */
 export function endingOf(spec: RunSpec, heard: Heard): Ending | undefined {
   switch (heard.event) {
+    case 'CommandsRun':
+      return { outcome: 'succeeded', failure: undefined };
+    case 'CommandsFailed':
     case 'PreflightFailed':
     case 'StagingFailed':
     case 'BackupFailed':
@@ -125,7 +128,7 @@ function decide(state: RunState, command: RunCommand): readonly RunEvent[] | Rej
 /** Whether a request to cancel would still change anything. */
 export function canBeCancelled(state: RunState): boolean {
   return (
-    !['none', 'ended', 'installing', 'reopening'].includes(state.phase) &&
+    !['none', 'ended', 'installing', 'commanding', 'reopening'].includes(state.phase) &&
     !('cancelRequested' in state && state.cancelRequested)
   );
 }
@@ -138,6 +141,11 @@ function cancel(state: Exclude<RunState, { phase: 'none' }>, command: Extract<Ru
     const message =
       'hosts are being changed, so the run cannot be cancelled any more; it ends with an outcome by itself';
     return reject('refused', 'INSTALL_STARTED', message);
+  }
+  if (state.phase === 'commanding') {
+    const message =
+      'hosts were told to run the command, so it is too late to cancel; the run ends with what they answer';
+    return reject('refused', 'COMMAND_STARTED', message);
   }
   if (state.cancelRequested) return [];
   const { by, reason, at } = command;
@@ -159,9 +167,13 @@ function endedBy(state: Active, heard: Heard, at: number): RunEvent | undefined 
 
 function hardEnd(state: Active, at: number): RunEvent {
   const message = `nobody said how the run ended (it was ${state.phase}); look at the gate and the hosts`;
-  const begun = state.phase === 'installing' || state.phase === 'reopening';
-  const known = state.ending ?? { outcome: begun ? 'quarantined' : 'expired', failure: failure('NO_OUTCOME', message) };
+  const known = state.ending ?? { outcome: unheardOutcome(state.phase), failure: failure('NO_OUTCOME', message) };
   return { type: 'ended', ending: known, alarm: true, at };
+}
+
+function unheardOutcome(phase: Phase): RunOutcome {
+  if (phase === 'commanding') return 'failed';
+  return phase === 'installing' || phase === 'reopening' ? 'quarantined' : 'expired';
 }
 
 function evolve(state: RunState, event: RunEvent): RunState {
@@ -206,6 +218,7 @@ function opened(spec: RunSpec): RunState {
 
 function purpose(spec: RunSpec): string {
   if (closedForOf(spec) !== undefined) return 'maintenance window';
+  if (spec.type === 'run-command') return `command ${spec.command ?? ''}`;
   return spec.toVersion === '' ? 'backup' : `${spec.fromVersion || 'nothing'} → ${spec.toVersion}`;
 }
 
@@ -219,7 +232,7 @@ function appended(timeline: readonly TimelineEntry[], entry: TimelineEntry): rea
 }
 
 function noted(state: Exclude<RunState, { phase: 'none' }>, heard: Heard, at: number): RunState {
-  const timeline = appended(state.timeline, entryFor(heard, at));
+  const timeline = appended(state.timeline, entryFor(heard, at, state.spec));
   const findings = found(state.findings, heard, at);
   if (state.phase === 'ended') return { ...state, timeline, findings };
   const phase = phaseAfter(state.spec, state.phase, heard.event);

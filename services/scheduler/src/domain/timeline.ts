@@ -1,4 +1,4 @@
-import { assertNever } from '@lastcall/kernel';
+import { assertNever, type RunSpec } from '@lastcall/kernel';
 import type { DrainCounts, Heard } from './heard.js';
 
 /** One thing that happened in a run, for people. */
@@ -16,6 +16,13 @@ export const STEPS_UNTIL = 500;
 
 const plural = (n: number, one: string) => `${n} ${one}${n === 1 ? '' : 's'}`;
 const later = (hosts: readonly string[]) => (hosts.length > 0 ? `; ${hosts.join(', ')} follow later` : '');
+
+/** Hosts that are not there are updated later; a command is not run on them. */
+function textOf(heard: Heard, { type }: Pick<RunSpec, 'type'>): string {
+  if (type !== 'run-command' || heard.event !== 'PreflightPassed') return sentence(heard);
+  const { absentHosts } = heard;
+  return `every check is green${absentHosts.length > 0 ? `; not there, and left out: ${absentHosts.join(', ')}` : ''}`;
+}
 
 /** The sentence for an event. */
 export function sentence(heard: Heard): string {
@@ -46,6 +53,13 @@ export function sentence(heard: Heard): string {
       return `every host is on the new version${later(heard.absentHosts)}`;
     case 'InstallationRolledBack':
       return `back on the old version${heard.dataRestored ? ', data restored' : ''}: ${heard.failure.message}`;
+    case 'CommandsStarted':
+      return `${heard.hosts.join(', ')} ${heard.hosts.length === 1 ? 'was' : 'were'} told to run the command`.slice(
+        0,
+        1_000,
+      );
+    case 'CommandsRun':
+      return `the command ended well on ${plural(heard.results.length, 'host')}`;
     case 'FirstStartProven':
       return `the client was started on ${heard.version}`;
     case 'RunCancelled':
@@ -59,6 +73,7 @@ export function sentence(heard: Heard): string {
     case 'DrainFailed':
     case 'BackupFailed':
     case 'InstallationQuarantined':
+    case 'CommandsFailed':
       return heard.failure.message;
     default:
       return assertNever(heard);
@@ -76,6 +91,6 @@ function reopened({ shutHosts, closedAt, openedBy = '' }: Extract<Heard, { event
   return openedBy === '' ? 'users may log in' : `users may log in; opened before its time by ${openedBy}`;
 }
 
-export function entryFor(heard: Heard, at: number): TimelineEntry {
-  return { at, event: heard.event, host: 'host' in heard ? heard.host : '', text: sentence(heard) };
+export function entryFor(heard: Heard, at: number, spec: Pick<RunSpec, 'type'>): TimelineEntry {
+  return { at, event: heard.event, host: 'host' in heard ? heard.host : '', text: textOf(heard, spec) };
 }

@@ -94,6 +94,17 @@ describe('a run says what it waits for', () => {
     expect([ended.phase, said(ended)]).toEqual(['ended', undefined]);
   });
 
+  it('waits for the hosts that were told to run a command, and offers no end', () => {
+    const spec = sampleSpec({ type: 'run-command', command: 'reindex', toVersion: '', hosts: SPEC.hosts });
+    const absent: Heard = { event: 'PreflightPassed', report: 'p-1', absentHosts: ['berlin-ts1'] };
+    expect(said(after(spec, absent))?.actions[0]).toMatch(/^cancel/);
+    expect(said(after(spec, absent, { event: 'CommandsStarted', hosts: ['server'] }))).toMatchObject({
+      text: 'waiting for host server to run reindex',
+      hosts: ['server'],
+      actions: ['look at the hosts: lastcall host list -i berlin'],
+    });
+  });
+
   it('names five hosts and counts the others', () => {
     const hosts = Array.from({ length: 8 }, (_, i) => ({ host: `ts${i}`, role: 'terminal-server' as const, mayFollowLater: false })); // prettier-ignore
     const waiting = said(after(sampleSpec({ hosts }), passed));

@@ -47,7 +47,7 @@ export function waitingFor(state: RunState, seen: Seen, now: number): Waiting | 
   return { text, hosts, dueAt: dueAt ?? state.spec.deadlineAt, actions: actionsFor(state, hosts) };
 }
 
-const hasBegun = ({ phase }: Active): boolean => phase === 'installing' || phase === 'reopening';
+const hasBegun = ({ phase }: Active): boolean => ['installing', 'commanding', 'reopening'].includes(phase);
 
 function cancelling({ spec }: Active): What {
   const where = closedForOf(spec) === undefined ? ' on the old version' : '';
@@ -76,6 +76,10 @@ function phaseText(state: Active, seen: Seen, now: number): What {
       return confirming(state);
     case 'installing':
       return installing(state, seen);
+    case 'commanding': {
+      const hosts = names(spec.hosts).filter((host) => !state.findings.absentHosts.includes(host));
+      return { text: `waiting for ${hostList(hosts)} to run ${spec.command ?? 'the command'}`, hosts };
+    }
     case 'reopening':
       return reopening(state);
     default:

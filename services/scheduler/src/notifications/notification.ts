@@ -66,12 +66,20 @@ const MAINTENANCE_ENDS: Readonly<Partial<Record<RunOutcome, string>>> = {
   cancelled: 'was cancelled; the gate is open',
 };
 
-function workOf({ type, product, toVersion }: RunSpec): string {
+const COMMAND_ENDS: Readonly<Partial<Record<RunOutcome, string>>> = {
+  failed: 'failed',
+  cancelled: 'was cancelled; nothing was run',
+  expired: 'was not done in time; nothing was run',
+};
+
+function workOf({ type, product, toVersion, command = '' }: RunSpec): string {
+  if (type === 'run-command') return `Command ${command} of ${product}`;
   if (type === 'maintenance-window') return `Maintenance window of ${product}`;
   return toVersion === '' ? `Backup of ${product}` : `Update of ${product} to ${toVersion}`;
 }
 
 function endOf({ type }: RunSpec, outcome: RunOutcome): string {
+  if (type === 'run-command') return COMMAND_ENDS[outcome] ?? ENDS[outcome];
   return (type === 'maintenance-window' && MAINTENANCE_ENDS[outcome]) || ENDS[outcome];
 }
 

@@ -17,6 +17,8 @@ export interface TinyRelease {
   readonly antivirusFolders?: readonly string[];
   /** The vendor asks the server by a command of the application, `check-room`. */
   readonly vendorCheck?: boolean;
+  /** The server has the action `reindex`. */
+  readonly action?: boolean;
   /** Workstations have a health check. */
   readonly workstationHealth?: boolean;
   /** A command of this release that does not do what it should, by its name in the program. */
@@ -82,6 +84,7 @@ else if (command === 'migrate') write(data, { ...read(data), version: own.versio
 else if (command === 'backup') write(backup, read(data));
 else if (command === 'verify-backup') read(backup);
 else if (command === 'restore') write(data, read(backup));
+else if (command === 'reindex') console.log('index of ' + own.version);
 else if (command === 'health' && (own.unhealthy || read(data).version !== own.version)) process.exit(4);
 `;
 
@@ -107,6 +110,7 @@ function manifest({
   requires = '',
   antivirusFolders = [],
   vendorCheck = false,
+  action = false,
   firstStartTimeout = '20s',
   workstationHealth = false,
 }: TinyRelease): string {
@@ -125,11 +129,11 @@ ${requires}
 antivirus:
   folders: ${JSON.stringify(antivirusFolders)}
 checks: [${vendorCheck ? VENDOR_CHECK : ''}]
-commands:
+${action ? ACTION : ''}commands:
   server:
     stop: ${run('stop')}
     start: ${run('start')}
-    health: { run: [node, app.js, health], timeout: 500ms }
+    health: { run: [node, app.js, health], timeout: 2s }
     migrate: ${run('migrate')}
     backup: ${run('backup')}
     verifyBackup: ${run('verify-backup')}
@@ -141,6 +145,10 @@ commands:
 
 const VENDOR_CHECK =
   '{ id: room, role: server, asks: the database has room, run: [node, app.js, check-room], remedy: Make room. }';
+
+const ACTION = `actions:
+  - { id: reindex, title: Builds the index again, role: server, run: [node, app.js, reindex], timeout: 20s }
+`;
 
 const WORKSTATION = `
   workstation:

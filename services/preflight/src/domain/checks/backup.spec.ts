@@ -11,5 +11,8 @@ describeCheck(backup, {
   skipped: {
     'no backup command, and no data change': { demands: { changesData: false }, facts: { canBackUp: false } },
   },
-  notAsked: { 'made elsewhere': { occasion: { backupMode: 'made-elsewhere' } } },
+  notAsked: {
+    'made elsewhere': { occasion: { backupMode: 'made-elsewhere' } },
+    'a command is run': { demands: 'none', occasion: { isCommand: true } },
+  },
 });

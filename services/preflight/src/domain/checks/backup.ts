@@ -3,6 +3,7 @@ import type { HostCheck, HostMatter } from './check-module.js';
 
 /** Whether the run takes a backup on this host. */
 export function takesBackup({ occasion, demands, host }: HostMatter): boolean {
+  if (occasion.isCommand) return false;
   return holdsData(occasion, host.host) && (!demands || (host.role === 'server' && occasion.backupMode === 'take'));
 }
 

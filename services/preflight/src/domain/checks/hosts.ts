@@ -6,6 +6,8 @@ export const hosts: InstallationCheck = {
   passesWhen: 'exactly one host with the role server has joined',
   neverOverridden: 'an update needs the one host that has the data',
   ask: ({ occasion }) => {
+    // It is run where it is run.
+    if (occasion.isCommand) return [];
     const servers = occasion.hosts.filter((h) => h.role === 'server').map((h) => h.host);
     const one = servers.length === 1;
     return [

@@ -5,8 +5,8 @@ export const installedVersion: HostCheck = {
   about: 'host',
   passesWhen: 'the host has the version that the others have',
   neverOverridden: 'all hosts of an installation end on one version, and so they begin on one',
-  ask: ({ occasion: { fromVersion }, demands, facts }) => {
-    if (!demands || fromVersion === '') return [];
+  ask: ({ occasion: { fromVersion, isCommand = false }, demands, facts }) => {
+    if (!(demands || isCommand) || fromVersion === '') return [];
     const found = facts.installedVersion;
     return [
       {

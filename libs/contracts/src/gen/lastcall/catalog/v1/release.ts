@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { HostRole, hostRoleFromJSON, hostRoleToJSON } from "../../common/v1/common.js";
 
@@ -109,6 +110,8 @@ export interface Release {
   withdrawReason: string;
   /** Changes with every change; for optimistic edits. */
   etag: string;
+  /** What an operator can have done on hosts where it is installed. */
+  actions: VendorAction[];
 }
 
 /** The files of one role and platform. */
@@ -177,6 +180,18 @@ export interface VendorCheck {
   asks: string;
   /** What a person has to do when it does not pass. */
   remedy: string;
+}
+
+/** Something that an operator can have done on hosts: a command of the manifest. */
+export interface VendorAction {
+  /** Id, unique within the release. */
+  id: string;
+  /** What it does, for people. */
+  title: string;
+  /** Role of the hosts that it is for. */
+  role: HostRole;
+  /** Its time limit. */
+  maxRunTime?: Duration | undefined;
 }
 
 /** One operating system. */
@@ -329,6 +344,7 @@ function createBaseRelease(): Release {
     publishTime: undefined,
     withdrawReason: "",
     etag: "",
+    actions: [],
   };
 }
 
@@ -378,6 +394,9 @@ export const Release: MessageFns<Release> = {
     }
     if (message.etag !== "") {
       writer.uint32(122).string(message.etag);
+    }
+    for (const v of message.actions) {
+      VendorAction.encode(v!, writer.uint32(266).fork()).join();
     }
     return writer;
   },
@@ -515,6 +534,14 @@ export const Release: MessageFns<Release> = {
             message.etag = reader.string();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.actions.push(VendorAction.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -566,6 +593,9 @@ export const Release: MessageFns<Release> = {
         ? globalThis.String(object.withdraw_reason)
         : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      actions: globalThis.Array.isArray(object?.actions)
+        ? object.actions.map((e: any) => VendorAction.fromJSON(e))
+        : [],
     };
   },
 
@@ -616,6 +646,9 @@ export const Release: MessageFns<Release> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.actions?.length) {
+      obj.actions = message.actions.map((e) => VendorAction.toJSON(e));
+    }
     return obj;
   },
 
@@ -641,6 +674,7 @@ export const Release: MessageFns<Release> = {
     message.publishTime = object.publishTime ?? undefined;
     message.withdrawReason = object.withdrawReason ?? "";
     message.etag = object.etag ?? "";
+    message.actions = object.actions?.map((e) => VendorAction.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1345,6 +1379,129 @@ export const VendorCheck: MessageFns<VendorCheck> = {
     message.role = object.role ?? 0;
     message.asks = object.asks ?? "";
     message.remedy = object.remedy ?? "";
+    return message;
+  },
+};
+
+function createBaseVendorAction(): VendorAction {
+  return { id: "", title: "", role: 0, maxRunTime: undefined };
+}
+
+export const VendorAction: MessageFns<VendorAction> = {
+  encode(message: VendorAction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.title !== "") {
+      writer.uint32(18).string(message.title);
+    }
+    if (message.role !== 0) {
+      writer.uint32(24).int32(message.role);
+    }
+    if (message.maxRunTime !== undefined) {
+      Duration.encode(message.maxRunTime, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VendorAction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVendorAction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.title = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.role = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.maxRunTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VendorAction {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      title: isSet(object.title) ? globalThis.String(object.title) : "",
+      role: isSet(object.role) ? hostRoleFromJSON(object.role) : 0,
+      maxRunTime: isSet(object.maxRunTime)
+        ? Duration.fromJSON(object.maxRunTime)
+        : isSet(object.max_run_time)
+        ? Duration.fromJSON(object.max_run_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: VendorAction): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.title !== "") {
+      obj.title = message.title;
+    }
+    if (message.role !== 0) {
+      obj.role = hostRoleToJSON(message.role);
+    }
+    if (message.maxRunTime !== undefined) {
+      obj.maxRunTime = Duration.toJSON(message.maxRunTime);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VendorAction>): VendorAction {
+    return VendorAction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VendorAction>): VendorAction {
+    const message = createBaseVendorAction();
+    message.id = object.id ?? "";
+    message.title = object.title ?? "";
+    message.role = object.role ?? 0;
+    message.maxRunTime = (object.maxRunTime !== undefined && object.maxRunTime !== null)
+      ? Duration.fromPartial(object.maxRunTime)
+      : undefined;
     return message;
   },
 };

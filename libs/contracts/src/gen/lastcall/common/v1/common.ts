@@ -366,8 +366,12 @@ export interface RunSpec {
   closedFor?:
     | Duration
     | undefined;
+  /** Of a run that runs a command, and then always there: id of the action in the manifest of `from_version`, 1–63 characters [a-z0-9-]. */
+  command: string;
   /** Restore points of its job that stay, 1–1,000; 0: they count with all others of the installation. */
   backupKeep: number;
+  /** W3C trace context of the run: all that is done for it belongs to this trace. Empty in runs that were opened before this was said. */
+  traceparent: string;
 }
 
 /** Why something failed, in a form that a report can show. */
@@ -590,7 +594,9 @@ function createBaseRunSpec(): RunSpec {
     whatsNew: "",
     downgrade: undefined,
     closedFor: undefined,
+    command: "",
     backupKeep: 0,
+    traceparent: "",
   };
 }
 
@@ -665,8 +671,14 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(258).fork()).join();
     }
+    if (message.command !== "") {
+      writer.uint32(266).string(message.command);
+    }
     if (message.backupKeep !== 0) {
       writer.uint32(216).uint32(message.backupKeep);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(274).string(message.traceparent);
     }
     return writer;
   },
@@ -868,12 +880,28 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
           case 27: {
             if (tag !== 216) {
               break;
             }
 
             message.backupKeep = reader.uint32();
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
         }
@@ -961,11 +989,13 @@ export const RunSpec: MessageFns<RunSpec> = {
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
       backupKeep: isSet(object.backupKeep)
         ? globalThis.Number(object.backupKeep)
         : isSet(object.backup_keep)
         ? globalThis.Number(object.backup_keep)
         : 0,
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
     };
   },
 
@@ -1040,8 +1070,14 @@ export const RunSpec: MessageFns<RunSpec> = {
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
     if (message.backupKeep !== 0) {
       obj.backupKeep = Math.round(message.backupKeep);
+    }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
     }
     return obj;
   },
@@ -1082,7 +1118,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.command = object.command ?? "";
     message.backupKeep = object.backupKeep ?? 0;
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };

@@ -272,6 +272,52 @@ export interface StagingFailed {
   failure?: Failure | undefined;
 }
 
+/** Installer: hosts were told to run the command. From here on the run ends with an outcome and cannot be cancelled. */
+export interface CommandsStarted {
+  /** The run. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** Hosts that were told. */
+  hosts: string[];
+}
+
+/** Installer: the command ended well on every host that was told. */
+export interface CommandsRun {
+  /** The run. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** One a host. */
+  results: CommandResult[];
+}
+
+/** Installer: the command did not end well on at least one host, or was run on none. */
+export interface CommandsFailed {
+  /** The run. */
+  run?:
+    | RunSpec
+    | undefined;
+  /** Why: that of the first host. */
+  failure?:
+    | Failure
+    | undefined;
+  /** One a host. */
+  results: CommandResult[];
+}
+
+/** What came of a command on one host. Texts are shorter where there are many hosts. */
+export interface CommandResult {
+  /** The host. */
+  host: string;
+  /** Absent when it ended well. */
+  failure?:
+    | Failure
+    | undefined;
+  /** The end of what it wrote, up to 2,000 characters. */
+  output: string;
+}
+
 /** Session: nobody can log in any more. */
 export interface GateClosed {
   /** The run. */
@@ -2789,6 +2835,386 @@ export const StagingFailed: MessageFns<StagingFailed> = {
     message.failure = (object.failure !== undefined && object.failure !== null)
       ? Failure.fromPartial(object.failure)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseCommandsStarted(): CommandsStarted {
+  return { run: undefined, hosts: [] };
+}
+
+export const CommandsStarted: MessageFns<CommandsStarted> = {
+  encode(message: CommandsStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.hosts) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandsStarted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandsStarted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hosts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CommandsStarted {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      hosts: globalThis.Array.isArray(object?.hosts) ? object.hosts.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: CommandsStarted): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.hosts?.length) {
+      obj.hosts = message.hosts;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CommandsStarted>): CommandsStarted {
+    return CommandsStarted.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommandsStarted>): CommandsStarted {
+    const message = createBaseCommandsStarted();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.hosts = object.hosts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCommandsRun(): CommandsRun {
+  return { run: undefined, results: [] };
+}
+
+export const CommandsRun: MessageFns<CommandsRun> = {
+  encode(message: CommandsRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.results) {
+      CommandResult.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandsRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandsRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(CommandResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CommandsRun {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => CommandResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CommandsRun): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => CommandResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CommandsRun>): CommandsRun {
+    return CommandsRun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommandsRun>): CommandsRun {
+    const message = createBaseCommandsRun();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.results = object.results?.map((e) => CommandResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCommandsFailed(): CommandsFailed {
+  return { run: undefined, failure: undefined, results: [] };
+}
+
+export const CommandsFailed: MessageFns<CommandsFailed> = {
+  encode(message: CommandsFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      RunSpec.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    if (message.failure !== undefined) {
+      Failure.encode(message.failure, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.results) {
+      CommandResult.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandsFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandsFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.failure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.results.push(CommandResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CommandsFailed {
+    return {
+      run: isSet(object.run) ? RunSpec.fromJSON(object.run) : undefined,
+      failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => CommandResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CommandsFailed): unknown {
+    const obj: any = {};
+    if (message.run !== undefined) {
+      obj.run = RunSpec.toJSON(message.run);
+    }
+    if (message.failure !== undefined) {
+      obj.failure = Failure.toJSON(message.failure);
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => CommandResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CommandsFailed>): CommandsFailed {
+    return CommandsFailed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommandsFailed>): CommandsFailed {
+    const message = createBaseCommandsFailed();
+    message.run = (object.run !== undefined && object.run !== null) ? RunSpec.fromPartial(object.run) : undefined;
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? Failure.fromPartial(object.failure)
+      : undefined;
+    message.results = object.results?.map((e) => CommandResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCommandResult(): CommandResult {
+  return { host: "", failure: undefined, output: "" };
+}
+
+export const CommandResult: MessageFns<CommandResult> = {
+  encode(message: CommandResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.failure !== undefined) {
+      Failure.encode(message.failure, writer.uint32(18).fork()).join();
+    }
+    if (message.output !== "") {
+      writer.uint32(26).string(message.output);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.failure = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CommandResult {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      failure: isSet(object.failure) ? Failure.fromJSON(object.failure) : undefined,
+      output: isSet(object.output) ? globalThis.String(object.output) : "",
+    };
+  },
+
+  toJSON(message: CommandResult): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.failure !== undefined) {
+      obj.failure = Failure.toJSON(message.failure);
+    }
+    if (message.output !== "") {
+      obj.output = message.output;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CommandResult>): CommandResult {
+    return CommandResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommandResult>): CommandResult {
+    const message = createBaseCommandResult();
+    message.host = object.host ?? "";
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? Failure.fromPartial(object.failure)
+      : undefined;
+    message.output = object.output ?? "";
     return message;
   },
 };

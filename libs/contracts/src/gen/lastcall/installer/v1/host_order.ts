@@ -32,6 +32,8 @@ export interface HostOrder {
     | undefined;
   /** Service that issued it: preflight, installer or session. */
   issuedBy: string;
+  /** W3C trace context of its run; empty for an order on demand. */
+  traceparent: string;
   /** What to do. */
   action?:
     | //
@@ -70,6 +72,9 @@ export interface HostOrder {
     | //
     /** Remove restore points that are not kept any longer. */
     { $case: "deleteBackups"; value: DeleteBackups }
+    | //
+    /** Run an action of the installed release's manifest, once. */
+    { $case: "runCommand"; value: RunCommand }
     | undefined;
 }
 
@@ -201,6 +206,19 @@ export interface DeleteBackups {
   restorePoints: string[];
 }
 
+/**
+ * Asks to run an action that the manifest of the installed release names. Never run a second time: when the agent or the host went down in
+ * the middle, the order fails with COMMAND_INTERRUPTED.
+ */
+export interface RunCommand {
+  /** Product. */
+  product: string;
+  /** Version whose action is meant; must be the installed one. */
+  version: string;
+  /** Id of the action, 1–63 characters [a-z0-9-]. */
+  command: string;
+}
+
 /** Where an order stands. */
 export interface OrderProgress {
   /** Step that has begun: `download`, `stop`, `swap`, `migrate`, `start`, `health`, … */
@@ -239,7 +257,18 @@ export interface OrderResult {
     | //
     /** Answer to InstallRelease and RollBackRelease. */
     { $case: "install"; value: InstallEvidence }
+    | //
+    /** Answer to RunCommand. */
+    { $case: "command"; value: CommandEvidence }
     | undefined;
+}
+
+/** A command that ended with exit code 0. */
+export interface CommandEvidence {
+  /** The end of what it wrote, up to 2,000 characters. */
+  output: string;
+  /** How long it took. */
+  durationMs: bigint;
 }
 
 /** What a host knows about itself. A field that could not be found out is absent or named in `unknown`. */
@@ -454,6 +483,7 @@ function createBaseHostOrder(): HostOrder {
     fence: 0,
     deadline: undefined,
     issuedBy: "",
+    traceparent: "",
     action: undefined,
   };
 }
@@ -480,6 +510,9 @@ export const HostOrder: MessageFns<HostOrder> = {
     }
     if (message.issuedBy !== "") {
       writer.uint32(58).string(message.issuedBy);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(266).string(message.traceparent);
     }
     switch (message.action?.$case) {
       case "collectFacts":
@@ -517,6 +550,9 @@ export const HostOrder: MessageFns<HostOrder> = {
         break;
       case "deleteBackups":
         DeleteBackups.encode(message.action.value, writer.uint32(170).fork()).join();
+        break;
+      case "runCommand":
+        RunCommand.encode(message.action.value, writer.uint32(226).fork()).join();
         break;
     }
     return writer;
@@ -589,6 +625,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             }
 
             message.issuedBy = reader.string();
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
           case 10: {
@@ -687,6 +731,14 @@ export const HostOrder: MessageFns<HostOrder> = {
             message.action = { $case: "deleteBackups", value: DeleteBackups.decode(reader, reader.uint32()) };
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.action = { $case: "runCommand", value: RunCommand.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -712,6 +764,7 @@ export const HostOrder: MessageFns<HostOrder> = {
         : isSet(object.issued_by)
         ? globalThis.String(object.issued_by)
         : "",
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       action: isSet(object.collectFacts)
         ? { $case: "collectFacts", value: CollectFacts.fromJSON(object.collectFacts) }
         : isSet(object.collect_facts)
@@ -760,6 +813,10 @@ export const HostOrder: MessageFns<HostOrder> = {
         ? { $case: "deleteBackups", value: DeleteBackups.fromJSON(object.deleteBackups) }
         : isSet(object.delete_backups)
         ? { $case: "deleteBackups", value: DeleteBackups.fromJSON(object.delete_backups) }
+        : isSet(object.runCommand)
+        ? { $case: "runCommand", value: RunCommand.fromJSON(object.runCommand) }
+        : isSet(object.run_command)
+        ? { $case: "runCommand", value: RunCommand.fromJSON(object.run_command) }
         : undefined,
     };
   },
@@ -787,6 +844,9 @@ export const HostOrder: MessageFns<HostOrder> = {
     if (message.issuedBy !== "") {
       obj.issuedBy = message.issuedBy;
     }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
+    }
     if (message.action?.$case === "collectFacts") {
       obj.collectFacts = CollectFacts.toJSON(message.action.value);
     } else if (message.action?.$case === "stageRelease") {
@@ -811,6 +871,8 @@ export const HostOrder: MessageFns<HostOrder> = {
       obj.verifyBackup = VerifyBackup.toJSON(message.action.value);
     } else if (message.action?.$case === "deleteBackups") {
       obj.deleteBackups = DeleteBackups.toJSON(message.action.value);
+    } else if (message.action?.$case === "runCommand") {
+      obj.runCommand = RunCommand.toJSON(message.action.value);
     }
     return obj;
   },
@@ -827,6 +889,7 @@ export const HostOrder: MessageFns<HostOrder> = {
     message.fence = object.fence ?? 0;
     message.deadline = object.deadline ?? undefined;
     message.issuedBy = object.issuedBy ?? "";
+    message.traceparent = object.traceparent ?? "";
     switch (object.action?.$case) {
       case "collectFacts": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
@@ -897,6 +960,12 @@ export const HostOrder: MessageFns<HostOrder> = {
       case "deleteBackups": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
           message.action = { $case: "deleteBackups", value: DeleteBackups.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "runCommand": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "runCommand", value: RunCommand.fromPartial(object.action.value) };
         }
         break;
       }
@@ -2154,6 +2223,107 @@ export const DeleteBackups: MessageFns<DeleteBackups> = {
   },
 };
 
+function createBaseRunCommand(): RunCommand {
+  return { product: "", version: "", command: "" };
+}
+
+export const RunCommand: MessageFns<RunCommand> = {
+  encode(message: RunCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.product !== "") {
+      writer.uint32(10).string(message.product);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.command !== "") {
+      writer.uint32(26).string(message.command);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunCommand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunCommand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.product = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunCommand {
+    return {
+      product: isSet(object.product) ? globalThis.String(object.product) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
+    };
+  },
+
+  toJSON(message: RunCommand): unknown {
+    const obj: any = {};
+    if (message.product !== "") {
+      obj.product = message.product;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunCommand>): RunCommand {
+    return RunCommand.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunCommand>): RunCommand {
+    const message = createBaseRunCommand();
+    message.product = object.product ?? "";
+    message.version = object.version ?? "";
+    message.command = object.command ?? "";
+    return message;
+  },
+};
+
 function createBaseOrderProgress(): OrderProgress {
   return { step: "", done: 0n, total: 0n, note: "" };
 }
@@ -2305,6 +2475,9 @@ export const OrderResult: MessageFns<OrderResult> = {
       case "install":
         InstallEvidence.encode(message.evidence.value, writer.uint32(106).fork()).join();
         break;
+      case "command":
+        CommandEvidence.encode(message.evidence.value, writer.uint32(226).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2378,6 +2551,14 @@ export const OrderResult: MessageFns<OrderResult> = {
             message.evidence = { $case: "install", value: InstallEvidence.decode(reader, reader.uint32()) };
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.evidence = { $case: "command", value: CommandEvidence.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2411,6 +2592,8 @@ export const OrderResult: MessageFns<OrderResult> = {
         ? { $case: "stage", value: StageEvidence.fromJSON(object.stage) }
         : isSet(object.install)
         ? { $case: "install", value: InstallEvidence.fromJSON(object.install) }
+        : isSet(object.command)
+        ? { $case: "command", value: CommandEvidence.fromJSON(object.command) }
         : undefined,
     };
   },
@@ -2434,6 +2617,8 @@ export const OrderResult: MessageFns<OrderResult> = {
       obj.stage = StageEvidence.toJSON(message.evidence.value);
     } else if (message.evidence?.$case === "install") {
       obj.install = InstallEvidence.toJSON(message.evidence.value);
+    } else if (message.evidence?.$case === "command") {
+      obj.command = CommandEvidence.toJSON(message.evidence.value);
     }
     return obj;
   },
@@ -2473,7 +2658,107 @@ export const OrderResult: MessageFns<OrderResult> = {
         }
         break;
       }
+      case "command": {
+        if (object.evidence?.value !== undefined && object.evidence?.value !== null) {
+          message.evidence = { $case: "command", value: CommandEvidence.fromPartial(object.evidence.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseCommandEvidence(): CommandEvidence {
+  return { output: "", durationMs: 0n };
+}
+
+export const CommandEvidence: MessageFns<CommandEvidence> = {
+  encode(message: CommandEvidence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.output !== "") {
+      writer.uint32(10).string(message.output);
+    }
+    if (message.durationMs !== 0n) {
+      if (BigInt.asUintN(64, message.durationMs) !== message.durationMs) {
+        throw new globalThis.Error("value provided for field message.durationMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.durationMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandEvidence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandEvidence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.durationMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CommandEvidence {
+    return {
+      output: isSet(object.output) ? globalThis.String(object.output) : "",
+      durationMs: isSet(object.durationMs)
+        ? BigInt(object.durationMs)
+        : isSet(object.duration_ms)
+        ? BigInt(object.duration_ms)
+        : 0n,
+    };
+  },
+
+  toJSON(message: CommandEvidence): unknown {
+    const obj: any = {};
+    if (message.output !== "") {
+      obj.output = message.output;
+    }
+    if (message.durationMs !== 0n) {
+      obj.durationMs = message.durationMs.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CommandEvidence>): CommandEvidence {
+    return CommandEvidence.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommandEvidence>): CommandEvidence {
+    const message = createBaseCommandEvidence();
+    message.output = object.output ?? "";
+    message.durationMs = (object.durationMs !== undefined && object.durationMs !== null)
+      ? BigInt(object.durationMs)
+      : 0n;
     return message;
   },
 };

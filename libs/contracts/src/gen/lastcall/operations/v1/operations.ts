@@ -21,7 +21,8 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 
 /**
- * What operators of Lastcall itself need: dead letters and the audit trail. Every service serves both for its own data.
+ * What operators of Lastcall itself need: dead letters, the audit trail, and how each service is. Every service serves dead letters
+ * and audit for its own data.
  * Names: `deadletters/{dead_letter}`, `audit/{record}`.
  */
 
@@ -92,6 +93,51 @@ export interface AuditQuery {
   oldestFirst: boolean;
 }
 
+/**
+ * How one service is, as it alone knows it. Times tell differences of clocks: each is what a clock showed at the same moment as the
+ * others of this message.
+ */
+export interface ServiceState {
+  /** `catalog`, `scheduler`, `preflight`, `session`, `installer`. */
+  service: string;
+  /** `host:port` at which the service that answers has asked it; empty: both are one process. */
+  address: string;
+  /** Why it could not be asked; empty: it answered. What follows is set only then. */
+  problem: string;
+  /** Version of its program (semver). */
+  version: string;
+  /** Since when its process runs. */
+  startTime?:
+    | Date
+    | undefined;
+  /** The clock of its machine. */
+  clockTime?:
+    | Date
+    | undefined;
+  /** The clock of the service that answers. */
+  askedTime?:
+    | Date
+    | undefined;
+  /** The clock of its store; absent when the store does not answer. */
+  storeTime?:
+    | Date
+    | undefined;
+  /** Whether events can be published now. */
+  busConnected: boolean;
+  /** Why its store does not answer; empty: it does. The outbox and the dead letters are unknown then. */
+  storeProblem: string;
+  /** Events that wait to be published, counted up to 1,000. */
+  outboxEvents: number;
+  /** When the oldest of these was said; absent when none waits. */
+  outboxTime?:
+    | Date
+    | undefined;
+  /** Dead letters. */
+  deadLetters: bigint;
+  /** When the certificate that its servers show ends; absent: they serve without TLS. */
+  certificateExpireTime?: Date | undefined;
+}
+
 /** See OperationsService. */
 export interface ListDeadLettersRequest {
   /** 1–1,000; default 100. */
@@ -134,6 +180,18 @@ export interface ListAuditRecordsResponse {
   auditRecords: AuditRecord[];
   /** Empty at the end. */
   nextPageToken: string;
+}
+
+/** See OperationsService. */
+export interface ListServiceStatesRequest {
+  /** Only those of the process that is asked; nobody else is asked. */
+  ownProcess: boolean;
+}
+
+/** See OperationsService. */
+export interface ListServiceStatesResponse {
+  /** One for each service of the design, or of the process. */
+  serviceStates: ServiceState[];
 }
 
 function createBaseDeadLetter(): DeadLetter {
@@ -688,6 +746,343 @@ export const AuditQuery: MessageFns<AuditQuery> = {
   },
 };
 
+function createBaseServiceState(): ServiceState {
+  return {
+    service: "",
+    address: "",
+    problem: "",
+    version: "",
+    startTime: undefined,
+    clockTime: undefined,
+    askedTime: undefined,
+    storeTime: undefined,
+    busConnected: false,
+    storeProblem: "",
+    outboxEvents: 0,
+    outboxTime: undefined,
+    deadLetters: 0n,
+    certificateExpireTime: undefined,
+  };
+}
+
+export const ServiceState: MessageFns<ServiceState> = {
+  encode(message: ServiceState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(162).string(message.service);
+    }
+    if (message.address !== "") {
+      writer.uint32(170).string(message.address);
+    }
+    if (message.problem !== "") {
+      writer.uint32(178).string(message.problem);
+    }
+    if (message.version !== "") {
+      writer.uint32(186).string(message.version);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(194).fork()).join();
+    }
+    if (message.clockTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.clockTime), writer.uint32(202).fork()).join();
+    }
+    if (message.askedTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.askedTime), writer.uint32(210).fork()).join();
+    }
+    if (message.storeTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.storeTime), writer.uint32(218).fork()).join();
+    }
+    if (message.busConnected !== false) {
+      writer.uint32(224).bool(message.busConnected);
+    }
+    if (message.storeProblem !== "") {
+      writer.uint32(234).string(message.storeProblem);
+    }
+    if (message.outboxEvents !== 0) {
+      writer.uint32(240).uint32(message.outboxEvents);
+    }
+    if (message.outboxTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.outboxTime), writer.uint32(250).fork()).join();
+    }
+    if (message.deadLetters !== 0n) {
+      if (BigInt.asUintN(64, message.deadLetters) !== message.deadLetters) {
+        throw new globalThis.Error("value provided for field message.deadLetters of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.deadLetters);
+    }
+    if (message.certificateExpireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.certificateExpireTime), writer.uint32(266).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.clockTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.askedTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.storeTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.busConnected = reader.bool();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.storeProblem = reader.string();
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.outboxEvents = reader.uint32();
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.outboxTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.deadLetters = reader.uint64() as bigint;
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.certificateExpireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServiceState {
+    return {
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
+      version: isSet(object.version) ? globalThis.String(object.version) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      clockTime: isSet(object.clockTime)
+        ? fromJsonTimestamp(object.clockTime)
+        : isSet(object.clock_time)
+        ? fromJsonTimestamp(object.clock_time)
+        : undefined,
+      askedTime: isSet(object.askedTime)
+        ? fromJsonTimestamp(object.askedTime)
+        : isSet(object.asked_time)
+        ? fromJsonTimestamp(object.asked_time)
+        : undefined,
+      storeTime: isSet(object.storeTime)
+        ? fromJsonTimestamp(object.storeTime)
+        : isSet(object.store_time)
+        ? fromJsonTimestamp(object.store_time)
+        : undefined,
+      busConnected: isSet(object.busConnected)
+        ? globalThis.Boolean(object.busConnected)
+        : isSet(object.bus_connected)
+        ? globalThis.Boolean(object.bus_connected)
+        : false,
+      storeProblem: isSet(object.storeProblem)
+        ? globalThis.String(object.storeProblem)
+        : isSet(object.store_problem)
+        ? globalThis.String(object.store_problem)
+        : "",
+      outboxEvents: isSet(object.outboxEvents)
+        ? globalThis.Number(object.outboxEvents)
+        : isSet(object.outbox_events)
+        ? globalThis.Number(object.outbox_events)
+        : 0,
+      outboxTime: isSet(object.outboxTime)
+        ? fromJsonTimestamp(object.outboxTime)
+        : isSet(object.outbox_time)
+        ? fromJsonTimestamp(object.outbox_time)
+        : undefined,
+      deadLetters: isSet(object.deadLetters)
+        ? BigInt(object.deadLetters)
+        : isSet(object.dead_letters)
+        ? BigInt(object.dead_letters)
+        : 0n,
+      certificateExpireTime: isSet(object.certificateExpireTime)
+        ? fromJsonTimestamp(object.certificateExpireTime)
+        : isSet(object.certificate_expire_time)
+        ? fromJsonTimestamp(object.certificate_expire_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ServiceState): unknown {
+    const obj: any = {};
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.problem !== "") {
+      obj.problem = message.problem;
+    }
+    if (message.version !== "") {
+      obj.version = message.version;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.clockTime !== undefined) {
+      obj.clockTime = message.clockTime.toISOString();
+    }
+    if (message.askedTime !== undefined) {
+      obj.askedTime = message.askedTime.toISOString();
+    }
+    if (message.storeTime !== undefined) {
+      obj.storeTime = message.storeTime.toISOString();
+    }
+    if (message.busConnected !== false) {
+      obj.busConnected = message.busConnected;
+    }
+    if (message.storeProblem !== "") {
+      obj.storeProblem = message.storeProblem;
+    }
+    if (message.outboxEvents !== 0) {
+      obj.outboxEvents = Math.round(message.outboxEvents);
+    }
+    if (message.outboxTime !== undefined) {
+      obj.outboxTime = message.outboxTime.toISOString();
+    }
+    if (message.deadLetters !== 0n) {
+      obj.deadLetters = message.deadLetters.toString();
+    }
+    if (message.certificateExpireTime !== undefined) {
+      obj.certificateExpireTime = message.certificateExpireTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ServiceState>): ServiceState {
+    return ServiceState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ServiceState>): ServiceState {
+    const message = createBaseServiceState();
+    message.service = object.service ?? "";
+    message.address = object.address ?? "";
+    message.problem = object.problem ?? "";
+    message.version = object.version ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.clockTime = object.clockTime ?? undefined;
+    message.askedTime = object.askedTime ?? undefined;
+    message.storeTime = object.storeTime ?? undefined;
+    message.busConnected = object.busConnected ?? false;
+    message.storeProblem = object.storeProblem ?? "";
+    message.outboxEvents = object.outboxEvents ?? 0;
+    message.outboxTime = object.outboxTime ?? undefined;
+    message.deadLetters = (object.deadLetters !== undefined && object.deadLetters !== null)
+      ? BigInt(object.deadLetters)
+      : 0n;
+    message.certificateExpireTime = object.certificateExpireTime ?? undefined;
+    return message;
+  },
+};
+
 function createBaseListDeadLettersRequest(): ListDeadLettersRequest {
   return { pageSize: 0, pageToken: "" };
 }
@@ -1197,7 +1592,153 @@ export const ListAuditRecordsResponse: MessageFns<ListAuditRecordsResponse> = {
   },
 };
 
-/** Dead letters and audit. */
+function createBaseListServiceStatesRequest(): ListServiceStatesRequest {
+  return { ownProcess: false };
+}
+
+export const ListServiceStatesRequest: MessageFns<ListServiceStatesRequest> = {
+  encode(message: ListServiceStatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ownProcess !== false) {
+      writer.uint32(160).bool(message.ownProcess);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListServiceStatesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListServiceStatesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.ownProcess = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListServiceStatesRequest {
+    return {
+      ownProcess: isSet(object.ownProcess)
+        ? globalThis.Boolean(object.ownProcess)
+        : isSet(object.own_process)
+        ? globalThis.Boolean(object.own_process)
+        : false,
+    };
+  },
+
+  toJSON(message: ListServiceStatesRequest): unknown {
+    const obj: any = {};
+    if (message.ownProcess !== false) {
+      obj.ownProcess = message.ownProcess;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListServiceStatesRequest>): ListServiceStatesRequest {
+    return ListServiceStatesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListServiceStatesRequest>): ListServiceStatesRequest {
+    const message = createBaseListServiceStatesRequest();
+    message.ownProcess = object.ownProcess ?? false;
+    return message;
+  },
+};
+
+function createBaseListServiceStatesResponse(): ListServiceStatesResponse {
+  return { serviceStates: [] };
+}
+
+export const ListServiceStatesResponse: MessageFns<ListServiceStatesResponse> = {
+  encode(message: ListServiceStatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.serviceStates) {
+      ServiceState.encode(v!, writer.uint32(162).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListServiceStatesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListServiceStatesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.serviceStates.push(ServiceState.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListServiceStatesResponse {
+    return {
+      serviceStates: globalThis.Array.isArray(object?.serviceStates)
+        ? object.serviceStates.map((e: any) => ServiceState.fromJSON(e))
+        : globalThis.Array.isArray(object?.service_states)
+        ? object.service_states.map((e: any) => ServiceState.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListServiceStatesResponse): unknown {
+    const obj: any = {};
+    if (message.serviceStates?.length) {
+      obj.serviceStates = message.serviceStates.map((e) => ServiceState.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListServiceStatesResponse>): ListServiceStatesResponse {
+    return ListServiceStatesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListServiceStatesResponse>): ListServiceStatesResponse {
+    const message = createBaseListServiceStatesResponse();
+    message.serviceStates = object.serviceStates?.map((e) => ServiceState.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+/** Dead letters, audit, and how the services are. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /** Dead letters of this service, newest first. */
@@ -1236,6 +1777,21 @@ export const OperationsServiceService = {
       Buffer.from(ListAuditRecordsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuditRecordsResponse => ListAuditRecordsResponse.decode(value),
   },
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates: {
+    path: "/lastcall.operations.v1.OperationsService/ListServiceStates" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListServiceStatesRequest): Buffer =>
+      Buffer.from(ListServiceStatesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListServiceStatesRequest => ListServiceStatesRequest.decode(value),
+    responseSerialize: (value: ListServiceStatesResponse): Buffer =>
+      Buffer.from(ListServiceStatesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListServiceStatesResponse => ListServiceStatesResponse.decode(value),
+  },
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
@@ -1245,6 +1801,11 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   redriveDeadLetter: handleUnaryCall<RedriveDeadLetterRequest, RedriveDeadLetterResponse>;
   /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: handleUnaryCall<ListAuditRecordsRequest, ListAuditRecordsResponse>;
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates: handleUnaryCall<ListServiceStatesRequest, ListServiceStatesResponse>;
 }
 
 export interface OperationsServiceClient extends Client {
@@ -1295,6 +1856,25 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
+   * that cannot be asked is listed with the problem. Of several replicas one answers.
+   */
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
+  ): ClientUnaryCall;
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
+  ): ClientUnaryCall;
+  listServiceStates(
+    request: ListServiceStatesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListServiceStatesResponse) => void,
   ): ClientUnaryCall;
 }
 

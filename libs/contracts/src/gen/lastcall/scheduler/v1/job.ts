@@ -132,7 +132,7 @@ export interface Job {
   name: string;
   /** Title, 1–200 characters. */
   title: string;
-  /** What it does: software-update, data-backup or maintenance-window. */
+  /** What it does: software-update, data-backup, maintenance-window or run-command. */
   type: JobType;
   /** When. */
   start?:
@@ -218,7 +218,19 @@ export interface Job {
    * Of a maintenance window, which must say it: how long the gate stays shut once nobody is inside, 1 s – 23 h. With the reaction time it has
    * to fit into the maximum run time. Refused for other types.
    */
-  closedFor?: Duration | undefined;
+  closedFor?:
+    | Duration
+    | undefined;
+  /**
+   * Of a run-command, which must say it: id of an action in the manifest of the installed release, 1–63 characters [a-z0-9-]. Refused for other
+   * types.
+   */
+  command: string;
+  /**
+   * Hosts that a run-command runs its action on, up to 1,000; each has the role of the action. Empty: every host of that role, without those that
+   * may follow later and are not there.
+   */
+  commandHosts: string[];
 }
 
 export interface Job_LabelsEntry {
@@ -779,6 +791,8 @@ function createBaseJob(): Job {
     retryPause: undefined,
     backupKeep: 0,
     closedFor: undefined,
+    command: "",
+    commandHosts: [],
   };
 }
 
@@ -876,6 +890,12 @@ export const Job: MessageFns<Job> = {
     }
     if (message.closedFor !== undefined) {
       Duration.encode(message.closedFor, writer.uint32(282).fork()).join();
+    }
+    if (message.command !== "") {
+      writer.uint32(290).string(message.command);
+    }
+    for (const v of message.commandHosts) {
+      writer.uint32(298).string(v!);
     }
     return writer;
   },
@@ -1144,6 +1164,22 @@ export const Job: MessageFns<Job> = {
             message.closedFor = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.command = reader.string();
+            continue;
+          }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.commandHosts.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1266,6 +1302,12 @@ export const Job: MessageFns<Job> = {
         : isSet(object.closed_for)
         ? Duration.fromJSON(object.closed_for)
         : undefined,
+      command: isSet(object.command) ? globalThis.String(object.command) : "",
+      commandHosts: globalThis.Array.isArray(object?.commandHosts)
+        ? object.commandHosts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.command_hosts)
+        ? object.command_hosts.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1370,6 +1412,12 @@ export const Job: MessageFns<Job> = {
     if (message.closedFor !== undefined) {
       obj.closedFor = Duration.toJSON(message.closedFor);
     }
+    if (message.command !== "") {
+      obj.command = message.command;
+    }
+    if (message.commandHosts?.length) {
+      obj.commandHosts = message.commandHosts;
+    }
     return obj;
   },
 
@@ -1435,6 +1483,8 @@ export const Job: MessageFns<Job> = {
     message.closedFor = (object.closedFor !== undefined && object.closedFor !== null)
       ? Duration.fromPartial(object.closedFor)
       : undefined;
+    message.command = object.command ?? "";
+    message.commandHosts = object.commandHosts?.map((e) => e) || [];
     return message;
   },
 };

@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Failure, RunOutcome, runOutcomeFromJSON, runOutcomeToJSON, RunSpec } from "../../common/v1/common.js";
-import { DrainSummary } from "../../events/v1/events.js";
+import { CommandResult, DrainSummary } from "../../events/v1/events.js";
 import { Backup, Report } from "../../preflight/v1/preflight.js";
 import { Confirmation } from "./outlook.js";
 
@@ -89,7 +89,10 @@ export interface Run {
   spec?:
     | RunSpec
     | undefined;
-  /** `preflight`, `staging`, `draining`, `closed` (a maintenance window), `backing-up`, `confirming`, `installing`, `reopening`, `ended`. */
+  /**
+   * `preflight`, `staging`, `draining`, `closed` (a maintenance window), `backing-up`, `confirming`, `installing`, `commanding` (a command on
+   * hosts), `reopening`, `ended`.
+   */
   phase: string;
   /** UNSPECIFIED while it is active. */
   outcome: RunOutcome;
@@ -127,7 +130,7 @@ export interface WaitingFor {
 
 /** How long one phase of a run took. */
 export interface PhaseDuration {
-  /** `preflight`, `staging`, `draining`, `closed`, `backing-up`, `confirming`, `installing` or `reopening`. */
+  /** `preflight`, `staging`, `draining`, `closed`, `backing-up`, `confirming`, `installing`, `commanding` or `reopening`. */
   phase: string;
   /** How long it took, or has taken so far when the run is in it: until the newest event. */
   took?:
@@ -203,6 +206,8 @@ export interface RunReport {
     | undefined;
   /** The same with what was read, and who confirmed it; also of a start by hand. */
   confirmations: Confirmation[];
+  /** What came of the command of a run-command, one a host. */
+  commandResults: CommandResult[];
 }
 
 export interface RunReport_VersionsBeforeEntry {
@@ -868,6 +873,7 @@ function createBaseRunReport(): RunReport {
     shutHosts: {},
     wayBack: undefined,
     confirmations: [],
+    commandResults: [],
   };
 }
 
@@ -932,6 +938,9 @@ export const RunReport: MessageFns<RunReport> = {
     }
     for (const v of message.confirmations) {
       Confirmation.encode(v!, writer.uint32(162).fork()).join();
+    }
+    for (const v of message.commandResults) {
+      CommandResult.encode(v!, writer.uint32(266).fork()).join();
     }
     return writer;
   },
@@ -1118,6 +1127,14 @@ export const RunReport: MessageFns<RunReport> = {
             message.confirmations.push(Confirmation.decode(reader, reader.uint32()));
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.commandResults.push(CommandResult.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1268,6 +1285,11 @@ export const RunReport: MessageFns<RunReport> = {
       confirmations: globalThis.Array.isArray(object?.confirmations)
         ? object.confirmations.map((e: any) => Confirmation.fromJSON(e))
         : [],
+      commandResults: globalThis.Array.isArray(object?.commandResults)
+        ? object.commandResults.map((e: any) => CommandResult.fromJSON(e))
+        : globalThis.Array.isArray(object?.command_results)
+        ? object.command_results.map((e: any) => CommandResult.fromJSON(e))
+        : [],
     };
   },
 
@@ -1351,6 +1373,9 @@ export const RunReport: MessageFns<RunReport> = {
     if (message.confirmations?.length) {
       obj.confirmations = message.confirmations.map((e) => Confirmation.toJSON(e));
     }
+    if (message.commandResults?.length) {
+      obj.commandResults = message.commandResults.map((e) => CommandResult.toJSON(e));
+    }
     return obj;
   },
 
@@ -1415,6 +1440,7 @@ export const RunReport: MessageFns<RunReport> = {
       ? WayBack.fromPartial(object.wayBack)
       : undefined;
     message.confirmations = object.confirmations?.map((e) => Confirmation.fromPartial(e)) || [];
+    message.commandResults = object.commandResults?.map((e) => CommandResult.fromPartial(e)) || [];
     return message;
   },
 };

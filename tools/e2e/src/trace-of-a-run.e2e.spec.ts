@@ -1,0 +1,60 @@
+import { startTraceCollector, until, type CollectedSpan, type TraceCollector } from '@lastcall/testkit';
+import { eventsOf } from './world/remains.js';
+import { createWorld, type World } from './world/world.js';
+
+/*
+ * One run is one trace: what the operator's call, the services, the orders to hosts and the users' gate did for it, although most of it is
+ * done by duties that look at the clock and over streams that were open before.
+ */
+
+describe('the trace of a run', () => {
+  let collector: TraceCollector;
+  let world: World;
+  beforeAll(async () => {
+    collector = await startTraceCollector();
+    const telemetry = {
+      LASTCALL_TELEMETRY: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+    };
+    const hosts = [{ id: 'srv', role: 'server' }] as const;
+    world = await createWorld({ pair: 'embedded', hosts, users: 1, settings: { scheduler: telemetry } });
+  }, 60_000);
+  afterAll(async () => {
+    await world.stop();
+    await collector.stop();
+  });
+
+  const called = (name: string): CollectedSpan | undefined => collector.spans.find((span) => span.name === name);
+
+  it('leads from the call that enabled its job to the end, over every event and order', async () => {
+    const logged: string[] = [];
+    world.agentOf('srv').onLine((line) => line.includes('"step begun"') && logged.push(line));
+    await world.publish({ version: '1.1.0' });
+    const run = await world.ended(await world.update('1.1.0'));
+    const id = run.name.split('/').at(-1) ?? '';
+    await until(async () => called('publish RunFinished') !== undefined, 'the last span to arrive');
+    const call = called('lastcall.scheduler.v1.SchedulerService/EnableJob');
+    expect(call).toBeDefined();
+    const ofTrace = collector.spans.filter(({ traceId }) => traceId === call?.traceId);
+    const names = new Set(ofTrace.map(({ name }) => name));
+    const said = [...new Set(eventsOf(run))].filter((type) => type !== 'RunPlanned');
+    expect(said).toContain('GateReopened');
+    expect(said.filter((type) => !names.has(`publish ${type}`))).toEqual([]);
+    for (const type of ['HostOrderIssued', 'HostOrderCompleted', 'RunFinished'])
+      expect(names).toContain(`take ${type}`);
+
+    // Nothing of the run is anywhere else, and nothing of another run is here.
+    const ofRun = collector.spans.filter(({ attributes }) => attributes['lastcall.run'] === id);
+    expect(new Set(ofRun.map(({ traceId }) => traceId))).toEqual(new Set([call?.traceId]));
+    expect(new Set(ofRun.map(({ attributes }) => attributes['lastcall.service'])).size).toBe(5);
+    expect(ofRun.filter(({ attributes }) => attributes['lastcall.host'] === 'srv').length).toBeGreaterThan(3);
+    // The agent says no spans; its log carries the trace.
+    expect(logged.length).toBeGreaterThan(3);
+    const about = { run: id, trace: call?.traceId, installation: 'testing', host: 'srv' };
+    for (const line of logged) expect(JSON.parse(line)).toMatchObject(about);
+    // Each of its spans hangs on another one that was sent, up to the call.
+    const sent = new Set(ofTrace.map(({ spanId }) => spanId));
+    expect(ofTrace.filter(({ parentId }) => !sent.has(parentId)).map(({ name }) => name)).toEqual([call?.name]);
+  }, 60_000);
+});
