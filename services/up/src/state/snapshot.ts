@@ -1,5 +1,6 @@
 import { Fault } from '@lastcall/kernel';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /*
@@ -72,7 +73,8 @@ function versionOf({ watch }: OpenFile): unknown {
 
 async function copyOut(reader: DatabaseSync, to: string): Promise<void> {
   await backup(reader, to, { rate: PAGES_AT_ONCE });
-  const copy = new DatabaseSync(to);
+  // As it is: no log and no index are put beside it.
+  const copy = new DatabaseSync(new URL(`${pathToFileURL(to).href}?immutable=1`), { readOnly: true });
   try {
     const found = copy.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
     if (found !== 'ok') throw new Fault(`the copy ${to} is damaged: ${String(found)}; look at the disk it came from`);

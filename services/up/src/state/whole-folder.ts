@@ -1,4 +1,5 @@
 import { isRejected, reject, type Rejected } from '@lastcall/kernel';
+import { statfsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { lockDataFolder } from '../data-folder-lock.js';
@@ -58,7 +59,7 @@ export async function refuseTaken(folder: string): Promise<Rejected | undefined>
 
 function withAdvice(error: unknown, folder: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || (error as { errcode?: number }).errcode === SQLITE_FULL;
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || isFullForSqlite(error, dirname(folder));
   if (isFull)
     return new Error(`the disk of ${folder} is full; nothing was left there. Free some space and repeat.`, {
       cause: error,
@@ -70,6 +71,16 @@ function withAdvice(error: unknown, folder: string): unknown {
 }
 
 const SQLITE_FULL = 13;
+const SQLITE_IOERR = 10;
+const NO_ROOM_BYTES = 1024 * 1024;
+
+/** SQLite calls it an error of the disk where it meets the end of the room in a file beside the database. */
+function isFullForSqlite(error: unknown, parent: string): boolean {
+  const primary = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (primary !== SQLITE_IOERR) return primary === SQLITE_FULL;
+  const { bavail, bsize } = statfsSync(parent);
+  return bavail * bsize < NO_ROOM_BYTES;
+}
 
 async function syncFolders(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
