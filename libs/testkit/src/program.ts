@@ -1,5 +1,5 @@
 import { buildSync } from 'esbuild';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { startChild, type Child } from './child.js';
@@ -17,7 +17,7 @@ export function buildProgram(entry: string): string {
   const done = built.get(entry);
   if (done !== undefined) return done;
   folder ??= newFolder();
-  const outfile = join(folder, `${basename(entry, '.ts')}-${built.size}.cjs`);
+  const outfile = join(folder, 'testkit', 'dist', `${basename(entry, '.ts')}-${built.size}.cjs`);
   buildSync({
     entryPoints: [entry],
     outfile,
@@ -35,6 +35,8 @@ export function buildProgram(entry: string): string {
 
 function newFolder(): string {
   const made = mkdtempSync(join(tmpdir(), 'lastcall-programs-'));
+  // As deep as a compiled file of a package: the package says its version two folders above.
+  copyFileSync(join(__dirname, '..', 'package.json'), join(made, 'package.json'));
   process.on('exit', () => rmSync(made, { recursive: true, force: true }));
   return made;
 }

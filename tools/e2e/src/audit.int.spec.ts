@@ -26,6 +26,7 @@ const NO_RECORD: readonly string[] = [
   'ListNotificationTargets',
   'GetCatchUp',
   'ListTokens',
+  'ListServiceStates',
 ];
 
 describe('the audit trail', () => {
