@@ -102,7 +102,11 @@ const ARBITRARY_SOFTWARE: readonly Attack[] = [
     ...{ kind: 'arbitrary software', name: 'a tree with other bytes', code: 'TEXT_CHANGED', moves: [] },
     begin: ({ served }) => {
       for (const [path, bytes] of served) {
-        if (path.endsWith('.tree.json')) served.set(path, Buffer.from(bytes.toString().replace('644', '666')));
+        if (!path.endsWith('.tree.json')) continue;
+        const text = bytes.toString();
+        const other = text.replace(/("mode":\s*)420\b/, '$1438');
+        if (other === text) throw new Error(`${path} has no file of mode 0644 to be changed`);
+        served.set(path, Buffer.from(other));
       }
     },
     python: 'LengthOrHashMismatchError',
