@@ -38,7 +38,7 @@ const STREAMS_TOPIC = 'installer-host-streams';
 export function createHostEdge(options: HostEdgeOptions): HostEdge {
   const { context, presence } = options;
   const { bus, log } = context;
-  const links: Links = { byHost: new Map(), served: new Set() };
+  const links: Links = { byHost: new Map(), opened: new WeakSet(), served: new Set() };
   const subscriptions: { stop(): Promise<void> }[] = [];
   const say = (topic: string, host: HostKey): Promise<void> =>
     bus
@@ -58,7 +58,8 @@ export function createHostEdge(options: HostEdgeOptions): HostEdge {
     start: async () => {
       const send = onTopic((link) => link.push());
       const check = onTopic(async (link) => {
-        if (!(await presence.counts(link.host, link.id))) link.end(replaced());
+        // What is said of a stream before it must not end one whose opening is on its way to the store.
+        if (links.opened.has(link) && !(await presence.counts(link.host, link.id))) link.end(replaced());
       });
       subscriptions.push(await bus.listen(ORDERS_TOPIC, send), await bus.listen(STREAMS_TOPIC, check));
     },
@@ -73,6 +74,8 @@ export function createHostEdge(options: HostEdgeOptions): HostEdge {
 interface Links {
   /** The stream of each host. */
   readonly byHost: Map<string, HostLink>;
+  /** Streams that the store knows. */
+  readonly opened: WeakSet<HostLink>;
   /** Streams that have not been closed in the store yet. */
   readonly served: Set<Promise<void>>;
 }
@@ -117,6 +120,7 @@ async function serve(
   register(links.byHost, link);
   try {
     await presence.opened(host, link.id, hello);
+    links.opened.add(link);
     await Promise.all([orders.hello(host, hello.installedVersion, hello.fence), announce(host)]);
     link.welcome(catalogUrl);
     await link.push();

@@ -168,6 +168,9 @@ function suite(pair: Pair): void {
     it('an installation without any host has nothing to run on, and its gate stays open', async () => {
       await addInstallation(world.services, 0, 'empty');
       const parent = 'installations/empty';
+      const gateOf = async () => (await world.services.session.getGate({ name: `${parent}/gate` })).gate;
+      // The session service hears of a new installation by an event.
+      await until(async () => (await gateOf()) !== undefined, 'the gate to be known');
       const started = startUpdate(world.services, 'nowhere', await current(), {}, parent);
       await expect(started).rejects.toMatchObject({ reason: 'NO_HOSTS' });
       const { scheduler } = world.services;
@@ -178,9 +181,6 @@ function suite(pair: Pair): void {
       await expect(byHand).rejects.toMatchObject({ reason: 'NOT_STARTED' });
       const { runs } = await scheduler.listRuns({ parent, pageSize: 0, pageToken: '', job: '' });
       expect(runs).toEqual([]);
-      const gateOf = async () => (await world.services.session.getGate({ name: `${parent}/gate` })).gate;
-      // The session service hears of a new installation by an event.
-      await until(async () => (await gateOf()) !== undefined, 'the gate to be known');
       const gate = await gateOf();
       expect(gate).toMatchObject({ alarm: false, run: '', epoch: 0 });
     }, 180_000);
