@@ -194,6 +194,22 @@ function suite(pair: Pair): void {
       world.users.forEach((user, i) => expect(unfairness(user, before[i] ?? 0)).toEqual([]));
     });
 
+    it('runs an action of the release when it is killed while that begins and ends, and tells of one that failed', async () => {
+      const version = nextVersion();
+      await world.publish({ version, action: true });
+      expect((await world.ended(await world.update(version))).outcome).toBe(RunOutcome.SUCCEEDED);
+      const command = { type: commonV1.JobType.RUN_COMMAND, command: 'reindex' };
+      for (const event of ['CommandsStarted', 'CommandsRun', 'CommandsFailed'] as const) {
+        await world.failCommand('reindex', event === 'CommandsFailed');
+        let job = '';
+        await killAt(event, async () => (job = await world.update('', command)));
+        const outcome = event === 'CommandsFailed' ? RunOutcome.FAILED : RunOutcome.SUCCEEDED;
+        expect([event, await world.ended(job)]).toMatchObject([event, { outcome, alarm: false }]);
+      }
+      await world.failCommand('reindex', false);
+      await consistent(version);
+    });
+
     it('announces a planned run when it is killed while that is said', async () => {
       const version = nextVersion();
       await world.publish({ version });
