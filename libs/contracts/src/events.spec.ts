@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { consumedBy, decodeEvent, EVENT_TYPES, EVENTS, isEventType, outgoing, type EventEnvelope } from './events.js';
-import * as wire from './gen/lastcall/events/v1/events.js';
+import * as wire from './events-v1.js';
 import { Poison } from './poison.js';
 
-const proto = readFileSync(join(__dirname, '../../../proto/lastcall/events/v1/events.proto'), 'utf8');
+const FOLDER = join(__dirname, '../../../proto/lastcall/events/v1');
+const proto = readdirSync(FOLDER)
+  .map((file) => readFileSync(join(FOLDER, file), 'utf8'))
+  .join('\n');
 
 function envelope(type: string, data: Uint8Array): EventEnvelope {
   return { id: 'a/b/c@1', type, source: 'a/b/c', sequence: 1, installation: 'i', time: 0, data };
@@ -21,7 +24,7 @@ function withUnknownFields(bytes: Uint8Array): Uint8Array {
 }
 
 describe('the table of events', () => {
-  it('has the messages of events.proto: each event one, and each message that is no part of another', () => {
+  it('has the messages of the contract: each event one, and each message that is no part of another', () => {
     const messages = [...proto.matchAll(/^message (\w+) \{/gm)].map((match) => match[1]);
     const parts = ['DrainSummary', 'CommandResult'];
     expect([...EVENT_TYPES].toSorted()).toEqual(messages.filter((name) => !parts.includes(name ?? '')).toSorted());

@@ -1,5 +1,5 @@
 import { Poison } from './poison.js';
-import * as wire from './gen/lastcall/events/v1/events.js';
+import * as wire from './events-v1.js';
 
 /**
  * The one table of events: what is said, by whom, and who listens. Subjects, consumers' filters, the choreography in the

@@ -16,13 +16,13 @@ export * from './wire.js';
 
 export * as catalogV1 from './catalog-v1.js';
 export * as commonV1 from './gen/lastcall/common/v1/common.js';
-export * as eventsV1 from './gen/lastcall/events/v1/events.js';
+export * as eventsV1 from './events-v1.js';
 export * as identityV1 from './gen/lastcall/identity/v1/identity.js';
 export * as hostEdgeV1 from './gen/lastcall/installer/v1/host_edge.js';
-export * as hostOrderV1 from './gen/lastcall/installer/v1/host_order.js';
+export * as hostOrderV1 from './host-order-v1.js';
 export * as installerV1 from './gen/lastcall/installer/v1/installer.js';
 export * as operationsV1 from './gen/lastcall/operations/v1/operations.js';
-export * as preflightV1 from './gen/lastcall/preflight/v1/preflight.js';
+export * as preflightV1 from './preflight-v1.js';
 export * as schedulerV1 from './scheduler-v1.js';
 export * as sessionV1 from './session-v1.js';
 export * as healthV1 from './gen/grpc/health/v1/health.js';

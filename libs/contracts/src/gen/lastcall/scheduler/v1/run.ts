@@ -9,8 +9,10 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Failure, RunOutcome, runOutcomeFromJSON, runOutcomeToJSON, RunSpec } from "../../common/v1/common.js";
-import { CommandResult, DrainSummary } from "../../events/v1/events.js";
-import { Backup, Report } from "../../preflight/v1/preflight.js";
+import { CommandResult } from "../../events/v1/installer.js";
+import { DrainSummary } from "../../events/v1/session.js";
+import { Backup } from "../../preflight/v1/backup.js";
+import { Report } from "../../preflight/v1/report.js";
 import { Confirmation } from "./outlook.js";
 
 /** What came of a job: firings, runs and their reports. */
