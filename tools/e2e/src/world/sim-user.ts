@@ -17,6 +17,8 @@ export interface SimUser {
   readonly host: string;
   readonly log: readonly UserLogEntry[];
   isIn(): boolean;
+  /** In, and where a notice would arrive now. */
+  isConnected(): boolean;
   leave(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export function createSimUser(options: SimUserOptions): SimUser {
     host: options.host,
     log,
     isIn: () => inside,
+    isConnected: () => inside && log.at(-1)?.what !== 'lost',
     leave: async () => {
       left = true;
       clearInterval(watch);

@@ -50,13 +50,13 @@ function everybodyIn(users: readonly SimUser[], watchers: Set<() => void>, timeo
       watchers.delete(look);
     };
     const look = (): void => {
-      if (!users.every((user) => user.isIn())) return;
+      if (!users.every((user) => user.isConnected())) return;
       stop();
       resolve();
     };
     const timer = setTimeout(() => {
       stop();
-      const out = users.filter((user) => !user.isIn());
+      const out = users.filter((user) => !user.isConnected());
       const last = out.map((user) => `${user.name}: ${JSON.stringify(user.log.at(-1))}`);
       reject(new Error(`not everybody was in within ${timeoutMs} ms: ${last.join('; ')}`));
     }, timeoutMs);
