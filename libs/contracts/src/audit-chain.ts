@@ -15,6 +15,7 @@ export interface ChainedRecord {
   readonly method: string;
   readonly resource: string;
   readonly reason: string;
+  /** JSON; absent where nothing is known. */
   readonly changes?: string | undefined;
   readonly chain: string;
 }

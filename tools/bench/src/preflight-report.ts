@@ -1,11 +1,10 @@
 import type { hostOrderV1 } from '@lastcall/contracts';
-import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, preflightV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, formatName, preflightV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
-import { signAgentToken, until } from '@lastcall/testkit';
-import { generateKeyPairSync } from 'node:crypto';
+import { until } from '@lastcall/testkit';
 import { atMost, type Bench } from './benchmark.js';
 import type { Lastcall } from './lastcall.js';
-import { startLightAgent } from './light-agent.js';
+import { joinLightHost } from './light-host.js';
 import { readCpuMs } from './process-usage.js';
 import { rounded, summarize } from './statistics.js';
 
@@ -130,27 +129,13 @@ async function publishVersion(lastcall: Lastcall, version: string): Promise<void
 }
 
 /** The first is the server. */
-async function addLightHost(bench: Bench, lastcall: Lastcall, index: number): Promise<void> {
-  const installer = lastcall.client('installer', installerV1.InstallerServiceService);
-  const edge = lastcall.client('installer', hostEdgeV1.HostEdgeServiceService);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const host = `host-${index}`;
+function addLightHost(bench: Bench, lastcall: Lastcall, index: number): Promise<void> {
   const { SERVER, WORKSTATION } = commonV1.HostRole;
-  const parent = formatName('installation', { installation: INSTALLATION });
-  const role = index === 0 ? SERVER : WORKSTATION;
-  const { token } = await installer.createJoinToken({ parent, hostId: host, role, validMinutes: 10 });
-  await edge.join({
-    token,
-    // The last 32 bytes of the SPKI form are the key itself.
-    publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32),
-    platform: 'linux-x64',
-    agentVersion: '0.1.0',
-    installedVersion: '1.0.0',
+  return joinLightHost(bench, lastcall, {
+    ...{ installation: INSTALLATION, host: `host-${index}`, role: index === 0 ? SERVER : WORKSTATION },
+    facts: FACTS,
+    onOrder: () => undefined,
   });
-  const channel = lastcall.channel('installer', () => signAgentToken(privateKey, INSTALLATION, host));
-  const agent = startLightAgent({ host, version: '1.0.0', channel, facts: FACTS, onOrder: () => undefined });
-  bench.onEnd(() => agent.stop());
-  await agent.connected;
 }
 
 /** As much as a real host says. */

@@ -1,11 +1,10 @@
-import { catalogV1, commonV1, formatName, hostEdgeV1, installerV1, schedulerV1, sessionV1 } from '@lastcall/contracts';
+import { catalogV1, commonV1, formatName, schedulerV1, sessionV1 } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import type { UnaryClient } from '@lastcall/sdk';
-import { signAgentToken, until } from '@lastcall/testkit';
-import { generateKeyPairSync } from 'node:crypto';
+import { until } from '@lastcall/testkit';
 import type { Bench } from './benchmark.js';
 import type { Lastcall } from './lastcall.js';
-import { startLightAgent } from './light-agent.js';
+import { joinLightHost } from './light-host.js';
 
 /*
  * Installations of a tiny product, each with a server and a workstation that are always there, and runs on them as an operator starts
@@ -148,33 +147,15 @@ async function addInstallation(
   await until(async () => (await session.getGate(gate)).gate?.version === '1.0.0', 'the gate to know the installation');
 }
 
-async function addHost(
+function addHost(
   bench: Bench,
   lastcall: Lastcall,
   installation: string,
-  { host, role }: (typeof HOSTS)[number],
+  host: (typeof HOSTS)[number],
   onOrder: (installation: string, run: string) => void,
 ): Promise<void> {
-  const installer = lastcall.client('installer', installerV1.InstallerServiceService);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const parent = formatName('installation', { installation });
-  const { token } = await installer.createJoinToken({ parent, hostId: host, role, validMinutes: 10 });
-  const edge = lastcall.client('installer', hostEdgeV1.HostEdgeServiceService);
-  await edge.join({
-    token,
-    // The last 32 bytes of the SPKI form are the key itself.
-    publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32),
-    platform: 'linux-x64',
-    agentVersion: '0.1.0',
-    installedVersion: '1.0.0',
-  });
-  const channel = lastcall.channel('installer', () => signAgentToken(privateKey, installation, host));
-  const agent = startLightAgent({
-    host,
-    version: '1.0.0',
-    channel,
+  return joinLightHost(bench, lastcall, {
+    ...{ installation, ...host },
     onOrder: ({ run }) => run !== '' && onOrder(installation, run),
   });
-  bench.onEnd(() => agent.stop());
-  await agent.connected;
 }

@@ -1,4 +1,11 @@
-import { CHAIN_START, chainOf, PERMISSIONS, type Principal, type ServiceName } from '@lastcall/contracts';
+import {
+  CHAIN_START,
+  chainOf,
+  PERMISSIONS,
+  type ChainedRecord,
+  type Principal,
+  type ServiceName,
+} from '@lastcall/contracts';
 import { Fault } from '@lastcall/kernel';
 import type { Collection, Store } from '@lastcall/store';
 import { orderOf } from '../events/dead-letters.js';
@@ -9,16 +16,7 @@ import { orderOf } from '../events/dead-letters.js';
  * changed or taken out breaks the chain.
  */
 
-export interface AuditRecord {
-  readonly id: string;
-  readonly at: number;
-  readonly actor: string;
-  readonly method: string;
-  readonly resource: string;
-  readonly reason: string;
-  /** JSON; absent where nothing is known. */
-  readonly changes?: string;
-  readonly chain: string;
+export interface AuditRecord extends ChainedRecord {
   readonly order: string;
 }
 
