@@ -1,10 +1,11 @@
 import { commonV1 } from '@lastcall/contracts';
 import { describeWith } from '@lastcall/testkit';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pair } from './world/lastcall-processes.js';
 import { allOn, remainsOf, unfairness } from './world/remains.js';
-import { createWorld, type World } from './world/world.js';
+import { PARENT } from './world/services.js';
+import { createWorld, until, type World } from './world/world.js';
 
 /*
  * kill -9 of each host's agent at each step that it does in a run, on the way there and on the way back. Afterwards everything
@@ -110,6 +111,21 @@ function suite(pair: Pair): void {
       const program = join(world.dirOf(host), 'versions', version, 'client.js');
       void world.lastcall.nextSaid('StagingCompleted').then(() => appendFileSync(program, '\n// not as signed'));
     }
+
+    it('srv is killed as it removes a restore point, and those that are too many go', async () => {
+      const recorded = async (): Promise<string[]> => {
+        const { backups } = await world.services.preflight.listBackups({ parent: PARENT, pageSize: 0, pageToken: '' });
+        return backups.filter((backup) => backup.deleteTime === undefined).map((backup) => backup.restorePoint);
+      };
+      expect((await recorded()).length).toBeGreaterThan(1);
+      const reached = nextBegun('srv', 'remove', 'there');
+      await world.services.preflight.updateBackupPolicy({ parent: PARENT, policy: { keep: 1 } });
+      await reached;
+      killed.add('srv there remove');
+      await world.killAndRestartAgent('srv');
+      await until(async () => (await recorded()).length === 1, 'one restore point to be left');
+      expect(readdirSync(join(world.dirOf('srv'), 'backups'))).toEqual(await recorded());
+    });
 
     it('was killed at each step that an agent was seen to begin', () => {
       expect(seen.size).toBeGreaterThan(0);
