@@ -56,16 +56,22 @@ export function assemble({ root, name, out, env = process.env }) {
   const app = join(out, 'app');
   mkdirSync(app, { recursive: true });
   const lock = readLock(root);
-  const { files, packages } = trace(root, [...image.files, HEALTHCHECK]);
+  const health = existsSync(join(root, HEALTHCHECK)) ? { healthcheck: HEALTHCHECK } : {};
+  const { files, packages } = trace(root, [...image.files, ...Object.values(health)]);
   const folders = new Set(productionFolders(lock, image.workspaces));
   const problems = undeclared(lock, packages, folders);
+  if (!health.healthcheck) problems.push(`there is no ${HEALTHCHECK}: HEALTHCHECK of this image fails`);
   for (const folder of folders) {
     if (folder.includes('node_modules')) copyPackage(root, app, folder);
     else copyWorkspace(root, app, folder, files);
   }
   copyFile(root, app, 'LICENSE');
-  writeStart(root, app, name, image);
-  writeFileSync(join(app, 'sbom.cdx.json'), createSbom({ app, name, lock, epoch: env.SOURCE_DATE_EPOCH, system: env.SYSTEM_COMPONENTS }));
+  writeRoot(root, app, name, [...folders]);
+  writePrograms(app, { ...image.programs, ...health });
+  writeFileSync(
+    join(app, 'sbom.cdx.json'),
+    createSbom({ app, name, lock, epoch: env.SOURCE_DATE_EPOCH, system: env.SYSTEM_COMPONENTS }),
+  );
   for (const folder of Object.keys(FOLDERS)) mkdirSync(join(out, folder));
   makeAlike(out, FOLDERS);
   return problems;
@@ -112,13 +118,17 @@ function copyWorkspace(root, app, folder, files) {
   symlinkSync(join('..', '..', folder), link);
 }
 
-function writeStart(root, app, name, image) {
+/** What npm reads the workspaces of an image by. */
+function writeRoot(root, app, name, folders) {
   const { version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const workspaces = [...new Set(productionFolders(readLock(root), image.workspaces).filter((one) => !one.includes('node_modules')))];
+  const workspaces = folders.filter((folder) => !folder.includes('node_modules')).toSorted();
   const about = { name: `lastcall-${name}`, version, private: true, license, workspaces };
   writeFileSync(join(app, 'package.json'), `${JSON.stringify(about, null, 2)}\n`);
+}
+
+function writePrograms(app, programs) {
   mkdirSync(join(app, 'bin'));
-  for (const [program, file] of Object.entries({ ...image.programs, healthcheck: HEALTHCHECK })) {
+  for (const [program, file] of Object.entries(programs)) {
     writeFileSync(join(app, 'bin', program), launcher(`../${file}`), { mode: 0o755 });
   }
 }

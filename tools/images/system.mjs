@@ -71,7 +71,9 @@ function packagesOf(root, files, architecture) {
   const owners = readdirSync(info).filter(
     (list) =>
       list.endsWith('.list') &&
-      readFileSync(join(info, list), 'utf8').split('\n').some((path) => names.has(`/${path.split('/').slice(-2).join('/')}`)),
+      readFileSync(join(info, list), 'utf8')
+        .split('\n')
+        .some((path) => names.has(`/${path.split('/').slice(-2).join('/')}`)),
   );
   return owners.map((list) => {
     const name = list.replace(/(:\w+)?\.list$/, '');
@@ -82,7 +84,8 @@ function packagesOf(root, files, architecture) {
   });
 }
 
-const PASSWD = 'root:x:0:0:root:/:/nowhere\nlastcall:x:1000:1000:lastcall:/data:/nowhere\nnobody:x:65534:65534:nobody:/:/nowhere\n';
+const PASSWD =
+  'root:x:0:0:root:/:/nowhere\nlastcall:x:1000:1000:lastcall:/data:/nowhere\nnobody:x:65534:65534:nobody:/:/nowhere\n';
 const GROUP = 'root:x:0:\nlastcall:x:1000:\nnogroup:x:65534:\n';
 
 function take(root, out, components) {
@@ -104,7 +107,13 @@ function take(root, out, components) {
   const architecture = loader.includes('aarch64') ? 'arm64' : 'amd64';
   // The image that this program runs in is the same version.
   const { node: version } = process.versions;
-  const node = { type: 'application', 'bom-ref': `pkg:generic/node@${version}`, name: 'node', version, purl: `pkg:generic/node@${version}` };
+  const node = {
+    type: 'application',
+    'bom-ref': `pkg:generic/node@${version}`,
+    name: 'node',
+    version,
+    purl: `pkg:generic/node@${version}`,
+  };
   const packages = packagesOf(root, [loaderAt, ...libraries], architecture);
   writeFileSync(components, JSON.stringify([node, ...packages]));
   makeAlike(out);

@@ -33,7 +33,9 @@ export function trace(root, entries) {
 function exportsOfWorkspaces(root) {
   return (name) => {
     const [, workspace, ...rest] = name.split('/');
-    const folder = ['libs', 'services'].map((group) => `${group}/${workspace}`).find((one) => existsSync(join(root, one)));
+    const folder = ['libs', 'services']
+      .map((group) => `${group}/${workspace}`)
+      .find((one) => existsSync(join(root, one)));
     if (folder === undefined) throw new Error(`${name} is imported, and no library or service`);
     const { exports } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
     return join(folder, exports[['.', ...rest].join('/')].default);

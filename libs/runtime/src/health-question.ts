@@ -1,4 +1,4 @@
-import { connect, constants, type ClientHttp2Session } from 'node:http2';
+import { connect, type ClientHttp2Session, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 
 /*
  * Asks grpc.health.v1.Health.Check in plain text. By hand on HTTP/2, because container engines start a process for each question: the question is an
@@ -41,12 +41,17 @@ function answerOf(session: ClientHttp2Session, address: string): Promise<HealthA
   return new Promise((resolve, reject) => {
     session.on('error', reject);
     session.on('close', () => reject(new Error('the connection was ended, as a port does that demands TLS')));
-    const stream = session.request({ ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': PATH,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     let answer = Buffer.alloc(0);
     let refusal: string | undefined;
     stream.on('error', reject);
     stream.on('response', (headers) => (refusal = refusalOf(headers)));
-    stream.on('trailers', (headers) => (refusal ||= refusalOf(headers)));
+    stream.on('trailers', (headers: IncomingHttpHeaders) => (refusal ||= refusalOf(headers)));
     stream.on('data', (bytes: Buffer) => {
       answer = Buffer.concat([answer, bytes]);
       if (answer.length > MAX_ANSWER_BYTES) reject(new Error('it answers something else'));
@@ -58,12 +63,11 @@ function answerOf(session: ClientHttp2Session, address: string): Promise<HealthA
 }
 
 /** Empty: none. gRPC says its status in the trailers, or in the headers where there is nothing else. */
-function refusalOf(headers: Readonly<Record<string, unknown>>): string {
-  const status = headers[':status'];
-  if (status !== undefined && status !== 200) return `HTTP ${String(status)}`;
-  const code = headers['grpc-status'];
-  if (code === undefined || code === '0') return '';
-  return `gRPC status ${String(code)} ${decodeURIComponent(String(headers['grpc-message'] ?? ''))}`.trim();
+function refusalOf(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): string {
+  const { ':status': status = 200, 'grpc-status': code = '0', 'grpc-message': message = '' } = headers;
+  if (status !== 200) return `HTTP ${status}`;
+  if (code === '0') return '';
+  return `gRPC status ${[code, message].flat().join(' ')}`.trim();
 }
 
 function read(address: string, answer: Buffer, refusal: string): HealthAnswer {

@@ -2,7 +2,13 @@ import { Fault } from '@lastcall/kernel';
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
 import type { RpcBinding } from '../service.js';
-import { streamingCall, unaryCall, type StreamingHandler, type Surroundings, type UnaryHandler } from './handle-calls.js';
+import {
+  streamingCall,
+  unaryCall,
+  type StreamingHandler,
+  type Surroundings,
+  type UnaryHandler,
+} from './handle-calls.js';
 import { OpenCalls } from './open-calls.js';
 
 /*
