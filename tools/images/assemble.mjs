@@ -47,7 +47,7 @@ const DATA = { 'libs/contracts': ['dist/lastcall.schema.json'] };
 const UNREAD = /\.(d\.[cm]?ts|[cm]?ts|map|md|markdown|flow)$|^\.|^(test|tests|__tests__|docs|example|examples|man)$/;
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
 /** Beside /app, with their modes: what a container writes, and where keys and credentials are mounted. */
-const FOLDERS = { data: 0o700, identity: 0o700, tmp: 0o1777 };
+const FOLDERS = { data: 0o700, identity: 0o755, tmp: 0o1777 };
 
 /** Answers what is wrong with the declared dependencies, one sentence each. */
 export function assemble({ root, name, out, env = process.env }) {
