@@ -3,7 +3,7 @@ import type { Child } from '@lastcall/testkit';
 import { mkdir, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AGENT, ROOT, startProgram } from './lastcall-processes.js';
-import { PARENT, type Services } from './services.js';
+import type { Services } from './services.js';
 
 /* Hosts of the place: a folder each, and a real agent on it. */
 
@@ -40,6 +40,8 @@ export interface Hosts {
 
 export interface HostsOptions {
   readonly dir: string;
+  /** `installations/{installation}`. */
+  readonly parent: string;
   readonly address: string;
   readonly services: Services;
   readonly clientTokenFile: string;
@@ -69,7 +71,7 @@ export function createHosts(options: HostsOptions): Hosts {
     agentOf,
     dirOf,
     add: async ({ id, role }, version) => {
-      const request = { parent: PARENT, hostId: id, role: ROLES[role], validMinutes: 10 };
+      const request = { parent: options.parent, hostId: id, role: ROLES[role], validMinutes: 10 };
       const { token } = await services.installer.createJoinToken(request);
       await mkdir(dirOf(id), { recursive: true });
       takeAway.push(await options.prepareHost(id, dirOf(id)));
