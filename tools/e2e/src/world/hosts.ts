@@ -2,7 +2,7 @@ import { commonV1 } from '@lastcall/contracts';
 import type { Child } from '@lastcall/testkit';
 import { mkdir, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AGENT, ROOT, startProgram } from './lastcall-processes.js';
+import { ROOT, startProgram } from './lastcall-processes.js';
 import type { Services } from './services.js';
 
 /* Hosts of the place: a folder each, and a real agent on it. */
@@ -45,6 +45,8 @@ export interface HostsOptions {
   readonly address: string;
   readonly services: Services;
   readonly clientTokenFile: string;
+  /** Program of the agents. */
+  readonly agent: string;
   /** Runs a program to its end. */
   run(file: string, args: readonly string[]): Promise<void>;
   /** Before a host's agent joins. Answers what takes away what it made. */
@@ -62,7 +64,7 @@ export function createHosts(options: HostsOptions): Hosts {
     return agent;
   };
   const start = async (host: string): Promise<void> => {
-    const agent = startProgram(AGENT, ['run', '--data', dirOf(host)]);
+    const agent = startProgram(options.agent, ['run', '--data', dirOf(host)]);
     agents.set(host, agent);
     await agent.until(/connected/, 30_000);
   };
@@ -75,8 +77,8 @@ export function createHosts(options: HostsOptions): Hosts {
       const { token } = await services.installer.createJoinToken(request);
       await mkdir(dirOf(id), { recursive: true });
       takeAway.push(await options.prepareHost(id, dirOf(id)));
-      await options.run(AGENT, ['join', '--data', dirOf(id), ...joinFlags(options, token)]);
-      await options.run(AGENT, ['install', '--data', dirOf(id), '--version', version]);
+      await options.run(options.agent, ['join', '--data', dirOf(id), ...joinFlags(options, token)]);
+      await options.run(options.agent, ['install', '--data', dirOf(id), '--version', version]);
       await start(id);
     },
     stop: async (host) => {

@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createHosts, HOSTS, type Hosts, type HostsOptions, type WorldHost } from './hosts.js';
 import {
+  AGENT,
   LASTCALL,
   startLastcall,
   startProgram,
@@ -85,6 +86,8 @@ export interface WorldOptions extends PlaceOptions {
   readonly settings?: ServiceSettings;
   readonly nats?: string;
   readonly mongodb?: string;
+  /** Of `ProcessesOptions`. */
+  readonly root?: string;
 }
 
 export interface PlaceOptions {
@@ -96,6 +99,8 @@ export interface PlaceOptions {
   readonly users?: number;
   readonly hosts?: readonly WorldHost[];
   readonly reactionTimeMs?: number;
+  /** Program of the agents. Default: this checkout's. */
+  readonly agent?: string;
   /** Before a host's agent joins: what its disk is. Answers what takes it away again. */
   prepareHost?(host: string, dir: string): Promise<() => Promise<void>>;
 }
@@ -158,7 +163,8 @@ async function buildPlace(
   await addInstallation(services, reactionTimeMs, installation);
   const clientTokenFile = join(dir, 'client.token');
   await writeFile(clientTokenFile, await createClientToken(services, installation));
-  const place = { dir, parent, address: lastcall.grpcAddress, services, clientTokenFile, run };
+  const { agent = AGENT } = options;
+  const place = { dir, parent, address: lastcall.grpcAddress, services, clientTokenFile, agent, run };
   const hosts = createHosts({ ...place, prepareHost: async (host, at) => options.prepareHost?.(host, at) });
   endings.push(() => hosts.stopAll());
   for (const host of list) await hosts.add(host, firstVersion);
