@@ -24,6 +24,5 @@
 {{- if and (eq $values.public.kind "gateway") (not $values.public.gateway.parentRefs) }}{{ $wrong = append $wrong "public.gateway.parentRefs is empty: name the Gateway that the routes join" }}{{ end -}}
 {{- if and $values.tls.certManager.enabled (not $values.tls.enabled) }}{{ $wrong = append $wrong "tls.certManager.enabled needs tls.enabled" }}{{ end -}}
 {{- if and $values.tls.enabled $values.tls.certManager.enabled (not $values.tls.certManager.issuerRef.name) }}{{ $wrong = append $wrong "tls.certManager.issuerRef.name is empty: name the Issuer" }}{{ end -}}
-{{- if and (ne $values.tls.clientCerts "none") (not $values.tls.enabled) }}{{ $wrong = append $wrong "tls.clientCerts needs tls.enabled" }}{{ end -}}
 {{- if $wrong }}{{ fail (printf "\n\nLastcall is not installed: %d of its values do not fit together.\n  - %s\n" (len $wrong) (join "\n  - " $wrong)) }}{{ end -}}
 {{- end }}

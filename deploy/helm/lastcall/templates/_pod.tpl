@@ -59,6 +59,11 @@ capabilities:
   value: /tls/ca.crt
 - name: LASTCALL_TLS_CLIENT_CERTS
   value: {{ $root.Values.tls.clientCerts }}
+{{- if ne $root.Values.tls.clientCerts "none" }}
+# Whose certificate a service's own credential comes with.
+- name: LASTCALL_TLS_SERVICE_NAME
+  value: {{ include "lastcall.serviceHost" (dict "root" $root "name" "{service}") | quote }}
+{{- end }}
 {{- end }}
 {{- range $setting, $value := $values.config }}
 - name: LASTCALL_{{ regexReplaceAll "([A-Z])" $setting "_${1}" | upper }}
