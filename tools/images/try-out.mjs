@@ -1,0 +1,132 @@
+import { createRequire } from 'node:module';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { unpack } from './archive.mjs';
+
+/*
+ * Runs images as a container engine does, without one: as the first process of its own process space, as user 1000, on a root that cannot be
+ * written, with /data and /tmp, and keys in /identity. Says how long it takes from the start until the health port says "serving", and fails when an
+ * image does not start, or does not end by itself with 0 after SIGTERM. Needs Linux, root and `npm run build`.
+ *
+ *   node tools/images/try-out.mjs [--rounds N] ARCHIVE...
+ */
+
+const require = createRequire(import.meta.url);
+const { askHealth } = require('../../libs/runtime/dist/health-question.js');
+const { ensureIdentity } = require('../../libs/runtime/dist/index.js');
+
+const USER = 1000;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+/** $1: the root. The rest: the program and its arguments, there. */
+const CONTAINER = `
+set -e
+root=$1; shift
+mount --bind "$root" "$root"
+mkdir -p "$root/proc" "$root/dev"
+mount -o remount,bind,ro "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/dev"
+for device in null zero random urandom; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mount --bind "$DATA" "$root/data"
+mount --bind "$IDENTITY" "$root/identity"
+mount -o remount,bind,ro "$root/identity"
+cd "$root/data"
+exec chroot --userspec=${USER}:${USER} "$root" "$@"
+`;
+
+/** What the image says of itself, with free ports in place of its own. */
+async function environmentOf(config) {
+  const env = Object.fromEntries(
+    config.Env.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  for (const name of Object.keys(env).filter((one) => one.endsWith('_ADDRESS')))
+    env[name] = `0.0.0.0:${await freePort()}`;
+  return env;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Answers milliseconds. Throws what was said when it does not start, or does not stop as it should. */
+async function runOnce(root, config, folder) {
+  const [data, identity] = ['data', 'identity'].map((name) => join(folder, name));
+  for (const one of [data, identity]) {
+    rmSync(one, { recursive: true, force: true });
+    mkdirSync(one);
+    chownSync(one, USER, USER);
+  }
+  await ensureIdentity(identity);
+  spawnSync('chown', ['-R', `${USER}:${USER}`, identity]);
+  const env = await environmentOf(config);
+  // The command line serves when it is told so.
+  const command = [...config.Entrypoint, ...(env.LASTCALL_IDENTITY_DIR ? [] : ['up'])];
+  const began = performance.now();
+  const parameters = ['--pid', '--mount', '--fork', '--propagation', 'private', 'env', '-i'];
+  const variables = Object.entries({ ...env, DATA: data, IDENTITY: identity, PATH: `${process.env.PATH}:${env.PATH}` });
+  const words = [...variables.map((pair) => pair.join('=')), 'sh', '-c', CONTAINER, 'sh', root, ...command];
+  const container = spawn('unshare', [...parameters, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(container, 'exit');
+  let said = '';
+  for (const stream of [container.stdout, container.stderr]) stream.on('data', (bytes) => (said += bytes));
+  const health = env.LASTCALL_HEALTH_ADDRESS.replace('0.0.0.0', '127.0.0.1');
+  let isOver = false;
+  void ended.then(() => (isOver = true));
+  while (!(await askHealth(health, 1_000)).isServing) {
+    if (isOver) throw new Error(`it ended before it served:\n${said}`);
+    if (performance.now() - began > START_TIMEOUT_MS) throw new Error(`it does not serve:\n${said}`);
+    await delay(10);
+  }
+  const servedAfter = performance.now() - began;
+  const stopping = performance.now();
+  process.kill(firstProcessOf(container.pid), 'SIGTERM');
+  const [code] = await Promise.race([ended, delay(STOP_TIMEOUT_MS, ['no exit'], { ref: false })]);
+  if (code !== 0) throw new Error(`it ended with ${code} after SIGTERM:\n${said}`);
+  return { servedAfter, stoppedAfter: performance.now() - stopping };
+}
+
+/** The child of `unshare`: number 1 of its own space. */
+function firstProcessOf(pid) {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+async function tryOut(archive, rounds) {
+  const folder = mkdtempSync(join(tmpdir(), 'lastcall-try-'));
+  try {
+    const root = join(folder, 'root');
+    const config = unpack(archive, root);
+    const results = [];
+    for (let n = 0; n < rounds; n++) results.push(await runOnce(root, config, folder));
+    const said = (what) => `${Math.round(median(results.map((one) => one[what])))} ms`;
+    const title = config.Labels['org.opencontainers.image.title'] ?? basename(archive);
+    console.log(
+      `${title}  serves after ${said('servedAfter')}, stops in ${said('stoppedAfter')} (median of ${rounds})`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const words = process.argv.slice(2);
+const rounds = words[0] === '--rounds' ? Number(words.splice(0, 2)[1]) : 5;
+if (words.length === 0 || !(rounds >= 1) || process.getuid?.() !== 0) {
+  console.error('usage, as root: node tools/images/try-out.mjs [--rounds N] ARCHIVE...');
+  process.exit(2);
+}
+for (const archive of words) await tryOut(archive, rounds);
