@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -43,23 +43,15 @@ cd "$root/data"
 exec chroot --userspec=${USER}:${USER} "$root" "$@"
 `;
 
-/** What the image says of itself, with free ports in place of its own. */
-async function environmentOf(config) {
-  const env = Object.fromEntries(
-    config.Env.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+/** What the image says of itself; its ports are on an address that nobody else on this machine listens to. */
+function environmentOf(config) {
+  const own = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
+  return Object.fromEntries(
+    config.Env.map((line) => line.replace('=0.0.0.0:', `=${own}:`)).map((line) => {
+      const [name] = line.split('=', 1);
+      return [name, line.slice(name.length + 1)];
+    }),
   );
-  for (const name of Object.keys(env).filter((one) => one.endsWith('_ADDRESS')))
-    env[name] = `0.0.0.0:${await freePort()}`;
-  return env;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Answers milliseconds. Throws what was said when it does not start, or does not stop as it should. */
@@ -72,7 +64,7 @@ async function runOnce(root, config, folder) {
   }
   await ensureIdentity(identity);
   spawnSync('chown', ['-R', `${USER}:${USER}`, identity]);
-  const env = await environmentOf(config);
+  const env = environmentOf(config);
   // The command line serves when it is told so.
   const command = [...config.Entrypoint, ...(env.LASTCALL_IDENTITY_DIR ? [] : ['up'])];
   const began = performance.now();
@@ -83,25 +75,32 @@ async function runOnce(root, config, folder) {
   const ended = once(container, 'exit');
   let said = '';
   for (const stream of [container.stdout, container.stderr]) stream.on('data', (bytes) => (said += bytes));
-  const health = env.LASTCALL_HEALTH_ADDRESS.replace('0.0.0.0', '127.0.0.1');
   let isOver = false;
   void ended.then(() => (isOver = true));
-  while (!(await askHealth(health, 1_000)).isServing) {
+  while (!(await askHealth(env.LASTCALL_HEALTH_ADDRESS, 1_000)).isServing) {
     if (isOver) throw new Error(`it ended before it served:\n${said}`);
     if (performance.now() - began > START_TIMEOUT_MS) throw new Error(`it does not serve:\n${said}`);
     await delay(10);
   }
   const servedAfter = performance.now() - began;
+  const first = firstProcessOf(container.pid);
+  const processorTime = processorTimeOf(first);
   const stopping = performance.now();
-  process.kill(firstProcessOf(container.pid), 'SIGTERM');
+  process.kill(first, 'SIGTERM');
   const [code] = await Promise.race([ended, delay(STOP_TIMEOUT_MS, ['no exit'], { ref: false })]);
   if (code !== 0) throw new Error(`it ended with ${code} after SIGTERM:\n${said}`);
-  return { servedAfter, stoppedAfter: performance.now() - stopping };
+  return { servedAfter, processorTime, stoppedAfter: performance.now() - stopping };
 }
 
 /** The child of `unshare`: number 1 of its own space. */
 function firstProcessOf(pid) {
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+}
+
+/** Milliseconds, of all its threads; the kernel counts hundredths of a second. */
+function processorTimeOf(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
