@@ -79,6 +79,36 @@ function packagesOf(out: string): string[] {
   });
 }
 
+describe('npm run images', () => {
+  const images = async (args: readonly string[], env: Record<string, string | undefined> = {}) => {
+    const child = startChild(process.execPath, [join(ROOT, 'tools/images/images.mjs'), ...args], env);
+    const { code } = await child.exited;
+    return { code, said: child.lines.join('\n') };
+  };
+
+  it.each([
+    [['--only', 'session,console'], 'there is no image "console"'],
+    [['--tag', 'a b'], '"a b" is no tag of an image'],
+    [['--from', 'nowhere'], 'git knows no "nowhere"'],
+    [['--platform', 'linux/s390x'], 'neither linux/amd64 nor linux/arm64'],
+    [['-o', 'xml'], '"xml" is not json'],
+    [['--push'], "Unknown option '--push'"],
+  ])('refuses %j and says what can be said', async (args, said) => {
+    const refused = await images(args, { LASTCALL_IMAGE_BUILDER: '/nowhere' });
+    expect(refused).toMatchObject({ code: 2, said: expect.stringContaining(said) as string });
+  });
+
+  it('says what to do where nobody can build an image', async () => {
+    const nobody = await images([], { PATH: folder.path, LASTCALL_IMAGE_BUILDER: undefined });
+    expect(nobody).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('start Docker, install buildah, or') as string,
+    });
+    const missing = await images(['--only', 'cli'], { LASTCALL_IMAGE_BUILDER: '/nowhere' });
+    expect(missing).toMatchObject({ code: 1, said: expect.stringContaining('/nowhere cannot be started') as string });
+  });
+});
+
 describe('what an image is made of', () => {
   it.each(SERVICES)('starts %s, which serves, and ends when told so', async (image) => {
     const out = await assemble(image);
