@@ -77,7 +77,7 @@ async function runOnce(root, config, folder) {
   for (const stream of [container.stdout, container.stderr]) stream.on('data', (bytes) => (said += bytes));
   let isOver = false;
   void ended.then(() => (isOver = true));
-  while (!(await askHealth(env.LASTCALL_HEALTH_ADDRESS, 1_000)).isServing) {
+  while (!(await askHealth(env.LASTCALL_HEALTH_ADDRESS || env.LASTCALL_GRPC_ADDRESS, 1_000)).isServing) {
     if (isOver) throw new Error(`it ended before it served:\n${said}`);
     if (performance.now() - began > START_TIMEOUT_MS) throw new Error(`it does not serve:\n${said}`);
     await delay(10);
@@ -114,9 +114,8 @@ async function tryOut(archive, rounds) {
     for (let n = 0; n < rounds; n++) results.push(await runOnce(root, config, folder));
     const said = (what) => `${Math.round(median(results.map((one) => one[what])))} ms`;
     const title = config.Labels['org.opencontainers.image.title'] ?? basename(archive);
-    console.log(
-      `${title}  serves after ${said('servedAfter')}, stops in ${said('stoppedAfter')} (median of ${rounds})`,
-    );
+    const times = `serves after ${said('servedAfter')} (processor ${said('processorTime')}), stops in ${said('stoppedAfter')}`;
+    console.log(`${title.padEnd(18)}  ${times}, median of ${rounds}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
