@@ -80,6 +80,7 @@ export interface WorldOptions {
   readonly hosts?: readonly WorldHost[];
   readonly reactionTimeMs?: number;
   readonly settings?: ServiceSettings;
+  readonly prefix?: string;
   readonly nats?: string;
   readonly mongodb?: string;
   /** Before a host's agent joins: what its disk is. Answers what takes it away again. */
