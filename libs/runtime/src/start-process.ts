@@ -1,12 +1,12 @@
 import { openBus, type Bus } from '@lastcall/bus';
 import { operationsV1, type ServiceName } from '@lastcall/contracts';
 import { systemClock } from '@lastcall/kernel';
-import type { ChannelTls } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentKey } from './auth/authenticator.js';
 import { createKeySource } from './auth/key-source.js';
+import { openCertificates, type Certificates } from './certificates.js';
 import { systemTimers } from './duties/timers.js';
 import { createCallLimiter } from './grpc/call-limiter.js';
 import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
@@ -25,7 +25,6 @@ import type { AnyServiceModule, RpcBinding } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
 import type { Telemetry } from './telemetry/telemetry.js';
-import { endOf, readClientTls, readServerTls } from './tls.js';
 
 /*
  * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
@@ -80,13 +79,14 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   const served = new Set<string>();
   const healthBinding = bindHealth(health, served, systemTimers);
   const healthAddress = await startHealthServer(common, healthBinding, lifecycle);
-  const [tls, clientTls] = await Promise.all([readServerTls(common), readClientTls(common)]);
-  const certificateEndsAt = endOf(tls?.cert);
-  if (certificateEndsAt) telemetry.set('certificate_end_seconds', certificateEndsAt.getTime() / 1_000, {});
+  const services = options.modules.map(({ name }) => name);
+  const certificates = openCertificates({ settings: common, services, log, telemetry });
+  if (certificates) await lifecycle.start(certificates);
+  const shown = certificates?.isServed ? certificates : undefined;
   const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
   await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
 
-  const http = createHttpEdge({ settings: common, tls, health, log, telemetry });
+  const http = createHttpEdge({ settings: common, certificates: shown, health, log, telemetry });
   let httpUrl = '';
   await lifecycle.start({
     name: 'HTTP',
@@ -103,7 +103,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
       settings: options.settings,
       bus,
       keys,
-      clientTls,
+      certificates,
       catalogUrl: common.catalogUrl || httpUrl,
       log,
       telemetry,
@@ -115,8 +115,9 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
     checks.push({ name: `store of ${one.name}`, isGood: () => one.store.isConnected() });
   }
 
-  const grpc = createGrpcServer({ settings: common, tls, log, telemetry, limiter: createCallLimiter(common) });
-  const states = await serviceStates(hosted, { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle });
+  const limiter = createCallLimiter(common);
+  const grpc = createGrpcServer({ settings: common, certificates: shown, log, telemetry, limiter });
+  const states = await serviceStates(hosted, { bus, certificates, telemetry, options, lifecycle });
   const bindings = allBindings(hosted, healthBinding, states);
   for (const { binding } of bindings) served.add(serviceOf(binding));
   await lifecycle.start({
@@ -139,8 +140,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
 
 interface StatesFrom {
   readonly bus: Bus;
-  readonly certificateEndsAt: Date | undefined;
-  readonly clientTls: ChannelTls | undefined;
+  readonly certificates: Certificates | undefined;
   readonly telemetry: Telemetry;
   readonly options: ProcessOptions;
   readonly lifecycle: Lifecycle;
@@ -148,18 +148,18 @@ interface StatesFrom {
 
 /** Asks other processes with the credential of the first service of this one. */
 async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom): Promise<ServiceStates> {
-  const { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle } = from;
+  const { bus, certificates, telemetry, options, lifecycle } = from;
   const clients = createServiceClients({
     service: hosted[0]?.name ?? 'catalog',
     settings: options.settings.common,
-    tls: clientTls,
+    tls: certificates?.current,
     telemetry,
     random: options.random ?? Math.random,
     ownAddress: () => '',
   });
   await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
   const peer = (service: ServiceName) => clients.clientOf(service, operationsV1.OperationsServiceService);
-  return createServiceStates({ services: hosted, bus, certificateEndsAt, peer });
+  return createServiceStates({ services: hosted, bus, certificates, peer });
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {

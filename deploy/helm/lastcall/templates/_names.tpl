@@ -51,7 +51,7 @@ labels:
 {{- with index $image.digests .name -}}
 {{ $path }}@{{ . }}
 {{- else -}}
-{{ $path }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{ $path }}:{{ index $image.tags .name | default $image.tag | default .root.Chart.AppVersion }}
 {{- end }}
 {{- end }}
 
