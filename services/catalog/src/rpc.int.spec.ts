@@ -239,7 +239,7 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       });
     async function join(installation: string, host: string, role: commonV1.HostRole): Promise<void> {
       const joined = { installation, host, role, publicKey: key, installedVersion: '1.0.0', platform: 'linux-x64' };
-      await stack.publish('HostJoined', installation, joined);
+      await stack.publish('HostJoined', installation, eventsV1.HostJoined.fromPartial(joined));
       await stack.seen('InstalledReleaseChanged', (m) => m.installation === installation && host in m.hostVersions);
     }
 
