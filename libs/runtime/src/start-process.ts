@@ -10,7 +10,8 @@ import { openCertificates, type Certificates } from './certificates.js';
 import { systemTimers } from './duties/timers.js';
 import { createCallLimiter } from './grpc/call-limiter.js';
 import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
-import { bindHealth, createHealth, type Health, type HealthCheck } from './health.js';
+import { createHealthServer } from './grpc/health-server.js';
+import { bindHealth, createHealth, type HealthCheck } from './health.js';
 import { hostModule, type HostedModule } from './host-module.js';
 import { createHttpEdge } from './http/http-edge.js';
 import { IDENTITY_FILES } from './identity/ensure-identity.js';
@@ -18,8 +19,9 @@ import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
 import { createServiceStates, type ServiceStates } from './operations/service-states.js';
+import { reachable } from './reachable.js';
 import { createServiceClients } from './service-clients.js';
-import type { AnyServiceModule } from './service.js';
+import type { AnyServiceModule, RpcBinding } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
 import type { Telemetry } from './telemetry/telemetry.js';
@@ -44,6 +46,8 @@ export interface RunningProcess {
   readonly grpcAddress: string;
   /** `http://host:port`. */
   readonly httpUrl: string;
+  /** `host:port`; empty without the setting. */
+  readonly healthAddress: string;
   /** The process's bus and stores: embedded ones cannot be reached in any other way. */
   readonly bus: Bus;
   readonly stores: ReadonlyMap<ServiceName, Store>;
@@ -72,14 +76,17 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   const hosted: HostedModule[] = [];
   const checks: HealthCheck[] = [];
   const health = createHealth(() => checks);
+  const served = new Set<string>();
+  const healthBinding = bindHealth(health, served, systemTimers);
+  const healthAddress = await startHealthServer(common, healthBinding, lifecycle);
   const services = options.modules.map(({ name }) => name);
   const certificates = openCertificates({ settings: common, services, log, telemetry });
   if (certificates) await lifecycle.start(certificates);
-  const served = certificates?.isServed ? certificates : undefined;
+  const shown = certificates?.isServed ? certificates : undefined;
   const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
   await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
 
-  const http = createHttpEdge({ settings: common, certificates: served, health, log, telemetry });
+  const http = createHttpEdge({ settings: common, certificates: shown, health, log, telemetry });
   let httpUrl = '';
   await lifecycle.start({
     name: 'HTTP',
@@ -109,9 +116,10 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   }
 
   const limiter = createCallLimiter(common);
-  const grpc = createGrpcServer({ settings: common, certificates: served, log, telemetry, limiter });
+  const grpc = createGrpcServer({ settings: common, certificates: shown, log, telemetry, limiter });
   const states = await serviceStates(hosted, { bus, certificates, telemetry, options, lifecycle });
-  const bindings = allBindings(hosted, health, states);
+  const bindings = allBindings(hosted, healthBinding, states);
+  for (const { binding } of bindings) served.add(serviceOf(binding));
   await lifecycle.start({
     name: 'gRPC',
     start: async () => void (grpcAddress = reachable(await grpc.start(bindings))),
@@ -125,9 +133,9 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
     start: async () => health.setRunning(true),
     stop: async () => health.setRunning(false),
   });
-  log.info({ grpcAddress, httpUrl, services: hosted.map((one) => one.name) }, 'ready');
+  log.info({ grpcAddress, httpUrl, healthAddress, services: hosted.map((one) => one.name) }, 'ready');
   const stores = new Map(hosted.map((one) => [one.name, one.store]));
-  return { grpcAddress, httpUrl, bus, stores, stop: () => lifecycle.stop() };
+  return { grpcAddress, httpUrl, healthAddress, bus, stores, stop: () => lifecycle.stop() };
 }
 
 interface StatesFrom {
@@ -162,6 +170,18 @@ async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Pr
   return telemetry;
 }
 
+async function startHealthServer(common: CommonSettings, binding: RpcBinding, lifecycle: Lifecycle): Promise<string> {
+  if (common.healthAddress === '') return '';
+  const server = createHealthServer(common.healthAddress, binding);
+  let address = '';
+  await lifecycle.start({
+    name: 'health port',
+    start: async () => void (address = reachable(await server.start())),
+    stop: () => server.stop(),
+  });
+  return address;
+}
+
 async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycle): Promise<Bus> {
   const bus = await openBus({
     url: common.bus,
@@ -177,7 +197,7 @@ async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycl
 /** Those of the services, operations for all of them, and health. What belongs to all is guarded as the first one is. */
 function allBindings(
   hosted: readonly HostedModule[],
-  health: Health,
+  health: RpcBinding,
   states: ServiceStates,
 ): readonly GuardedBinding[] {
   const others = keysOf(hosted);
@@ -188,12 +208,12 @@ function allBindings(
     hosted.map((one) => one.operations),
     states,
   );
-  const names = new Set(own.map(({ binding }) => serviceOf(Object.values(binding.definition)[0]?.path ?? '')));
-  return [...own, { ...first, binding: operations }, { ...first, binding: bindHealth(health, names, systemTimers) }];
+  return [...own, { ...first, binding: operations }, { ...first, binding: health }];
 }
 
-function serviceOf(path: string): string {
-  return path.split('/')[1] ?? '';
+/** Full name of the gRPC service. */
+function serviceOf({ definition }: RpcBinding): string {
+  return Object.values(definition)[0]?.path.split('/')[1] ?? '';
 }
 
 /** Asks the services of this process one after the other; for those that know no hosts. */
@@ -205,9 +225,4 @@ function keysOf(hosted: readonly HostedModule[]): AgentKeys {
     }
     return [];
   };
-}
-
-/** An address that means every interface, as this machine reaches it. */
-function reachable(address: string): string {
-  return address.replace(/(^|\/\/)0\.0\.0\.0:/, '$1127.0.0.1:').replace(/(^|\/\/)\[::\]:/, '$1[::1]:');
 }

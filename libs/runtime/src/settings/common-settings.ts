@@ -47,6 +47,8 @@ export const commonSettings = z.object({
   busReplicas: whole(1, 5).default(1),
   grpcAddress: address.default('127.0.0.1:7421'),
   httpAddress: address.default('127.0.0.1:7420'),
+  /** Where grpc.health.v1 is asked in plain text and without credentials, for kubelets and container engines; empty: only at grpcAddress. */
+  healthAddress: optionalAddress,
   /** Where each service is; empty: in this process. */
   catalogAddress: optionalAddress,
   schedulerAddress: optionalAddress,
