@@ -142,13 +142,15 @@ describe('certificates', () => {
     expect(await call(mine)).toBe(REACHED);
     const tickets = await Promise.all(ports().map((port) => sessionAt(port, mine)));
     const resume = () => ports().map((port, i) => sessionAt(port, { ...mine, session: tickets[i]?.session }));
-    expect(await Promise.all(resume())).toEqual(tickets.map(() => expect.objectContaining({ isReused: true })));
+    expect(await Promise.all(resume())).toEqual(
+      tickets.map(() => expect.objectContaining({ isReused: true }) as object),
+    );
     const renewed = service(second);
     await put('ca.crt', second.ca);
     await putPair(renewed);
     await until(async () => (await call(mine)) === String(CODE.unavailable), 'the old authority to be nobody', 10_000);
     expect(await Promise.allSettled(resume())).toEqual(
-      tickets.map(() => expect.objectContaining({ status: 'rejected' })),
+      tickets.map(() => expect.objectContaining({ status: 'rejected' }) as object),
     );
     const status = new Promise((resolve, reject) => {
       get(`${stack?.httpUrl}/readyz`, { ...mine, agent: false }, (r) => resolve(r.statusCode)).on('error', reject);
