@@ -1,5 +1,5 @@
 import { ChannelCredentials, credentials } from '@grpc/grpc-js';
-import type { ChannelTls } from './channel.js';
+import type { ChannelTls } from './tls-files.js';
 
 /*
  * TLS whose certificates change while the channel is open. Each new connection is made with what is current then; those that are open go on as
