@@ -24,6 +24,7 @@ export {
 } from './identity/token-issuer.js';
 export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
 export { authorise } from './auth/authorise.js';
+export { SERVICE_SUBJECT } from './auth/service-certificate.js';
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
 export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';

@@ -4,6 +4,7 @@ import { createTokenIssuer, type ServiceContext, type ServiceModule, type Servic
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import type { Lifetimes } from './domain/repository.js';
+import { acceptedKeys } from './domain/installation.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, packRoutes, tufRoutes } from './http.js';
 import { createPacks } from './packs.js';
@@ -67,7 +68,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       createSignatureWatch({ documents, blobs, repository }, log, now),
       importing.watch,
     ],
-    agentKey: (installation, host) => agentKey(documents, installation, host),
+    agentKeys: (installation, host) => agentKeys(documents, installation, host),
   };
 }
 
@@ -77,8 +78,8 @@ function lifetimesOf({ timestampValidDays }: CatalogSettings): Lifetimes {
   return { ...DEFAULT_LIFETIMES, timestampMs, snapshotMs: Math.max(DEFAULT_LIFETIMES.snapshotMs, 2 * timestampMs) };
 }
 
-async function agentKey(documents: Documents, installation: string, host: string): Promise<Uint8Array | undefined> {
+async function agentKeys(documents: Documents, installation: string, host: string): Promise<readonly Uint8Array[]> {
   const state = (await documents.installations.get(installation))?.data;
-  const key = state?.state === 'present' ? state.hosts[host]?.publicKey : undefined;
-  return key === undefined ? undefined : Buffer.from(key, 'base64');
+  const record = state?.state === 'present' ? state.hosts[host] : undefined;
+  return record ? acceptedKeys(record).map((key) => Buffer.from(key, 'base64')) : [];
 }
