@@ -7,7 +7,7 @@
  * - `stream`: the installation is in the stream's first message; the handler asks `principal` itself.
  * - `any`: the same for every installation; bound credentials pass too.
  * - `global`: concerns all installations; bound credentials do not pass.
- * - `public`: no credential. Health, and Join, which carries its one-time token inside.
+ * - `public`: no credential. Health; Join and SignIn, which carry what is checked inside; and where to sign in.
  */
 export type RoleName = 'admin' | 'operator' | 'approver' | 'viewer' | 'agent' | 'client';
 export type Scope = 'installation' | 'stream' | 'any' | 'global' | 'public';
@@ -163,6 +163,12 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     CreateToken: admin('global'),
     ListTokens: admin('global'),
     RevokeToken: admin('global'),
+    // Issuer and client id: the page of the provider shows both to everybody.
+    GetSignIn: { roles: [], scope: 'public' },
+    SignIn: { roles: [], scope: 'public' },
+    // Their own credential, and no other one.
+    SignOut: { roles: people, scope: 'any' },
+    GetCaller: read('any', 'client'),
   }),
   ...methods('lastcall.operations.v1.OperationsService', {
     ListDeadLetters: read('global'),

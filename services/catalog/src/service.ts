@@ -10,6 +10,7 @@ import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createImporting } from './importing.js';
 import { createRpc } from './rpc.js';
+import { signInOf } from './rpc/sign-in.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
@@ -56,7 +57,11 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.keep();
   return {
-    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now }),
+    rpc: createRpc({
+      ...{ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now },
+      signIn: signInOf(settings),
+      audit: (call) => context.audit(call),
+    }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, log),
     duties: [

@@ -11,6 +11,7 @@ import { addHost } from './commands/host.js';
 import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
 import { addKeys } from './commands/keys.js';
+import { addLogin } from './commands/login.js';
 import { addMirror } from './commands/mirror.js';
 import { addNotification } from './commands/notification.js';
 import { addPreflight } from './commands/preflight.js';
@@ -51,6 +52,7 @@ const NOUNS = [
   addGate,
   addHold,
   addKeys,
+  addLogin,
   addToken,
   addAudit,
   addDoctor,

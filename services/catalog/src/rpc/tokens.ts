@@ -5,6 +5,7 @@ import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import { recordToken, tokenMachine } from '../machines.js';
 import { parsePage, Wrong } from '../requests.js';
+import { SIGNED_IN } from '../domain/sign-in.js';
 import { roleFromWire, tokenToWire } from '../wire.js';
 import { findInstallation } from './installations.js';
 
@@ -18,7 +19,9 @@ export interface TokenParts {
 const DEFAULT_DAYS = 90;
 const MAX_DAYS = 3_650;
 
-export function tokenHandlers(parts: TokenParts): RpcHandlers<typeof identityV1.TokenServiceService> {
+type Methods = 'createToken' | 'listTokens' | 'revokeToken';
+
+export function tokenHandlers(parts: TokenParts): Pick<RpcHandlers<typeof identityV1.TokenServiceService>, Methods> {
   const { documents } = parts;
   return {
     createToken: (request) => createToken(parts, request),
@@ -58,6 +61,9 @@ async function createToken(
     checkRange('valid_days', days, 1, MAX_DAYS, 'days'),
     installation === '' ? undefined : checkId('installation', installation),
   );
+  if (subject.startsWith(SIGNED_IN)) {
+    wrong.add({ field: 'subject', description: `begins with ${SIGNED_IN}, which only people have who sign in` });
+  }
   if (!role) {
     const description = 'must be ADMIN, OPERATOR, APPROVER, VIEWER or CLIENT; agents join with a join token instead';
     wrong.add({ field: 'role', description });
