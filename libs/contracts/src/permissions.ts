@@ -28,6 +28,13 @@ const read = (scope: Scope, ...more: RoleName[]): Permission => ({ roles: [...pe
 const write = (scope: Scope): Permission => ({ roles: operators, scope });
 const admin = (scope: Scope): Permission => ({ roles: ['admin'], scope });
 
+/** Those of the service's own actions. */
+const approvals: Readonly<Record<string, Permission>> = {
+  ListApprovals: read('installation'),
+  GrantApproval: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+  RefuseApproval: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+};
+
 function methods(
   service: string,
   table: Readonly<Record<string, Permission>>,
@@ -64,6 +71,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     // The first import, which says whom to trust, asks for an administrator.
     ImportMirror: write('global'),
     GetMirror: read('global'),
+    ...approvals,
   }),
   // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.
   ...methods('lastcall.catalog.v1.WaveService', {
@@ -123,6 +131,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ReportBackup: write('installation'),
     GetBackupPolicy: read('installation'),
     UpdateBackupPolicy: write('installation'),
+    ...approvals,
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },
@@ -142,6 +151,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     RenewGateLease: { ...admin('installation'), audited: false },
     // Hands out a secret.
     GetFirstStart: { ...write('installation'), audited: true },
+    ...approvals,
   }),
   ...methods('lastcall.installer.v1.InstallerService', {
     CreateJoinToken: write('installation'),

@@ -14,6 +14,15 @@ export {
   type TokenIssuer,
   type TokenRequest,
 } from './identity/token-issuer.js';
+export { createApprovals, type Approvals, type Prepared } from './approvals/approvals.js';
+export {
+  DEFAULT_VALID_MS,
+  MAX_VALID_MS,
+  MIN_VALID_MS,
+  neededBy,
+  parseRule,
+  type SecondPersonRule,
+} from './approvals/rule.js';
 export type { AuditedCall } from './operations/audit-trail.js';
 export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
 export { authorise } from './auth/authorise.js';

@@ -1,5 +1,5 @@
 import { catalogV1, identityV1 } from '@lastcall/contracts';
-import { bindRpc, type AuditedCall, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
+import { bindRpc, type Approvals, type AuditedCall, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
@@ -32,6 +32,7 @@ export interface RpcParts {
   readonly issuer: TokenIssuer;
   /** Undefined: people do not sign in. */
   readonly signIn: SignIn | undefined;
+  readonly approvals: Approvals;
   readonly audit: (call: AuditedCall) => Promise<void>;
   readonly now: () => Promise<number>;
 }
@@ -45,6 +46,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
       ...mirrorHandlers(parts.importing, parts.mirror),
+      ...parts.approvals.handlers,
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
     bindRpc(identityV1.TokenServiceService, { ...tokenHandlers(parts), ...signInHandlers(parts) }),

@@ -122,6 +122,9 @@ export function installationToWire(installation: string, state: PresentInstallat
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
     approvalRequired: settings.approvalRequired ?? false,
+    ...(settings.secondPerson?.actions.length && {
+      secondPerson: { actions: [...settings.secondPerson.actions], valid: msToDuration(settings.secondPerson.validMs) },
+    }),
     holidaysOf: settings.holidaysOf ?? '',
     workedHolidays: [...(settings.workedHolidays ?? [])],
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),

@@ -1,5 +1,6 @@
 import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
+import { addApproval } from './commands/approval.js';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addComplete } from './commands/complete.js';
@@ -51,6 +52,7 @@ const NOUNS = [
   addSession,
   addGate,
   addHold,
+  addApproval,
   addKeys,
   addLogin,
   addToken,
