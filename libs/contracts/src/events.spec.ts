@@ -69,4 +69,12 @@ describe('decodeEvent', () => {
 
   it('calls bytes that are no message poison', () =>
     expect(() => decodeEvent('RunFinished', envelope('RunFinished', new Uint8Array([0x0a, 0xff])))).toThrow(Poison));
+
+  it('throws poison for a time that no clock shows', () => {
+    // order.deadline (6) with its seconds (1) beyond every calendar.
+    const seconds = Buffer.from([0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
+    const deadline = Buffer.concat([Buffer.from([0x32, seconds.length]), seconds]);
+    const bytes = Buffer.concat([Buffer.from([0x0a, deadline.length]), deadline]);
+    expect(() => decodeEvent('HostOrderIssued', envelope('HostOrderIssued', bytes))).toThrow('no clock shows');
+  });
 });

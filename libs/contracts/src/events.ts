@@ -1,5 +1,6 @@
 import { Poison } from './poison.js';
 import * as wire from './events-v1.js';
+import { hasImpossibleTime } from './wire.js';
 
 /**
  * The one table of events: what is said, by whom, and who listens. Subjects, consumers' filters, the choreography in the
@@ -139,6 +140,12 @@ function textsOf(value: unknown): Readonly<Record<string, string>> {
 
 /** Decodes the message of an envelope. Unreadable bytes are poison: they will be no better next time. */
 export function decodeEvent<T extends EventType>(type: T, envelope: EventEnvelope): EventMessage<T> {
+  const message = decoded(type, envelope);
+  if (hasImpossibleTime(message)) throw new Poison(`event ${envelope.id} has a time in it that no clock shows`);
+  return message;
+}
+
+function decoded<T extends EventType>(type: T, envelope: EventEnvelope): EventMessage<T> {
   try {
     return EVENTS[type].codec.decode(envelope.data) as EventMessage<T>;
   } catch (cause) {

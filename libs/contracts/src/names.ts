@@ -44,9 +44,16 @@ export function checkVersion(field: string, value: string): Violation | undefine
   };
 }
 
+const RESTORE_POINT = /^[a-z0-9][a-z0-9.-]{0,127}$/;
+
+export function checkRestorePoint(field: string, value: string): Violation | undefined {
+  if (RESTORE_POINT.test(value)) return undefined;
+  return { field, description: `is ${quoted(value)}, which is no restore point; see: lastcall backup list` };
+}
+
 function checkVariable(variable: string, value: string): boolean {
   if (variable === 'version') return VERSION.test(value);
-  if (variable === 'restore_point') return /^[a-z0-9][a-z0-9.-]{0,127}$/.test(value);
+  if (variable === 'restore_point') return RESTORE_POINT.test(value);
   return checkId(variable, value) === undefined;
 }
 

@@ -97,3 +97,10 @@ export function runSpecToWire(spec: kernel.RunSpec): common.RunSpec {
     traceparent: spec.traceparent ?? '',
   };
 }
+
+/** Whether a message that was read has a time in it that no clock shows: it could not be written again. The decoder has bounded the depth. */
+export function hasImpossibleTime(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if (value instanceof Date) return Number.isNaN(value.getTime());
+  return Object.values(value).some(hasImpossibleTime);
+}

@@ -1,12 +1,12 @@
 import type { Bus } from '@lastcall/bus';
 import type { ServiceName } from '@lastcall/contracts';
 import { systemClock } from '@lastcall/kernel';
-import type { ChannelTls } from '@lastcall/sdk';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuthenticator, type AgentKey } from './auth/authenticator.js';
 import type { KeySource } from './auth/key-source.js';
+import { serviceNameOf, type Certificates } from './certificates.js';
 import { createRevocations, type Revocations } from './auth/revocations.js';
 import { createDutyRunner } from './duties/duty-runner.js';
 import { createStoreClock, type StoreClock } from './duties/store-clock.js';
@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly settings: ProcessSettings;
   readonly bus: Bus;
   readonly keys: KeySource;
-  readonly clientTls: ChannelTls | undefined;
+  readonly certificates: Certificates | undefined;
   readonly catalogUrl: string;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -86,6 +86,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
       keys: options.keys,
       isRevoked: (token) => revocations.isRevoked(token),
       agentKey: agentKey ?? others,
+      serviceName: serviceNameOf(options.settings.common),
       clock: systemClock,
     });
   return {
@@ -134,7 +135,7 @@ async function contextFor(
   const clients = createServiceClients({
     service: name,
     settings: settings.common,
-    tls: options.clientTls,
+    tls: options.certificates?.current,
     telemetry,
     random,
     ownAddress: () => options.ownAddress(),

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { addApproval } from './commands/approval.js';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
+import { addCluster } from './commands/cluster.js';
 import { addComplete } from './commands/complete.js';
 import { addDeadletter } from './commands/deadletter.js';
 import { addDoctor } from './commands/doctor.js';
@@ -38,6 +39,7 @@ export interface Program {
 const NOUNS = [
   addUp,
   addState,
+  addCluster,
   addRelease,
   addMirror,
   addWave,

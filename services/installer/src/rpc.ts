@@ -113,11 +113,16 @@ async function releaseQuarantine(
 ): Promise<installerV1.ReleaseQuarantineResponse | Rejected> {
   const id = nameOf('host', request.name);
   if (isRejected(id)) return id;
-  const wrong = collect(checkText('reason', request.reason, { min: 1, max: MAX_REASON_CHARS, lines: false }));
+  const data = DATA[request.data as keyof typeof DATA];
+  const isNone = data === undefined && request.data !== installerV1.QuarantinedData.UNSPECIFIED;
+  const wrong = collect(
+    checkText('reason', request.reason, { min: 1, max: MAX_REASON_CHARS, lines: false }),
+    isNone ? { field: 'data', description: `is ${request.data}; allowed are RESTORE and KEEP` } : undefined,
+  );
   if (wrong.length > 0) return invalid(wrong);
   const host = await documents.hosts.get(hostIdOf(id.installation, id.host));
   if (!host) return unknownHost(request.name);
-  const released = await plans.release(id, DATA[request.data as keyof typeof DATA]);
+  const released = await plans.release(id, data);
   // One that was given up while it caught up begins anew, at once when it is there.
   if (!isRejected(released) && released.order === '' && isConnected(host.data, await context.store.now())) {
     const { installedVersion: version = '', fence = 0 } = (await documents.queues.get(host.id))?.data.queue ?? {};

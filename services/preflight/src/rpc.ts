@@ -91,11 +91,16 @@ export function createRpc(context: Context, parts: Parts & { readonly approvals:
       return reportBackup(parts, request, { ...id, product: installation.product, now }, call);
     },
     getBackupPolicy: async ({ parent }) => {
+      const installation = await installationNamed(context, parent);
       const id = nameOf('installation', parent, 'parent');
+      if (isRejected(installation)) return installation;
       if (isRejected(id)) return id;
       return { policy: { keep: await parts.rotation.keepOf(id.installation) } };
     },
-    updateBackupPolicy: (request) => updatePolicy(parts, request),
+    updateBackupPolicy: async (request) => {
+      const installation = await installationNamed(context, request.parent);
+      return isRejected(installation) ? installation : updatePolicy(parts, request);
+    },
   });
 }
 

@@ -1,5 +1,12 @@
-import type { schedulerV1 } from '@lastcall/contracts';
-import { backupMode, checkVersion, durationToMs, jobType } from '@lastcall/contracts';
+import {
+  backupMode,
+  checkRestorePoint,
+  checkVersion,
+  commonV1,
+  durationToMs,
+  jobType,
+  type schedulerV1,
+} from '@lastcall/contracts';
 import {
   checkId,
   checkRange,
@@ -67,6 +74,7 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   const wrong = collect(
     ...texts(wire, jobId),
     typeViolation(type),
+    backupModeViolation(wire.backupMode),
     ...downgradeViolations(wire, type),
     ...('kind' in start ? [] : start),
     checkRange('job.retries', wire.retries, 0, RETRIES.max, 'tries after the first'),
@@ -112,8 +120,6 @@ export function parseJob(wire: schedulerV1.Job | undefined, jobId: string): JobD
   };
 }
 
-const RESTORE_POINT = /^[a-z0-9][a-z0-9.-]{0,127}$/;
-
 /** Going back is explicit in everything: the version, where its data comes from, and a backup of what is given up. */
 function downgradeViolations(wire: schedulerV1.Job, type: JobType | undefined): (Violation | undefined)[] {
   const { downgrade } = wire;
@@ -125,9 +131,7 @@ function downgradeViolations(wire: schedulerV1.Job, type: JobType | undefined): 
     isOther ? { field: 'job.downgrade', description: 'is for software updates only' } : undefined,
     wire.version === '' ? { field: 'job.version', description: 'must be said for a downgrade' } : undefined,
     elsewhere ? { field: 'job.backup_mode', description: 'must be take for a downgrade' } : undefined,
-    dataFrom === '' || RESTORE_POINT.test(dataFrom)
-      ? undefined
-      : { field: 'job.downgrade.data_from', description: 'is no restore point; see: lastcall backup list' },
+    dataFrom === '' ? undefined : checkRestorePoint('job.downgrade.data_from', dataFrom),
   ];
 }
 
@@ -196,6 +200,12 @@ function texts(wire: schedulerV1.Job, jobId: string): (Violation | undefined)[] 
     wire.followUpJob === '' ? undefined : checkId('job.follow_up_job', wire.followUpJob),
     wire.followUpJob !== '' && wire.followUpJob === jobId ? self : undefined,
   ];
+}
+
+/** Not said means that one is taken; what is not known must not mean it. */
+function backupModeViolation(wire: commonV1.BackupMode): Violation | undefined {
+  if (wire === commonV1.BackupMode.UNSPECIFIED || backupMode.fromWire(wire) !== undefined) return undefined;
+  return { field: 'job.backup_mode', description: `is ${wire}; allowed are TAKE and MADE_ELSEWHERE` };
 }
 
 function typeViolation(type: JobType | undefined): Violation | undefined {

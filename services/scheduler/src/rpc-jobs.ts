@@ -108,8 +108,12 @@ export function jobHandlers(parts: JobParts): JobHandlers {
   };
 }
 
-export async function jobNamed({ jobs }: JobParts, name: string): Promise<Document<JobDocument> | Rejected> {
-  const id = nameOf('job', name);
+export async function jobNamed(
+  { jobs }: JobParts,
+  name: string,
+  field?: string,
+): Promise<Document<JobDocument> | Rejected> {
+  const id = nameOf('job', name, field);
   if (isRejected(id)) return id;
   return (await jobs.get(id)) ?? notFound('job', name);
 }
@@ -198,7 +202,7 @@ export function since(at: number, confirmations: readonly Confirmation[]): reado
 }
 
 async function updateJob(parts: JobParts, request: schedulerV1.UpdateJobRequest, { principal }: RpcContext) {
-  const found = await jobNamed(parts, request.job?.name ?? '');
+  const found = await jobNamed(parts, request.job?.name ?? '', 'job.name');
   if (isRejected(found)) return found;
   const { installation, job, state, confirmedCautions, confirmations: before } = found.data;
   const merged = mergedDefinition(found, request);

@@ -27,6 +27,8 @@ export function pauseHandlers(parts: PauseParts): PauseHandlers {
     resumeJobs: async ({ parent }) => {
       const id = nameOf('installation', parent, 'parent');
       if (isRejected(id)) return id;
+      // One that does not exist is refused by the catalog.
+      await parts.catalog.place(id.installation);
       await parts.pauses.end(id.installation);
       return {};
     },

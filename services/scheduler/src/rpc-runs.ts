@@ -1,6 +1,6 @@
 import type { schedulerV1 } from '@lastcall/contracts';
 import { formatName, preflightV1 } from '@lastcall/contracts';
-import { checkText, invalid, isRejected, LIMITS, RejectedError, type Rejected } from '@lastcall/kernel';
+import { checkId, checkText, invalid, isRejected, LIMITS, RejectedError, type Rejected } from '@lastcall/kernel';
 import {
   nameOf,
   notFound,
@@ -62,6 +62,8 @@ async function listRuns({ documents }: RunParts, request: schedulerV1.ListRunsRe
   const page = pageOf(request);
   if (isRejected(parent)) return parent;
   if (isRejected(page)) return page;
+  const wrongJob = request.job === '' ? undefined : checkId('job', request.job);
+  if (wrongJob) return invalid([wrongJob]);
   const { installation } = parent;
   const query =
     request.job === ''

@@ -1,5 +1,6 @@
 import { durationToMs } from '@lastcall/contracts';
 import {
+  checkId,
   checkRange,
   checkText,
   collect,
@@ -14,6 +15,11 @@ import {
 
 export function wrongText(field: string, text: string): Violation | undefined {
   return checkText(field, text, { min: 1, max: LIMITS.textChars });
+}
+
+/** Empty is right: any host. */
+export function checkHostIfSaid(host: string): Violation | undefined {
+  return host === '' ? undefined : checkId('host', host);
 }
 
 /** Undefined in, undefined out: the installation's. */

@@ -1,5 +1,5 @@
 import { atToDate, sessionV1 } from '@lastcall/contracts';
-import { invalid, isRejected, type Rejected } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, type Rejected } from '@lastcall/kernel';
 import { nameOf, pageOf, type RpcHandlers } from '@lastcall/runtime';
 import type { Attendance, Departure } from './domain/attendance.js';
 import type { Gates } from './gates.js';
@@ -29,6 +29,8 @@ async function listAttendance(
   if (isRejected(parsed)) return parsed;
   const page = pageOf(request);
   if (isRejected(page)) return page;
+  const wrong = checkId('run', request.run);
+  if (wrong) return invalid([wrong]);
   const { limit, pageToken: after = '' } = page;
   if (after !== '' && !SESSION.test(after)) {
     return invalid([{ field: 'page_token', description: 'is not one of this list; begin without one' }]);

@@ -1,5 +1,5 @@
 import { atToDate, sessionV1 } from '@lastcall/contracts';
-import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
 import { nameOf, neededBy, notFound, type Approvals, type Prepared, type RpcHandlers } from '@lastcall/runtime';
 import { countSessions } from './counting.js';
 import type { Documents } from './documents.js';
@@ -111,6 +111,8 @@ async function renewGateLease(
 ): Promise<sessionV1.RenewGateLeaseResponse | Rejected> {
   const parsed = nameOf('gate', name);
   if (isRejected(parsed)) return parsed;
+  const wrong = checkId('run', run);
+  if (wrong) return invalid([wrong]);
   const { gateLeaseMs: leaseMs } = settings;
   const result = await gates.apply(parsed.installation, ({ now: at }) => ({
     type: 'renew-lease',
@@ -130,6 +132,8 @@ async function getFirstStart(
 ): Promise<sessionV1.GetFirstStartResponse | Rejected> {
   const record = await gateOf(parts, name);
   if (isRejected(record)) return record;
+  const wrong = checkId('host', host);
+  if (wrong) return invalid([wrong]);
   const start = expectedFirstStart(record.data.gate, host);
   return isRejected(start) ? start : { code: start.code, version: start.version };
 }

@@ -1,5 +1,5 @@
 import { atToDate, type sessionV1 } from '@lastcall/contracts';
-import { invalid, orThrow, RejectedError } from '@lastcall/kernel';
+import { collect, invalid, orThrow, RejectedError } from '@lastcall/kernel';
 import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
 import { refusalFor, whyShut } from './domain/admission.js';
 import { policyOf } from './domain/installation.js';
@@ -8,6 +8,7 @@ import type { GateRecord, Gates } from './gates.js';
 import { textOf } from './notices/phrase-text.js';
 import { renderNotice } from './notices/render.js';
 import { checkTag } from './parse-hello.js';
+import { checkHostIfSaid } from './requests.js';
 import type { Presence } from './presence.js';
 import type { Ramp } from './ramp.js';
 import { knownGate } from './rpc-gate.js';
@@ -43,8 +44,8 @@ async function* waitForReopening(
 ): AsyncIterable<Answer> {
   const { watch, presence, ramp } = parts;
   const { installation } = orThrow(nameOf('installation', name));
-  const wrong = checkTag('language', language);
-  if (wrong) throw new RejectedError(invalid([wrong]));
+  const wrong = collect(checkTag('language', language), checkHostIfSaid(host));
+  if (wrong.length > 0) throw new RejectedError(invalid(wrong));
   watch.see(orThrow(await knownGate(parts, installation)));
   let told = -1;
   let toldAt = 0;

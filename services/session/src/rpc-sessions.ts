@@ -1,5 +1,5 @@
 import type { sessionV1 } from '@lastcall/contracts';
-import { isRejected, type Rejected } from '@lastcall/kernel';
+import { checkText, collect, invalid, isRejected, type Rejected } from '@lastcall/kernel';
 import { nameOf, pageOf, readPage, type PageRequest, type ReadPage, type RpcHandlers } from '@lastcall/runtime';
 import type { Document } from '@lastcall/store';
 import { countSessions as sessionsIn, newestAttachment } from './counting.js';
@@ -8,6 +8,7 @@ import { standingNotice } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
 import { lookUp } from './lookups.js';
 import type { Presence } from './presence.js';
+import { checkHostIfSaid } from './requests.js';
 import { knownGate } from './rpc-gate.js';
 import type { Sheets, Taken } from './sheets.js';
 import type { Sighting, Sightings } from './sightings.js';
@@ -41,6 +42,8 @@ async function listSessions(
   if (isRejected(parsed)) return parsed;
   const page = pageOf(request);
   if (isRejected(page)) return page;
+  const wrong = collect(checkText('user', request.user, { max: 200, lines: false }), checkHostIfSaid(request.host));
+  if (wrong.length > 0) return invalid(wrong);
   const record = await knownGate(parts, parsed.installation);
   if (isRejected(record)) return record;
   const { gate } = record.data;

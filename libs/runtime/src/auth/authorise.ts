@@ -1,6 +1,6 @@
 import { isPermitted, PERMISSIONS, type Principal } from '@lastcall/contracts';
 import { invalid, reject, type Rejected } from '@lastcall/kernel';
-import { requestInstallation } from './request-installation.js';
+import { installationField, requestInstallation } from './request-installation.js';
 
 /*
  * The permission table of the contracts applied to one call. Denied is the default; a refusal says which role would do, and
@@ -17,9 +17,8 @@ export function authorise(method: string, principal: Principal | undefined, requ
   // Who could not call it for any installation learns nothing about the form of requests either.
   if (!principal || !permission.roles.includes(principal.role) || principal.installation !== undefined) return denied();
   const found = named.kind === 'none' ? 'names no installation' : `names ${named.installations.join(' and ')}`;
-  return invalid([
-    { field: 'name', description: `${found}; it must begin with installations/{installation}, the same in each field` },
-  ]);
+  const description = `${found}; it must begin with installations/{installation}, the same in each field`;
+  return invalid([{ field: installationField(request), description }]);
 
   function denied(): Rejected {
     const roles = permission?.roles.join(', ') ?? '';

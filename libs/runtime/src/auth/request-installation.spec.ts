@@ -1,4 +1,4 @@
-import { requestInstallation } from './request-installation.js';
+import { installationField, requestInstallation } from './request-installation.js';
 
 const one = (installation: string) => ({ kind: 'one', installation });
 
@@ -27,3 +27,11 @@ describe('requestInstallation', () => {
     expect(requestInstallation(request)).toEqual({ kind: 'several', installations: ['a', 'b'] });
   });
 });
+
+it.each([
+  ['parent', { parent: '', job: { name: 'x' } }],
+  ['name', { name: 'x', reason: '' }],
+  ['job.name', { job: { name: 'x' }, updateMask: [] }],
+  ['name', {}],
+  ['name', undefined],
+])('the field to look at is %s', (field, request) => expect(installationField(request)).toBe(field));

@@ -18,6 +18,14 @@ export function requestInstallation(request: unknown): RequestInstallation {
   return others.length === 0 ? { kind: 'one', installation: first } : { kind: 'several', installations: [...named] };
 }
 
+/** The field in which a request names its installation, for a refusal that says where to look. */
+export function installationField(request: unknown): string {
+  const fields = Object.entries(typeof request === 'object' && request !== null ? request : {});
+  const own = ['parent', 'name'].find((name) => fields.some(([field]) => field === name));
+  const resource = fields.find(([, value]) => typeof value === 'object' && value !== null && 'name' in value);
+  return own ?? (resource ? `${resource[0]}.name` : 'name');
+}
+
 function namesIn(request: unknown): string[] {
   if (typeof request !== 'object' || request === null) return [];
   const { parent, name, installationId, ...fields } = request as Record<string, unknown>;

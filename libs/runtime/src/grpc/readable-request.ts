@@ -1,4 +1,4 @@
-import type { MethodDefinition } from '@lastcall/contracts';
+import { hasImpossibleTime, type MethodDefinition } from '@lastcall/contracts';
 import { reject, type Rejected } from '@lastcall/kernel';
 
 /*
@@ -26,13 +26,6 @@ export function decodeRequest(method: MethodDefinition, bytes: Buffer): unknown 
   const message: unknown = method.requestDeserialize(bytes);
   if (hasImpossibleTime(message)) throw new RangeError('a time is beyond what can be written');
   return message;
-}
-
-/** The decoder has bounded the depth. */
-function hasImpossibleTime(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
-  if (value instanceof Date) return Number.isNaN(value.getTime());
-  return Object.values(value).some(hasImpossibleTime);
 }
 
 /** Undefined: it was read. */

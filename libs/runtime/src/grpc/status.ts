@@ -47,7 +47,8 @@ export function stoppingStatus(): StatusObject {
 
 function rejectedStatus(rejected: Rejected): StatusObject {
   const { grpc: code } = REJECTION_STATUS[rejected.code];
-  const message = rejected.message.slice(0, MAX_MESSAGE_CHARS);
+  // Half a character at the end, and the transport throws where nobody catches it.
+  const message = rejected.message.slice(0, MAX_MESSAGE_CHARS).toWellFormed();
   const metadata = new Metadata();
   metadata.set(DETAILS_TRAILER, encodeDetails(code, message, rejected));
   return { code, details: message, metadata };

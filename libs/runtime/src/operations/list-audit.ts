@@ -1,5 +1,6 @@
 import { installationOf, operationsV1, type ServiceName } from '@lastcall/contracts';
-import { checkRange, invalid, LIMITS, type Rejected, type Violation } from '@lastcall/kernel';
+import { checkId, checkRange, collect, invalid, LIMITS, quoted, type Rejected, type Violation } from '@lastcall/kernel';
+import { SERVICE_NAMES } from '../identity/ensure-identity.js';
 import type { AuditPage, AuditRecord, AuditTrail } from './audit-trail.js';
 import { checkToken } from './page-tokens.js';
 
@@ -71,15 +72,26 @@ function fitting(records: readonly operationsV1.AuditRecord[]): operationsV1.Aud
 }
 
 function checkQuery(query: operationsV1.AuditQuery): Violation[] {
-  const texts = ['actor', 'method', 'resource', 'installation', 'service'] as const;
+  const texts = ['actor', 'method', 'resource'] as const;
   const long = texts.filter((field) => query[field].length > MAX_CHARS);
-  const { from, until } = query;
-  const times = [from, until].filter((at) => at !== undefined && !(at.getTime() >= 0 && at.getTime() < 1e15));
+  const { from, until, installation, service } = query;
+  const times = (['from', 'until'] as const).filter((field) => !isTime(query[field]));
   return [
     ...long.map((field) => ({ field: `query.${field}`, description: `is longer than ${MAX_CHARS} characters` })),
-    ...times.map(() => ({ field: 'query.from', description: 'or query.until is no time after 1970' })),
+    ...collect(installation === '' ? undefined : checkId('query.installation', installation)),
+    // Nothing found must not be the answer to a slip of the pen.
+    ...(service === '' || SERVICE_NAMES.some((name) => name === service) ? [] : [noService(service)]),
+    ...times.map((field) => ({ field: `query.${field}`, description: 'is no time after 1970' })),
     ...(from && until && from >= until ? [{ field: 'query.until', description: 'is not after query.from' }] : []),
   ];
+}
+
+function isTime(at: Date | undefined): boolean {
+  return at === undefined || (at.getTime() >= 0 && at.getTime() < 1e15);
+}
+
+function noService(service: string): Violation {
+  return { field: 'query.service', description: `is ${quoted(service)}; services are ${SERVICE_NAMES.join(', ')}` };
 }
 
 function isMeant({ actor, method, resource }: AuditRecord, query: operationsV1.AuditQuery): boolean {

@@ -1,4 +1,4 @@
-import { catalogV1, formatName, installationKind } from '@lastcall/contracts';
+import { catalogV1, checkRestorePoint, formatName, installationKind } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import { readPage, type Approvals, type Prepared, type RpcHandlers } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
@@ -215,6 +215,8 @@ async function answerCheckUpdate(
   const wrong = new Wrong();
   const { installation } = wrong.name('installation', 'name', request.name);
   wrong.add(checkOptionalVersion('version', request.version));
+  const dataFrom = request.downgrade?.dataFrom ?? '';
+  if (dataFrom !== '') wrong.add(checkRestorePoint('downgrade.data_from', dataFrom));
   const found = wrong.rejected() ?? (await findInstallation(documents, installation));
   if (isRejected(found)) return found;
   const asker: Asker = { installation, group: found.settings.group ?? '', channel: found.settings.channel };

@@ -137,8 +137,8 @@ async function listReleases(
   const { product } = wrong.name('product', 'parent', request.parent);
   const page = parsePage(wrong, request);
   const states = request.states.flatMap(stateToDomain);
-  if (states.length === 0 && request.states.length > 0) {
-    wrong.add({ field: 'states', description: 'names no state that is known' });
+  if (states.length < request.states.length) {
+    wrong.add({ field: 'states', description: 'has a value that is no state of a release; leave it empty for all' });
   }
   const rejected = wrong.rejected();
   if (rejected) return rejected;
