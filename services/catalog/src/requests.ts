@@ -184,7 +184,7 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     return approvalRequired;
   },
   secondPerson: (wrong, { secondPerson, kind }) => {
-    const { actions = [], valid } = secondPerson ?? {};
+    const { actions = [], validFor } = secondPerson ?? {};
     if (actions.length > 0 && installationKind.fromWire(kind) === 'single-user') {
       const description = 'is for installations with many users; this one has a single seat';
       wrong.add({ field: 'installation.second_person', description });
@@ -194,10 +194,10 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
       const description = `is ${quoted(unknown)}; allowed are ${ACTIONS.join(', ')}`;
       wrong.add({ field: 'installation.second_person.actions', description });
     }
-    const validMs = durationToMs(valid) ?? DEFAULT_VALID_MS;
+    const validMs = durationToMs(validFor) ?? DEFAULT_VALID_MS;
     if (validMs < MIN_VALID_MS || validMs > MAX_VALID_MS) {
       const description = `is ${validMs / 1000} s; allowed are 1 min to 24 h`;
-      wrong.add({ field: 'installation.second_person.valid', description });
+      wrong.add({ field: 'installation.second_person.valid_for', description });
     }
     return { actions: [...new Set(actions)].toSorted().slice(0, ACTIONS.length), validMs };
   },

@@ -123,7 +123,10 @@ export function installationToWire(installation: string, state: PresentInstallat
     group: settings.group ?? '',
     approvalRequired: settings.approvalRequired ?? false,
     ...(settings.secondPerson?.actions.length && {
-      secondPerson: { actions: [...settings.secondPerson.actions], valid: msToDuration(settings.secondPerson.validMs) },
+      secondPerson: {
+        actions: [...settings.secondPerson.actions],
+        validFor: msToDuration(settings.secondPerson.validMs),
+      },
     }),
     holidaysOf: settings.holidaysOf ?? '',
     workedHolidays: [...(settings.workedHolidays ?? [])],

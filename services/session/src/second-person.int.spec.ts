@@ -21,7 +21,7 @@ describe('with a second person', () => {
 
   async function needs(...actions: string[]): Promise<void> {
     const reactionTime = msToDuration(MINUTE_MS);
-    const changed = installationChanged({ reactionTime, secondPerson: { actions, valid: undefined } });
+    const changed = installationChanged({ reactionTime, secondPerson: { actions, validFor: undefined } });
     const source = `catalog/installations/${INSTALLATION}`;
     const { sequence } = await site.publish('InstallationChanged', INSTALLATION, changed, source);
     await eventually(async () => (await site.documents.gates.get(INSTALLATION))?.data.facts?.sequence === sequence);

@@ -70,7 +70,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const installation = catalogV1.Installation.fromPartial({ name: NAME, ...changes });
       return catalog(who).updateInstallation({ installation, updateMask });
     }
-    const rule = (...actions: string[]) => ({ secondPerson: { actions, valid: msToDuration(HOUR_MS) } });
+    const rule = (...actions: string[]) => ({ secondPerson: { actions, validFor: msToDuration(HOUR_MS) } });
     const close = (who: Who) => sessions(who).closeGate({ name: GATE, reason: 'Fire drill.', reactionTime: undefined });
     const stateOfGate = async () => (await sessions('anna').getGate({ name: GATE })).gate?.state;
     /** Until the session service has heard of the rule. */

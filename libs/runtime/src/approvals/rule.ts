@@ -14,8 +14,8 @@ export const MAX_VALID_MS = DAY_MS;
 export const DEFAULT_VALID_MS = HOUR_MS;
 
 /** As the catalog tells it; a wait that is not said is the usual one. */
-export function parseRule({ actions, valid }: catalogV1.SecondPerson): SecondPersonRule {
-  return { actions, validMs: durationToMs(valid) ?? DEFAULT_VALID_MS };
+export function parseRule({ actions, validFor }: catalogV1.SecondPerson): SecondPersonRule {
+  return { actions, validMs: durationToMs(validFor) ?? DEFAULT_VALID_MS };
 }
 
 /** The first of what an action is that the rule names. */

@@ -113,7 +113,7 @@ function givenSecondPerson(
   const actions = secondPerson?.split(',').map((action) => action.trim());
   return {
     actions: actions ? listed(actions) : [...(current?.actions ?? [])],
-    valid: within === undefined ? current?.valid : durationOption('--second-person-within', within),
+    validFor: within === undefined ? current?.validFor : durationOption('--second-person-within', within),
   };
 }
 
@@ -200,7 +200,7 @@ function installationText(i: catalogV1.Installation): string {
 
 function secondPersonText(rule: catalogV1.SecondPerson | undefined): string {
   if (!rule || rule.actions.length === 0) return '';
-  return `for ${rule.actions.join(', ')}, within ${span(durationToMs(rule.valid) ?? 3_600_000)}`;
+  return `for ${rule.actions.join(', ')}, within ${span(durationToMs(rule.validFor) ?? 3_600_000)}`;
 }
 
 function hostText({ host, role, version }: catalogV1.InstalledHost): string {

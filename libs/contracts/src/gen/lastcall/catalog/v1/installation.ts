@@ -52,7 +52,7 @@ export interface SecondPerson {
    */
   actions: string[];
   /** How long a request waits, 1 min – 24 h; absent: 1 h. */
-  valid?: Duration | undefined;
+  validFor?: Duration | undefined;
 }
 
 /** One place where a product runs. */
@@ -349,7 +349,7 @@ export const InstalledHost: MessageFns<InstalledHost> = {
 };
 
 function createBaseSecondPerson(): SecondPerson {
-  return { actions: [], valid: undefined };
+  return { actions: [], validFor: undefined };
 }
 
 export const SecondPerson: MessageFns<SecondPerson> = {
@@ -357,8 +357,8 @@ export const SecondPerson: MessageFns<SecondPerson> = {
     for (const v of message.actions) {
       writer.uint32(10).string(v!);
     }
-    if (message.valid !== undefined) {
-      Duration.encode(message.valid, writer.uint32(18).fork()).join();
+    if (message.validFor !== undefined) {
+      Duration.encode(message.validFor, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -389,7 +389,7 @@ export const SecondPerson: MessageFns<SecondPerson> = {
               break;
             }
 
-            message.valid = Duration.decode(reader, reader.uint32());
+            message.validFor = Duration.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -407,7 +407,11 @@ export const SecondPerson: MessageFns<SecondPerson> = {
   fromJSON(object: any): SecondPerson {
     return {
       actions: globalThis.Array.isArray(object?.actions) ? object.actions.map((e: any) => globalThis.String(e)) : [],
-      valid: isSet(object.valid) ? Duration.fromJSON(object.valid) : undefined,
+      validFor: isSet(object.validFor)
+        ? Duration.fromJSON(object.validFor)
+        : isSet(object.valid_for)
+        ? Duration.fromJSON(object.valid_for)
+        : undefined,
     };
   },
 
@@ -416,8 +420,8 @@ export const SecondPerson: MessageFns<SecondPerson> = {
     if (message.actions?.length) {
       obj.actions = message.actions;
     }
-    if (message.valid !== undefined) {
-      obj.valid = Duration.toJSON(message.valid);
+    if (message.validFor !== undefined) {
+      obj.validFor = Duration.toJSON(message.validFor);
     }
     return obj;
   },
@@ -428,8 +432,8 @@ export const SecondPerson: MessageFns<SecondPerson> = {
   fromPartial(object: DeepPartial<SecondPerson>): SecondPerson {
     const message = createBaseSecondPerson();
     message.actions = object.actions?.map((e) => e) || [];
-    message.valid = (object.valid !== undefined && object.valid !== null)
-      ? Duration.fromPartial(object.valid)
+    message.validFor = (object.validFor !== undefined && object.validFor !== null)
+      ? Duration.fromPartial(object.validFor)
       : undefined;
     return message;
   },
