@@ -1,6 +1,5 @@
 import type { hostEdgeV1 } from '@lastcall/contracts';
 import type { Collection } from '@lastcall/store';
-import { boundVersion } from './bounds.js';
 import { hostIdOf, type HostDocument } from './documents.js';
 import { hostJoined } from './host-joined.js';
 import type { HostKey } from './orders.js';
@@ -20,22 +19,17 @@ export interface Presence {
   counts(host: HostKey, stream: string): Promise<boolean>;
 }
 
-const MAX_PLATFORM_CHARS = 64;
-
 export function createPresence(hosts: Collection<HostDocument>, leaseMs: number): Presence {
   const idOf = ({ installation, host }: HostKey): string => hostIdOf(installation, host);
   return {
     opened: (host, stream, hello) =>
       hosts.change(idOf(host), (current, { now }) => {
         if (!current) return { keep: undefined };
-        const seen = {
-          agentVersion: boundVersion(hello.agentVersion),
-          platform: hello.platform.slice(0, MAX_PLATFORM_CHARS),
-        };
-        const found = current.versionTold ? '' : boundVersion(hello.installedVersion);
+        const { agentVersion, platform } = hello;
+        const found = current.versionTold ? '' : hello.installedVersion;
         const versionTold = current.versionTold || found !== '';
         const write: HostDocument = {
-          ...{ ...current, ...seen, stream, versionTold },
+          ...{ ...current, agentVersion, platform, stream, versionTold },
           ...{ lastSeenAt: now, leaseUntilAt: now + leaseMs },
         };
         return { write, events: found === '' ? [] : [hostJoined(write, found)], result: undefined };
