@@ -15,7 +15,7 @@ import { NO_CREDENTIALS } from './bad-inputs/credentials.js';
 import { badHttp, type BadHttp } from './bad-inputs/http-requests.js';
 import { shown } from './bad-inputs/bad-requests.js';
 import { addInstallations } from './edge-walk/two-installations.js';
-import { versionsIn } from './world/state-files.js';
+import { settled, versionsIn } from './world/state-files.js';
 
 /*
  * The edges beside the calls: blobs and metadata over HTTP, credentials, the stream of agents. (That of clients: sessions-bad-hellos.)
@@ -34,6 +34,7 @@ beforeAll(async () => {
   key = (await addInstallations(stack)).one;
   const headers = { authorization: `Bearer ${stack.token('operator')}` };
   await fetch(`${stack.httpUrl}/blobs/${BLOB}`, { method: 'PUT', body: BYTES, headers });
+  await settled(stack.dataDir);
 });
 afterAll(() => stack.stop());
 
