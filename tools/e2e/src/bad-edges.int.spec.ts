@@ -4,7 +4,7 @@ import { installerModule } from '@lastcall/installer';
 import { sha256Hex } from '@lastcall/kernel';
 import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
-import { CallError, createClient, openStream, toCallError } from '@lastcall/sdk';
+import { createClient, openStream, toCallError, type CallError } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
 import { signAgentToken, startStack, until, type Stack } from '@lastcall/testkit';
 import type { KeyObject } from 'node:crypto';
