@@ -1,6 +1,5 @@
 import type { Bus } from '@lastcall/bus';
 import type { ServiceName } from '@lastcall/contracts';
-import { systemClock } from '@lastcall/kernel';
 import type { ChannelTls } from '@lastcall/sdk';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
@@ -86,7 +85,8 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
       keys: options.keys,
       isRevoked: (token) => revocations.isRevoked(token),
       agentKey: agentKey ?? others,
-      clock: systemClock,
+      // What has ended has ended, also where the clock of this machine is behind; and a clock that is ahead shuts nobody out.
+      clock: opened.clock,
     });
   return {
     name,
