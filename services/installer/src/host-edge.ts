@@ -1,9 +1,10 @@
 import { BROADCASTS, type hostEdgeV1 } from '@lastcall/contracts';
-import { checkId, isRejected, reject, RejectedError } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, reject, RejectedError } from '@lastcall/kernel';
 import type { RpcContext, ServiceContext } from '@lastcall/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hostIdOf } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
+import { checkAgent } from './joining.js';
 import { createHostLink, replaced, type HostLink, type HostStream } from './host-link.js';
 import type { HostKey, Orders } from './orders.js';
 import type { Presence } from './presence.js';
@@ -91,12 +92,15 @@ async function connect(
   const host = hostOf(principal?.subject ?? '');
   const messages = stream[Symbol.asyncIterator]();
   const hello = await readHello(messages, context.settings.hostSilenceMs);
+  const wrong = checkAgent(hello, 'hello.');
+  if (wrong.length > 0) throw new RejectedError(invalid(wrong));
   const refused = refuseAgentVersion(hello.agentVersion, context.settings.minimumAgentVersion);
   if (refused) throw new RejectedError(refused);
   const link = createHostLink({ host, stream, orders, presence, silenceMs: context.settings.hostSilenceMs, log });
   signal.addEventListener('abort', () => link.end(), { once: true });
   if (signal.aborted) link.end();
-  const serving = serve(options, links, { link, hello, messages, announce });
+  const keyFingerprint = principal?.keyFingerprint ?? '';
+  const serving = serve(options, links, { link, hello, messages, keyFingerprint, announce });
   links.served.add(serving);
   await serving.finally(() => links.served.delete(serving));
 }
@@ -105,20 +109,22 @@ interface Served {
   readonly link: HostLink;
   readonly hello: hostEdgeV1.AgentHello;
   readonly messages: AsyncIterator<hostEdgeV1.ConnectRequest>;
+  /** Of the key that the stream was opened with. */
+  readonly keyFingerprint: string;
   readonly announce: (host: HostKey) => Promise<void>;
 }
 
 async function serve(
   options: HostEdgeOptions,
   links: Links,
-  { link, hello, messages, announce }: Served,
+  { link, hello, messages, keyFingerprint, announce }: Served,
 ): Promise<void> {
   const { context, orders, presence } = options;
   const { log, catalogUrl } = context;
   const { host } = link;
   register(links.byHost, link);
   try {
-    await presence.opened(host, link.id, hello);
+    if (!(await presence.opened(host, link.id, hello, keyFingerprint))) throw new RejectedError(replaced());
     links.opened.add(link);
     await Promise.all([orders.hello(host, hello.installedVersion, hello.fence), announce(host)]);
     link.welcome(catalogUrl);

@@ -16,14 +16,14 @@ import { preflightModule } from '@lastcall/preflight';
 import { schedulerModule } from '@lastcall/scheduler';
 import { CODE, toCallError, CallError, type Channel } from '@lastcall/sdk';
 import { sessionModule } from '@lastcall/session';
-import { startStack, type Stack } from '@lastcall/testkit';
+import { signAgentToken, startStack, type Stack } from '@lastcall/testkit';
 import { elsewhere, requestsOf, type BadRequest } from './bad-inputs/bad-requests.js';
 import { CATALOG } from './bad-inputs/catalog-requests.js';
 import { OTHERS } from './bad-inputs/other-requests.js';
 import { SCHEDULER } from './bad-inputs/scheduler-requests.js';
 import { METHODS, nameOf } from './edge-walk/methods.js';
 import { addInstallations } from './edge-walk/two-installations.js';
-import { versionsIn } from './world/state-files.js';
+import { settled, versionsIn } from './world/state-files.js';
 
 /*
  * Requests of every method as they must not be: each is refused as an invalid argument that names its field, nothing of it is in a
@@ -79,10 +79,13 @@ function call(channel: Channel, { method: name, request }: BadRequest): Promise<
 describe('bad requests', () => {
   let stack: Stack;
   let admin: Channel;
+  /** Of the host that asks. */
+  let host: Channel;
   beforeAll(async () => {
     stack = await startStack({ modules: MODULES, settings: { callsPerSecond: 100_000, callsBurst: 100_000 } });
     admin = stack.channel('admin');
-    await addInstallations(stack);
+    const hostKeys = await addInstallations(stack);
+    host = stack.channelWith(signAgentToken(hostKeys.one, 'one', 'srv'));
     const scheduler = stack.client(schedulerV1.SchedulerServiceService);
     const start = { condition: { $case: 'time' as const, value: { localTime: '2099-01-01T00:00:00' } } };
     const job = schedulerV1.Job.fromPartial({ title: 'Nightly', type: commonV1.JobType.DATA_BACKUP, start });
@@ -90,6 +93,7 @@ describe('bad requests', () => {
     const channel = { $case: 'webhook' as const, value: { url: 'http://127.0.0.1:9/', secret: '' } };
     const target = schedulerV1.NotificationTarget.fromPartial({ channel });
     await scheduler.createNotificationTarget({ parent: 'installations/one', targetId: 'pager', target });
+    await settled(stack.dataDir);
   });
   afterAll(() => stack.stop());
 
@@ -109,7 +113,7 @@ describe('bad requests', () => {
 
   /** What is wrong with the answer to a bad request; undefined: nothing. */
   async function flawOf(one: BadRequest): Promise<string | undefined> {
-    const error = await call(admin, one).catch((e: CallError) => e);
+    const error = await call(one.method === 'RotateKey' ? host : admin, one).catch((e: CallError) => e);
     if (!(error instanceof CallError)) return 'is accepted';
     const { code, violations, message } = error;
     if (code !== CODE.invalidArgument) return `is answered with ${code}: ${message}`;
