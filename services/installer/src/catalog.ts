@@ -1,7 +1,10 @@
 import { catalogV1, formatName } from '@lastcall/contracts';
 import { Fault, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
+import type { ChannelTls } from '@lastcall/sdk';
 import { readFile } from 'node:fs/promises';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { join } from 'node:path';
 import type { InstallerSettings } from './settings.js';
 
@@ -52,21 +55,48 @@ function noInstallation(name: string): Rejected {
 
 /** Undefined: the catalog does not have it. */
 async function fetchFile(
-  { catalogUrl, identityDir, settings }: ServiceContext<InstallerSettings>,
+  { catalogUrl, identityDir, settings, tls }: ServiceContext<InstallerSettings>,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
   const url = `${(settings.catalogInsideUrl || catalogUrl).replace(/\/+$/, '')}/${path}`;
   try {
     const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
-    const headers = { authorization: `Bearer ${credential}` };
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    if (response.status === 404) return undefined;
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    const bytes = Buffer.from(await response.arrayBuffer());
-    if (bytes.length > maxBytes) throw new Error(`${bytes.length} bytes are too many; ${maxBytes} are allowed`);
+    const { status, bytes } = await get(url, { authorization: `Bearer ${credential}` }, tls?.() ?? {}, maxBytes);
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`HTTP ${status}`);
     return bytes;
   } catch (cause) {
     throw new Fault(`the catalog does not give what a new host has to trust (${url})`, { cause });
   }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly bytes: Buffer;
+}
+
+/** No `fetch`, which shows no certificate: where services have some, this one's credential counts only with its own. */
+function get(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  tls: ChannelTls,
+  maxBytes: number,
+): Promise<Answer> {
+  const web = url.startsWith('https:') ? https : http;
+  const options = { headers, agent: false, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), ...tls };
+  return new Promise((resolve, reject) => {
+    const call = web.get(url, options, (response) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > maxBytes) call.destroy(new Error(`more than ${maxBytes} bytes are too many`));
+        else parts.push(part);
+      });
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(parts) }));
+    });
+    call.once('error', reject);
+  });
 }
