@@ -6,6 +6,7 @@ import type { Publishing } from './publishing.js';
 import type { Importing } from './importing.js';
 import type { Signing } from './signing.js';
 import type { Mirror } from './tuf/mirror.js';
+import type { Repository } from './tuf/repository.js';
 import { diffReleases } from './rpc/diff.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
@@ -28,6 +29,7 @@ export interface RpcParts {
   readonly signing: Signing;
   readonly importing: Importing;
   readonly mirror: Mirror;
+  readonly repository: Pick<Repository, 'metadata'>;
   readonly issuer: TokenIssuer;
   readonly now: () => Promise<number>;
 }
@@ -41,6 +43,10 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
       ...mirrorHandlers(parts.importing, parts.mirror),
+      getTrustedMetadata: async () => {
+        const newest = async (name: string) => (await parts.repository.metadata(name)) ?? Buffer.alloc(0);
+        return { root: await newest('root.json'), timestamp: await newest('timestamp.json') };
+      },
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
     bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),

@@ -57,7 +57,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.keep();
   return {
-    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now }),
+    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, log),
     duties: [
