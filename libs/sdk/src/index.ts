@@ -1,7 +1,7 @@
 export { CallError, CODE, toCallError, type CallErrorDetails } from './call-error.js';
 export { MAX_MESSAGE_BYTES, openChannel, type Channel, type OpenChannelOptions } from './channel.js';
 export { createClient, DEFAULT_TIMEOUT_MS, type CallOptions, type UnaryClient } from './client.js';
-export { openDefaultChannel, readConnection, type Connection, type Environment } from './connection.js';
+export { findConnection, openDefaultChannel, readConnection, type Connection, type Environment } from './connection.js';
 export { attachSession } from './session/attach-session.js';
 export type { AttachedSession, AttachOptions, SessionCallbacks, ShownNotice } from './session/session-api.js';
 export { SessionProblem, type ProblemCode } from './session/session-problem.js';

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { DAY_MS } from '@lastcall/kernel';
-import { createTokenIssuer, type ServiceContext, type ServiceModule, type ServiceParts } from '@lastcall/runtime';
+import {
+  createApprovals,
+  createTokenIssuer,
+  type ServiceContext,
+  type ServiceModule,
+  type ServiceParts,
+} from '@lastcall/runtime';
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import type { Lifetimes } from './domain/repository.js';
@@ -11,6 +17,7 @@ import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createImporting } from './importing.js';
 import { createRpc } from './rpc.js';
+import { signInOf } from './rpc/sign-in.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
@@ -53,11 +60,17 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const { log } = context;
   const onWithdrawn = (product: string, version: string): Promise<void> => waves.lookAtRelease(product, version);
   const importing = createImporting({ documents, blobs, repository, mirror, publishing, onWithdrawn, log, now });
+  const approvals = await createApprovals(context);
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.keep();
   return {
-    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now }),
+    rpc: createRpc({
+      ...{ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now },
+      approvals,
+      signIn: signInOf(settings),
+      audit: (call) => context.audit(call),
+    }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, log),
     duties: [
@@ -67,6 +80,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       ...(context.isObserved ? [createSignatureGauge(repository, (...said) => context.gauge(...said))] : []),
       createSignatureWatch({ documents, blobs, repository }, log, now),
       importing.watch,
+      approvals.duty,
     ],
     agentKeys: (installation, host) => agentKeys(documents, installation, host),
   };

@@ -4,6 +4,7 @@ import type { ServiceContext } from '@lastcall/runtime';
 import { CODE, CallError } from '@lastcall/sdk';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { InstallerSettings } from './settings.js';
 
 /*
  * What the installer asks the catalog: the product of an installation, and what a new host begins to trust with.
@@ -27,7 +28,7 @@ const MAX_ROOT_BYTES = 512 * 1024;
 /** As much as an agent reads. */
 const MAX_TIMESTAMP_BYTES = 16_384;
 
-export function createCatalog(context: ServiceContext<object>): Catalog {
+export function createCatalog(context: ServiceContext<InstallerSettings>): Catalog {
   const catalog = context.client(catalogV1.CatalogServiceService);
   return {
     productOf: async (installation) => {
@@ -55,7 +56,7 @@ function isOlder(error: unknown): boolean {
   return cause instanceof CallError && cause.code === CODE.unimplemented;
 }
 
-async function fetchTrust(context: ServiceContext<object>): Promise<Trust> {
+async function fetchTrust(context: ServiceContext<InstallerSettings>): Promise<Trust> {
   const fetched = async (name: string, maxBytes: number): Promise<Buffer> =>
     (await fetchFile(context, `tuf/${name}`, maxBytes)) ?? Buffer.alloc(0);
   return {
@@ -72,11 +73,11 @@ function noInstallation(name: string): Rejected {
 
 /** Undefined: the catalog does not have it. */
 async function fetchFile(
-  { catalogUrl, identityDir }: ServiceContext<object>,
+  { catalogUrl, identityDir, settings }: ServiceContext<InstallerSettings>,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  const url = `${catalogUrl.replace(/\/+$/, '')}/${path}`;
+  const url = `${(settings.catalogInsideUrl || catalogUrl).replace(/\/+$/, '')}/${path}`;
   try {
     const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
     const headers = { authorization: `Bearer ${credential}` };

@@ -38,6 +38,8 @@ export interface ChangeableSettings {
   readonly group?: string;
   /** Whether a second person has to approve jobs. Absent: no. */
   readonly approvalRequired?: boolean;
+  /** Actions that need a second person, and how long a request for one waits. Absent: none. */
+  readonly secondPerson?: { readonly actions: readonly string[]; readonly validMs: number };
   /** Region whose public holidays are without business hours. Absent or empty: none. */
   readonly holidaysOf?: string;
   /** `YYYY-MM-DD`, in order: such holidays on which people work. Absent: none. */

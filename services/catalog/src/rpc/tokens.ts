@@ -5,6 +5,7 @@ import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import { recordToken, tokenMachine } from '../machines.js';
 import { parsePage, Wrong } from '../requests.js';
+import { SIGNED_IN } from '../domain/sign-in.js';
 import { roleFromWire, tokenToWire } from '../wire.js';
 import { findInstallation } from './installations.js';
 
@@ -19,7 +20,9 @@ const DEFAULT_DAYS = 90;
 /** Who may change something gets a new one each year; what only looks, or only attaches in one installation, stands in files that nobody opens. */
 const MAX_DAYS = { admin: 366, operator: 366, approver: 366, viewer: 3_650, client: 3_650 } as const;
 
-export function tokenHandlers(parts: TokenParts): RpcHandlers<typeof identityV1.TokenServiceService> {
+type Methods = 'createToken' | 'listTokens' | 'revokeToken';
+
+export function tokenHandlers(parts: TokenParts): Pick<RpcHandlers<typeof identityV1.TokenServiceService>, Methods> {
   const { documents } = parts;
   return {
     createToken: (request) => createToken(parts, request),
@@ -62,6 +65,9 @@ async function createToken(
       : undefined,
     installation === '' ? undefined : checkId('installation', installation),
   );
+  if (subject.startsWith(SIGNED_IN)) {
+    wrong.add({ field: 'subject', description: `begins with ${SIGNED_IN}, which only people have who sign in` });
+  }
   if (!role) {
     const description = 'must be ADMIN, OPERATOR, APPROVER, VIEWER or CLIENT; agents join with a join token instead';
     wrong.add({ field: 'role', description });
