@@ -66,7 +66,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   await repository.keep();
   return {
     rpc: createRpc({
-      ...{ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now },
+      ...{ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now },
       approvals,
       signIn: signInOf(settings),
       audit: (call) => context.audit(call),

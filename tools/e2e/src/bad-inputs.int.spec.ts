@@ -108,7 +108,15 @@ describe('bad requests', () => {
       .map(nameOf)
       .filter((name) => !tried.has(name) && !streams.includes(name));
     // These take nothing.
-    expect(left.toSorted()).toEqual(['CatchUp', 'GetCatchUp', 'GetMirror', 'GetSigningState', 'ListServiceStates']);
+    const nothing = [
+      'CatchUp',
+      'GetCatchUp',
+      'GetMirror',
+      'GetSigningState',
+      'GetTrustedMetadata',
+      'ListServiceStates',
+    ];
+    expect(left.toSorted()).toEqual(nothing);
   });
 
   /** What is wrong with the answer to a bad request; undefined: nothing. */
