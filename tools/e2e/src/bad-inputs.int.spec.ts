@@ -104,7 +104,8 @@ describe('bad requests', () => {
       .map(nameOf)
       .filter((name) => !tried.has(name) && !streams.includes(name));
     // These take nothing.
-    expect(left.toSorted()).toEqual(['CatchUp', 'GetCatchUp', 'GetMirror', 'GetSigningState', 'ListServiceStates']);
+    const nothing = ['GetCaller', 'GetCatchUp', 'GetMirror', 'GetSignIn', 'GetSigningState', 'ListServiceStates'];
+    expect(left.toSorted()).toEqual(['CatchUp', ...nothing, 'SignOut']);
   });
 
   /** What is wrong with the answer to a bad request; undefined: nothing. */
