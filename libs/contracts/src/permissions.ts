@@ -157,6 +157,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     CreateJoinToken: write('installation'),
     ReleaseQuarantine: write('installation'),
     UpdateAgents: write('installation'),
+    CutOffHost: write('installation'),
     GetHost: read('installation'),
     ListHosts: read('installation'),
     GetPlan: read('installation'),
@@ -168,6 +169,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     // The host is the one that the credential is of: there is no request for another one.
     CatchUp: { roles: ['agent'], scope: 'any' },
     GetCatchUp: { roles: ['agent'], scope: 'any' },
+    RotateKey: { roles: ['agent'], scope: 'any' },
   }),
   ...methods('lastcall.identity.v1.TokenService', {
     CreateToken: admin('global'),
@@ -206,6 +208,8 @@ export interface Principal {
   readonly installation?: string;
   /** Id of the credential, for revocation; empty for agents. */
   readonly token: string;
+  /** SHA-256 (hexadecimal) of the public key that an agent has signed with; undefined for others. */
+  readonly keyFingerprint?: string;
 }
 
 /** Whether the table lets this principal call this method; `installation` is what the request names. */

@@ -34,6 +34,7 @@ export {
 export type { AuditedCall } from './operations/audit-trail.js';
 export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
 export { authorise } from './auth/authorise.js';
+export { SERVICE_SUBJECT } from './auth/service-certificate.js';
 export { isSafeUrl } from './identity/bounded-fetch.js';
 export { createIdTokens, MAX_ID_TOKEN_CHARS, type IdClaims, type IdTokens } from './identity/id-tokens.js';
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';

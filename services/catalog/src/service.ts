@@ -10,6 +10,7 @@ import {
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import type { Lifetimes } from './domain/repository.js';
+import { acceptedKeys } from './domain/installation.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, packRoutes, tufRoutes } from './http.js';
 import { createPacks } from './packs.js';
@@ -81,7 +82,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       importing.watch,
       approvals.duty,
     ],
-    agentKey: (installation, host) => agentKey(documents, installation, host),
+    agentKeys: (installation, host) => agentKeys(documents, installation, host),
   };
 }
 
@@ -91,8 +92,8 @@ function lifetimesOf({ timestampValidDays }: CatalogSettings): Lifetimes {
   return { ...DEFAULT_LIFETIMES, timestampMs, snapshotMs: Math.max(DEFAULT_LIFETIMES.snapshotMs, 2 * timestampMs) };
 }
 
-async function agentKey(documents: Documents, installation: string, host: string): Promise<Uint8Array | undefined> {
+async function agentKeys(documents: Documents, installation: string, host: string): Promise<readonly Uint8Array[]> {
   const state = (await documents.installations.get(installation))?.data;
-  const key = state?.state === 'present' ? state.hosts[host]?.publicKey : undefined;
-  return key === undefined ? undefined : Buffer.from(key, 'base64');
+  const record = state?.state === 'present' ? state.hosts[host] : undefined;
+  return record ? acceptedKeys(record).map((key) => Buffer.from(key, 'base64')) : [];
 }

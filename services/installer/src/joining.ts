@@ -24,6 +24,7 @@ import type { Catalog } from './catalog.js';
 import { hostIdOf, type Documents, type HostDocument } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
 import { redeem, type JoinToken } from './domain/join-token.js';
+import { checkKey, keyCutOff } from './host-keys.js';
 import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
 import { hostJoined } from './host-joined.js';
@@ -48,7 +49,6 @@ export interface JoiningOptions {
 
 const MAX_VALID_MINUTES = 10_080;
 const DEFAULT_VALID_MINUTES = 60;
-const KEY_BYTES = 32;
 
 export function createJoining(options: JoiningOptions): Joining {
   return {
@@ -83,12 +83,9 @@ async function createToken(
 
 function checkJoin(request: hostEdgeV1.JoinRequest) {
   const { token, publicKey, platform, agentVersion, installedVersion } = request;
-  const keyLength = publicKey.length;
   return collect(
     checkText('token', token, { min: 1, max: 200, lines: false }),
-    keyLength === KEY_BYTES
-      ? undefined
-      : { field: 'public_key', description: `has ${keyLength} bytes; an Ed25519 key has ${KEY_BYTES}` },
+    checkKey(publicKey),
     checkText('platform', platform, { max: 64, lines: false }),
     checkText('agent_version', agentVersion, { max: 100, lines: false }),
     installedVersion === '' ? undefined : checkVersion('installed_version', installedVersion),
@@ -109,6 +106,7 @@ async function join(
   const known = await documents.tokens.get(id);
   const redeemable = redeem(known?.data, fingerprint, await context.store.now());
   if (isRejected(redeemable)) return redeemable;
+  if (await isCutOff(documents, redeemable, request.publicKey)) return keyCutOff();
   // Asked before the token is used up: when the catalog is away, the agent can simply ask again.
   const product = await catalog.productOf(redeemable.installation);
   if (isRejected(product)) return product;
@@ -121,6 +119,13 @@ async function join(
   const { installation, host, role } = token;
   const trust = { catalogUrl: context.catalogUrl, trustedRoot, trustedTimestamp };
   return { installation, host, role: hostRole.toWire(role), product, ...trust };
+}
+
+/** Whoever has taken the key must not come in with the host that was cut off because of it. */
+async function isCutOff({ hosts }: Documents, { installation, host }: JoinToken, key: Uint8Array): Promise<boolean> {
+  const known = (await hosts.get(hostIdOf(installation, host)))?.data;
+  const asked = Buffer.from(key).toString('base64');
+  return known?.cutOff === true && [known.publicKey, known.nextPublicKey].includes(asked);
 }
 
 /** The call has no credential but its token, so that nobody else can say who came. */

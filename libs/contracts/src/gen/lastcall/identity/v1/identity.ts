@@ -126,7 +126,7 @@ export interface CreateTokenRequest {
   role: Role;
   /** Installation that it is bound to; empty: all. Must be set for a client. */
   installation: string;
-  /** Days until it ends, 1–3,650; 0: 90. */
+  /** Days until it ends; 0: 90. At most 366 for admin, operator and approver, 3,650 for viewer and client. */
   validDays: number;
 }
 
