@@ -1,6 +1,5 @@
 import type { Bus } from '@lastcall/bus';
 import type { ServiceName } from '@lastcall/contracts';
-import { systemClock } from '@lastcall/kernel';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -87,7 +86,8 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
       isRevoked: (token) => revocations.isRevoked(token),
       agentKeys: agentKeys ?? others,
       serviceName: serviceNameOf(options.settings.common),
-      clock: systemClock,
+      // What has ended has ended, also where the clock of this machine is behind; and a clock that is ahead shuts nobody out.
+      clock: opened.clock,
     });
   return {
     name,

@@ -202,7 +202,7 @@ async function join(flags: JoinFlags): Promise<void> {
   if (!token) throw new UsageError('give --token or --token-file ("lastcall host join-token" makes one)');
   const record = await joinInstallation({
     dataDir: flags.data,
-    address: flags.addr.replace(/^https?:\/\//, '').replace(/\/+$/, ''),
+    address: addressOf(flags.addr),
     token,
     env: parseEnvironment(flags.env),
     tlsCaFile: flags.tlsCa === undefined ? '' : resolve(flags.tlsCa),
@@ -217,6 +217,14 @@ async function join(flags: JoinFlags): Promise<void> {
   });
   process.stdout.write(`Joined ${record.installation} as ${record.host} (${record.role}, ${record.product}).\n`);
   if (flags.run) await run(flags);
+}
+
+/** People paste what a browser shows. */
+function addressOf(text: string): string {
+  const bare = text.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  const address = text.startsWith('https://') && !/:\d+$/.test(bare) ? `${bare}:443` : bare;
+  parseAddress('--addr', address);
+  return address;
 }
 
 /** Whoever serves asks himself. */

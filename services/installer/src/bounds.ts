@@ -33,7 +33,7 @@ export function boundFailure(wire: commonV1.Failure, host: string): Failure {
   return failure(code, tail(message, MAX_MESSAGE_CHARS), host, bounded);
 }
 
-export function boundVersion(version: string): string {
+function boundVersion(version: string): string {
   return version.slice(0, MAX_VERSION_CHARS);
 }
 

@@ -1,9 +1,10 @@
 import { BROADCASTS, type hostEdgeV1 } from '@lastcall/contracts';
-import { checkId, isRejected, reject, RejectedError } from '@lastcall/kernel';
+import { checkId, invalid, isRejected, reject, RejectedError } from '@lastcall/kernel';
 import type { RpcContext, ServiceContext } from '@lastcall/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hostIdOf } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
+import { checkAgent } from './joining.js';
 import { createHostLink, replaced, type HostLink, type HostStream } from './host-link.js';
 import type { HostKey, Orders } from './orders.js';
 import type { Presence } from './presence.js';
@@ -91,6 +92,8 @@ async function connect(
   const host = hostOf(principal?.subject ?? '');
   const messages = stream[Symbol.asyncIterator]();
   const hello = await readHello(messages, context.settings.hostSilenceMs);
+  const wrong = checkAgent(hello, 'hello.');
+  if (wrong.length > 0) throw new RejectedError(invalid(wrong));
   const refused = refuseAgentVersion(hello.agentVersion, context.settings.minimumAgentVersion);
   if (refused) throw new RejectedError(refused);
   const link = createHostLink({ host, stream, orders, presence, silenceMs: context.settings.hostSilenceMs, log });

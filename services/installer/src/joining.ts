@@ -18,6 +18,7 @@ import {
   randomSecret,
   sha256Hex,
   type Rejected,
+  type Violation,
 } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import type { Catalog } from './catalog.js';
@@ -81,14 +82,28 @@ async function createToken(
   return { token, expiresAt: atToDate(expiresAt) };
 }
 
+/** What an agent says of itself; a version that is not known yet is empty. `before`: what the names of the fields begin with. */
+export function checkAgent(
+  {
+    platform,
+    agentVersion,
+    installedVersion,
+  }: Pick<hostEdgeV1.AgentHello, 'platform' | 'agentVersion' | 'installedVersion'>,
+  before = '',
+): Violation[] {
+  return collect(
+    checkText(`${before}platform`, platform, { max: 64, lines: false }),
+    checkText(`${before}agent_version`, agentVersion, { max: 100, lines: false }),
+    installedVersion === '' ? undefined : checkVersion(`${before}installed_version`, installedVersion),
+  );
+}
+
 function checkJoin(request: hostEdgeV1.JoinRequest) {
-  const { token, publicKey, platform, agentVersion, installedVersion } = request;
+  const { token, publicKey } = request;
   return collect(
     checkText('token', token, { min: 1, max: 200, lines: false }),
     checkKey(publicKey),
-    checkText('platform', platform, { max: 64, lines: false }),
-    checkText('agent_version', agentVersion, { max: 100, lines: false }),
-    installedVersion === '' ? undefined : checkVersion('installed_version', installedVersion),
+    ...checkAgent(request),
   );
 }
 

@@ -11,7 +11,7 @@ import {
 } from '@lastcall/contracts';
 import { isRejected, randomId, run as runDecider } from '@lastcall/kernel';
 import type { Change, Collection } from '@lastcall/store';
-import { boundNote, boundResult, boundVersion } from './bounds.js';
+import { boundNote, boundResult } from './bounds.js';
 import { hostIdOf, type AgentUpdate, type HostProgress, type QueueDocument } from './documents.js';
 import {
   hostQueue,
@@ -115,7 +115,7 @@ export function createOrders({ queues, resultGraceMs, onQueued, onDue }: OrdersO
       await change(host, () => ({ type: 'finish', order, ...said }), { result: wire });
     },
     hello: async (host, installedVersion, fence) => {
-      await change(host, () => ({ type: 'hello', installedVersion: boundVersion(installedVersion), fence }));
+      await change(host, () => ({ type: 'hello', installedVersion, fence }));
     },
     expire: (queueId) =>
       queues.change(queueId, (current, { now }) =>

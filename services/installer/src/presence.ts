@@ -1,6 +1,5 @@
 import type { hostEdgeV1 } from '@lastcall/contracts';
 import type { Collection } from '@lastcall/store';
-import { boundVersion } from './bounds.js';
 import { hostIdOf, type HostDocument } from './documents.js';
 import { hostJoined } from './host-joined.js';
 import { withKeyInUse } from './host-keys.js';
@@ -23,8 +22,6 @@ export interface Presence {
   counts(host: HostKey, stream: string): Promise<boolean>;
 }
 
-const MAX_PLATFORM_CHARS = 64;
-
 export function createPresence(hosts: Collection<HostDocument>, leaseMs: number): Presence {
   const idOf = ({ installation, host }: HostKey): string => hostIdOf(installation, host);
   return {
@@ -32,14 +29,11 @@ export function createPresence(hosts: Collection<HostDocument>, leaseMs: number)
       hosts.change(idOf(host), (found, { now }) => {
         const current = found && withKeyInUse(found, keyFingerprint);
         if (!current) return { keep: false };
-        const seen = {
-          agentVersion: boundVersion(hello.agentVersion),
-          platform: hello.platform.slice(0, MAX_PLATFORM_CHARS),
-        };
-        const version = current.versionTold ? '' : boundVersion(hello.installedVersion);
+        const { agentVersion, platform } = hello;
+        const version = current.versionTold ? '' : hello.installedVersion;
         const versionTold = current.versionTold || version !== '';
         const write: HostDocument = {
-          ...{ ...current, ...seen, stream, versionTold },
+          ...{ ...current, agentVersion, platform, stream, versionTold },
           ...{ lastSeenAt: now, leaseUntilAt: now + leaseMs },
         };
         const isNews = version !== '' || current !== found;

@@ -23,7 +23,7 @@ import { OTHERS } from './bad-inputs/other-requests.js';
 import { SCHEDULER } from './bad-inputs/scheduler-requests.js';
 import { METHODS, nameOf } from './edge-walk/methods.js';
 import { addInstallations } from './edge-walk/two-installations.js';
-import { versionsIn } from './world/state-files.js';
+import { settled, versionsIn } from './world/state-files.js';
 
 /*
  * Requests of every method as they must not be: each is refused as an invalid argument that names its field, nothing of it is in a
@@ -93,6 +93,7 @@ describe('bad requests', () => {
     const channel = { $case: 'webhook' as const, value: { url: 'http://127.0.0.1:9/', secret: '' } };
     const target = schedulerV1.NotificationTarget.fromPartial({ channel });
     await scheduler.createNotificationTarget({ parent: 'installations/one', targetId: 'pager', target });
+    await settled(stack.dataDir);
   });
   afterAll(() => stack.stop());
 

@@ -140,7 +140,7 @@ async function serveRoute(
   const parent = typeof traceparent === 'string' ? { traceparent } : {};
   await edge.telemetry.span({ name: key, kind: 'server', parent }, async () => {
     try {
-      limitBody(request, edge.settings.maxUploadBytes);
+      limitBody(request, edge.settings.maxUploadBytes, (error) => fail(edge, key, response, request, error));
       const admitted = orThrow(await admit(authenticator, key, callerOf(request), undefined));
       const context = contextOf(admitted.principal, abort.signal, request, restOf(route.path, path));
       await route.handle(request, response, context);
@@ -183,8 +183,8 @@ function restOf(pattern: string, path: string): string {
   return pattern.endsWith('/*') ? path.slice(pattern.length - 1) : '';
 }
 
-/** Cuts a body that is larger than allowed, whether it says so or not. */
-function limitBody(request: IncomingMessage, maxBytes: number): void {
+/** Refuses a body that says that it is larger than allowed; one that is without saying so is answered and cut. */
+function limitBody(request: IncomingMessage, maxBytes: number, answer: (error: RejectedError) => void): void {
   const tooLarge = (): RejectedError =>
     new RejectedError(
       reject('too-many', 'BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes.`, {
@@ -202,7 +202,9 @@ function limitBody(request: IncomingMessage, maxBytes: number): void {
   request.push = (chunk: unknown, encoding?: BufferEncoding) => {
     bytes += Buffer.isBuffer(chunk) ? chunk.length : 0;
     if (bytes <= maxBytes) return push(chunk, encoding);
-    request.destroy(tooLarge());
+    answer(tooLarge());
+    // Not in this turn, or the answer would not leave. Whoever reads the body is told, too.
+    setImmediate(() => request.destroy(tooLarge()));
     return false;
   };
 }

@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/api';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { RejectedError } from '@lastcall/kernel';
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   COUNTERS,
   GAUGES,
@@ -48,7 +48,11 @@ export async function startOpenTelemetry(settings: TelemetrySettings, serviceNam
   const sdk = new NodeSDK(configuration);
   sdk.start();
   await prometheus?.startServer();
-  return createTelemetry(() => sdk.shutdown());
+  return createTelemetry(async () => {
+    await sdk.shutdown();
+    // Only the first ones to be set count: the next start of this process would be heard by nobody.
+    for (const api of [trace, metrics, propagation, context]) api.disable();
+  });
 }
 
 async function prometheusExporter(address: string) {
@@ -116,14 +120,21 @@ function createTelemetry(stop: () => Promise<void>): Telemetry {
 /** From a call within the process to a firing that waited for a machine to come back. */
 const BOUNDARIES_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 60, 600, 3_600];
 
-function observeProcess(meter: Meter): IntervalHistogram {
+const REMEMBERED_MS = 60_000;
+
+/** Not since it was read last: the reading that a standstill keeps waiting is given up, and would take the standstill with it. */
+function observeProcess(meter: Meter): { disable(): void } {
   const loop = monitorEventLoopDelay({ resolution: 20 });
   loop.enable();
+  let before = 0;
+  const forget = setInterval(() => {
+    before = loop.max;
+    loop.reset();
+  }, REMEMBERED_MS).unref();
   const gauge = (name: keyof typeof PROCESS_GAUGES) =>
     meter.createObservableGauge(`lastcall_${name}`, { description: PROCESS_GAUGES[name] });
   gauge('event_loop_delay_seconds').addCallback((result) => {
-    result.observe(loop.max / 1e9);
-    loop.reset();
+    result.observe(Math.max(before, loop.max) / 1e9);
   });
   gauge('memory_bytes').addCallback((result) => {
     const { rss, heapUsed, external } = process.memoryUsage();
@@ -131,7 +142,12 @@ function observeProcess(meter: Meter): IntervalHistogram {
     result.observe(heapUsed, { kind: 'heap' });
     result.observe(external, { kind: 'external' });
   });
-  return loop;
+  return {
+    disable: () => {
+      clearInterval(forget);
+      loop.disable();
+    },
+  };
 }
 
 /** A refusal is an answer, not a failure. */

@@ -66,7 +66,7 @@ export const HISTOGRAMS = {
 
 /** Of the process itself; looked at when the endpoint is read. */
 export const PROCESS_GAUGES = {
-  event_loop_delay_seconds: 'Longest delay of the event loop since the endpoint was read last',
+  event_loop_delay_seconds: 'Longest delay of the event loop in the last one to two minutes',
   memory_bytes: 'Memory of the process, by kind (rss, heap, external)',
 } as const;
 

@@ -1,3 +1,4 @@
+import { until } from '@lastcall/testkit';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -34,6 +35,17 @@ export function versionsIn(folder: string, services: readonly string[] = SERVICE
     }
   }
   return versions;
+}
+
+/** Resolves when nothing has been written for a second: what was begun has reached everybody. */
+export async function settled(folder: string): Promise<void> {
+  let last = '';
+  let since = performance.now();
+  await until(() => {
+    const now = JSON.stringify([...versionsIn(folder)]);
+    if (now !== last) [last, since] = [now, performance.now()];
+    return performance.now() - since > 1_000;
+  }, 'nothing to be written any more');
 }
 
 /** Every event that a document has taken in. */
