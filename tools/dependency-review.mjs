@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { format } from 'prettier';
+import { find, neededBy, readLock } from './images/production-packages.mjs';
 
 /*
  * What reaches production from elsewhere: every package that a service, a library or the agent needs, directly or not, with its licence and
@@ -17,19 +18,7 @@ const LICENCES = new Set([
 /** Looked at: what the script does, and that Lastcall works without it (packages are installed with --ignore-scripts). */
 const SCRIPTS = { protobufjs: 'prints a notice about versions; not needed' };
 
-const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
-
-/** Where Node finds `name` from the package at `from`: beside it, else in the folders above. */
-function find(from, name) {
-  const parts = from.split('/');
-  for (let n = parts.length; n >= 0; n--) {
-    if (parts[n - 1] === 'node_modules') continue;
-    const key = [...parts.slice(0, n), 'node_modules', name].join('/');
-    if (lock[key]) return key;
-  }
-  return undefined;
-}
-
+const lock = readLock(ROOT);
 const found = new Map();
 
 function take(key, by) {
@@ -41,12 +30,8 @@ function take(key, by) {
   const known = found.get(id);
   if (known) return void (by && known.by.add(by));
   found.set(id, { name, entry, by: new Set(by ? [by] : []) });
-  for (const needed of Object.keys({
-    ...entry.dependencies,
-    ...entry.optionalDependencies,
-    ...entry.peerDependencies,
-  })) {
-    const next = find(key, needed);
+  for (const needed of neededBy(lock, key)) {
+    const next = find(lock, key, needed);
     if (next) take(next, undefined);
   }
 }
@@ -56,7 +41,7 @@ for (const group of ['libs', 'services']) {
     if (name === 'testkit') continue;
     const { dependencies = {} } = lock[`${group}/${name}`] ?? {};
     for (const dependency of Object.keys(dependencies)) {
-      const key = find(`${group}/${name}`, dependency);
+      const key = find(lock, `${group}/${name}`, dependency);
       if (key) take(key, `${group}/${name}`);
     }
   }

@@ -23,7 +23,7 @@ export interface Bus {
   consume(consumer: Consumer): Promise<Subscription>;
   broadcast(topic: string, data: Uint8Array): Promise<void>;
   listen(topic: string, handler: (data: Uint8Array) => void): Promise<Subscription>;
-  /** Whether publishing can succeed now; for health. */
+  /** Whether publishing and consuming can succeed now, and nothing that they need is refused; for health. */
   isConnected(): boolean;
   /**
    * Which one this is: another text after the events that it held were lost and it was made anew, so that they can be published

@@ -1,4 +1,5 @@
 export * from './audit-chain.js';
+export * from './broadcasts.js';
 export * from './cloudevents.js';
 export * from './events.js';
 export { checkHolidayRegion, HOLIDAY_REGIONS, holidayRegionOf } from './holiday-regions.js';

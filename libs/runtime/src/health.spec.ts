@@ -38,6 +38,15 @@ describe('health', () => {
     expect(health.problems()).toEqual(['bus does not answer']);
   });
 
+  it('lives when it cannot serve', async () => {
+    const { health, status } = setUp();
+    expect(await status('alive')).toBe(SERVING);
+    health.setRunning(true);
+    health.setRunning(false);
+    expect(await status('alive')).toBe(SERVING);
+    expect(await status()).toBe(NOT_SERVING);
+  });
+
   it('does not know what is not served', async () => expect(await setUp().status('other')).toBe('UNKNOWN_SERVICE'));
 
   it('tells a watcher each change, and only changes', async () => {

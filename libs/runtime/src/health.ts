@@ -5,7 +5,7 @@ import type { Timers } from './duties/timers.js';
 
 /*
  * Whether this process can serve: it has started, is not stopping, and its stores and its bus answer. Asked by clusters
- * (grpc.health.v1, /readyz); /healthz says only that the process lives.
+ * (grpc.health.v1, /readyz); /healthz, and grpc.health.v1 asked for `alive`, say only that the process lives.
  */
 
 export interface HealthCheck {
@@ -47,17 +47,24 @@ const { ServingStatus } = { ServingStatus: healthV1.HealthCheckResponse_ServingS
 /** How soon a watcher hears that a store or the bus went away. */
 const LOOK_EVERY_MS = 1_000;
 
+/**
+ * Asked for by whoever starts processes anew: it serves as long as this one answers at all, because a store or a bus that is away is
+ * no reason to end sessions.
+ */
+const ALIVE = 'alive';
+
 /** `services`: full names of the gRPC services that this process serves. */
 export function bindHealth(health: Health, services: ReadonlySet<string>, timers: Timers): RpcBinding {
-  const now = () => (health.problems().length === 0 ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+  const now = (service: string) =>
+    service === ALIVE || health.problems().length === 0 ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   return bindRpc(healthV1.HealthService, {
     check: async ({ service }) => {
-      if (isKnown(service)) return { status: now() };
+      if (isKnown(service)) return { status: now(service) };
       return reject('not-found', 'UNKNOWN_SERVICE', `${service.slice(0, 100)} is not served here.`);
     },
     watch: async function* ({ service }, { signal }: RpcContext) {
       for (let said: number | undefined; !signal.aborted;) {
-        const status = isKnown(service) ? now() : ServingStatus.SERVICE_UNKNOWN;
+        const status = isKnown(service) ? now(service) : ServingStatus.SERVICE_UNKNOWN;
         if (status !== said) yield { status };
         said = status;
         await nextLook(health, timers, signal);
@@ -66,7 +73,7 @@ export function bindHealth(health: Health, services: ReadonlySet<string>, timers
   });
 
   function isKnown(service: string): boolean {
-    return service === '' || services.has(service);
+    return service === '' || service === ALIVE || services.has(service);
   }
 }
 

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuthenticator, type AgentKey } from './auth/authenticator.js';
 import type { KeySource } from './auth/key-source.js';
+import { serviceNameOf, type Certificates } from './certificates.js';
 import { createRevocations, type Revocations } from './auth/revocations.js';
 import { createDutyRunner } from './duties/duty-runner.js';
 import { createStoreClock, type StoreClock } from './duties/store-clock.js';
@@ -35,7 +36,7 @@ export interface HostOptions {
   readonly settings: ProcessSettings;
   readonly bus: Bus;
   readonly keys: KeySource;
-  readonly clientTls: ChannelTls | undefined;
+  readonly certificates: Certificates | undefined;
   readonly catalogUrl: string;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -85,6 +86,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
       keys: options.keys,
       isRevoked: (token) => revocations.isRevoked(token),
       agentKey: agentKey ?? others,
+      serviceName: serviceNameOf(options.settings.common),
       // What has ended has ended, also where the clock of this machine is behind; and a clock that is ahead shuts nobody out.
       clock: opened.clock,
     });
@@ -134,7 +136,7 @@ async function contextFor(
   const clients = createServiceClients({
     service: name,
     settings: settings.common,
-    tls: options.clientTls,
+    tls: options.certificates?.current,
     telemetry,
     random,
     ownAddress: () => options.ownAddress(),

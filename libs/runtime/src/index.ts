@@ -6,7 +6,15 @@ export * from './service.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logging.js';
 export * from './settings/index.js';
 export { createLifecycle, type Lifecycle, type LifecycleLimits, type LifecyclePart } from './lifecycle.js';
-export { ensureIdentity, IDENTITY_FILES, SERVICE_NAMES } from './identity/ensure-identity.js';
+export {
+  ensureIdentity,
+  IDENTITY_FILES,
+  IDENTITY_PARTS,
+  knowsSigningKey,
+  makeIdentityPart,
+  newSigningKey,
+  SERVICE_NAMES,
+} from './identity/ensure-identity.js';
 export {
   createTokenIssuer,
   describeCredential,

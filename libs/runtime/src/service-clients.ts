@@ -25,7 +25,7 @@ export interface ServiceClients {
 export interface ServiceClientsOptions {
   readonly service: ServiceName;
   readonly settings: CommonSettings;
-  readonly tls: ChannelTls | undefined;
+  readonly tls: (() => ChannelTls) | undefined;
   readonly telemetry: Telemetry;
   readonly random: () => number;
   /** `host:port` of this process; asked when a channel is opened. */

@@ -1,16 +1,17 @@
 import { openBus, type Bus } from '@lastcall/bus';
 import { operationsV1, type ServiceName } from '@lastcall/contracts';
 import { systemClock } from '@lastcall/kernel';
-import type { ChannelTls } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentKey } from './auth/authenticator.js';
 import { createKeySource } from './auth/key-source.js';
+import { openCertificates, type Certificates } from './certificates.js';
 import { systemTimers } from './duties/timers.js';
 import { createCallLimiter } from './grpc/call-limiter.js';
 import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
-import { bindHealth, createHealth, type Health, type HealthCheck } from './health.js';
+import { createHealthServer } from './grpc/health-server.js';
+import { bindHealth, createHealth, type HealthCheck } from './health.js';
 import { hostModule, type HostedModule } from './host-module.js';
 import { createHttpEdge } from './http/http-edge.js';
 import { IDENTITY_FILES } from './identity/ensure-identity.js';
@@ -18,12 +19,12 @@ import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
 import { createServiceStates, type ServiceStates } from './operations/service-states.js';
+import { reachable } from './reachable.js';
 import { createServiceClients } from './service-clients.js';
-import type { AnyServiceModule } from './service.js';
+import type { AnyServiceModule, RpcBinding } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
 import type { Telemetry } from './telemetry/telemetry.js';
-import { endOf, readClientTls, readServerTls } from './tls.js';
 
 /*
  * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
@@ -45,6 +46,8 @@ export interface RunningProcess {
   readonly grpcAddress: string;
   /** `http://host:port`. */
   readonly httpUrl: string;
+  /** `host:port`; empty without the setting. */
+  readonly healthAddress: string;
   /** The process's bus and stores: embedded ones cannot be reached in any other way. */
   readonly bus: Bus;
   readonly stores: ReadonlyMap<ServiceName, Store>;
@@ -73,13 +76,17 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   const hosted: HostedModule[] = [];
   const checks: HealthCheck[] = [];
   const health = createHealth(() => checks);
-  const [tls, clientTls] = await Promise.all([readServerTls(common), readClientTls(common)]);
-  const certificateEndsAt = endOf(tls?.cert);
-  if (certificateEndsAt) telemetry.set('certificate_end_seconds', certificateEndsAt.getTime() / 1_000, {});
+  const served = new Set<string>();
+  const healthBinding = bindHealth(health, served, systemTimers);
+  const healthAddress = await startHealthServer(common, healthBinding, lifecycle);
+  const services = options.modules.map(({ name }) => name);
+  const certificates = openCertificates({ settings: common, services, log, telemetry });
+  if (certificates) await lifecycle.start(certificates);
+  const shown = certificates?.isServed ? certificates : undefined;
   const keys = await createKeySource(join(common.identityDir, IDENTITY_FILES.keys), systemClock);
   await mkdir(common.dataDir, { recursive: true, mode: 0o700 });
 
-  const http = createHttpEdge({ settings: common, tls, health, log, telemetry });
+  const http = createHttpEdge({ settings: common, certificates: shown, health, log, telemetry });
   let httpUrl = '';
   await lifecycle.start({
     name: 'HTTP',
@@ -96,7 +103,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
       settings: options.settings,
       bus,
       keys,
-      clientTls,
+      certificates,
       catalogUrl: common.catalogUrl || httpUrl,
       log,
       telemetry,
@@ -108,9 +115,11 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
     checks.push({ name: `store of ${one.name}`, isGood: () => one.store.isConnected() });
   }
 
-  const grpc = createGrpcServer({ settings: common, tls, log, telemetry, limiter: createCallLimiter(common) });
-  const states = await serviceStates(hosted, { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle });
-  const bindings = allBindings(hosted, health, states);
+  const limiter = createCallLimiter(common);
+  const grpc = createGrpcServer({ settings: common, certificates: shown, log, telemetry, limiter });
+  const states = await serviceStates(hosted, { bus, certificates, telemetry, options, lifecycle });
+  const bindings = allBindings(hosted, healthBinding, states);
+  for (const { binding } of bindings) served.add(serviceOf(binding));
   await lifecycle.start({
     name: 'gRPC',
     start: async () => void (grpcAddress = reachable(await grpc.start(bindings))),
@@ -124,15 +133,14 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
     start: async () => health.setRunning(true),
     stop: async () => health.setRunning(false),
   });
-  log.info({ grpcAddress, httpUrl, services: hosted.map((one) => one.name) }, 'ready');
+  log.info({ grpcAddress, httpUrl, healthAddress, services: hosted.map((one) => one.name) }, 'ready');
   const stores = new Map(hosted.map((one) => [one.name, one.store]));
-  return { grpcAddress, httpUrl, bus, stores, stop: () => lifecycle.stop() };
+  return { grpcAddress, httpUrl, healthAddress, bus, stores, stop: () => lifecycle.stop() };
 }
 
 interface StatesFrom {
   readonly bus: Bus;
-  readonly certificateEndsAt: Date | undefined;
-  readonly clientTls: ChannelTls | undefined;
+  readonly certificates: Certificates | undefined;
   readonly telemetry: Telemetry;
   readonly options: ProcessOptions;
   readonly lifecycle: Lifecycle;
@@ -140,18 +148,18 @@ interface StatesFrom {
 
 /** Asks other processes with the credential of the first service of this one. */
 async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom): Promise<ServiceStates> {
-  const { bus, certificateEndsAt, clientTls, telemetry, options, lifecycle } = from;
+  const { bus, certificates, telemetry, options, lifecycle } = from;
   const clients = createServiceClients({
     service: hosted[0]?.name ?? 'catalog',
     settings: options.settings.common,
-    tls: clientTls,
+    tls: certificates?.current,
     telemetry,
     random: options.random ?? Math.random,
     ownAddress: () => '',
   });
   await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
   const peer = (service: ServiceName) => clients.clientOf(service, operationsV1.OperationsServiceService);
-  return createServiceStates({ services: hosted, bus, certificateEndsAt, peer });
+  return createServiceStates({ services: hosted, bus, certificates, peer });
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {
@@ -160,6 +168,18 @@ async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Pr
   const telemetry = await loadTelemetry(options.settings.common, name);
   await lifecycle.start({ name: 'telemetry', stop: () => telemetry.stop() });
   return telemetry;
+}
+
+async function startHealthServer(common: CommonSettings, binding: RpcBinding, lifecycle: Lifecycle): Promise<string> {
+  if (common.healthAddress === '') return '';
+  const server = createHealthServer(common.healthAddress, binding);
+  let address = '';
+  await lifecycle.start({
+    name: 'health port',
+    start: async () => void (address = reachable(await server.start())),
+    stop: () => server.stop(),
+  });
+  return address;
 }
 
 async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycle): Promise<Bus> {
@@ -177,7 +197,7 @@ async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycl
 /** Those of the services, operations for all of them, and health. What belongs to all is guarded as the first one is. */
 function allBindings(
   hosted: readonly HostedModule[],
-  health: Health,
+  health: RpcBinding,
   states: ServiceStates,
 ): readonly GuardedBinding[] {
   const others = keysOf(hosted);
@@ -188,12 +208,12 @@ function allBindings(
     hosted.map((one) => one.operations),
     states,
   );
-  const names = new Set(own.map(({ binding }) => serviceOf(Object.values(binding.definition)[0]?.path ?? '')));
-  return [...own, { ...first, binding: operations }, { ...first, binding: bindHealth(health, names, systemTimers) }];
+  return [...own, { ...first, binding: operations }, { ...first, binding: health }];
 }
 
-function serviceOf(path: string): string {
-  return path.split('/')[1] ?? '';
+/** Full name of the gRPC service. */
+function serviceOf({ definition }: RpcBinding): string {
+  return Object.values(definition)[0]?.path.split('/')[1] ?? '';
 }
 
 /** Asks the services of this process one after the other; for those that know no hosts. */
@@ -205,9 +225,4 @@ function keysOf(hosted: readonly HostedModule[]): AgentKey {
     }
     return undefined;
   };
-}
-
-/** An address that means every interface, as this machine reaches it. */
-function reachable(address: string): string {
-  return address.replace(/(^|\/\/)0\.0\.0\.0:/, '$1127.0.0.1:').replace(/(^|\/\/)\[::\]:/, '$1[::1]:');
 }

@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { CallError, CODE } from './call-error.js';
 import { letQueueGo, QuietCredentials } from './quiet-credentials.js';
+import { RenewedCredentials } from './renewed-credentials.js';
 
 /*
  * A connection to the services. Owns addresses, TLS, keepalive and limits; the only place that makes a gRPC client.
@@ -22,8 +23,8 @@ export interface OpenChannelOptions {
   readonly address: string;
   /** Bearer credential, asked for each call so that a rotated one is picked up; empty: none is sent. */
   readonly credential: () => string;
-  /** Absent: plain text. */
-  readonly tls?: ChannelTls | undefined;
+  /** Absent: plain text. A function is asked for each connection, so that renewed certificates are picked up. */
+  readonly tls?: ChannelTls | (() => ChannelTls) | undefined;
   /** False: calls and streams of this channel do not keep the program running, as sessions should not. Default true. */
   readonly keepAlive?: boolean | undefined;
   /** Number in [0, 1) for the jitter of repetitions. */
@@ -76,8 +77,9 @@ function openClient({ address, tls, keepAlive = true }: OpenChannelOptions): Cli
   return client;
 }
 
-function channelCredentials(tls: ChannelTls | undefined): ChannelCredentials {
-  return tls ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null) : credentials.createInsecure();
+function channelCredentials(tls: OpenChannelOptions['tls']): ChannelCredentials {
+  if (!tls) return credentials.createInsecure();
+  return new RenewedCredentials(typeof tls === 'function' ? tls : () => tls);
 }
 
 function bearer(credential: () => string): Metadata {

@@ -2,6 +2,7 @@ import { reject, RejectedError } from '@lastcall/kernel';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openChannel, type Channel, type ChannelTls } from './channel.js';
+import { followTlsFiles, TlsFileError } from './tls-files.js';
 
 /*
  * Where the services are and who we are, from the environment or from the data folder of a `lastcall up` on this machine.
@@ -16,7 +17,8 @@ export interface Connection {
   readonly credential: () => string;
   /** Base address of signed metadata and blobs, `http://host:port`; empty when unknown. */
   readonly catalogUrl: string;
-  readonly tls?: ChannelTls | undefined;
+  /** What is in the files that the environment names, asked for each connection; absent: plain text. */
+  readonly tls?: (() => ChannelTls) | undefined;
 }
 
 /** Variables by their names, such as `process.env`. */
@@ -66,16 +68,17 @@ function readEndpoints(dataDir: string): { grpc: string; http: string } | undefi
   }
 }
 
-function readTls(env: Environment, address: string): ChannelTls | undefined {
-  const file = (name: string): Buffer | undefined => {
-    const path = env[name];
-    return path ? readFileSync(path) : undefined;
-  };
-  const ca = file('LASTCALL_TLS_CA_FILE');
+function readTls(env: Environment, address: string): (() => ChannelTls) | undefined {
+  const ca = env['LASTCALL_TLS_CA_FILE'];
   if (!ca && !address.startsWith('https://')) return undefined;
-  const cert = file('LASTCALL_TLS_CERT_FILE');
-  const key = file('LASTCALL_TLS_KEY_FILE');
-  return { ...(ca && { ca }), ...(cert && key && { cert, key }) };
+  const [cert, key] = [env['LASTCALL_TLS_CERT_FILE'], env['LASTCALL_TLS_KEY_FILE']];
+  try {
+    return followTlsFiles({ ca, ...(cert && key && { cert, key }) });
+  } catch (error) {
+    if (!(error instanceof TlsFileError)) throw error;
+    const message = `LASTCALL_TLS_${error.field.toUpperCase()}_FILE is ${error.message}.`;
+    throw new RejectedError(reject('invalid', 'TLS_FILE_UNUSABLE', message));
+  }
 }
 
 function noAddress(dataDir: string) {

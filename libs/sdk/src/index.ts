@@ -7,6 +7,7 @@ export type { AttachedSession, AttachOptions, SessionCallbacks, ShownNotice } fr
 export { SessionProblem, type ProblemCode } from './session/session-problem.js';
 export type { EndReason, HoldAnswer, NoticeKind, NoticeView, Refusal, RefusalReason } from './session/session-words.js';
 export { openStream, type ClientStream, type StreamOptions } from './stream.js';
+export { followTlsFiles, readTlsFiles, TlsFileError, type TlsFiles } from './tls-files.js';
 export { checkUpdate, updateNow, type UpdateBegun, type UpdateCheck, type UpdateOptions } from './update.js';
 export { agentSocket } from './updates/agent-socket.js';
 export { openUpdates } from './updates/open-updates.js';

@@ -18,11 +18,21 @@ export function mongodbUrl(): string | undefined {
   return process.env['LASTCALL_TEST_MONGODB_URL'] || undefined;
 }
 
+/** Kubeconfig of an administrator of a cluster for tests, or undefined. Never KUBECONFIG: that may be a cluster where people work. */
+export function kubernetesConfig(): string | undefined {
+  return process.env['LASTCALL_TEST_KUBERNETES'] || undefined;
+}
+
+const BACKENDS = {
+  nats: [natsUrl, 'LASTCALL_TEST_NATS_URL'],
+  mongodb: [mongodbUrl, 'LASTCALL_TEST_MONGODB_URL'],
+  kubernetes: [kubernetesConfig, 'LASTCALL_TEST_KUBERNETES'],
+} as const;
+
 /** `describe` when the backend is there, else a skipped suite that names what is missing. */
-export function describeWith(backend: 'nats' | 'mongodb', name: string, suite: () => void): void {
-  const [url, variable] =
-    backend === 'nats' ? [natsUrl(), 'LASTCALL_TEST_NATS_URL'] : [mongodbUrl(), 'LASTCALL_TEST_MONGODB_URL'];
-  if (url === undefined) describe.skip(`${name} (needs ${variable})`, suite);
+export function describeWith(backend: keyof typeof BACKENDS, name: string, suite: () => void): void {
+  const [found, variable] = BACKENDS[backend];
+  if (found() === undefined) describe.skip(`${name} (needs ${variable})`, suite);
   else describe(name, suite);
 }
 

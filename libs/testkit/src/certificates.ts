@@ -14,6 +14,8 @@ export interface CertificatePair {
 export interface CertificateOptions {
   /** DNS name that it is for; default: localhost and 127.0.0.1. */
   readonly dnsName?: string;
+  /** DNS names beside these. */
+  readonly moreNames?: readonly string[];
   /** Default: in a day. */
   readonly validUntil?: number;
 }
@@ -26,17 +28,18 @@ export interface Certificates {
 
 export function createCertificates(): Certificates {
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const issuer = 'Lastcall test authority';
+  // A name of its own: without key ids nothing else tells two authorities in one list apart.
+  const issuer = `Lastcall test authority ${randomBytes(4).toString('hex')}`;
   const validUntil = Date.now() + DAY_MS;
   const isCa = { extensions: caExtension(), validUntil };
   const ca = certificate(issuer, issuer, authority.publicKey, authority.privateKey, isCa);
   return {
     ca,
-    issue: (commonName, { dnsName, validUntil: until = validUntil } = {}) => {
+    issue: (commonName, { dnsName, moreNames = [], validUntil: until = validUntil } = {}) => {
       const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return {
         cert: certificate(commonName, issuer, own.publicKey, authority.privateKey, {
-          extensions: names(dnsName),
+          extensions: names(dnsName, moreNames),
           validUntil: until,
         }),
         key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -89,9 +92,10 @@ function caExtension(): Buffer {
   return sequence(der(0x06, OID.basicConstraints), der(0x01, [0xff]), der(0x04, value));
 }
 
-function names(dnsName: string | undefined): Buffer {
-  const local = [der(0x82, Buffer.from('localhost')), der(0x87, [127, 0, 0, 1])];
-  const all = dnsName === undefined ? local : [der(0x82, Buffer.from(dnsName))];
+function names(dnsName: string | undefined, more: readonly string[]): Buffer {
+  const dns = (text: string): Buffer => der(0x82, Buffer.from(text));
+  const usual = dnsName === undefined ? [dns('localhost'), der(0x87, [127, 0, 0, 1])] : [dns(dnsName)];
+  const all = [...usual, ...more.map(dns)];
   return sequence(der(0x06, OID.subjectAltName), der(0x04, sequence(...all)));
 }
 

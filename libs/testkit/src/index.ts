@@ -1,4 +1,4 @@
-export { describeWith, dropNatsStream, mongodbUrl, natsUrl } from './backends.js';
+export { describeWith, dropNatsStream, kubernetesConfig, mongodbUrl, natsUrl } from './backends.js';
 export { startChild, type Child, type ChildExit } from './child.js';
 export { dropMongoDatabase } from './drop-database.js';
 export { startEdge, type Edge, type EdgeOptions } from './edge.js';

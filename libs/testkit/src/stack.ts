@@ -42,6 +42,8 @@ export interface StackOptions {
 export interface Stack extends Omit<EventTap, 'stop'> {
   readonly grpcAddress: string;
   readonly httpUrl: string;
+  /** Empty without the setting `healthAddress`. */
+  readonly healthAddress: string;
   readonly dataDir: string;
   readonly identityDir: string;
   readonly prefix: string;

@@ -65,7 +65,7 @@ describe('TLS', () => {
   });
 
   it('demands a certificate of callers when told so; services of the process have one', async () => {
-    await start({ tlsClientCerts: 'required' });
+    await start({ tlsClientCerts: 'required', tlsServiceName: 'localhost' });
     const own = certificates.issue('operator');
     const mutual = { ca, cert: Buffer.from(own.cert), key: Buffer.from(own.key) };
     await expect(catalogWith(mutual).getProduct(product)).rejects.toMatchObject(reached);

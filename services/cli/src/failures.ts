@@ -50,7 +50,8 @@ export function tell(error: unknown, what: string): Told {
 
 function withCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  const { message: why } = (error.cause ?? {}) as { readonly message?: unknown };
+  return typeof why === 'string' ? `${error.message} (${why})` : error.message;
 }
 
 function tellCall(error: CallError, what: string): Told {

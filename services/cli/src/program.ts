@@ -2,6 +2,7 @@ import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
+import { addCluster } from './commands/cluster.js';
 import { addComplete } from './commands/complete.js';
 import { addDeadletter } from './commands/deadletter.js';
 import { addDoctor } from './commands/doctor.js';
@@ -36,6 +37,7 @@ export interface Program {
 const NOUNS = [
   addUp,
   addState,
+  addCluster,
   addRelease,
   addMirror,
   addWave,

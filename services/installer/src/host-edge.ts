@@ -1,4 +1,4 @@
-import type { hostEdgeV1 } from '@lastcall/contracts';
+import { BROADCASTS, type hostEdgeV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, RejectedError } from '@lastcall/kernel';
 import type { RpcContext, ServiceContext } from '@lastcall/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,8 +33,7 @@ export interface HostEdgeOptions {
   onConnected(host: HostKey): Promise<void>;
 }
 
-const ORDERS_TOPIC = 'installer-host-orders';
-const STREAMS_TOPIC = 'installer-host-streams';
+const { hostOrders: ORDERS_TOPIC, hostStreams: STREAMS_TOPIC } = BROADCASTS.installer;
 
 export function createHostEdge(options: HostEdgeOptions): HostEdge {
   const { context, presence } = options;

@@ -1,11 +1,12 @@
 import type { Bus, Subscription } from '@lastcall/bus';
+import { BROADCASTS } from '@lastcall/contracts';
 
 /*
  * Tells whoever watches a run, on any replica, that it has changed. Nothing is lost when a message is: a watcher looks by itself
  * every two seconds.
  */
 
-const TOPIC = 'run-changes';
+const TOPIC = BROADCASTS.scheduler.runs;
 const LOOK_EVERY_MS = 2_000;
 
 export interface RunChanges {

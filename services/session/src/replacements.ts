@@ -1,4 +1,5 @@
 import type { Bus } from '@lastcall/bus';
+import { BROADCASTS } from '@lastcall/contracts';
 import type { Logger } from '@lastcall/runtime';
 import { FAREWELLS } from './farewells.js';
 import type { Ledger } from './ledger.js';
@@ -27,7 +28,7 @@ export interface Replacements {
   stop(): Promise<void>;
 }
 
-const TOPIC = 'session-replaced';
+const TOPIC = BROADCASTS.session.replaced;
 /** Longer than any lease; then its replica has removed it, or its grace has. */
 const REMEMBERED_MS = 600_000;
 

@@ -1,4 +1,5 @@
 import type { Bus } from '@lastcall/bus';
+import { BROADCASTS } from '@lastcall/contracts';
 import { randomId, SECOND_MS } from '@lastcall/kernel';
 import type { Logger } from '@lastcall/runtime';
 import type { Presence } from './presence.js';
@@ -52,8 +53,7 @@ interface Asking {
   done(): void;
 }
 
-const QUESTIONS = 'session-sightings-asked';
-const REPLIES = 'session-sightings';
+const { sightingsAsked: QUESTIONS, sightings: REPLIES } = BROADCASTS.session;
 const PATIENCE_MS = SECOND_MS;
 const SETTLE_MS = 10;
 

@@ -1,4 +1,5 @@
 import type { Bus, Subscription } from '@lastcall/bus';
+import { BROADCASTS } from '@lastcall/contracts';
 import type { Logger } from '@lastcall/runtime';
 import { pagesOf } from '@lastcall/store';
 import { CHANGED, type Documents } from './documents.js';
@@ -22,7 +23,7 @@ interface Waiting {
   wake(): void;
 }
 
-const TOPIC = 'session-gates';
+const TOPIC = BROADCASTS.session.gates;
 /** Writers' times differ, and a write may be seen later than one with a later time. */
 const OVERLAP_MS = 10_000;
 const PAGE = 200;

@@ -1,21 +1,22 @@
 import { buildReleases } from '@lastcall/sample-app';
 import { findFreePorts } from '@lastcall/testkit';
 import { mkdirSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { brokenUpdate, goodUpdate, keepOpen, lateWorkstation, openSite } from './acts.js';
 import type { Play } from './play.js';
 import type { Check } from './evidence.js';
 import { printChecks } from './report.js';
 import { singleSeat } from './single-user.js';
-import { INSTALLATION, stopEncore } from './site.js';
+import { INSTALLATION, stopEncore, type Endpoints } from './site.js';
 import { openOthers, waveStopped } from './wave.js';
 import { webSeat } from './web-seat.js';
 import { createStage, type Stage } from './stage.js';
-import { startDistributed, startEmbedded, type Backends } from './start-site.js';
+import { reachElsewhere, startDistributed, startEmbedded, type Backends } from './start-site.js';
 
 /*
  * npm run demo [-- --keep] [--distributed [--nats URL --mongodb URL]] [--single-user]
+ *              [--address HOST:PORT --catalog-url URL --token-file FILE]      on a Lastcall that runs already
  */
 
 const { values: options } = parseArgs({
@@ -24,6 +25,9 @@ const { values: options } = parseArgs({
     distributed: { type: 'boolean', default: false },
     'single-user': { type: 'boolean', default: false },
     nats: { type: 'string', default: process.env['LASTCALL_TEST_NATS_URL'] ?? '' },
+    address: { type: 'string', default: '' },
+    'catalog-url': { type: 'string', default: '' },
+    'token-file': { type: 'string', default: '' },
     mongodb: { type: 'string', default: process.env['LASTCALL_TEST_MONGODB_URL'] ?? '' },
   },
 });
@@ -54,9 +58,7 @@ async function play(stage: Stage, ports: readonly number[], signal: AbortSignal)
   const releases = await buildReleases(join(stage.dir, 'releases'));
   const dataDir = join(stage.dir, 'lastcall-data');
   mkdirSync(dataDir);
-  const endpoints = options.distributed
-    ? await startDistributed(stage, dataDir, backends())
-    : await startEmbedded(stage, dataDir);
+  const endpoints = await start(stage, dataDir);
   const [encorePort = 0, ...otherPorts] = ports;
   const clientTokenFile = join(stage.dir, 'client.token');
   const scene: Play = { stage, releases, site: { endpoints, encorePort, clientTokenFile } };
@@ -77,6 +79,17 @@ async function play(stage: Stage, ports: readonly number[], signal: AbortSignal)
   console.log(good ? '\nAll checks hold.' : '\nNot all checks hold.');
   if (options.keep) await keepOpen(stage, signal);
   return good;
+}
+
+function start(stage: Stage, dataDir: string): Promise<Endpoints> | Endpoints {
+  const { address, 'catalog-url': catalogUrl, 'token-file': tokenFile } = options;
+  const elsewhere = { address, catalogUrl, tokenFile: resolve(tokenFile) };
+  if (address !== '' && catalogUrl !== '' && tokenFile !== '') return reachElsewhere(dataDir, elsewhere);
+  if (address !== '' || catalogUrl !== '' || tokenFile !== '') {
+    console.error('--address, --catalog-url and --token-file belong together');
+    process.exit(2);
+  }
+  return options.distributed ? startDistributed(stage, dataDir, backends()) : startEmbedded(stage, dataDir);
 }
 
 function backends(): Backends {

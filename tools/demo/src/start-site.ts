@@ -1,11 +1,11 @@
 import { findFreePorts, startEdge } from '@lastcall/testkit';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Endpoints, readEndpoints } from './site.js';
 import type { Stage } from './stage.js';
 
 /*
- * Lastcall itself: one process with everything, or five services on NATS and MongoDB behind one address.
+ * Lastcall itself: one process with everything, five services on NATS and MongoDB behind one address, or one that somebody else runs.
  */
 
 const SERVICES = ['catalog', 'scheduler', 'preflight', 'session', 'installer'] as const;
@@ -19,6 +19,20 @@ const ROOT = resolve(__dirname, '../../..');
 export interface Backends {
   readonly nats: string;
   readonly mongodb: string;
+}
+
+/** One that runs already: where it is, and a file with an administrator's credential. */
+export interface Elsewhere {
+  readonly address: string;
+  readonly catalogUrl: string;
+  readonly tokenFile: string;
+}
+
+export function reachElsewhere(dataDir: string, { address, catalogUrl, tokenFile }: Elsewhere): Endpoints {
+  copyFileSync(tokenFile, join(dataDir, 'operator.token'));
+  const endpoints = { grpc: address, http: catalogUrl };
+  writeFileSync(join(dataDir, 'endpoints.json'), JSON.stringify(endpoints));
+  return endpoints;
 }
 
 export async function startEmbedded(stage: Stage, dataDir: string): Promise<Endpoints> {

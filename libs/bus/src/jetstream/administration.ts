@@ -1,3 +1,4 @@
+import { PermissionViolationError } from '@nats-io/nats-core';
 import { JetStreamApiCodes, JetStreamApiError, type ConsumerInfo, type JetStreamManager } from '@nats-io/jetstream';
 import type { ConsumerSettings, StreamSettings } from './settings.js';
 
@@ -20,7 +21,11 @@ export async function ensureStream(
   }
   const wanted = setReplicas ? settings : { ...settings, num_replicas: existing.config.num_replicas };
   const changes = differing(existing.config, wanted);
-  if (Object.keys(changes).length > 0) await manager.streams.update(settings.name, changes);
+  if (Object.keys(changes).length === 0) return;
+  await manager.streams.update(settings.name, changes).catch((error: unknown) => {
+    // Of the services' own users one may. The stream is there; the connection has said what was refused.
+    if (!((error as Error).cause instanceof PermissionViolationError)) throw error;
+  });
 }
 
 /**

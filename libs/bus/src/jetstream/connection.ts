@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '@lastcall/kernel';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { PermissionViolationError } from '@nats-io/nats-core';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import type { BusLog, BusTuning } from '../tuning.js';
+import { inboxPrefix } from './permissions.js';
 
 /**
  * The connection to the NATS servers: reconnects for ever and tells who waits when it is back.
@@ -12,6 +14,8 @@ import type { BusLog, BusTuning } from '../tuning.js';
 export class Connection {
   private connected = true;
   private readonly reconnected = new Set<() => void>();
+  /** Subjects that this user may not use, as the server said since the last connection. */
+  private readonly refused = new Set<string>();
 
   private constructor(
     readonly nats: NatsConnection,
@@ -46,6 +50,16 @@ export class Connection {
 
   get isConnected(): boolean {
     return this.connected && !this.nats.isClosed();
+  }
+
+  /** Whether the server refuses this user something without which events do not flow. Broadcasts only shorten a wait. */
+  get isRefused(): boolean {
+    return [...this.refused].some((subject) => !isOptional(subject));
+  }
+
+  /** What is under this subject is not refused any more: permissions can change while we are connected. */
+  accepted(subject: string): void {
+    for (const one of this.refused) if (one.startsWith(subject)) this.refused.delete(one);
   }
 
   /** Calls `then` after each reconnection, until the answer is called. */
@@ -94,6 +108,15 @@ export class Connection {
     }
   }
 
+  /** Said once, not with each attempt. */
+  private refuse({ operation, subject }: PermissionViolationError): void {
+    if (this.refused.has(subject)) return;
+    this.refused.add(subject);
+    const message =
+      'the bus does not permit this to the user of LASTCALL_BUS; deploy/nats/users.conf has what each service needs';
+    this.log.error({ operation, subject }, message);
+  }
+
   private async watch(): Promise<void> {
     for await (const status of this.nats.status()) {
       if (status.type === 'disconnect') {
@@ -101,14 +124,20 @@ export class Connection {
         this.connected = false;
       } else if (status.type === 'reconnect') {
         this.connected = true;
+        this.refused.clear();
         this.log.info({ server: status.server }, 'bus connected again');
         for (const then of [...this.reconnected]) then();
+      } else if (status.type === 'error' && status.error instanceof PermissionViolationError) {
+        this.refuse(status.error);
       } else if (status.type === 'error') {
         this.log.error({ err: status.error }, 'bus reports an error');
       }
     }
   }
 }
+
+const isOptional = (subject: string): boolean =>
+  subject.split('.')[1] === 'broadcast' || subject.startsWith('$JS.API.STREAM.UPDATE.');
 
 /** `nats://user:password@host:port` or `nats://token@host:port`; `tls://` demands TLS; several with commas. */
 export function connectionOptions(url: string, tuning: BusTuning): NodeConnectionOptions {
@@ -127,6 +156,7 @@ export function connectionOptions(url: string, tuning: BusTuning): NodeConnectio
     timeout: tuning.publishTimeoutMs,
     pingInterval: 10_000,
     ...(servers.some((server) => server.protocol === 'tls:') ? { tls: {} } : {}),
+    ...(username === '' || password === '' ? {} : { inboxPrefix: inboxPrefix(username) }),
     ...(username === '' ? {} : password === '' ? { token: username } : { user: username, pass: password }),
   };
 }

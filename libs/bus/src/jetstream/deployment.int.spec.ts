@@ -12,7 +12,7 @@ withServer('deploy/nats (nats-server on the PATH)', () => {
   afterEach(() => server.cleanUp());
 
   it.each(['server.conf', 'cluster.conf'])(
-    '%s starts a server that syncs always and demands the password',
+    '%s starts a server that syncs always and demands the password of a user',
     async (file) => {
       const [port = 0, monitor = 0, route = 0] = await freePorts(3);
       const cluster = `nats://127.0.0.1:${route}`;
@@ -23,17 +23,13 @@ withServer('deploy/nats (nats-server on the PATH)', () => {
         args: ['-m', String(monitor), ...(file === 'cluster.conf' ? ['--cluster', cluster, '--routes', cluster] : [])],
       });
       await server.start();
-      const open = (login: string) =>
-        openBus({
-          url: server.url.replace('//', `//${login}@`),
-          file: '',
-          prefix: 'lastcall',
-          tuning: { connectTimeoutMs: 0 },
-        });
-      await expect(open('lastcall:wrong')).rejects.toMatchObject({ cause: { name: 'AuthorizationError' } });
+      const open = (url: string) => openBus({ url, file: '', prefix: 'lastcall', tuning: { connectTimeoutMs: 0 } });
+      for (const url of [server.url, server.urlOf('catalog').replace(/:p/, ':wrong'), server.urlOf('lastcall')]) {
+        await expect(open(url)).rejects.toMatchObject({ cause: { name: 'AuthorizationError' } });
+      }
       const response = await fetch(`http://127.0.0.1:${monitor}/jsz`);
       expect(await response.json()).toMatchObject({ config: { sync_always: true } });
-      if (file === 'server.conf') await (await open(`lastcall:${server.password}`)).close();
+      if (file === 'server.conf') await (await open(server.urlOf('catalog'))).close();
     },
   );
 });

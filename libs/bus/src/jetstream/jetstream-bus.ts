@@ -93,13 +93,15 @@ export class JetStreamBus implements Bus {
   }
 
   isConnected(): boolean {
-    return this.connection.isConnected;
+    return this.connection.isConnected && !this.connection.isRefused;
   }
 
   async generation(): Promise<string> {
     try {
       await prepareStream(this.connection, this.options);
-      return (await this.connection.manager.streams.info(streamName(this.options.prefix))).created;
+      const { created } = await this.connection.manager.streams.info(streamName(this.options.prefix));
+      for (const call of ['INFO', 'CREATE']) this.connection.accepted(`$JS.API.STREAM.${call}.`);
+      return created;
     } catch (cause) {
       throw new Fault('the stream of events cannot be looked at', { cause });
     }
@@ -125,6 +127,7 @@ export class JetStreamBus implements Bus {
         // An acknowledgement by any other stream would not mean that our consumers see it.
         expect: { streamName: streamName(this.options.prefix) },
       });
+      this.connection.accepted(subject);
       return undefined;
     } catch (error) {
       return error;

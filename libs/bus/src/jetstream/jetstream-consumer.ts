@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeToken, envelopeFromHeaders, Poison, type EventEnvelope } from '@lastcall/contracts';
+import { encodeToken, envelopeFromHeaders, Poison, subjectFor, type EventEnvelope } from '@lastcall/contracts';
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { MAX_DELIVERIES, type Consumer } from '../port.js';
 import { SourceDispatcher } from '../source-dispatcher.js';
@@ -29,6 +29,8 @@ const PULL_BATCH = 64;
 const REMEMBERED = 1_000;
 /** What a pull is told when the server has lost the consumer, or is not ready. */
 const LOST = new Set(['no_responders', 'consumer_deleted', 'consumer_not_found', 'stream_not_found']);
+/** What works when the server shows that it is there. */
+const NEEDED = ['$JS.API.CONSUMER.', '_INBOX.'];
 
 /**
  * One durable pull consumer: takes messages as they come, hands them to the dispatcher, and acknowledges what is done.
@@ -116,6 +118,7 @@ export class JetStreamConsumer {
   /** Ends the pull when the server does not have the consumer, so that `run` creates what is missing and pulls again. */
   private async watch(messages: ConsumerMessages): Promise<void> {
     for await (const { type } of messages.status()) {
+      if (type === 'heartbeat') for (const subject of NEEDED) this.connection.accepted(subject);
       if (!LOST.has(type)) continue;
       this.options.log.warn({ consumer: this.consumer.name, type }, 'consumer not found, will be looked after');
       messages.stop();
@@ -135,6 +138,7 @@ export class JetStreamConsumer {
       this.passOn(message, envelope);
       return;
     }
+    const wrong = unreadable ?? this.misplaced(message, envelope);
     if (this.settled.get(message.seq) === envelope.id) {
       // Its acknowledgement was lost, with the connection or with a server that died.
       message.ack();
@@ -143,7 +147,13 @@ export class JetStreamConsumer {
     const held: Held = { message };
     this.held.set(message.seq, held);
     const acknowledge = (): void => this.acknowledge(message.seq, envelope.id, held);
-    this.dispatcher.offer({ envelope, acknowledge, ...(unreadable === undefined ? {} : { unreadable }) });
+    this.dispatcher.offer({ envelope, acknowledge, ...(wrong === undefined ? {} : { unreadable: wrong }) });
+  }
+
+  /** Who may say what is decided by subjects. What stands in the message must not say more than its subject does. */
+  private misplaced({ subject }: JsMsg, envelope: EventEnvelope): string | undefined {
+    if (subject === subjectFor(envelope, this.options.prefix)) return undefined;
+    return `it says that it is a ${envelope.type}, and came as ${subject}`;
   }
 
   private consumes(type: string): boolean {

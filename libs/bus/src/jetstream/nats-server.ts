@@ -3,16 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SERVICES } from './permissions.js';
 
 /** A nats-server of the test's own, which can be stopped and started again on the same port and data. Tests only. */
 export interface NatsServer {
   readonly url: string;
-  /** What the files of deploy/nats ask for; the others ask for none. */
-  readonly password: string;
+  /** With the credentials that the files of deploy/nats ask for; the others ask for none. */
+  urlOf(user: string): string;
   /** Resolves when it is ready for connections. */
   start(): Promise<void>;
   /** SIGKILL: nothing that was acknowledged may be lost. Resolves when the process is gone. */
   kill(): Promise<void>;
+  /** SIGHUP: it reads its configuration again, while its clients stay. */
+  reload(): void;
   cleanUp(): Promise<void>;
 }
 
@@ -42,13 +45,16 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+const passwordOf = (user: string): string => `p${user}-only-for-tests`;
+
 export function createNatsServer(options: NatsServerOptions): NatsServer {
   const folder = mkdtempSync(join(tmpdir(), 'lastcall-nats-'));
-  const password = 'only for tests';
   const env = {
     NATS_STORE_DIR: join(folder, 'data'),
     NATS_NAME: options.name,
-    NATS_PASSWORD: JSON.stringify(password),
+    ...Object.fromEntries(
+      [...SERVICES, 'system'].map((user) => [`NATS_PASSWORD_${user.toUpperCase()}`, passwordOf(user)]),
+    ),
   };
   const args = ['-c', options.configuration ?? ownConfiguration(folder, options), '-a', '127.0.0.1'];
   args.push('-p', String(options.port), ...(options.args ?? []));
@@ -63,7 +69,7 @@ export function createNatsServer(options: NatsServerOptions): NatsServer {
   };
   return {
     url: `nats://127.0.0.1:${options.port}`,
-    password: encodeURIComponent(password),
+    urlOf: (user) => `nats://${user}:${passwordOf(user)}@127.0.0.1:${options.port}`,
     start: async () => {
       const started = spawn('nats-server', args, {
         env: { ...process.env, ...env },
@@ -81,6 +87,7 @@ export function createNatsServer(options: NatsServerOptions): NatsServer {
       });
     },
     kill,
+    reload: () => void child?.kill('SIGHUP'),
     cleanUp: async () => {
       await kill();
       rmSync(folder, { recursive: true });

@@ -52,7 +52,8 @@ function token(key: KeyObject, kid: string | undefined, claims: Claims): Promise
 const keysIn = (folder: string) =>
   (JSON.parse(readFileSync(join(folder, 'keys.json'), 'utf8')) as { keys: { kid: string }[] }).keys;
 const agent: Claims = { sub: 'a/srv', role: 'agent', inst: 'a' };
-const check = (credential: string) => authenticator.authenticate(`Bearer ${credential}`);
+const check = (credential: string) => authenticator.authenticate(callerWith(`Bearer ${credential}`));
+const callerWith = (authorization: string) => ({ authorization, certificate: () => undefined });
 async function reasonFor(credential: string): Promise<string> {
   const result = await check(credential);
   return isRejected(result) ? result.reason : `accepted as ${result.role}`;
@@ -136,7 +137,10 @@ describe('credentials that were issued', () => {
   });
 
   it.each(['', 'Basic abc', 'Bearer ', 'Bearer x.y.z', `Bearer ${'a'.repeat(5_000)}`])('%j is none', async (header) =>
-    expect(await authenticator.authenticate(header)).toMatchObject({ kind: 'rejected', code: 'unauthenticated' }),
+    expect(await authenticator.authenticate(callerWith(header))).toMatchObject({
+      kind: 'rejected',
+      code: 'unauthenticated',
+    }),
   );
 
   it('are known by a new key as soon as it is in the file', async () => {

@@ -4,6 +4,7 @@ import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, t
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { AUDIENCE, ISSUER } from '../identity/token-issuer.js';
 import type { KeySource } from './key-source.js';
+import { refuseService, type ShownCertificate } from './service-certificate.js';
 import {
   createVerifiedCredentials,
   type VerifiedCredential,
@@ -18,9 +19,14 @@ import {
 
 export type AgentKey = (installation: string, host: string) => Promise<Uint8Array | undefined>;
 
+export interface Caller {
+  /** The header's value, `Bearer …`. */
+  readonly authorization: string | undefined;
+  readonly certificate: ShownCertificate;
+}
+
 export interface Authenticator {
-  /** `authorization` is the header's value, `Bearer …`. */
-  authenticate(authorization: string | undefined): Promise<Principal | Rejected>;
+  authenticate(caller: Caller): Promise<Principal | Rejected>;
   /** The refusal, when a credential that was accepted has been revoked since; for calls that outlive their beginning. */
   revocationOf(token: string): Rejected | undefined;
 }
@@ -29,6 +35,8 @@ export interface AuthenticatorOptions {
   readonly keys: KeySource;
   isRevoked(token: string): boolean;
   readonly agentKey?: AgentKey | undefined;
+  /** DNS name of a service's certificate, with `{service}`; undefined: callers are not asked for certificates. */
+  readonly serviceName?: string | undefined;
   readonly clock: Clock;
 }
 
@@ -41,17 +49,27 @@ const MAX_CREDENTIAL_CHARS = 4_096;
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const verified = createVerifiedCredentials(options.clock);
   return {
-    authenticate: async (authorization) => {
+    authenticate: async ({ authorization, certificate }) => {
       const credential = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
       if (credential === undefined || credential.length > MAX_CREDENTIAL_CHARS) return noCredential();
-      const known = verified.find(credential);
-      if (known) return stillGood(options, known);
-      const kid = kidOf(credential);
-      if (kid === undefined) return badCredential('it is no signed token');
-      return kid === AGENT_KID ? agentPrincipal(options, credential) : issuedPrincipal(options, credential, verified);
+      const principal = await principalOf(options, credential, verified);
+      if (isRejected(principal) || options.serviceName === undefined) return principal;
+      return refuseService(principal, options.serviceName, certificate) ?? principal;
     },
     revocationOf: (token) => (options.isRevoked(token) ? revoked() : undefined),
   };
+}
+
+async function principalOf(
+  options: AuthenticatorOptions,
+  credential: string,
+  verified: VerifiedCredentials,
+): Promise<Principal | Rejected> {
+  const known = verified.find(credential);
+  if (known) return stillGood(options, known);
+  const kid = kidOf(credential);
+  if (kid === undefined) return badCredential('it is no signed token');
+  return kid === AGENT_KID ? agentPrincipal(options, credential) : issuedPrincipal(options, credential, verified);
 }
 
 function kidOf(credential: string): string | undefined {

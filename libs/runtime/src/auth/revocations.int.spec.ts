@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 async function replica(): Promise<Revocations> {
-  const options = { store, bus, service: 'session', log: createLogger('silent'), timers, clock };
+  const options = { store, bus, service: 'session' as const, log: createLogger('silent'), timers, clock };
   const started = await createRevocations(options);
   replicas.push(started);
   await started.start?.();

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '@lastcall/kernel';
 import type { Bus, Subscription } from '@lastcall/bus';
+import { revocationsTopic, type ServiceName } from '@lastcall/contracts';
 import { pagesOf, type Collection, type Store } from '@lastcall/store';
 import type { LifecyclePart } from '../lifecycle.js';
 import type { Logger } from '../logging.js';
@@ -31,7 +32,7 @@ const PAGE = 1_000;
 export interface RevocationsOptions {
   readonly store: Store;
   readonly bus: Bus;
-  readonly service: string;
+  readonly service: ServiceName;
   readonly log: Logger;
   readonly timers: Timers;
   readonly clock?: Clock;
@@ -39,7 +40,7 @@ export interface RevocationsOptions {
 
 export async function createRevocations(options: RevocationsOptions): Promise<Revocations> {
   const { store, bus, log, timers } = options;
-  const topic = `tokens-revoked.${options.service}`;
+  const topic = revocationsTopic(options.service);
   const clock = options.clock ?? systemClock;
   const documents = await openRevokedTokens(store);
   const marks = new Map<string, number>();

@@ -3,7 +3,9 @@ import {
   aboutRun,
   consumedBy,
   decodeEvent,
+  EVENTS,
   isEventType,
+  Poison,
   REJECTION_STATUS,
   type EventEnvelope,
   type EventType,
@@ -57,6 +59,7 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
     if (!handler || !isEventType(event.type)) {
       return log.info({ event: event.id, type: event.type }, 'an event that nobody here takes in was passed over');
     }
+    checkSpeaker(event.type, event.source);
     const name = `take ${event.type}`;
     const message = decodeEvent(event.type, event);
     const attributes = { 'lastcall.service': service, 'lastcall.event': event.id, ...spanAttributes(event, message) };
@@ -103,6 +106,16 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
       await subscription?.stop();
     },
   };
+}
+
+/**
+ * On the bus each service may publish in its own area only, and the subject fits the type. So what a service says stands in a document
+ * of its own; otherwise it would push the numbers of somebody else's document ahead, and what that one says next would be left out.
+ */
+function checkSpeaker(type: EventType, source: string): void {
+  const { publishers } = EVENTS[type];
+  if ((publishers as readonly string[]).includes(source.split('/')[0] ?? '')) return;
+  throw new Poison(`${type} is said by ${publishers.join(', ')}, and never by ${source.slice(0, 200)}`);
 }
 
 /** Of what cannot be read only the envelope is known; that it cannot be is said by who takes it in. */

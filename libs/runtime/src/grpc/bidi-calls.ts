@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import type { RpcContext, ServerStream } from '../service.js';
 import { BidiStream, type BidiMethod } from './bidi-stream.js';
-import type { CallEnd, Surroundings } from './handle-calls.js';
+import { callFrom, type CallEnd, type Surroundings } from './handle-calls.js';
 import { statusOf, stoppingStatus } from './status.js';
 
 /*
@@ -86,7 +86,7 @@ class BidiCall extends BidiStream {
   /** Nothing of it stays while the handler is at work: that may be for days, and there may be ten thousand. */
   private handle(metadata: Metadata): Promise<void> {
     const { surroundings, handler } = this.served;
-    return surroundings.admit(metadata, undefined).then((principal) => {
+    return surroundings.admit(callFrom(this.call, metadata), undefined).then((principal) => {
       for (const header of Object.keys(metadata.getMap())) metadata.remove(header);
       return this.isGone ? undefined : handler(this, contextOf(principal, this, this.call));
     });

@@ -1,16 +1,16 @@
-import { Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, status, type ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@lastcall/contracts';
 import { Fault, isRejected, orThrow, RejectedError } from '@lastcall/kernel';
 import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
+import type { Certificates } from '../certificates.js';
 import type { Logger } from '../logging.js';
 import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
 import { changesOf } from '../operations/changes.js';
 import type { RpcBinding } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import type { TlsFiles } from '../tls.js';
 import type { CallLimiter } from './call-limiter.js';
 import { bidiCall, createBidiInterceptor, rawMethod, type BidiHandler, type ServeBidi } from './bidi-calls.js';
 import {
@@ -23,6 +23,7 @@ import {
 } from './handle-calls.js';
 import { OpenCalls } from './open-calls.js';
 import { readRequest, refuseUnreadable } from './readable-request.js';
+import { serverCredentials } from './server-credentials.js';
 import { isDefect } from './status.js';
 
 /*
@@ -41,7 +42,8 @@ export interface GrpcServerOptions {
     CommonSettings,
     'grpcAddress' | 'maxConnectionAgeMs' | 'maxConnectionAgeGraceMs' | 'stopTimeoutMs'
   >;
-  readonly tls?: TlsFiles | undefined;
+  /** Absent: plain text. */
+  readonly certificates?: Certificates | undefined;
   readonly log: Logger;
   readonly telemetry: Telemetry;
   /** Absent: no limit. */
@@ -76,7 +78,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return {
     start: async (bindings) => {
       for (const binding of bindings) addBinding(server, served, binding, { ...options, openCalls });
-      const port = await bind(server, settings.grpcAddress, credentialsOf(options.tls));
+      const port = await bind(server, settings.grpcAddress, serverCredentials(options.certificates));
       bound = true;
       return settings.grpcAddress.replace(/:\d+$/, `:${port}`);
     },
@@ -85,12 +87,6 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       if (bound) await shutDown(server, settings.stopTimeoutMs, options.log);
     },
   };
-}
-
-function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  const pairs = [{ private_key: tls.key, cert_chain: tls.cert }];
-  return ServerCredentials.createSsl(tls.ca ?? null, pairs, tls.clientCerts === 'required');
 }
 
 function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
@@ -183,9 +179,9 @@ function surroundingsOf(
     method,
     openCalls,
     revocationOf: (token) => authenticator.revocationOf(token),
-    admit: async (metadata, request) => {
-      const authorization = header(metadata.get('authorization')[0]);
-      const admitted = await admit(authenticator, method.path, authorization, request);
+    admit: async ({ metadata, certificate }, request) => {
+      const caller = { authorization: header(metadata.get('authorization')[0]), certificate };
+      const admitted = await admit(authenticator, method.path, caller, request);
       const unreadable = refuseUnreadable(method, request);
       const isTurnedAway = isRejected(admitted) && admitted.code !== 'invalid';
       const { principal } = orThrow(isTurnedAway ? admitted : (unreadable ?? admitted));

@@ -2,6 +2,7 @@ import type { MethodDefinition, Principal } from '@lastcall/contracts';
 import { RejectedError, isRejected, type Rejected } from '@lastcall/kernel';
 import { Metadata, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js';
 import { once } from 'node:events';
+import type { ShownCertificate } from '../auth/service-certificate.js';
 import type { RpcContext } from '../service.js';
 import type { OpenCall, OpenCalls } from './open-calls.js';
 import { createRegularLooks } from './regular-looks.js';
@@ -18,15 +19,26 @@ export interface CallEnd {
   readonly error?: unknown;
 }
 
+/** What a caller shows. */
+export interface CallFrom {
+  readonly metadata: Metadata;
+  readonly certificate: ShownCertificate;
+}
+
 export interface Surroundings {
   readonly method: MethodDefinition;
   /** Who calls; throws a RejectedError when they may not. */
-  admit(metadata: Metadata, request: unknown): Promise<Principal | undefined>;
+  admit(from: CallFrom, request: unknown): Promise<Principal | undefined>;
   /** The refusal, when the caller's credential has been revoked since. */
   revocationOf(token: string): Rejected | undefined;
   readonly openCalls: OpenCalls;
   /** Runs the call in its span, counts it, logs what is our mistake. */
   observe(metadata: Metadata, run: () => Promise<CallEnd>): Promise<void>;
+}
+
+/** The transport knows a certificate only when it is of the authority. */
+export function callFrom(call: Pick<ServerUnaryCall<never, never>, 'getAuthContext'>, metadata: Metadata): CallFrom {
+  return { metadata, certificate: () => call.getAuthContext().sslPeerCertificate?.raw };
 }
 
 export type UnaryHandler = (request: unknown, context: RpcContext) => Promise<unknown>;
@@ -44,7 +56,7 @@ export function unaryCall(surroundings: Surroundings, handler: UnaryHandler) {
     void surroundings.observe(call.metadata, async () => {
       const abort = abortOf(call);
       try {
-        const principal = await surroundings.admit(call.metadata, call.request);
+        const principal = await surroundings.admit(callFrom(call, call.metadata), call.request);
         const answer = await handler(call.request, { principal, signal: abort.signal, peer: call.getPeer() });
         if (isRejected(answer)) throw new RejectedError(answer);
         // Encoded here: an incomplete message is our mistake, and its text stays with us.
@@ -99,7 +111,7 @@ async function serveStream(
   };
   openCalls.add(open);
   try {
-    const principal = await surroundings.admit(call.metadata, call.request);
+    const principal = await surroundings.admit(callFrom(call, call.metadata), call.request);
     // Or the caller sees nothing until the first message.
     call.sendMetadata(new Metadata());
     await Promise.race([serve({ principal, signal: abort.signal, peer: call.getPeer() }), stopped]);

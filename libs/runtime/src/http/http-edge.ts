@@ -1,17 +1,26 @@
 import { FAULT_STATUS, DEFECT_STATUS, REJECTION_STATUS, type Principal } from '@lastcall/contracts';
 import { Fault, invalid, orThrow, RejectedError, reject, type Rejected } from '@lastcall/kernel';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { admit } from '../auth/admit.js';
-import type { Authenticator } from '../auth/authenticator.js';
+import type { Authenticator, Caller } from '../auth/authenticator.js';
+import type { Certificates } from '../certificates.js';
+import { clientCertificateOptions } from '../grpc/server-credentials.js';
 import { rejectionOf } from '../grpc/status.js';
 import type { Health } from '../health.js';
 import type { Logger } from '../logging.js';
 import type { HttpRoute } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import type { TlsFiles } from '../tls.js';
 
 /*
  * One HTTP server on one port for the routes of all modules. Owns what every route has in common: who may, size and time
@@ -26,7 +35,8 @@ export interface GuardedRoute {
 
 export interface HttpEdgeOptions {
   readonly settings: Pick<CommonSettings, 'httpAddress' | 'maxUploadBytes' | 'stopTimeoutMs'>;
-  readonly tls?: TlsFiles | undefined;
+  /** Absent: plain text. */
+  readonly certificates?: Certificates | undefined;
   readonly health: Health;
   readonly log: Logger;
   readonly telemetry: Telemetry;
@@ -48,18 +58,28 @@ export function createHttpEdge(options: HttpEdgeOptions): HttpEdge {
   const edge: Edge = { ...options, routes: undefined };
   const listener = (request: IncomingMessage, response: ServerResponse): void => void answer(edge, request, response);
   const limits = { headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 5_000, maxHeaderSize: 16 * 1024 };
-  const server = options.tls
-    ? createTlsServer({ ...limits, ...options.tls, requestCert: options.tls.clientCerts === 'required' }, listener)
+  const server = options.certificates
+    ? createSecureServer(options.certificates, limits, listener)
     : createServer(limits, listener);
   // A body may be large and slow; what is cut is one that does not move.
   server.setTimeout(60_000);
   return {
-    start: () => listen(server, options.settings.httpAddress, options.tls !== undefined),
+    start: () => listen(server, options.settings.httpAddress, options.certificates !== undefined),
     serve: (routes) => {
       edge.routes = routes;
     },
     stop: () => close(server, options.settings.stopTimeoutMs),
   };
+}
+
+/** Connections that are open go on when the certificates change; the next ones get what is current. */
+function createSecureServer(certificates: Certificates, limits: ServerOptions, listener: RequestListener): Server {
+  const wanted = clientCertificateOptions(certificates);
+  const server = createTlsServer({ ...limits, ...wanted, ...certificates.current() }, listener);
+  certificates.onChange((tls) => server.setSecureContext({ ...tls }));
+  // Or a caller could show another certificate than the one that was looked at when the connection was opened.
+  server.on('secureConnection', (socket) => socket.disableRenegotiation());
+  return server;
 }
 
 function listen(server: Server, address: string, tls: boolean): Promise<string> {
@@ -121,7 +141,7 @@ async function serveRoute(
   await edge.telemetry.span({ name: key, kind: 'server', parent }, async () => {
     try {
       limitBody(request, edge.settings.maxUploadBytes, (error) => fail(edge, key, response, request, error));
-      const admitted = orThrow(await admit(authenticator, key, request.headers.authorization, undefined));
+      const admitted = orThrow(await admit(authenticator, key, callerOf(request), undefined));
       const context = contextOf(admitted.principal, abort.signal, request, restOf(route.path, path));
       await route.handle(request, response, context);
     } catch (error) {
@@ -130,6 +150,12 @@ async function serveRoute(
     }
   });
   edge.telemetry.count('http_requests', { route: key, status: String(response.statusCode) });
+}
+
+function callerOf({ headers, socket }: IncomingMessage): Caller {
+  const certificate = (): Buffer | undefined =>
+    socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined;
+  return { authorization: headers.authorization, certificate };
 }
 
 function contextOf(principal: Principal | undefined, signal: AbortSignal, request: IncomingMessage, rest: string) {

@@ -41,7 +41,13 @@ export interface TokenIssuer {
 
 /** Reads the Ed25519 key (PKCS #8, PEM) and issues with it. Throws a Fault when there is none. */
 export async function createTokenIssuer(signingKeyFile: string): Promise<TokenIssuer> {
-  const key = await readSigningKey(signingKeyFile);
+  const pem = await readFile(signingKeyFile, 'utf8').catch((cause: unknown) => {
+    throw new Fault(`the signing key ${signingKeyFile} cannot be read`, { cause });
+  });
+  return tokenIssuerOf(parseSigningKey(pem, signingKeyFile));
+}
+
+export async function tokenIssuerOf(key: KeyObject): Promise<TokenIssuer> {
   const { kid } = await publicJwk(key);
   return {
     issue: async (request) => {
@@ -51,11 +57,12 @@ export async function createTokenIssuer(signingKeyFile: string): Promise<TokenIs
   };
 }
 
-async function readSigningKey(file: string): Promise<KeyObject> {
+/** `which` says in the Fault which one is none. */
+export function parseSigningKey(pem: string, which: string): KeyObject {
   try {
-    return createPrivateKey(await readFile(file));
+    return createPrivateKey(pem);
   } catch (cause) {
-    throw new Fault(`the signing key ${file} cannot be read`, { cause });
+    throw new Fault(`the signing key ${which} cannot be read`, { cause });
   }
 }
 

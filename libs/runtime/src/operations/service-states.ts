@@ -5,6 +5,7 @@ import type { Store } from '@lastcall/store';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Certificates } from '../certificates.js';
 import type { DeadLetters } from '../events/dead-letters.js';
 import { SERVICE_NAMES } from '../identity/ensure-identity.js';
 
@@ -23,8 +24,8 @@ export interface StateOf {
 export interface ServiceStatesOptions {
   readonly services: readonly StateOf[];
   readonly bus: Pick<Bus, 'isConnected'>;
-  /** Of what the servers of this process show; undefined: no TLS. */
-  readonly certificateEndsAt: Date | undefined;
+  /** Undefined: no TLS. */
+  readonly certificates: Pick<Certificates, 'state'> | undefined;
   /** Undefined: no address of it is set. */
   peer(service: ServiceName): Peer | undefined;
 }
@@ -49,10 +50,10 @@ const { version } = JSON.parse(readFileSync(join(__dirname, '../../package.json'
 export function createServiceStates(options: ServiceStatesOptions): ServiceStates {
   const own = new Set<string>(options.services.map(({ name }) => name));
   const startTime = new Date(performance.timeOrigin);
-  const { certificateEndsAt: certificateExpireTime } = options;
   const ownState = async (service: StateOf): Promise<operationsV1.ServiceState> => {
     const stored = await storeState(service);
     const now = new Date();
+    const certificate = options.certificates?.state();
     return operationsV1.ServiceState.fromPartial({
       service: service.name,
       version,
@@ -62,7 +63,8 @@ export function createServiceStates(options: ServiceStatesOptions): ServiceState
       busConnected: options.bus.isConnected(),
       ...stored,
       ...(stored.storeTime && { storeTime: new Date(stored.storeTime.getTime() + now.getTime() - stored.at) }),
-      ...(certificateExpireTime && { certificateExpireTime }),
+      ...(certificate?.endsAt && { certificateExpireTime: certificate.endsAt }),
+      certificateProblem: certificate?.problem ?? '',
     });
   };
   return {

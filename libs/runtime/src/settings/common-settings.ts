@@ -47,6 +47,8 @@ export const commonSettings = z.object({
   busReplicas: whole(1, 5).default(1),
   grpcAddress: address.default('127.0.0.1:7421'),
   httpAddress: address.default('127.0.0.1:7420'),
+  /** Where grpc.health.v1 is asked in plain text and without credentials, for kubelets and container engines; empty: only at grpcAddress. */
+  healthAddress: optionalAddress,
   /** Where each service is; empty: in this process. */
   catalogAddress: optionalAddress,
   schedulerAddress: optionalAddress,
@@ -62,8 +64,16 @@ export const commonSettings = z.object({
   tlsCertFile: z.string().default(''),
   tlsKeyFile: z.string().default(''),
   tlsCaFile: z.string().default(''),
-  /** Whether callers must show a certificate of the CA. */
-  tlsClientCerts: z.enum(['none', 'required']).default('none'),
+  /**
+   * Certificates of the CA that callers show. `asked`: whoever has none is let in with a credential, but not with that of a service. `required`: nobody is
+   * let in without.
+   */
+  tlsClientCerts: z.enum(['none', 'asked', 'required']).default('none'),
+  /** DNS name in the certificate with which a service's own credential counts, where callers are asked for one. */
+  tlsServiceName: z
+    .string()
+    .regex(/^([a-z0-9.-]|\{service\}){1,253}$/, 'must be a DNS name; {service} stands for catalog, session and so on')
+    .default('{service}'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   /** `otlp`: traces go to OTEL_EXPORTER_OTLP_ENDPOINT. */
   telemetry: z.enum(['off', 'otlp']).default('off'),
@@ -92,10 +102,10 @@ export function checkTogether(settings: CommonSettings): { setting: keyof Common
     const setting = settings.tlsCertFile === '' ? 'tlsCertFile' : 'tlsKeyFile';
     wrong.push({ setting, message: 'must be set too: certificate and key belong together' });
   }
-  if (settings.tlsClientCerts === 'required' && (settings.tlsCaFile === '' || settings.tlsCertFile === '')) {
+  if (settings.tlsClientCerts !== 'none' && (settings.tlsCaFile === '' || settings.tlsCertFile === '')) {
     wrong.push({
       setting: 'tlsClientCerts',
-      message: 'can be required only with LASTCALL_TLS_CA_FILE and _CERT_FILE set',
+      message: `can be ${settings.tlsClientCerts} only with LASTCALL_TLS_CA_FILE and _CERT_FILE set`,
     });
   }
   if (settings.busReplicas % 2 === 0) wrong.push({ setting: 'busReplicas', message: 'must be odd: 1, 3 or 5' });

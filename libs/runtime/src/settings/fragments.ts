@@ -34,6 +34,8 @@ const OTHERS = new Set([
   'CONFIG_DIR',
   'REQUIRE_BACKENDS',
   'BACKENDS_CACHE',
+  'CLUSTER',
+  'CLUSTER_LOGS',
 ]);
 
 /** `fooBar` → `LASTCALL_FOO_BAR`. */

@@ -40,6 +40,8 @@ export const GAUGES = {
   dead_letters: 'Events that wait in the dead letters, by service',
   waves: 'Waves by state (running, stopped, done, aborted)',
   certificate_end_seconds: 'When the certificate of the servers ends, seconds since the epoch; only with TLS',
+  certificate_unused:
+    'Whether the files of the certificate have changed and cannot be used (1), so that the one from before stays in use; only with TLS',
   signatures_end_seconds: 'When the first signed metadata ends, seconds since the epoch, by role',
   hosts: 'Hosts by role and whether their agent is connected',
   staging_bytes: 'Bytes that hosts which are downloading still have to download',

@@ -20,7 +20,7 @@ export function catalogAgent(connection: Connection, atOnce: number): http.Agent
     throw new UsageError('where the catalog’s files are is unknown: set LASTCALL_CATALOG_URL (http://host:port)');
   }
   const { Agent } = webOf(connection);
-  return new Agent({ keepAlive: true, maxSockets: atOnce, ...connection.tls });
+  return new Agent({ keepAlive: true, maxSockets: atOnce, ...connection.tls?.() });
 }
 
 /** A file of the catalog; its body is still to be read. */

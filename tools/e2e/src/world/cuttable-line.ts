@@ -14,7 +14,8 @@ export interface CuttableLine {
   remove(): Promise<void>;
 }
 
-export async function createCuttableLine(serverUrl: string): Promise<CuttableLine> {
+/** `host`: address of this machine to listen at. Default: the loopback. */
+export async function createCuttableLine(serverUrl: string, host = '127.0.0.1'): Promise<CuttableLine> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
@@ -33,7 +34,7 @@ export async function createCuttableLine(serverUrl: string): Promise<CuttableLin
       });
     }
   });
-  await listen(server, 0);
+  await listen(server, host, 0);
   const { port } = server.address() as AddressInfo;
   const cut = async (): Promise<void> => {
     if (!server.listening) return;
@@ -42,13 +43,14 @@ export async function createCuttableLine(serverUrl: string): Promise<CuttableLin
     await closed;
   };
   const url = new URL(serverUrl);
+  url.hostname = host;
   url.port = String(port);
-  return { url: url.href, cut, mend: () => listen(server, port), remove: cut };
+  return { url: url.href, cut, mend: () => listen(server, host, port), remove: cut };
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
 }

@@ -2,8 +2,8 @@ import { commonV1 } from '@lastcall/contracts';
 import type { Child } from '@lastcall/testkit';
 import { mkdir, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AGENT, ROOT, startProgram } from './lastcall-processes.js';
-import { PARENT, type Services } from './services.js';
+import { ROOT, startProgram } from './lastcall-processes.js';
+import type { Services } from './services.js';
 
 /* Hosts of the place: a folder each, and a real agent on it. */
 
@@ -40,9 +40,13 @@ export interface Hosts {
 
 export interface HostsOptions {
   readonly dir: string;
+  /** `installations/{installation}`. */
+  readonly parent: string;
   readonly address: string;
   readonly services: Services;
   readonly clientTokenFile: string;
+  /** Program of the agents. */
+  readonly agent: string;
   /** Runs a program to its end. */
   run(file: string, args: readonly string[]): Promise<void>;
   /** Before a host's agent joins. Answers what takes away what it made. */
@@ -60,7 +64,7 @@ export function createHosts(options: HostsOptions): Hosts {
     return agent;
   };
   const start = async (host: string): Promise<void> => {
-    const agent = startProgram(AGENT, ['run', '--data', dirOf(host)]);
+    const agent = startProgram(options.agent, ['run', '--data', dirOf(host)]);
     agents.set(host, agent);
     await agent.until(/connected/, 30_000);
   };
@@ -69,12 +73,12 @@ export function createHosts(options: HostsOptions): Hosts {
     agentOf,
     dirOf,
     add: async ({ id, role }, version) => {
-      const request = { parent: PARENT, hostId: id, role: ROLES[role], validMinutes: 10 };
+      const request = { parent: options.parent, hostId: id, role: ROLES[role], validMinutes: 10 };
       const { token } = await services.installer.createJoinToken(request);
       await mkdir(dirOf(id), { recursive: true });
       takeAway.push(await options.prepareHost(id, dirOf(id)));
-      await options.run(AGENT, ['join', '--data', dirOf(id), ...joinFlags(options, token)]);
-      await options.run(AGENT, ['install', '--data', dirOf(id), '--version', version]);
+      await options.run(options.agent, ['join', '--data', dirOf(id), ...joinFlags(options, token)]);
+      await options.run(options.agent, ['install', '--data', dirOf(id), '--version', version]);
       await start(id);
     },
     stop: async (host) => {

@@ -37,6 +37,8 @@ export interface LastcallProcesses {
   nextSaid(type: string, timeoutMs?: number): Promise<Said>;
   /** SIGKILL to the process of this service (embedded: to the only one), and a start again when it is gone. */
   killAndRestart(service: ServiceName): Promise<void>;
+  /** Distributed: stops the service as an upgrade does, and starts it from this checkout. */
+  replace(service: ServiceName, root: string): Promise<void>;
   /** Resident memory of all processes, bytes. */
   readonly pids: readonly number[];
   /** Everything that was logged, for a failing test. */
@@ -54,6 +56,8 @@ export interface ProcessesOptions {
   /** Default: those of the tests. */
   readonly nats?: string;
   readonly mongodb?: string;
+  /** Distributed: the built checkout that the services run from. Default: this one. */
+  readonly root?: string;
 }
 
 export const ROOT = resolve(__dirname, '../../../..');
@@ -70,7 +74,8 @@ export function startProgram(file: string, args: readonly string[], env: Readonl
 
 interface Part {
   readonly services: readonly ServiceName[];
-  start(): Child;
+  /** From this checkout; default: the one that it was started from last. */
+  start(root?: string): Child;
 }
 
 export async function startLastcall(options: ProcessesOptions): Promise<LastcallProcesses> {
@@ -82,8 +87,8 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
   const said = createRecorder<Said>();
   const running = new Map<Part, Child>();
   const all: Child[] = [];
-  const start = async (part: Part): Promise<void> => {
-    const child = part.start();
+  const start = async (part: Part, root?: string): Promise<void> => {
+    const child = part.start(root);
     child.onLine((line) => {
       const event = readSaid(line, part);
       if (event) said.add(event);
@@ -96,7 +101,13 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
     await Promise.all([...running.values()].map((child) => child.stop()));
     await layout.takeAway?.();
   };
-  await Promise.all(layout.parts.map(start)).catch(async (error: unknown) => {
+  const runningPart = (service: ServiceName): readonly [Part, Child] => {
+    const part = layout.parts.find((p) => p.services.includes(service));
+    const child = part && running.get(part);
+    if (!part || !child) throw new Error(`no process of ${service}`);
+    return [part, child];
+  };
+  await Promise.all(layout.parts.map((part) => start(part))).catch(async (error: unknown) => {
     await stop();
     throw error;
   });
@@ -114,12 +125,15 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
       );
     },
     killAndRestart: async (service) => {
-      const part = layout.parts.find((p) => p.services.includes(service));
-      const child = part && running.get(part);
-      if (!part || !child) throw new Error(`no process of ${service}`);
+      const [part, child] = runningPart(service);
       child.kill('SIGKILL');
       await child.exited;
       await start(part);
+    },
+    replace: async (service, root) => {
+      const [part, child] = runningPart(service);
+      await child.stop();
+      await start(part, root);
     },
     get pids() {
       return [...running.values()].map((child) => child.pid);
@@ -187,9 +201,13 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
       ...(name === 'installer' && SHORT_SETTLING),
       ...options.settings?.[name],
     };
-    const file = join(ROOT, 'services', name, 'dist/main.js');
     const lease = name === 'session' ? SHORT_LEASE : {};
-    return { services: [name], start: () => startProgram(file, [], { ...shared, ...own, ...lease }) };
+    let from = options.root ?? ROOT;
+    const start = (root = from): Child => {
+      from = root;
+      return startProgram(join(root, 'services', name, 'dist/main.js'), [], { ...shared, ...own, ...lease });
+    };
+    return { services: [name], start };
   });
   const routes = Object.fromEntries(SERVICES.map((name, i) => [`lastcall.${name}.`, grpcOf(i)]));
   const edge = await startEdge({ routes: { ...routes, 'lastcall.identity.': grpcOf(0) } });

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installedVersion } from './services.js';
 import type { SimUser } from './sim-user.js';
-import type { World } from './world.js';
+import type { Place } from './world.js';
 
 /*
  * What is left when a run has ended, read from the disks, the catalog and the gate: not from what the run says about itself.
@@ -25,7 +25,7 @@ export interface Remains {
   readonly shutHosts: readonly string[];
 }
 
-export async function remainsOf(world: World): Promise<Remains> {
+export async function remainsOf(world: Place): Promise<Remains> {
   const versions: Record<string, string> = {};
   const unfinished = await unfinishedIn(world);
   for (const { id } of world.hosts) versions[id] = await world.versionOn(id);
@@ -37,7 +37,7 @@ export async function remainsOf(world: World): Promise<Remains> {
 }
 
 /** A run that failed on one host does not wait for what another is doing; that one has a moment to end it. */
-async function unfinishedIn(world: World): Promise<readonly string[]> {
+async function unfinishedIn(world: Place): Promise<readonly string[]> {
   const look = async (): Promise<readonly string[]> =>
     (await Promise.all(world.hosts.map(({ id }) => unfinishedOn(world.dirOf(id))))).flat();
   const nothing = async (): Promise<boolean> => (await look()).length === 0;
@@ -56,7 +56,7 @@ async function unfinishedOn(dir: string): Promise<readonly string[]> {
 }
 
 /** Everything on one version, the gate open, nothing half done. */
-export function allOn(world: World, version: string, entries: readonly string[] = []): Remains {
+export function allOn(world: Place, version: string, entries: readonly string[] = []): Remains {
   const versions = Object.fromEntries(world.hosts.map(({ id }) => [id, version]));
   const open = { gate: 'OPEN', alarm: false, shutHosts: [] };
   return { versions, data: version, entries, installed: version, unfinished: [], ...open };
@@ -78,7 +78,7 @@ export function unfairness(user: SimUser, from: number): readonly string[] {
 }
 
 /** Remembers where everybody's log stands; answers what has happened to them since. */
-export function watchUsers(world: World): () => readonly string[] {
+export function watchUsers(world: Place): () => readonly string[] {
   const from = world.users.map((user) => user.log.length);
   return () => world.users.flatMap((user, i) => user.log.slice(from[i]).map(({ what }) => `${user.name} ${what}`));
 }
@@ -89,7 +89,7 @@ export function eventsOf(run: schedulerV1.Run): readonly string[] {
 
 /** The report of a run, which must say what the run says. */
 export async function reportOf(
-  { services }: World,
+  { services }: Place,
   run: schedulerV1.Run,
 ): Promise<{
   readonly outcome: commonV1.RunOutcome;

@@ -24,11 +24,22 @@ export interface SdkCrowd {
 
 const PATIENCE_MS = 30_000;
 
-export function createSdkCrowd(size: number, channels: readonly Channel[], name = 'user'): SdkCrowd {
+/** Whose users they are, and with which version they come. */
+export interface CrowdPlace {
+  readonly installation: string;
+  readonly version: string;
+}
+
+export function createSdkCrowd(
+  size: number,
+  channels: readonly Channel[],
+  name = 'user',
+  place: CrowdPlace = { installation: INSTALLATION, version: VERSION },
+): SdkCrowd {
   const watchers = new Set<() => void>();
   const changed = (): void => watchers.forEach((look) => look());
   const members = Array.from({ length: size }, (_, i) => {
-    return createMember(`${name}-${i}`, channels[i % channels.length], changed);
+    return createMember(`${name}-${i}`, place, channels[i % channels.length], changed);
   });
   return {
     members,
@@ -58,7 +69,7 @@ export function createSdkCrowd(size: number, channels: readonly Channel[], name 
   };
 }
 
-function createMember(user: string, channel: Channel | undefined, changed: () => void): CrowdMember {
+function createMember(user: string, place: CrowdPlace, channel: Channel | undefined, changed: () => void): CrowdMember {
   const attached: string[] = [];
   const told: string[] = [];
   const logoffs: string[] = [];
@@ -69,8 +80,7 @@ function createMember(user: string, channel: Channel | undefined, changed: () =>
   };
   const session = attachSession({
     user,
-    version: VERSION,
-    installation: INSTALLATION,
+    ...place,
     env: {},
     ...(channel && { channel }),
     onAttached: (id) => note(attached, id),

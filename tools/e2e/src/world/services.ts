@@ -6,7 +6,7 @@ import { createClient, type Channel, type UnaryClient } from '@lastcall/sdk';
 
 export const INSTALLATION = 'testing';
 export const PARENT = `installations/${INSTALLATION}`;
-const CAUTIONS = ['users-logged-in', 'inside-business-hours', 'collides-with-job'];
+export const CAUTIONS = ['users-logged-in', 'inside-business-hours', 'collides-with-job'];
 
 export interface Services {
   readonly catalog: UnaryClient<typeof catalogV1.CatalogServiceService>;
@@ -44,8 +44,8 @@ export async function addInstallation(
   await catalog.createInstallation({ installationId, installation });
 }
 
-export async function createClientToken({ tokens }: Services): Promise<string> {
-  const request = { subject: 'tiny-clients', role: identityV1.Role.CLIENT, installation: INSTALLATION, validDays: 1 };
+export async function createClientToken({ tokens }: Services, installation = INSTALLATION): Promise<string> {
+  const request = { subject: 'tiny-clients', role: identityV1.Role.CLIENT, installation, validDays: 1 };
   return (await tokens.createToken(request)).credential;
 }
 
@@ -74,10 +74,15 @@ export async function startUpdate(
 }
 
 /** The run of the job, when it has ended. */
-export async function runOf({ scheduler }: Services, job: string, timeoutMs: number): Promise<schedulerV1.Run> {
+export async function runOf(
+  { scheduler }: Services,
+  job: string,
+  timeoutMs: number,
+  parent = PARENT,
+): Promise<schedulerV1.Run> {
   let found: schedulerV1.Run | undefined;
   const hasEnded = async (): Promise<boolean> => {
-    const { runs } = await scheduler.listRuns({ parent: PARENT, pageSize: 1, pageToken: '', job });
+    const { runs } = await scheduler.listRuns({ parent, pageSize: 1, pageToken: '', job });
     found = runs[0] && (await scheduler.getRun({ name: runs[0].name })).run;
     return found?.finishTime !== undefined;
   };
@@ -86,6 +91,6 @@ export async function runOf({ scheduler }: Services, job: string, timeoutMs: num
   return found;
 }
 
-export async function installedVersion({ catalog }: Services): Promise<string | undefined> {
-  return (await catalog.getInstallation({ name: PARENT })).installation?.installedVersion;
+export async function installedVersion({ catalog }: Services, parent = PARENT): Promise<string | undefined> {
+  return (await catalog.getInstallation({ name: parent })).installation?.installedVersion;
 }

@@ -128,8 +128,7 @@ requires:
 ${requires}
 antivirus:
   folders: ${JSON.stringify(antivirusFolders)}
-checks: [${vendorCheck ? VENDOR_CHECK : ''}]
-${action ? ACTION : ''}commands:
+${vendorCheck ? VENDOR_CHECKS : ''}${action ? ACTION : ''}commands:
   server:
     stop: ${run('stop')}
     start: ${run('start')}
@@ -143,8 +142,9 @@ ${action ? ACTION : ''}commands:
 `;
 }
 
-const VENDOR_CHECK =
-  '{ id: room, role: server, asks: the database has room, run: [node, app.js, check-room], remedy: Make room. }';
+const VENDOR_CHECKS = `checks:
+  - { id: room, role: server, asks: the database has room, run: [node, app.js, check-room], remedy: Make room. }
+`;
 
 const ACTION = `actions:
   - { id: reindex, title: Builds the index again, role: server, run: [node, app.js, reindex], timeout: 20s }

@@ -2,7 +2,6 @@ import { readlinkSync } from 'node:fs';
 import type { Channel } from '@lastcall/sdk';
 import { basename, join } from 'node:path';
 import type { WorldHost } from './hosts.js';
-import { INSTALLATION } from './services.js';
 import { createSimUser, type SimUser } from './sim-user.js';
 
 /* The people of the place, one after the other on the hosts that have clients. */
@@ -15,6 +14,7 @@ export interface Users {
 }
 
 export interface UsersOptions {
+  readonly installation: string;
   readonly count: number;
   readonly hosts: readonly WorldHost[];
   readonly channel: Channel;
@@ -30,7 +30,7 @@ export function createUsers(options: UsersOptions): Users {
     return createSimUser({
       name: `user-${i}`,
       host,
-      installation: INSTALLATION,
+      installation: options.installation,
       channel,
       version: () => basename(readlinkSync(join(options.dirOf(host), 'current'))),
       onChange: () => watchers.forEach((watcher) => watcher()),

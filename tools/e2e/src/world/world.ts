@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createHosts, HOSTS, type Hosts, type HostsOptions, type WorldHost } from './hosts.js';
 import {
+  AGENT,
   LASTCALL,
   startLastcall,
   startProgram,
@@ -16,8 +17,8 @@ import {
 import {
   addInstallation,
   createClientToken,
+  INSTALLATION,
   installedVersion,
-  PARENT,
   runOf,
   servicesOn,
   startUpdate,
@@ -37,9 +38,18 @@ export { until } from '@lastcall/testkit';
 export type { Services } from './services.js';
 export type { WorldHost } from './hosts.js';
 
-export interface World {
-  readonly dir: string;
+/** Lastcall as it is reached from outside, whoever runs it. */
+export type ReachedLastcall = Pick<LastcallProcesses, 'grpcAddress' | 'catalogUrl' | 'operatorTokenFile'>;
+
+export interface World extends Place {
   readonly lastcall: LastcallProcesses;
+}
+
+/** An installation with its hosts and users. */
+export interface Place {
+  readonly dir: string;
+  /** `installations/{installation}`. */
+  readonly parent: string;
   readonly services: Services;
   readonly users: readonly SimUser[];
   readonly hosts: readonly WorldHost[];
@@ -71,17 +81,26 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export interface WorldOptions {
+export interface WorldOptions extends PlaceOptions {
   readonly pair: Pair;
+  readonly settings?: ServiceSettings;
+  readonly nats?: string;
+  readonly mongodb?: string;
+  /** Of `ProcessesOptions`. */
+  readonly root?: string;
+}
+
+export interface PlaceOptions {
+  /** Default: `testing`. */
+  readonly installation?: string;
   readonly firstVersion?: string;
   /** How the first version gets into the catalog. Default: it is published there. */
   firstRelease?(run: Run): Promise<void>;
   readonly users?: number;
   readonly hosts?: readonly WorldHost[];
   readonly reactionTimeMs?: number;
-  readonly settings?: ServiceSettings;
-  readonly nats?: string;
-  readonly mongodb?: string;
+  /** Program of the agents. Default: this checkout's. */
+  readonly agent?: string;
   /** Before a host's agent joins: what its disk is. Answers what takes it away again. */
   prepareHost?(host: string, dir: string): Promise<() => Promise<void>>;
 }
@@ -92,56 +111,80 @@ const IN_TIME_MS = 30_000;
 type Endings = (() => unknown)[];
 
 /** Resolves when everybody is logged in. When it cannot be made, nothing of it is left. */
-export async function createWorld(options: WorldOptions): Promise<World> {
+export function createWorld(options: WorldOptions): Promise<World> {
+  return madeWhole(async (endings) => {
+    const dir = await temporaryFolder(endings);
+    const lastcall = await startLastcall({ ...options, dir });
+    endings.push(() => lastcall.stop());
+    return { ...(await buildPlace(lastcall, dir, options, endings)), lastcall };
+  });
+}
+
+/** The same on a Lastcall that somebody else runs. */
+export function createPlace(lastcall: ReachedLastcall, options: PlaceOptions): Promise<Place> {
+  return madeWhole(async (endings) => buildPlace(lastcall, await temporaryFolder(endings), options, endings));
+}
+
+async function madeWhole<P extends Omit<Place, 'stop'>>(
+  build: (endings: Endings) => Promise<P>,
+): Promise<P & Pick<Place, 'stop'>> {
   const endings: Endings = [];
   const stop = async (): Promise<void> => {
     for (let end = endings.pop(); end; end = endings.pop()) await end();
   };
   try {
-    const world = { ...(await build(options, endings)), stop };
-    await world.everybodyIn();
-    return world;
+    const place = { ...(await build(endings)), stop };
+    await place.everybodyIn();
+    return place;
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function build(options: WorldOptions, endings: Endings): Promise<Omit<World, 'stop'>> {
-  const { firstVersion = '1.0.0', hosts: list = HOSTS, reactionTimeMs = 300 } = options;
+async function temporaryFolder(endings: Endings): Promise<string> {
   const folder = await createTempFolder('world');
   endings.push(() => folder.remove());
-  const dir = folder.path;
-  const lastcall = await startLastcall({ ...options, dir });
-  endings.push(() => lastcall.stop());
+  return folder.path;
+}
+
+async function buildPlace(
+  lastcall: ReachedLastcall,
+  dir: string,
+  options: PlaceOptions,
+  endings: Endings,
+): Promise<Omit<Place, 'stop'>> {
+  const { installation = INSTALLATION, firstVersion = '1.0.0', hosts: list = HOSTS, reactionTimeMs = 300 } = options;
+  const parent = `installations/${installation}`;
   const services = servicesOn(await channelWith(lastcall, lastcall.operatorTokenFile, endings));
   const run = runnerOf(lastcall);
   const publish = publisherOf(dir, run);
   await (options.firstRelease?.(run) ?? publish({ version: firstVersion }));
-  await addInstallation(services, reactionTimeMs);
+  await addInstallation(services, reactionTimeMs, installation);
   const clientTokenFile = join(dir, 'client.token');
-  await writeFile(clientTokenFile, await createClientToken(services));
-  const place = { dir, address: lastcall.grpcAddress, services, clientTokenFile, run };
+  await writeFile(clientTokenFile, await createClientToken(services, installation));
+  const { agent = AGENT } = options;
+  const place = { dir, parent, address: lastcall.grpcAddress, services, clientTokenFile, agent, run };
   const hosts = createHosts({ ...place, prepareHost: async (host, at) => options.prepareHost?.(host, at) });
   endings.push(() => hosts.stopAll());
   for (const host of list) await hosts.add(host, firstVersion);
-  await until(async () => (await installedVersion(services)) === firstVersion, 'the first version to be known');
+  await until(async () => (await installedVersion(services, parent)) === firstVersion, 'the first version to be known');
   const dirOf = (host: string): string => hosts.dirOf(host);
   const clientChannel = await channelWith(lastcall, clientTokenFile, endings);
-  const users = createUsers({ count: options.users ?? 3, hosts: list, channel: clientChannel, dirOf });
+  const users = createUsers({ installation, count: options.users ?? 3, hosts: list, channel: clientChannel, dirOf });
   endings.push(() => users.leave());
   return {
-    ...{ dir, lastcall, services, hosts: list, users: users.all, clientChannel, clientTokenFile, publish },
-    ...runsOf(services),
+    ...{ dir, parent, services, hosts: list, users: users.all, clientChannel, clientTokenFile, publish },
+    ...runsOf(services, parent),
     ...agentsOf(hosts),
     ...applicationOn(dirOf),
-    gate: async () => (await services.session.getGate({ name: `${PARENT}/gate` })).gate ?? sessionV1.Gate.create(),
+    gate: async () => (await services.session.getGate({ name: `${parent}/gate` })).gate ?? sessionV1.Gate.create(),
     everybodyIn: (timeoutMs = IN_TIME_MS, who) => users.everybodyIn(timeoutMs, who),
   };
 }
 
 async function channelWith(
-  { grpcAddress: address }: LastcallProcesses,
+  { grpcAddress: address }: ReachedLastcall,
   tokenFile: string,
   endings: Endings,
 ): Promise<Channel> {
@@ -154,7 +197,7 @@ async function channelWith(
 type Run = HostsOptions['run'];
 
 /** Programs as an operator starts them. */
-function runnerOf(lastcall: LastcallProcesses): Run {
+function runnerOf(lastcall: ReachedLastcall): Run {
   return async (file, args) => {
     const child = startProgram(file, args, {
       LASTCALL_ADDR: lastcall.grpcAddress,
@@ -167,26 +210,26 @@ function runnerOf(lastcall: LastcallProcesses): Run {
   };
 }
 
-function publisherOf(dir: string, run: Run): World['publish'] {
+function publisherOf(dir: string, run: Run): Place['publish'] {
   return async (release) =>
     run(LASTCALL, ['release', 'publish', await writeTinyRelease(join(dir, 'releases'), release)]);
 }
 
-function runsOf(services: Services): Pick<World, 'update' | 'ended'> {
+function runsOf(services: Services, parent: string): Pick<Place, 'update' | 'ended'> {
   let jobs = 0;
   return {
     update: async (version, job = {}) => {
       const id = `job-${++jobs}`;
-      await startUpdate(services, id, version, job);
+      await startUpdate(services, id, version, job, parent);
       return id;
     },
-    ended: (job, timeoutMs = 60_000) => runOf(services, job, timeoutMs),
+    ended: (job, timeoutMs = 60_000) => runOf(services, job, timeoutMs, parent),
   };
 }
 
 function agentsOf(
   hosts: Hosts,
-): Pick<World, 'killAndRestartAgent' | 'stopAgent' | 'startAgent' | 'agentOf' | 'dirOf' | 'versionOn'> {
+): Pick<Place, 'killAndRestartAgent' | 'stopAgent' | 'startAgent' | 'agentOf' | 'dirOf' | 'versionOn'> {
   return {
     killAndRestartAgent: (host) => hosts.killAndRestart(host),
     stopAgent: (host) => hosts.stop(host),
@@ -198,10 +241,10 @@ function agentsOf(
 }
 
 /** The application's own data, as it lies on the disk. */
-function applicationOn(dirOf: (host: string) => string): Pick<World, 'failCommand' | 'trouble' | 'data' | 'enter'> {
+function applicationOn(dirOf: (host: string) => string): Pick<Place, 'failCommand' | 'trouble' | 'data' | 'enter'> {
   const state = join(dirOf('srv'), 'data', 'state.json');
   const read = async (): Promise<TinyData> => JSON.parse(await readFile(state, 'utf8')) as TinyData;
-  const trouble: World['trouble'] = async (command, how, host = 'srv') => {
+  const trouble: Place['trouble'] = async (command, how, host = 'srv') => {
     const file = join(dirOf(host), 'data', troubleSwitch(command));
     await (how === 'none' ? rm(file, { force: true }) : writeFile(file, how));
   };

@@ -135,7 +135,11 @@ export interface ServiceState {
   /** Dead letters. */
   deadLetters: bigint;
   /** When the certificate that its servers show ends; absent: they serve without TLS. */
-  certificateExpireTime?: Date | undefined;
+  certificateExpireTime?:
+    | Date
+    | undefined;
+  /** Why the files of certificate, key and authorities, as they are now, cannot be used, so that what was in them before is; empty: they can. */
+  certificateProblem: string;
 }
 
 /** See OperationsService. */
@@ -762,6 +766,7 @@ function createBaseServiceState(): ServiceState {
     outboxTime: undefined,
     deadLetters: 0n,
     certificateExpireTime: undefined,
+    certificateProblem: "",
   };
 }
 
@@ -811,6 +816,9 @@ export const ServiceState: MessageFns<ServiceState> = {
     }
     if (message.certificateExpireTime !== undefined) {
       Timestamp.encode(toTimestamp(message.certificateExpireTime), writer.uint32(266).fork()).join();
+    }
+    if (message.certificateProblem !== "") {
+      writer.uint32(274).string(message.certificateProblem);
     }
     return writer;
   },
@@ -940,6 +948,14 @@ export const ServiceState: MessageFns<ServiceState> = {
             message.certificateExpireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.certificateProblem = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1008,6 +1024,11 @@ export const ServiceState: MessageFns<ServiceState> = {
         : isSet(object.certificate_expire_time)
         ? fromJsonTimestamp(object.certificate_expire_time)
         : undefined,
+      certificateProblem: isSet(object.certificateProblem)
+        ? globalThis.String(object.certificateProblem)
+        : isSet(object.certificate_problem)
+        ? globalThis.String(object.certificate_problem)
+        : "",
     };
   },
 
@@ -1055,6 +1076,9 @@ export const ServiceState: MessageFns<ServiceState> = {
     if (message.certificateExpireTime !== undefined) {
       obj.certificateExpireTime = message.certificateExpireTime.toISOString();
     }
+    if (message.certificateProblem !== "") {
+      obj.certificateProblem = message.certificateProblem;
+    }
     return obj;
   },
 
@@ -1079,6 +1103,7 @@ export const ServiceState: MessageFns<ServiceState> = {
       ? BigInt(object.deadLetters)
       : 0n;
     message.certificateExpireTime = object.certificateExpireTime ?? undefined;
+    message.certificateProblem = object.certificateProblem ?? "";
     return message;
   },
 };
