@@ -25,6 +25,9 @@ const VENDORS = {
   '@tufjs/.*': ['libs/trust', 'services/agent'],
   'age-encryption': ['libs/trust'],
   commander: ['services/cli', 'services/agent'],
+  'openid-client': ['services/cli/src/sign-in'],
+  // The provider of the tests.
+  'oidc-provider': ['tools/e2e'],
   '@inquirer/.*': ['services/cli'],
   '@bomb.sh/tab': ['services/cli'],
   tar: ['services/agent/src/backup'],

@@ -1,6 +1,9 @@
 /** One configuration for all projects. Tests run on the sources (condition @lastcall/source), so they need no build. */
 const esm = [
   'jose',
+  'openid-client',
+  'oauth4webapi',
+  'oidc-provider',
   '@nats-io',
   'tuf-js',
   '@tufjs',

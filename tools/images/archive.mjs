@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   createReadStream,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -24,10 +25,7 @@ const SBOM = 'app/sbom.cdx.json';
 export async function readArchive(archive, sbom) {
   const folder = mkdtempSync(join(tmpdir(), 'lastcall-image-'));
   try {
-    tar('-xf', archive, '-C', folder);
-    const [{ Config, Layers }] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-    const { config, rootfs, created } = JSON.parse(readFileSync(join(folder, Config), 'utf8'));
-    const layers = Layers.map((layer) => join(folder, layer));
+    const { config, created, rootfs, layers } = open(archive, folder);
     const sizes = [];
     for (const layer of layers) sizes.push(await sizesOf(layer));
     writeFileSync(sbom, tar('-xOf', layers.at(-1), SBOM));
@@ -41,6 +39,26 @@ export async function readArchive(archive, sbom) {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Makes `root` with the files of the image; answers how it is started. */
+export function unpack(archive, root) {
+  const folder = mkdtempSync(join(tmpdir(), 'lastcall-image-'));
+  try {
+    const { config, layers } = open(archive, folder);
+    mkdirSync(root);
+    for (const layer of layers) tar('-xpf', layer, '-C', root);
+    return config;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function open(archive, folder) {
+  tar('-xf', archive, '-C', folder);
+  const read = (file) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
+  const [{ Config, Layers }] = read('manifest.json');
+  return { ...read(Config), layers: Layers.map((layer) => join(folder, layer)) };
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

@@ -66,17 +66,20 @@ function locate(root, name) {
 /** The Debian packages that `files` belong to, as components of a CycloneDX list. */
 function packagesOf(root, files, architecture) {
   const info = join(root, 'var/lib/dpkg/info');
-  const names = new Set(files.map((file) => `/${basename(dirname(file))}/${basename(realpathSync(join(root, file)))}`));
+  const lists = readdirSync(info).filter((file) => file.endsWith('.list'));
   const status = readFileSync(join(root, 'var/lib/dpkg/status'), 'utf8').split('\n\n');
-  const owners = readdirSync(info).filter(
-    (list) =>
-      list.endsWith('.list') &&
-      readFileSync(join(info, list), 'utf8')
+  // Debian knows a library by its own name, not by that of a link to it, and below /lib or /usr/lib.
+  const ownerOf = (file) => {
+    const end = join('/', basename(dirname(file)), basename(realpathSync(join(root, file))));
+    const list = lists.find((one) =>
+      readFileSync(join(info, one), 'utf8')
         .split('\n')
-        .some((path) => names.has(`/${path.split('/').slice(-2).join('/')}`)),
-  );
-  return owners.map((list) => {
-    const name = list.replace(/(:\w+)?\.list$/, '');
+        .some((path) => path.endsWith(end)),
+    );
+    if (list === undefined) throw new Error(`no package of ${root} has ${file}`);
+    return list.replace(/(:\w+)?\.list$/, '');
+  };
+  return [...new Set(files.map(ownerOf))].toSorted().map((name) => {
     const about = status.find((one) => one.startsWith(`Package: ${name}\n`)) ?? '';
     const version = /^Version: (.+)$/m.exec(about)?.[1] ?? '';
     const purl = `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}&distro=bookworm`;

@@ -15,6 +15,7 @@ export * from './subjects.js';
 export * from './tree.js';
 export * from './wire.js';
 
+export * as approvalV1 from './gen/lastcall/common/v1/approval.js';
 export * as catalogV1 from './catalog-v1.js';
 export * as commonV1 from './gen/lastcall/common/v1/common.js';
 export * as eventsV1 from './events-v1.js';

@@ -24,6 +24,7 @@ export const NAMES = {
   session: 'installations/{installation}/sessions/{session}',
   hold: 'installations/{installation}/holds/{hold}',
   gate: 'installations/{installation}/gate',
+  approval: 'installations/{installation}/approvals/{approval}',
   wave: 'waves/{wave}',
   token: 'tokens/{token}',
   deadLetter: 'deadletters/{dead_letter}',

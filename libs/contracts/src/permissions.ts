@@ -7,7 +7,7 @@
  * - `stream`: the installation is in the stream's first message; the handler asks `principal` itself.
  * - `any`: the same for every installation; bound credentials pass too.
  * - `global`: concerns all installations; bound credentials do not pass.
- * - `public`: no credential. Health, and Join, which carries its one-time token inside.
+ * - `public`: no credential. Health; Join and SignIn, which carry what is checked inside; and where to sign in.
  */
 export type RoleName = 'admin' | 'operator' | 'approver' | 'viewer' | 'agent' | 'client';
 export type Scope = 'installation' | 'stream' | 'any' | 'global' | 'public';
@@ -27,6 +27,13 @@ const operators: readonly RoleName[] = ['admin', 'operator'];
 const read = (scope: Scope, ...more: RoleName[]): Permission => ({ roles: [...people, ...more], scope });
 const write = (scope: Scope): Permission => ({ roles: operators, scope });
 const admin = (scope: Scope): Permission => ({ roles: ['admin'], scope });
+
+/** Those of the service's own actions. */
+const approvals: Readonly<Record<string, Permission>> = {
+  ListApprovals: read('installation'),
+  GrantApproval: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+  RefuseApproval: { roles: ['admin', 'operator', 'approver'], scope: 'installation' },
+};
 
 function methods(
   service: string,
@@ -64,6 +71,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     // The first import, which says whom to trust, asks for an administrator.
     ImportMirror: write('global'),
     GetMirror: read('global'),
+    ...approvals,
   }),
   // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.
   ...methods('lastcall.catalog.v1.WaveService', {
@@ -123,6 +131,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     ReportBackup: write('installation'),
     GetBackupPolicy: read('installation'),
     UpdateBackupPolicy: write('installation'),
+    ...approvals,
   }),
   ...methods('lastcall.session.v1.SessionService', {
     Attach: { roles: ['client'], scope: 'stream' },
@@ -142,11 +151,13 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     RenewGateLease: { ...admin('installation'), audited: false },
     // Hands out a secret.
     GetFirstStart: { ...write('installation'), audited: true },
+    ...approvals,
   }),
   ...methods('lastcall.installer.v1.InstallerService', {
     CreateJoinToken: write('installation'),
     ReleaseQuarantine: write('installation'),
     UpdateAgents: write('installation'),
+    CutOffHost: write('installation'),
     GetHost: read('installation'),
     ListHosts: read('installation'),
     GetPlan: read('installation'),
@@ -158,11 +169,18 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     // The host is the one that the credential is of: there is no request for another one.
     CatchUp: { roles: ['agent'], scope: 'any' },
     GetCatchUp: { roles: ['agent'], scope: 'any' },
+    RotateKey: { roles: ['agent'], scope: 'any' },
   }),
   ...methods('lastcall.identity.v1.TokenService', {
     CreateToken: admin('global'),
     ListTokens: admin('global'),
     RevokeToken: admin('global'),
+    // Issuer and client id: the page of the provider shows both to everybody.
+    GetSignIn: { roles: [], scope: 'public' },
+    SignIn: { roles: [], scope: 'public' },
+    // Their own credential, and no other one.
+    SignOut: { roles: people, scope: 'any' },
+    GetCaller: read('any', 'client'),
   }),
   ...methods('lastcall.operations.v1.OperationsService', {
     ListDeadLetters: read('global'),
@@ -190,6 +208,8 @@ export interface Principal {
   readonly installation?: string;
   /** Id of the credential, for revocation; empty for agents. */
   readonly token: string;
+  /** SHA-256 (hexadecimal) of the public key that an agent has signed with; undefined for others. */
+  readonly keyFingerprint?: string;
 }
 
 /** Whether the table lets this principal call this method; `installation` is what the request names. */

@@ -1,6 +1,6 @@
 import type { ServiceName } from '@lastcall/contracts';
 import { Fault } from '@lastcall/kernel';
-import { readTlsFiles, TlsFileError, type ChannelTls, type TlsFiles } from '@lastcall/sdk';
+import { readTlsFiles, TlsFileError, type ChannelTls } from '@lastcall/sdk';
 import { X509Certificate } from 'node:crypto';
 import { namesService, nameOfService } from './auth/service-certificate.js';
 import { createPoller, systemTimers, type Timers } from './duties/timers.js';
@@ -17,7 +17,7 @@ import type { Telemetry } from './telemetry/telemetry.js';
 /** How servers and clients see them; they ask again for each connection, or listen. */
 export interface Certificates extends LifecyclePart {
   /** PEM. */
-  current(): ChannelTls;
+  readonly current: () => ChannelTls;
   /** What callers have to show. */
   readonly clientCerts: CommonSettings['tlsClientCerts'];
   /** Whether servers speak TLS; else only clients do. */
@@ -72,7 +72,7 @@ export function openCertificates(options: CertificatesOptions): Certificates | u
       tls = next;
       setState(stateOf(tls, ''));
       for (const listener of listeners) listener(tls);
-      log.info({ endsAt: state.endsAt, files: namesOf(files) }, 'new connections use the changed certificates');
+      log.info({ endsAt: state.endsAt, files }, 'new connections use the changed certificates');
     } catch (error) {
       const problem = problemOf(error);
       if (problem === undefined) throw error;
@@ -138,8 +138,4 @@ function stateOf({ cert }: ChannelTls, problem: string): CertificateState {
 /** Undefined: callers are not asked for certificates, and a service's credential counts by itself. */
 export function serviceNameOf({ tlsClientCerts, tlsServiceName }: TlsSettings): string | undefined {
   return tlsClientCerts === 'none' ? undefined : tlsServiceName;
-}
-
-function namesOf(files: TlsFiles): readonly string[] {
-  return Object.values(files).filter((path) => path !== '');
 }

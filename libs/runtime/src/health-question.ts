@@ -21,9 +21,10 @@ const SERVING = 1;
 
 /** `address`: `host:port`. Never rejects; answers within `timeoutMs`. */
 export async function askHealth(address: string, timeoutMs: number): Promise<HealthAnswer> {
-  const session = connect(`http://${address}`);
+  let session: ClientHttp2Session | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
+    session = connect(`http://${address}`);
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     });
@@ -33,7 +34,7 @@ export async function askHealth(address: string, timeoutMs: number): Promise<Hea
     return { isServing: false, sentence: `${address} cannot be asked: ${reason}.` };
   } finally {
     clearTimeout(timer);
-    session.destroy();
+    session?.destroy();
   }
 }
 

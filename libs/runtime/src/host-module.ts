@@ -1,10 +1,9 @@
 import type { Bus } from '@lastcall/bus';
 import type { ServiceName } from '@lastcall/contracts';
-import type { ChannelTls } from '@lastcall/sdk';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createAuthenticator, type AgentKey } from './auth/authenticator.js';
+import { createAuthenticator, type AgentKeys } from './auth/authenticator.js';
 import type { KeySource } from './auth/key-source.js';
 import { serviceNameOf, type Certificates } from './certificates.js';
 import { createRevocations, type Revocations } from './auth/revocations.js';
@@ -50,9 +49,9 @@ export interface HostedModule {
   readonly store: Store;
   readonly operations: OperationsOf;
   /** `others` answers keys of agents where this service knows none. */
-  bindings(others: AgentKey): readonly GuardedBinding[];
-  routes(others: AgentKey): readonly GuardedRoute[];
-  readonly agentKey: AgentKey | undefined;
+  bindings(others: AgentKeys): readonly GuardedBinding[];
+  routes(others: AgentKeys): readonly GuardedRoute[];
+  readonly agentKeys: AgentKeys | undefined;
   /** Consumes events and runs duties from here on. */
   run(): Promise<void>;
 }
@@ -80,12 +79,12 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
     log,
     telemetry: options.telemetry,
   });
-  const agentKey = parts.agentKey && ((installation: string, host: string) => parts.agentKey!(installation, host));
-  const authenticator = (others: AgentKey) =>
+  const { agentKeys } = parts;
+  const authenticator = (others: AgentKeys) =>
     createAuthenticator({
       keys: options.keys,
       isRevoked: (token) => revocations.isRevoked(token),
-      agentKey: agentKey ?? others,
+      agentKeys: agentKeys ?? others,
       serviceName: serviceNameOf(options.settings.common),
       // What has ended has ended, also where the clock of this machine is behind; and a clock that is ahead shuts nobody out.
       clock: opened.clock,
@@ -93,7 +92,7 @@ export async function hostModule(module: AnyServiceModule, options: HostOptions)
   return {
     name,
     store,
-    agentKey,
+    agentKeys,
     operations: { name, deadLetters, consumer, audit },
     bindings: (others) => parts.rpc.map((binding) => ({ binding, audit, authenticator: authenticator(others) })),
     routes: (others) => (parts.http ?? []).map((route) => ({ route, authenticator: authenticator(others) })),

@@ -22,8 +22,21 @@ export {
   type TokenIssuer,
   type TokenRequest,
 } from './identity/token-issuer.js';
+export { createApprovals, type Approvals, type Prepared } from './approvals/approvals.js';
+export {
+  DEFAULT_VALID_MS,
+  MAX_VALID_MS,
+  MIN_VALID_MS,
+  neededBy,
+  parseRule,
+  type SecondPersonRule,
+} from './approvals/rule.js';
+export type { AuditedCall } from './operations/audit-trail.js';
 export { requestInstallation, type RequestInstallation } from './auth/request-installation.js';
 export { authorise } from './auth/authorise.js';
+export { SERVICE_SUBJECT } from './auth/service-certificate.js';
+export { isSafeUrl } from './identity/bounded-fetch.js';
+export { createIdTokens, MAX_ID_TOKEN_CHARS, type IdClaims, type IdTokens } from './identity/id-tokens.js';
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
 export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';

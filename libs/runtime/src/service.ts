@@ -12,6 +12,7 @@ import type {
 import type { Rejected } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import type { UnaryClient } from '@lastcall/sdk';
+import type { AgentKeys } from './auth/authenticator.js';
 import type { Logger } from './logging.js';
 import type { AuditedCall } from './operations/audit-trail.js';
 import type { z } from 'zod';
@@ -69,8 +70,8 @@ export interface ServiceParts {
   /** One handler for each event that the table lists for this service; the start fails when they differ. */
   readonly consumers: EventHandlers;
   readonly duties: readonly Duty[];
-  /** Public keys of agents, where this service knows them: raw Ed25519, 32 bytes. */
-  agentKey?(installation: string, host: string): Promise<Uint8Array | undefined>;
+  /** Public keys of agents, where this service knows them. */
+  readonly agentKeys?: AgentKeys;
   /** Ends what the parts above do not cover: open streams, for example. */
   stop?(): Promise<void>;
 }

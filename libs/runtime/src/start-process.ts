@@ -4,7 +4,7 @@ import { systemClock } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentKey } from './auth/authenticator.js';
+import type { AgentKeys } from './auth/authenticator.js';
 import { createKeySource } from './auth/key-source.js';
 import { openCertificates, type Certificates } from './certificates.js';
 import { systemTimers } from './duties/timers.js';
@@ -217,12 +217,12 @@ function serviceOf({ definition }: RpcBinding): string {
 }
 
 /** Asks the services of this process one after the other; for those that know no hosts. */
-function keysOf(hosted: readonly HostedModule[]): AgentKey {
+function keysOf(hosted: readonly HostedModule[]): AgentKeys {
   return async (installation, host) => {
-    for (const { agentKey } of hosted) {
-      const key = await agentKey?.(installation, host);
-      if (key) return key;
+    for (const { agentKeys } of hosted) {
+      const keys = (await agentKeys?.(installation, host)) ?? [];
+      if (keys.length > 0) return keys;
     }
-    return undefined;
+    return [];
   };
 }

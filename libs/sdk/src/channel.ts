@@ -2,20 +2,12 @@ import { Client, credentials, Metadata, type ChannelCredentials, type ChannelOpt
 import { CallError, CODE } from './call-error.js';
 import { letQueueGo, QuietCredentials } from './quiet-credentials.js';
 import { RenewedCredentials } from './renewed-credentials.js';
+import type { ChannelTls } from './tls-files.js';
 
 /*
  * A connection to the services. Owns addresses, TLS, keepalive and limits; the only place that makes a gRPC client.
  * Many calls, streams and sessions share one channel.
  */
-
-/** PEM bytes. */
-export interface ChannelTls {
-  /** Authorities to trust; absent: those of the system. */
-  readonly ca?: Buffer;
-  /** Own certificate and key, where the server demands one. */
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
 
 /** Where to, as whom, and how. */
 export interface OpenChannelOptions {

@@ -1,8 +1,8 @@
 import { reject, RejectedError } from '@lastcall/kernel';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openChannel, type Channel, type ChannelTls } from './channel.js';
-import { followTlsFiles, TlsFileError } from './tls-files.js';
+import { openChannel, type Channel } from './channel.js';
+import { followTlsFiles, TlsFileError, type ChannelTls } from './tls-files.js';
 
 /*
  * Where the services are and who we are, from the environment or from the data folder of a `lastcall up` on this machine.

@@ -1,5 +1,5 @@
 import { ChannelCredentials, credentials } from '@grpc/grpc-js';
-import type { ChannelTls } from './channel.js';
+import type { ChannelTls } from './tls-files.js';
 
 /*
  * TLS whose certificates change while the channel is open. Each new connection is made with what is current then; those that are open go on as
@@ -29,10 +29,11 @@ export class RenewedCredentials extends ChannelCredentials {
   }
 
   _createSecureConnector(...args: ConnectorArguments): Connector {
-    const connector = this.latest()._createSecureConnector(...args);
+    const connector = this.made.credentials._createSecureConnector(...args);
     return {
       waitForReady: () => connector.waitForReady(),
-      connect: (socket) =>
+      // What goes wrong here is a connection that fails, and is tried again.
+      connect: async (socket) =>
         this.latest()
           ._createSecureConnector(...args)
           .connect(socket),

@@ -1,11 +1,19 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { ChannelTls } from './channel.js';
 
 /*
  * Certificates, keys and authorities from files that change while programs run: whatever renews them writes them in its own time and order.
  * What is handed on was read whole and fits together; until there is something better, what was good before stays in use.
  */
+
+/** PEM bytes. */
+export interface ChannelTls {
+  /** Authorities to trust; absent: those of the system. */
+  readonly ca?: Buffer;
+  /** Own certificate and key, where the server demands one. */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
 
 /** Paths of PEM files; absent or empty: none. Certificate and key come together. */
 export interface TlsFiles {

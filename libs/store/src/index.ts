@@ -1,3 +1,4 @@
+export * from './database-users.js';
 export * from './open-store.js';
 export * from './pages-of.js';
 export type * from './store-options.js';

@@ -41,12 +41,12 @@ export function describeWith(backend: keyof typeof BACKENDS, name: string, suite
  * request, one answer.
  */
 export async function dropNatsStream(url: string, prefix: string): Promise<void> {
-  const { hostname, port } = new URL(url);
+  const { hostname, port, username: user, password: pass } = new URL(url);
   const stream = `${encodeToken(prefix)}-events`;
   const socket = connect(Number(port || 4222), hostname);
   const lines = createInterface({ input: socket });
   try {
-    socket.write(`CONNECT {"verbose":false}\r\nSUB _INBOX.testkit.${stream} 1\r\n`);
+    socket.write(`CONNECT ${JSON.stringify({ verbose: false, user, pass })}\r\nSUB _INBOX.testkit.${stream} 1\r\n`);
     socket.write(`PUB $JS.API.STREAM.DELETE.${stream} _INBOX.testkit.${stream} 0\r\n\r\n`);
     for await (const line of lines) {
       if (line.startsWith('PING')) socket.write('PONG\r\n');

@@ -14,7 +14,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:https';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type ConnectionOptions } from 'node:tls';
 import { createCertificates, type CertificatePair } from './certificates.js';
 import { createSmallCatalog } from './small-catalog.js';
 import { startStack, type Stack } from './stack.js';
@@ -91,6 +91,25 @@ describe('certificates', () => {
   const shownByAll = async (): Promise<string[]> => [
     ...new Set([await shown(`https://${stack?.grpcAddress}`), await shown(stack?.httpUrl ?? '')]),
   ];
+  const ports = (): number[] =>
+    [`https://${stack?.grpcAddress}`, stack?.httpUrl ?? ''].map((url) => Number(new URL(url).port));
+  /** What a client keeps to come back without another look at its certificate. */
+  async function sessionAt(port: number, options: ConnectionOptions) {
+    const tls = {
+      ...options,
+      host: '127.0.0.1',
+      port,
+      maxVersion: 'TLSv1.2',
+      ALPNProtocols: ['h2', 'http/1.1'],
+    } as const;
+    const socket = connect(tls);
+    try {
+      await once(socket, 'secureConnect');
+      return { session: socket.getSession(), isReused: socket.isSessionReused() };
+    } finally {
+      socket.destroy();
+    }
+  }
   const fingerprint = ({ cert }: CertificatePair): string => new X509Certificate(cert).fingerprint256;
   const untilShown = (pair: CertificatePair) =>
     until(async () => (await shownByAll()).join() === fingerprint(pair), 'the new certificate on each port', 10_000);
@@ -121,10 +140,18 @@ describe('certificates', () => {
     await start(service(), { tlsClientCerts: 'required' });
     const mine = { ca: Buffer.from(first.ca + second.ca), ...own(first.issue('operator')) };
     expect(await call(mine)).toBe(REACHED);
+    const tickets = await Promise.all(ports().map((port) => sessionAt(port, mine)));
+    const resume = () => ports().map((port, i) => sessionAt(port, { ...mine, session: tickets[i]?.session }));
+    expect(await Promise.all(resume())).toEqual(
+      tickets.map(() => expect.objectContaining({ isReused: true }) as object),
+    );
     const renewed = service(second);
     await put('ca.crt', second.ca);
     await putPair(renewed);
     await until(async () => (await call(mine)) === String(CODE.unavailable), 'the old authority to be nobody', 10_000);
+    expect(await Promise.allSettled(resume())).toEqual(
+      tickets.map(() => expect.objectContaining({ status: 'rejected' }) as object),
+    );
     const status = new Promise((resolve, reject) => {
       get(`${stack?.httpUrl}/readyz`, { ...mine, agent: false }, (r) => resolve(r.statusCode)).on('error', reject);
     });
@@ -222,7 +249,9 @@ describe('certificates', () => {
         expect(
           await call(as(first.issue('x', { moreNames: ['session', 'catalog.example', '*.catalog'] })), stolen),
         ).toBe(refused);
-        expect(await call(as(service()), (await credentialOf('session')).trim())).toBe(refused);
+        const ofSession = (await credentialOf('session')).trim();
+        expect(await call(as(service()), ofSession)).toBe(refused);
+        expect(await call(as(first.issue('x', { moreNames: ['session'] })), ofSession)).toBe(REACHED);
         const isRequired = tlsClientCerts === 'required';
         const stranger = isRequired ? String(CODE.unavailable) : refused;
         expect(await call({ ca }, stolen)).toBe(stranger);

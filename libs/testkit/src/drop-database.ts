@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /*
- * Takes the database of a test away. Speaks MongoDB's protocol itself, because the client library belongs to the store: one command
+ * Takes the database and the users of a test away. Speaks MongoDB's protocol itself, because the client library belongs to the store: one command
  * (OP_MSG), one answer.
  */
 
@@ -11,23 +11,28 @@ const OP_MSG = 2013;
 const HEADER_BYTES = 16;
 
 export async function dropMongoDatabase(url: string, database: string): Promise<void> {
+  const answer = await command(url, database, element(0x10, 'dropDatabase', int32(1)));
+  // `ok` is a double: 1.0 is the only one that means it.
+  if (!answer.includes(element(0x01, 'ok', double(1)))) {
+    throw new Fault(`the database ${database} could not be dropped: ${answer.toString('latin1')}`);
+  }
+}
+
+/** Those that are there. */
+export async function dropMongoUsers(url: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await command(url, 'admin', element(0x02, 'dropUser', text(name)));
+}
+
+async function command(url: string, database: string, asked: Buffer): Promise<Buffer> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port || 27017), hostname);
   try {
     await once(socket, 'connect');
-    socket.write(message(dropCommand(database)));
-    const answer = await readAnswer(socket);
-    // `ok` is a double: 1.0 is the only one that means it.
-    if (!answer.includes(element(0x01, 'ok', double(1)))) {
-      throw new Fault(`the database ${database} could not be dropped: ${answer.toString('latin1')}`);
-    }
+    socket.write(message(document(asked, element(0x02, '$db', text(database)))));
+    return await readAnswer(socket);
   } finally {
     socket.destroy();
   }
-}
-
-function dropCommand(database: string): Buffer {
-  return document(element(0x10, 'dropDatabase', int32(1)), element(0x02, '$db', text(database)));
 }
 
 function message(body: Buffer): Buffer {

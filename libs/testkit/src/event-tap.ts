@@ -23,7 +23,7 @@ export interface SeenEvent<T extends EventType> {
 export interface EventTap {
   /** Everything so far, in the order in which it came. */
   readonly envelopes: readonly EventEnvelope[];
-  /** `source` is `{service}/{collection}/{document}`; by default a new one each time, so that nothing waits for anything. */
+  /** `source` is `{service}/{collection}/{document}` of a service that says it; by default a new one each time, so that nothing waits for anything. */
   publish<T extends EventType>(
     type: T,
     installation: string,
@@ -52,6 +52,9 @@ export async function tapEvents(bus: Bus): Promise<EventTap> {
   return {
     envelopes: recorder.items,
     publish: async (type, installation, message, source = defaultSource(type)) => {
+      const { publishers } = EVENTS[type];
+      // Services do not take it in either; here it is a mistake of the test.
+      if (!publishers.some((one) => source.startsWith(`${one}/`))) throw new Error(`${source} never says ${type}`);
       const sequence = (sequences.get(source) ?? 0) + 1;
       sequences.set(source, sequence);
       const { data } = outgoing(type, installation, message);

@@ -31,7 +31,7 @@ afterEach(async () => {
 
 /** A service whose other ports demand certificates. */
 async function startStrict(): Promise<Stack> {
-  const { cert, key } = certificates.issue('lastcall');
+  const { cert, key } = certificates.issue('lastcall', { moreNames: ['catalog'] });
   const file = async (name: string, text: string) => {
     await writeFile(join(folder.path, name), text);
     return join(folder.path, name);
@@ -155,6 +155,10 @@ describe('the health client', () => {
   it('takes nothing else for an answer', async () => {
     const { httpUrl } = (stack = await startStack({ modules: [createSmallCatalog()] }));
     expect((await ask([httpUrl.replace('http://', '')])).code).toBe(1);
-    expect((await ask(['nowhere.invalid:1'])).code).toBe(1);
+    for (const strange of ['nowhere.invalid:1', 'no address', '127.0.0.1:99999']) {
+      const { code, said } = await ask([strange]);
+      expect([code, said.split('\n').length]).toEqual([1, 1]);
+      expect(said).toMatch(/ cannot be asked: .+\.$/);
+    }
   });
 });

@@ -1,6 +1,6 @@
 export { describeWith, dropNatsStream, kubernetesConfig, mongodbUrl, natsUrl } from './backends.js';
 export { startChild, type Child, type ChildExit } from './child.js';
-export { dropMongoDatabase } from './drop-database.js';
+export { dropMongoDatabase, dropMongoUsers } from './drop-database.js';
 export { startEdge, type Edge, type EdgeOptions } from './edge.js';
 export { tapEvents, type EventTap, type SeenEvent } from './event-tap.js';
 export { findFreePorts } from './free-ports.js';

@@ -14,13 +14,14 @@ import {
 } from './assemble-steps.js';
 import { createOrderBook, type OrderState } from './domain/order-book.js';
 import { isLocal, type OnLocalStep } from './domain/order.js';
-import { openHostChannel } from './host-channel.js';
+import { openHostChannel, type HostChannel } from './host-channel.js';
 import { createHostUpdates, type HostUpdates } from './local/host-updates.js';
 import { createLocalDoor } from './local/local-door.js';
 import { createHostLink, type HostLink } from './host-link.js';
 import { hasServices, readHostRecord, writeHostRecord, type HostRecord } from './host-record.js';
-import { createCredential, readIdentity } from './identity.js';
+import { createCredential, openKeyRing } from './identity.js';
 import { openJournal, type Journal } from './journal.js';
+import { createKeyRotation, type KeyRotation } from './key-rotation.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { lock, type Lock } from './lock.js';
 import { trimLogs } from './logs.js';
@@ -40,6 +41,8 @@ import { orderFromWire } from './wire.js';
 export interface AgentOptions extends StepOptions {
   readonly dataDir: string;
   readonly heartbeatMs?: number;
+  /** Age at which another key follows; 0: never. Default 90 days. */
+  readonly keyMaxAgeMs?: number | undefined;
   /** Hears of the steps of local orders, and of each piece that arrives; a single seat shows them. */
   readonly onLocalStep?: OnLocalStep;
   /** This agent is to take over: called when the edge has accepted it. It begins no order and takes none in. */
@@ -84,7 +87,8 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
   const updates = channel && openHostUpdates(parts, channel);
   const door = updates && createLocalDoor({ layout, updates, log: options.log });
   const runner = createRunner(options, parts, updates, (message) => link.current?.send(message));
-  link.current = channel && createLink(options, parts, channel, runner);
+  const rotation = createRotation(options, parts, () => link.current?.renew());
+  link.current = channel && createLink(options, parts, channel, runner, rotation);
   return {
     ...{ record, runner, journal, releases, source, backups, failed: runner.failed },
     start: () => {
@@ -96,7 +100,7 @@ async function assemble(options: AgentOptions, layout: Layout, record: HostRecor
     stop: async () => {
       updates?.stop();
       await door?.stop();
-      await Promise.all([runner.stop(), link.current?.stop()]);
+      await Promise.all([runner.stop(), link.current?.stop(), rotation?.stop()]);
       await parts.peerServer?.stop();
       channel?.close();
       journal.close();
@@ -111,9 +115,8 @@ async function openParts(options: AgentOptions, layout: Layout, record: HostReco
   const { log } = options;
   const catalog = rememberedCatalog(layout, record);
   const services = hasServices(record);
-  const credential = services
-    ? createCredential(readIdentity(layout.identity), record.installation, record.host)
-    : () => '';
+  const ring = services ? openKeyRing(layout) : undefined;
+  const credential = ring ? createCredential(ring, record.installation, record.host) : () => '';
   const channel = services ? openHostChannel(record, credential) : undefined;
   const journal = openJournal(layout.journal, createOrderBook(record));
   const platform = createPlatform();
@@ -132,7 +135,7 @@ async function openParts(options: AgentOptions, layout: Layout, record: HostReco
     serving.server = await serveOthers(options, needs);
   }
   return {
-    ...{ layout, record, catalog, channel, journal, releases, steps, source, backups },
+    ...{ layout, record, catalog, channel, ring, journal, releases, steps, source, backups },
     onConnected: connected.resolve,
     peerServer: serving.server,
   };
@@ -168,11 +171,23 @@ function createRunner(
   });
 }
 
+/** The agent that is to take over leaves the key as it is. */
+function createRotation(
+  { log, keyMaxAgeMs, onAccepted }: AgentOptions,
+  { channel, ring, journal }: Parts,
+  onFollowed: () => void,
+): KeyRotation | undefined {
+  if (!channel || !ring || onAccepted) return undefined;
+  const isIdle = (): boolean => [...journal.book.orders.values()].every(({ phase }) => phase === 'finished');
+  return createKeyRotation({ ring, channel, maxAgeMs: keyMaxAgeMs, isIdle, onFollowed, log });
+}
+
 function createLink(
   { log, heartbeatMs, onAccepted }: AgentOptions,
   { layout, journal, releases, catalog, onConnected }: Parts,
-  channel: Channel,
+  channel: HostChannel,
   runner: OrderRunner,
+  rotation: KeyRotation | undefined,
 ): HostLink {
   const link = createHostLink({
     ...{ channel, log, ...(heartbeatMs && { heartbeatMs }) },
@@ -180,6 +195,8 @@ function createLink(
     onWelcome: () => openOrders(journal).map(answerTo),
     onPulse: () => {
       trimLogs(layout.logs);
+      channel.lookAtAuthority();
+      rotation?.look();
       return openOrders(journal)
         .filter((state) => state.phase === 'finished')
         .map(answerTo);

@@ -29,6 +29,8 @@ export interface HostLinkOptions {
 export interface HostLink {
   start(): void;
   stop(): Promise<void>;
+  /** Ends the stream that is open; another one follows, with the credential of then. */
+  renew(): void;
   /** Sends if there is a stream; what matters is said again. */
   send(message: Up): void;
 }
@@ -52,6 +54,7 @@ export function createHostLink(options: HostLinkOptions): HostLink {
       stopping.abort();
       await loop;
     },
+    renew: () => accepted?.end(),
     send: (message) => {
       accepted?.write({ message });
     },

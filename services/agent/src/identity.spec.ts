@@ -21,7 +21,7 @@ describe('the identity of a host', () => {
   it('signs credentials for five minutes and renews them in the last one', () => {
     let now = Date.UTC(2026, 0, 1);
     const identity = ensureIdentity(file);
-    const credential = createCredential(identity, 'berlin', 'srv', () => now);
+    const credential = createCredential({ current: identity }, 'berlin', 'srv', () => now);
     const first = credential();
     const [header = '', claims = '', signature = ''] = first.split('.');
     const key = createPublicKey(identity.privateKey);

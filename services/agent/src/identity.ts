@@ -1,7 +1,8 @@
-import { randomId, SECOND_MS } from '@lastcall/kernel';
+import { Defect, randomId, SECOND_MS } from '@lastcall/kernel';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { writeFileDurably } from './files.js';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { moveDurably, writeFileDurably } from './files.js';
+import type { Layout } from './layout.js';
 
 /*
  * Who this host is: an Ed25519 key that never leaves the data folder, and the short-lived credentials that it signs for itself.
@@ -28,20 +29,67 @@ export function readIdentity(file: string): Identity {
   return { privateKey, publicKey: Buffer.from(x ?? '', 'base64url') };
 }
 
+/** A key that did not exist before, whatever is there. */
+export function renewIdentity({ identity, nextIdentity }: Layout): void {
+  rmSync(nextIdentity, { force: true });
+  rmSync(identity, { force: true });
+  ensureIdentity(identity);
+}
+
+/** The key of a host and the one that is to follow it. Only who has the lock of the folder asks for the next one. */
+export interface KeyRing {
+  readonly current: Identity;
+  /** Whether somebody wants another key, one was begun with, or the current one is older than this (0: at no age). */
+  isDue(maxAgeMs: number): boolean;
+  /** Wants another key. */
+  ask(): void;
+  /** The key that is to follow; on the disk before it is answered. */
+  next(): Identity;
+  /** From here on that key is the current one. */
+  follow(publicKey: Uint8Array): Promise<void>;
+}
+
+export function openKeyRing({ identity, nextIdentity, keyAsked }: Layout): KeyRing {
+  let current = readIdentity(identity);
+  return {
+    get current() {
+      return current;
+    },
+    isDue: (maxAgeMs) => {
+      if (existsSync(nextIdentity) || existsSync(keyAsked)) return true;
+      return maxAgeMs > 0 && Date.now() - statSync(identity).mtimeMs > maxAgeMs;
+    },
+    ask: () => writeFileDurably(keyAsked, ''),
+    next: () => ensureIdentity(nextIdentity),
+    follow: async (publicKey) => {
+      const next = readIdentity(nextIdentity);
+      // Else the services would not know what is current here, and nobody could let the host in again.
+      if (!Buffer.from(next.publicKey).equals(publicKey))
+        throw new Defect('the key that follows was changed meanwhile');
+      rmSync(keyAsked, { force: true });
+      await moveDurably(nextIdentity, identity);
+      current = next;
+    },
+  };
+}
+
 const VALID_MS = 300 * SECOND_MS;
 const RENEW_BEFORE_MS = 60 * SECOND_MS;
 
-/** A source of credentials: the same one until a minute before it runs out. */
+/** A source of credentials: the same one until a minute before it runs out, or until another key is current. */
 export function createCredential(
-  { privateKey }: Identity,
+  keys: Pick<KeyRing, 'current'>,
   installation: string,
   host: string,
   now: () => number = Date.now,
 ): () => string {
   let token = '';
   let expiresAt = 0;
+  let signedWith: Identity | undefined;
   return () => {
-    if (now() < expiresAt - RENEW_BEFORE_MS) return token;
+    const { current } = keys;
+    if (current === signedWith && now() < expiresAt - RENEW_BEFORE_MS) return token;
+    signedWith = current;
     const at = now();
     expiresAt = at + VALID_MS;
     const claims = {
@@ -55,7 +103,7 @@ export function createCredential(
       exp: Math.floor(expiresAt / SECOND_MS),
     };
     const input = `${encode({ alg: 'EdDSA', kid: 'agent', typ: 'JWT' })}.${encode(claims)}`;
-    token = `${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`;
+    token = `${input}.${sign(null, Buffer.from(input), current.privateKey).toString('base64url')}`;
     return token;
   };
 }

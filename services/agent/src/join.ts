@@ -1,12 +1,12 @@
 import { hostEdgeV1, hostRole } from '@lastcall/contracts';
 import { backoffMs, Fault, reject, RejectedError } from '@lastcall/kernel';
-import { CODE, createClient, openChannel, toCallError, type UnaryClient } from '@lastcall/sdk';
-import { readFileSync } from 'node:fs';
+import { CODE, createClient, toCallError, type UnaryClient } from '@lastcall/sdk';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkBackupsFolder } from './backup/backup-folder.js';
 import { readBackupKeys } from './backup/backup-key.js';
+import { openHostChannel } from './host-channel.js';
 import { writeHostRecord, type HostRecord } from './host-record.js';
-import { ensureIdentity } from './identity.js';
+import { ensureIdentity, renewIdentity } from './identity.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
 import { lock } from './lock.js';
 import { demandCommandUser } from './platform/command-user.js';
@@ -25,6 +25,8 @@ export interface JoinOptions {
   readonly address: string;
   readonly token: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Makes another key, whatever was there. Default: the one that is there is kept. */
+  readonly newKey?: boolean;
   /** PEM file; empty: plain text. */
   readonly tlsCaFile: string;
   /** Bytes a second; absent: no limit. */
@@ -46,6 +48,7 @@ export async function joinInstallation(options: JoinOptions): Promise<HostRecord
   await checkBackupOptions(layout, options);
   const held = lock(layout);
   try {
+    if (options.newKey) renewIdentity(layout);
     const { publicKey } = ensureIdentity(layout.identity);
     const installedVersion = await createReleases(layout, '').installedVersion();
     const answer = await redeem(options, {
@@ -71,8 +74,7 @@ async function checkBackupOptions(layout: Layout, { backupKeyFile, backupsFolder
 }
 
 async function redeem(options: JoinOptions, request: hostEdgeV1.JoinRequest): Promise<hostEdgeV1.JoinResponse> {
-  const tls = options.tlsCaFile === '' ? undefined : { ca: readFileSync(options.tlsCaFile) };
-  const channel = openChannel({ address: options.address, credential: () => '', tls });
+  const channel = openHostChannel(options, () => '');
   try {
     return await repeated(createClient(hostEdgeV1.HostEdgeServiceService, channel), request);
   } finally {

@@ -8,6 +8,10 @@ import { join, resolve } from 'node:path';
 export interface Layout {
   readonly root: string;
   readonly identity: string;
+  /** The key that is to follow. */
+  readonly nextIdentity: string;
+  /** There while somebody wants another key. */
+  readonly keyAsked: string;
   readonly record: string;
   readonly journal: string;
   readonly lock: string;
@@ -37,6 +41,8 @@ export function layoutOf(dataDir: string): Layout {
   return {
     root,
     identity: join(root, 'identity.pem'),
+    nextIdentity: join(root, 'identity.next.pem'),
+    keyAsked: join(root, 'identity.asked'),
     record: join(root, 'agent.json'),
     journal: join(root, 'journal.db'),
     lock: join(root, 'lock.db'),

@@ -1,4 +1,4 @@
-import { isRejected, RejectedError, SECOND_MS, type RejectionCode } from '@lastcall/kernel';
+import { DAY_MS, isRejected, RejectedError, SECOND_MS, type RejectionCode } from '@lastcall/kernel';
 import { CallError, CODE } from '@lastcall/sdk';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { describeHost } from './platform/describe-host.js';
 import { DEFAULT_DATA_DIR } from './program/choose-program.js';
 import { runUntilStopped, takeOver, type RunOptions } from './program/run.js';
 import { tryOut } from './program/try-out.js';
+import { rotateKeyHere } from './rotate-key.js';
 import { addSeatCommands } from './seat/commands.js';
 import { KEEP_BY_DEFAULT, type KeepPolicy } from './retention.js';
 import { formatStatus, readStatus } from './status.js';
@@ -54,6 +55,7 @@ interface JoinFlags {
   tokenFile?: string;
   env: string[];
   tlsCa?: string;
+  newKey?: boolean;
   maxRate?: string;
   maxRateInHours?: string;
   serve?: string;
@@ -71,6 +73,7 @@ interface RunFlags {
   keepVersions?: number;
   keepGib?: number;
   serveGib?: number;
+  keyDays?: number;
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -94,6 +97,12 @@ const serveGib = () =>
   new Option('--serve-gib <n>', 'GiB of blobs that may lie here for other hosts (default 20)').argParser(
     wholeNumber(1, 1_000_000),
   );
+
+const keyDays = () =>
+  new Option(
+    '--key-days <n>',
+    'age at which another key follows the one of this host, 0 to 3650 days (default 90; 0: never by itself)',
+  ).argParser(wholeNumber(0, 3_650));
 
 function keepPolicyOf({ keepVersions: versions, keepGib: gib }: Partial<RunFlags>): KeepPolicy {
   const { versions: usual, maxBytes } = KEEP_BY_DEFAULT;
@@ -122,6 +131,7 @@ function createProgram(): Command {
     .option('--peer <host:port>', 'the host that serves: it is asked for blobs before the catalog')
     .option('--backup-key-file <file>', 'encrypts backups with the keys in this file (mode 0600); without it: not')
     .option('--backups <dir>', 'folder of the restore points; without it: backups in the data folder')
+    .option('--new-key', 'make another key for this host, whatever was there')
     .option('--run', 'go on as "run"')
     .action(join);
   program
@@ -131,6 +141,7 @@ function createProgram(): Command {
     .addOption(keepVersions())
     .addOption(keepGib())
     .addOption(serveGib())
+    .addOption(keyDays())
     .addOption(
       new Option(
         '--take-over-seconds <n>',
@@ -164,6 +175,13 @@ function createProgram(): Command {
     .addOption(keepGib())
     .action(install);
   program
+    .command('rotate-key')
+    .description('make another key for this host now; the one before ends with the next stream of the agent')
+    .addOption(data())
+    .action(async ({ data: dir }: { data: string }) => {
+      process.stdout.write(`The key of this host is ${await rotateKeyHere(dir)} now.\n`);
+    });
+  program
     .command('status')
     .description('say what this data folder holds')
     .addOption(data())
@@ -188,6 +206,7 @@ async function join(flags: JoinFlags): Promise<void> {
     token,
     env: parseEnvironment(flags.env),
     tlsCaFile: flags.tlsCa === undefined ? '' : resolve(flags.tlsCa),
+    ...(flags.newKey && { newKey: true }),
     ...(flags.maxRate !== undefined && { maxRate: parseRate('--max-rate', flags.maxRate) }),
     ...(flags.maxRateInHours !== undefined && {
       maxRateInHours: parseRate('--max-rate-in-hours', flags.maxRateInHours),
@@ -219,7 +238,14 @@ function servingOf({ serve, peer }: JoinFlags): { serve?: string; peer?: string 
   };
 }
 
-async function run({ data, takeOverSeconds, settleSeconds, serveGib: gib, ...flags }: RunFlags): Promise<void> {
+async function run({
+  data,
+  takeOverSeconds,
+  settleSeconds,
+  serveGib: gib,
+  keyDays: days,
+  ...flags
+}: RunFlags): Promise<void> {
   const asked = new AbortController();
   // Not `once`: a terminal and the launcher may both send it, and the second must not end the orderly stop.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort(signal));
@@ -230,6 +256,7 @@ async function run({ data, takeOverSeconds, settleSeconds, serveGib: gib, ...fla
     ...{ dataDir: data, log: createLog(), keep: keepPolicyOf(flags), stop: asked.signal },
     ...{ takeOverMs: ms(takeOverSeconds), settleMs: ms(settleSeconds) },
     ...(gib !== undefined && { serveMaxBytes: gib * 1024 ** 3 }),
+    ...(days !== undefined && { keyMaxAgeMs: days * DAY_MS }),
   };
   if (flags.takeOver) return takeOver(options);
   if ((await runUntilStopped(options)) === 'follow') throw new Followed();

@@ -58,12 +58,17 @@ export function createConsumers(documents: Documents, waves: Waves, log: Logger)
   };
 }
 
-function recordHost({ host, role, publicKey, platform, installedVersion }: eventsV1.HostJoined): InstallationCommand {
+function recordHost(message: eventsV1.HostJoined): InstallationCommand {
+  const { host, role, publicKey, nextPublicKey, platform, installedVersion, cutOff } = message;
   const known = hostRole.fromWire(role);
   if (!known) throw new Poison(`host ${host} joined with a role that is not known here`);
   if (publicKey.byteLength !== KEY_BYTES) throw new Poison(`the key of host ${host} has no 32 bytes`);
+  if (![0, KEY_BYTES].includes(nextPublicKey.byteLength))
+    throw new Poison(`the next key of host ${host} has no 32 bytes`);
   const key = Buffer.from(publicKey).toString('base64');
-  return { type: 'record-host', host, role: known, publicKey: key, platform, version: installedVersion };
+  const next = Buffer.from(nextPublicKey).toString('base64');
+  const more = { ...(next !== '' && { nextPublicKey: next }), ...(cutOff && { cutOff }) };
+  return { type: 'record-host', host, role: known, publicKey: key, platform, version: installedVersion, ...more };
 }
 
 function textOf(failure: commonV1.Failure | undefined): string {

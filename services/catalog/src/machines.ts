@@ -1,4 +1,5 @@
 import { atToDate, eventsV1, formatName, outgoing, type OutgoingEvent } from '@lastcall/contracts';
+import { isRejected } from '@lastcall/kernel';
 import { actOn, type Machine } from './decide.js';
 import type { Documents } from './documents.js';
 import {
@@ -83,11 +84,12 @@ function installedReleaseChanged(
   return [outgoing('InstalledReleaseChanged', installation, message)];
 }
 
-/** Records a credential that was issued; the same record again changes nothing. */
+/** Records a credential that was issued; the same record again changes nothing. Answers whether it was not there. */
 export async function recordToken(
   documents: Documents,
   token: string,
   grant: Extract<TokenCommand, { type: 'issue' }>['grant'],
-): Promise<void> {
-  await actOn(documents.tokens, tokenMachine(token)).carryOut(token, () => ({ type: 'issue', grant }));
+): Promise<boolean> {
+  const outcome = await actOn(documents.tokens, tokenMachine(token)).carryOut(token, () => ({ type: 'issue', grant }));
+  return !isRejected(outcome) && outcome.events.length > 0;
 }

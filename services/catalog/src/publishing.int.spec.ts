@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { catalogV1, commonV1, parseTree } from '@lastcall/contracts';
+import { catalogV1, commonV1, eventsV1, parseTree } from '@lastcall/contracts';
 import { sha256Hex } from '@lastcall/kernel';
 import type { UnaryClient } from '@lastcall/sdk';
 import { describeWith, signAgentToken, startStack, type Stack, type StackOptions } from '@lastcall/testkit';
@@ -96,7 +96,7 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     const keys = generateKeyPairSync('ed25519');
     const publicKey = Buffer.from(keys.publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
     const joined = { installation: 'berlin', host: name, role: commonV1.HostRole.SERVER, publicKey };
-    await stack.publish('HostJoined', 'berlin', { ...joined, installedVersion: '', platform: 'linux-x64' });
+    await stack.publish('HostJoined', 'berlin', eventsV1.HostJoined.fromPartial({ ...joined, platform: 'linux-x64' }));
     await stack.seen('InstalledReleaseChanged', (m) => name in m.hostVersions);
     const dir = join(home, name);
     await mkdir(join(dir, 'targets'), { recursive: true });
@@ -191,7 +191,11 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
     await publish('5.0.0', 'updatesFrom: { oldest: 4.0.0 }\n');
     const joined = { installation: 'berlin', host: 'old', role: commonV1.HostRole.SERVER, platform: 'linux-x64' };
     const publicKey = Buffer.alloc(32, 1);
-    await stack.publish('HostJoined', 'berlin', { ...joined, publicKey, installedVersion: '3.0.0' });
+    await stack.publish(
+      'HostJoined',
+      'berlin',
+      eventsV1.HostJoined.fromPartial({ ...joined, publicKey, installedVersion: '3.0.0' }),
+    );
     await stack.seen('InstalledReleaseChanged', (m) => m.version === '3.0.0');
     expect(await check()).toMatchObject({
       installedVersion: '3.0.0',

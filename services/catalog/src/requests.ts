@@ -25,7 +25,7 @@ import {
   type Rejected,
   type Violation,
 } from '@lastcall/kernel';
-import { pageOf, type PageRequest } from '@lastcall/runtime';
+import { DEFAULT_VALID_MS, MAX_VALID_MS, MIN_VALID_MS, pageOf, type PageRequest } from '@lastcall/runtime';
 import {
   WEEKDAYS,
   type ChangeableSettings,
@@ -42,6 +42,8 @@ const DEFAULT_REACTION_MS = 5 * MINUTE_MS;
 const MAX_REACTION_MS = 24 * HOUR_MS;
 const MAX_DATES = 1_000;
 const MAX_SPANS = 100;
+/** That may need a second person. */
+const ACTIONS: readonly string[] = ['gate', 'logoff', 'override'];
 
 /** Gathers what is wrong with a request. */
 export class Wrong {
@@ -181,6 +183,24 @@ const PARSERS: { readonly [F in Field]: (wrong: Wrong, wire: catalogV1.Installat
     }
     return approvalRequired;
   },
+  secondPerson: (wrong, { secondPerson, kind }) => {
+    const { actions = [], validFor } = secondPerson ?? {};
+    if (actions.length > 0 && installationKind.fromWire(kind) === 'single-user') {
+      const description = 'is for installations with many users; this one has a single seat';
+      wrong.add({ field: 'installation.second_person', description });
+    }
+    const unknown = actions.find((action) => !ACTIONS.includes(action));
+    if (unknown !== undefined) {
+      const description = `is ${quoted(unknown)}; allowed are ${ACTIONS.join(', ')}`;
+      wrong.add({ field: 'installation.second_person.actions', description });
+    }
+    const validMs = durationToMs(validFor) ?? DEFAULT_VALID_MS;
+    if (validMs < MIN_VALID_MS || validMs > MAX_VALID_MS) {
+      const description = `is ${validMs / 1000} s; allowed are 1 min to 24 h`;
+      wrong.add({ field: 'installation.second_person.valid_for', description });
+    }
+    return { actions: [...new Set(actions)].toSorted().slice(0, ACTIONS.length), validMs };
+  },
   holidaysOf: (wrong, { holidaysOf }) => {
     if (holidaysOf !== '') wrong.add(checkHolidayRegion('installation.holidays_of', holidaysOf));
     return holidayRegionOf(holidaysOf) ?? '';
@@ -199,6 +219,7 @@ const MASK: ReadonlyMap<string, Field> = new Map([
   ['session_policy', 'sessionPolicy'],
   ['group', 'group'],
   ['approval_required', 'approvalRequired'],
+  ['second_person', 'secondPerson'],
   ['holidays_of', 'holidaysOf'],
   ['worked_holidays', 'workedHolidays'],
 ]);
@@ -225,13 +246,14 @@ export function parseSettings(wrong: Wrong, given: catalogV1.Installation): Inst
 
 /** A caller that is older than some of the fields says nothing about them, and does not mean their defaults. */
 function allFields(wire: catalogV1.Installation): readonly string[] {
-  const { sessionPolicy, group, holidaysOf, workedHolidays, approvalRequired } = wire;
+  const { sessionPolicy, group, holidaysOf, workedHolidays, approvalRequired, secondPerson } = wire;
   const unsaid = [
     ...(sessionPolicy === undefined ? ['session_policy'] : []),
     ...(group === '' ? ['group'] : []),
     ...(holidaysOf === '' ? ['holidays_of'] : []),
     ...(workedHolidays.length === 0 ? ['worked_holidays'] : []),
     ...(approvalRequired ? [] : ['approval_required']),
+    ...(secondPerson === undefined ? ['second_person'] : []),
   ];
   return [...MASK.keys()].filter((name) => !unsaid.includes(name));
 }

@@ -239,7 +239,7 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
       });
     async function join(installation: string, host: string, role: commonV1.HostRole): Promise<void> {
       const joined = { installation, host, role, publicKey: key, installedVersion: '1.0.0', platform: 'linux-x64' };
-      await stack.publish('HostJoined', installation, joined);
+      await stack.publish('HostJoined', installation, eventsV1.HostJoined.fromPartial(joined));
       await stack.seen('InstalledReleaseChanged', (m) => m.installation === installation && host in m.hostVersions);
     }
 
@@ -337,9 +337,12 @@ function suite(options: Pick<StackOptions, 'bus' | 'store'>): void {
 
     it.each<[string, Partial<identityV1.CreateTokenRequest>, string]>([
       ['nobody', { subject: '' }, 'subject'],
+      ['a service', { subject: 'service:catalog', role: Role.ADMIN }, 'subject'],
       ['an agent', { role: Role.AGENT }, 'role'],
       ['no role', { role: Role.UNSPECIFIED }, 'role'],
-      ['more than ten years', { validDays: 3_651 }, 'valid_days'],
+      ['more than ten years', { role: Role.VIEWER, validDays: 3_651 }, 'valid_days'],
+      ['more than a year for an administrator', { role: Role.ADMIN, validDays: 367 }, 'valid_days'],
+      ['more than a year for an operator', { role: Role.OPERATOR, validDays: 367 }, 'valid_days'],
       ['a client of everywhere', { role: Role.CLIENT }, 'installation'],
     ])('are not issued for %s', async (_, more, field) =>
       expect(fieldsOf(await refusal(tokens.createToken(request(more))))).toEqual([field]),

@@ -1,5 +1,5 @@
 import { catalogV1, identityV1 } from '@lastcall/contracts';
-import { bindRpc, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
+import { bindRpc, type Approvals, type AuditedCall, type RpcBinding, type TokenIssuer } from '@lastcall/runtime';
 import type { BlobStore } from './blobs.js';
 import type { Documents } from './documents.js';
 import type { Publishing } from './publishing.js';
@@ -12,6 +12,7 @@ import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
 import { mirrorHandlers } from './rpc/mirror.js';
 import { signingHandlers } from './rpc/signing.js';
+import { signInHandlers, type SignIn } from './rpc/sign-in.js';
 import { tokenHandlers } from './rpc/tokens.js';
 import { waveHandlers } from './rpc/waves.js';
 import type { Waves } from './waves.js';
@@ -29,6 +30,10 @@ export interface RpcParts {
   readonly importing: Importing;
   readonly mirror: Mirror;
   readonly issuer: TokenIssuer;
+  /** Undefined: people do not sign in. */
+  readonly signIn: SignIn | undefined;
+  readonly approvals: Approvals;
+  readonly audit: (call: AuditedCall) => Promise<void>;
   readonly now: () => Promise<number>;
 }
 
@@ -41,8 +46,9 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
       ...mirrorHandlers(parts.importing, parts.mirror),
+      ...parts.approvals.handlers,
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),
-    bindRpc(identityV1.TokenServiceService, tokenHandlers(parts)),
+    bindRpc(identityV1.TokenServiceService, { ...tokenHandlers(parts), ...signInHandlers(parts) }),
   ];
 }

@@ -1,15 +1,23 @@
 import { join } from 'node:path';
 import { DAY_MS } from '@lastcall/kernel';
-import { createTokenIssuer, type ServiceContext, type ServiceModule, type ServiceParts } from '@lastcall/runtime';
+import {
+  createApprovals,
+  createTokenIssuer,
+  type ServiceContext,
+  type ServiceModule,
+  type ServiceParts,
+} from '@lastcall/runtime';
 import { openBlobs } from './blobs.js';
 import { openDocuments, type Documents } from './documents.js';
 import type { Lifetimes } from './domain/repository.js';
+import { acceptedKeys } from './domain/installation.js';
 import { createConsumers } from './events.js';
 import { blobRoutes, packRoutes, tufRoutes } from './http.js';
 import { createPacks } from './packs.js';
 import { createPublishing, readReleases } from './publishing.js';
 import { createImporting } from './importing.js';
 import { createRpc } from './rpc.js';
+import { signInOf } from './rpc/sign-in.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
 import { importTokens } from './tokens.js';
@@ -52,11 +60,17 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   const { log } = context;
   const onWithdrawn = (product: string, version: string): Promise<void> => waves.lookAtRelease(product, version);
   const importing = createImporting({ documents, blobs, repository, mirror, publishing, onWithdrawn, log, now });
+  const approvals = await createApprovals(context);
   await importTokens(documents, identityDir);
   // Signatures may have run out while nothing was running; the first client must not meet them.
   await repository.keep();
   return {
-    rpc: createRpc({ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now }),
+    rpc: createRpc({
+      ...{ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now },
+      approvals,
+      signIn: signInOf(settings),
+      audit: (call) => context.audit(call),
+    }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],
     consumers: createConsumers(documents, waves, log),
     duties: [
@@ -66,8 +80,9 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       ...(context.isObserved ? [createSignatureGauge(repository, (...said) => context.gauge(...said))] : []),
       createSignatureWatch({ documents, blobs, repository }, log, now),
       importing.watch,
+      approvals.duty,
     ],
-    agentKey: (installation, host) => agentKey(documents, installation, host),
+    agentKeys: (installation, host) => agentKeys(documents, installation, host),
   };
 }
 
@@ -77,8 +92,8 @@ function lifetimesOf({ timestampValidDays }: CatalogSettings): Lifetimes {
   return { ...DEFAULT_LIFETIMES, timestampMs, snapshotMs: Math.max(DEFAULT_LIFETIMES.snapshotMs, 2 * timestampMs) };
 }
 
-async function agentKey(documents: Documents, installation: string, host: string): Promise<Uint8Array | undefined> {
+async function agentKeys(documents: Documents, installation: string, host: string): Promise<readonly Uint8Array[]> {
   const state = (await documents.installations.get(installation))?.data;
-  const key = state?.state === 'present' ? state.hosts[host]?.publicKey : undefined;
-  return key === undefined ? undefined : Buffer.from(key, 'base64');
+  const record = state?.state === 'present' ? state.hosts[host] : undefined;
+  return record ? acceptedKeys(record).map((key) => Buffer.from(key, 'base64')) : [];
 }

@@ -122,6 +122,12 @@ export function installationToWire(installation: string, state: PresentInstallat
     createTime: atToDate(state.createdAt),
     group: settings.group ?? '',
     approvalRequired: settings.approvalRequired ?? false,
+    ...(settings.secondPerson?.actions.length && {
+      secondPerson: {
+        actions: [...settings.secondPerson.actions],
+        validFor: msToDuration(settings.secondPerson.validMs),
+      },
+    }),
     holidaysOf: settings.holidaysOf ?? '',
     workedHolidays: [...(settings.workedHolidays ?? [])],
     sessionPolicy: settings.sessionPolicy && sessionV1.SessionPolicy.fromJSON(settings.sessionPolicy),
@@ -136,8 +142,14 @@ const ROLES: Readonly<Record<TokenRole, identityV1.Role>> = {
   client: identityV1.Role.CLIENT,
 };
 
+/** All but those that hosts sign for themselves. */
 export function isTokenRole(role: RoleName): role is TokenRole {
   return role !== 'agent';
+}
+
+export function roleToWire(role: RoleName | undefined): identityV1.Role {
+  if (role === undefined) return identityV1.Role.UNSPECIFIED;
+  return isTokenRole(role) ? ROLES[role] : identityV1.Role.AGENT;
 }
 
 /** Undefined for `agent`, for nothing, and for a role that a newer peer knows. */

@@ -8,17 +8,11 @@ import {
   sessionV1,
   type ServiceDefinition,
 } from '@lastcall/contracts';
-import {
-  createClient,
-  openChannel,
-  readConnection,
-  type Channel,
-  type Connection,
-  type UnaryClient,
-} from '@lastcall/sdk';
+import { createClient, openChannel, type Channel, type Connection, type UnaryClient } from '@lastcall/sdk';
 import { UsageError } from './failures.js';
 import type { Io } from './io.js';
 import { lastPart } from './render/words.js';
+import { connectionOf } from './sign-in/login.js';
 
 /*
  * The services as commands use them. Nothing is opened before it is needed: `--help` and completion work without a server.
@@ -98,7 +92,7 @@ export class Services {
 
   private open(): { channel: Channel; connection: Connection } {
     if (!this.opened) {
-      const connection = readConnection(this.io.env);
+      const connection = connectionOf(this.io.env);
       this.opened = { connection, channel: openChannel(connection) };
     }
     return this.opened;

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { tell } from './failures.js';
 import type { Io } from './io.js';
+import { renewLogin } from './sign-in/login.js';
 import { Work } from './work.js';
 
 /*
@@ -18,6 +19,8 @@ export interface Spec {
   readonly installation?: boolean;
   /** Adds options of its own. */
   readonly options?: (command: Command) => void;
+  /** False: it is about signing in itself, so nothing is renewed before it. */
+  readonly renews?: boolean;
 }
 
 /** Answers the exit code, where it is not 0. */
@@ -68,7 +71,10 @@ function defineCommand<O extends object>(cli: Cli, parent: Command, spec: Spec, 
   command.action(async (...all: unknown[]) => {
     const args = all.slice(0, -2).flat() as string[];
     const options = command.opts<O & SharedOptions>();
-    await perform(cli, command, options, (work) => action(work, options, ...args));
+    await perform(cli, command, options, async (work) => {
+      if (spec.renews !== false) await renewLogin(cli.io.env);
+      return action(work, options, ...args);
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 import { EXIT } from '@lastcall/contracts';
 import { CommanderError } from 'commander';
+import { addApproval } from './commands/approval.js';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addCluster } from './commands/cluster.js';
@@ -12,6 +13,7 @@ import { addHost } from './commands/host.js';
 import { addInstallation } from './commands/installation.js';
 import { addJob } from './commands/job.js';
 import { addKeys } from './commands/keys.js';
+import { addLogin } from './commands/login.js';
 import { addMirror } from './commands/mirror.js';
 import { addNotification } from './commands/notification.js';
 import { addPreflight } from './commands/preflight.js';
@@ -52,7 +54,9 @@ const NOUNS = [
   addSession,
   addGate,
   addHold,
+  addApproval,
   addKeys,
+  addLogin,
   addToken,
   addAudit,
   addDoctor,

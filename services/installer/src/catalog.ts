@@ -3,6 +3,7 @@ import { Fault, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { InstallerSettings } from './settings.js';
 
 /*
  * What the installer asks the catalog: the product of an installation, and what a new host begins to trust with.
@@ -21,7 +22,7 @@ const MAX_ROOT_BYTES = 512 * 1024;
 /** As much as an agent reads. */
 const MAX_TIMESTAMP_BYTES = 16_384;
 
-export function createCatalog(context: ServiceContext<object>): Catalog {
+export function createCatalog(context: ServiceContext<InstallerSettings>): Catalog {
   const fetchMetadata = (name: string, maxBytes: number) => fetchFile(context, `tuf/${name}`, maxBytes);
   const catalog = context.client(catalogV1.CatalogServiceService);
   return {
@@ -51,11 +52,11 @@ function noInstallation(name: string): Rejected {
 
 /** Undefined: the catalog does not have it. */
 async function fetchFile(
-  { catalogUrl, identityDir }: ServiceContext<object>,
+  { catalogUrl, identityDir, settings }: ServiceContext<InstallerSettings>,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  const url = `${catalogUrl.replace(/\/+$/, '')}/${path}`;
+  const url = `${(settings.catalogInsideUrl || catalogUrl).replace(/\/+$/, '')}/${path}`;
   try {
     const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
     const headers = { authorization: `Bearer ${credential}` };

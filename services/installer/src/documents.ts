@@ -20,6 +20,12 @@ export interface HostDocument {
   readonly agentVersion: string;
   /** Raw Ed25519 key, base64. */
   readonly publicKey: string;
+  /** The key that follows: accepted too, and alone as soon as a stream was opened with it. Base64. */
+  readonly nextPublicKey?: string;
+  /** When the host said that key. */
+  readonly rotatedAt?: number;
+  /** None of the keys is accepted. */
+  readonly cutOff?: boolean;
   /** Id of the join token that it came with. */
   readonly token: string;
   /** Whether HostJoined has named a version; the first one that the host has is told then, runs tell the later ones. */
@@ -144,4 +150,10 @@ export function hostIdOf(installation: string, host: string): string {
 
 export function isConnected({ stream, leaseUntilAt }: HostDocument, now: number): boolean {
   return stream !== undefined && (leaseUntilAt ?? 0) > now;
+}
+
+/** Base64. */
+export function acceptedKeys({ publicKey, nextPublicKey, cutOff }: HostDocument): readonly string[] {
+  if (cutOff) return [];
+  return nextPublicKey === undefined ? [publicKey] : [publicKey, nextPublicKey];
 }

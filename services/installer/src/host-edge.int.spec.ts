@@ -4,6 +4,7 @@ import { CODE, openStream } from '@lastcall/sdk';
 import {
   createRecorder,
   describeWith,
+  findFreePorts,
   startStack,
   type Recorder,
   type Stack,
@@ -85,6 +86,15 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
       expect(Buffer.from(message.publicKey).equals(site.agent('srv').publicKey)).toBe(true);
       expect((await hostNamed('srv')).keyFingerprint).toBe(sha256Hex(site.agent('srv').publicKey));
     });
+    it('reads the catalog where the settings say, and sends hosts where they reach it', async () => {
+      const [port] = await findFreePorts(1);
+      const inside = { httpAddress: `127.0.0.1:${port}`, catalogInsideUrl: `http://127.0.0.1:${port}/` };
+      await open({ ...options, settings: { ...inside, catalogUrl: 'https://updates.example.org' } });
+      const answer = await site.join('srv', await site.token('srv'));
+      expect(answer.catalogUrl).toBe('https://updates.example.org');
+      expect(Buffer.from(answer.trustedRoot).toString()).toBe(SIMULATED_ROOT);
+    });
+
     it('answers the same key again, says it once, and refuses another key', async () => {
       await open(options);
       const token = await site.token('srv');

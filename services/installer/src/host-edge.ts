@@ -99,7 +99,8 @@ async function connect(
   const link = createHostLink({ host, stream, orders, presence, silenceMs: context.settings.hostSilenceMs, log });
   signal.addEventListener('abort', () => link.end(), { once: true });
   if (signal.aborted) link.end();
-  const serving = serve(options, links, { link, hello, messages, announce });
+  const keyFingerprint = principal?.keyFingerprint ?? '';
+  const serving = serve(options, links, { link, hello, messages, keyFingerprint, announce });
   links.served.add(serving);
   await serving.finally(() => links.served.delete(serving));
 }
@@ -108,20 +109,22 @@ interface Served {
   readonly link: HostLink;
   readonly hello: hostEdgeV1.AgentHello;
   readonly messages: AsyncIterator<hostEdgeV1.ConnectRequest>;
+  /** Of the key that the stream was opened with. */
+  readonly keyFingerprint: string;
   readonly announce: (host: HostKey) => Promise<void>;
 }
 
 async function serve(
   options: HostEdgeOptions,
   links: Links,
-  { link, hello, messages, announce }: Served,
+  { link, hello, messages, keyFingerprint, announce }: Served,
 ): Promise<void> {
   const { context, orders, presence } = options;
   const { log, catalogUrl } = context;
   const { host } = link;
   register(links.byHost, link);
   try {
-    await presence.opened(host, link.id, hello);
+    if (!(await presence.opened(host, link.id, hello, keyFingerprint))) throw new RejectedError(replaced());
     links.opened.add(link);
     await Promise.all([orders.hello(host, hello.installedVersion, hello.fence), announce(host)]);
     link.welcome(catalogUrl);

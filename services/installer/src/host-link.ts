@@ -179,7 +179,7 @@ function createRenewal({ host, presence, id, end }: HearingOptions): () => Promi
 
 export function replaced(): Rejected {
   const message =
-    'a stream of this host was opened later, or it has joined with another key; look whether two agents run on it';
+    'a stream of this host was opened later, it has another key now, or an operator has cut it off; look whether two agents run on it';
   return reject('refused', 'STREAM_REPLACED', message);
 }
 

@@ -25,6 +25,7 @@ import type { Catalog } from './catalog.js';
 import { hostIdOf, type Documents, type HostDocument } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
 import { redeem, type JoinToken } from './domain/join-token.js';
+import { checkKey, keyCutOff } from './host-keys.js';
 import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
 import { hostJoined } from './host-joined.js';
@@ -49,7 +50,6 @@ export interface JoiningOptions {
 
 const MAX_VALID_MINUTES = 10_080;
 const DEFAULT_VALID_MINUTES = 60;
-const KEY_BYTES = 32;
 
 export function createJoining(options: JoiningOptions): Joining {
   return {
@@ -100,12 +100,9 @@ export function checkAgent(
 
 function checkJoin(request: hostEdgeV1.JoinRequest) {
   const { token, publicKey } = request;
-  const keyLength = publicKey.length;
   return collect(
     checkText('token', token, { min: 1, max: 200, lines: false }),
-    keyLength === KEY_BYTES
-      ? undefined
-      : { field: 'public_key', description: `has ${keyLength} bytes; an Ed25519 key has ${KEY_BYTES}` },
+    checkKey(publicKey),
     ...checkAgent(request),
   );
 }
@@ -124,6 +121,7 @@ async function join(
   const known = await documents.tokens.get(id);
   const redeemable = redeem(known?.data, fingerprint, await context.store.now());
   if (isRejected(redeemable)) return redeemable;
+  if (await isCutOff(documents, redeemable, request.publicKey)) return keyCutOff();
   // Asked before the token is used up: when the catalog is away, the agent can simply ask again.
   const product = await catalog.productOf(redeemable.installation);
   if (isRejected(product)) return product;
@@ -136,6 +134,13 @@ async function join(
   const { installation, host, role } = token;
   const trust = { catalogUrl: context.catalogUrl, trustedRoot, trustedTimestamp };
   return { installation, host, role: hostRole.toWire(role), product, ...trust };
+}
+
+/** Whoever has taken the key must not come in with the host that was cut off because of it. */
+async function isCutOff({ hosts }: Documents, { installation, host }: JoinToken, key: Uint8Array): Promise<boolean> {
+  const known = (await hosts.get(hostIdOf(installation, host)))?.data;
+  const asked = Buffer.from(key).toString('base64');
+  return known?.cutOff === true && [known.publicKey, known.nextPublicKey].includes(asked);
 }
 
 /** The call has no credential but its token, so that nobody else can say who came. */

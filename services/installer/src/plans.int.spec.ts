@@ -16,6 +16,7 @@ import {
   type Stack,
   type StackOptions,
   type TempFolder,
+  until,
 } from '@lastcall/testkit';
 import { installerModule } from './service.js';
 import type { ActionName } from './simulation/simulated-agent.js';
@@ -254,11 +255,11 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     site.connect(...HOST_NAMES);
     const run = await begin();
     const failure = { reason: 'SOMETHING_FAILED', message: 'it failed', host: '', facts: {} };
-    // Of one source, so that they come in this order.
     const say = <T extends EventType>(what: T, message: EventMessage<T>) =>
-      stack.publish(what, run.installation, message, `session/gates/${run.run}`);
+      stack.publish(what, run.installation, message);
     const wire = runSpecToWire(run);
     await say(type, { run: wire, failure });
+    await until(async () => (await planOf(run)).failure !== undefined, 'the plan to be given up');
     await say('BackupTaken', { run: wire, backup: preflightV1.Backup.fromPartial({ restorePoint: 'rp-1' }) });
     await say('DrainConfirmed', { run: wire, epoch: 1 });
     await say('RunCancelRequested', { run: wire, requestedBy: 'anna', reason: '', expired: true });

@@ -2,6 +2,7 @@ import type { hostEdgeV1 } from '@lastcall/contracts';
 import type { Collection } from '@lastcall/store';
 import { hostIdOf, type HostDocument } from './documents.js';
 import { hostJoined } from './host-joined.js';
+import { withKeyInUse } from './host-keys.js';
 import type { HostKey } from './orders.js';
 
 /*
@@ -10,29 +11,33 @@ import type { HostKey } from './orders.js';
  */
 
 export interface Presence {
-  /** The stream counts from now on. */
-  opened(host: HostKey, stream: string, hello: hostEdgeV1.AgentHello): Promise<void>;
+  /**
+   * The stream counts from now on, and so does the key that it was opened with (SHA-256). False when that is not accepted any more.
+   */
+  opened(host: HostKey, stream: string, hello: hostEdgeV1.AgentHello, keyFingerprint: string): Promise<boolean>;
   /** A sign of life. False when the stream does not count any more. */
   renew(host: HostKey, stream: string): Promise<boolean>;
   closed(host: HostKey, stream: string): Promise<void>;
-  /** Whether this stream still counts: none was opened later, and the host has not joined with another key. */
+  /** Whether this stream still counts: none was opened later, and the host has not joined with another key or been cut off. */
   counts(host: HostKey, stream: string): Promise<boolean>;
 }
 
 export function createPresence(hosts: Collection<HostDocument>, leaseMs: number): Presence {
   const idOf = ({ installation, host }: HostKey): string => hostIdOf(installation, host);
   return {
-    opened: (host, stream, hello) =>
-      hosts.change(idOf(host), (current, { now }) => {
-        if (!current) return { keep: undefined };
+    opened: (host, stream, hello, keyFingerprint) =>
+      hosts.change(idOf(host), (found, { now }) => {
+        const current = found && withKeyInUse(found, keyFingerprint);
+        if (!current) return { keep: false };
         const { agentVersion, platform } = hello;
-        const found = current.versionTold ? '' : hello.installedVersion;
-        const versionTold = current.versionTold || found !== '';
+        const version = current.versionTold ? '' : hello.installedVersion;
+        const versionTold = current.versionTold || version !== '';
         const write: HostDocument = {
           ...{ ...current, agentVersion, platform, stream, versionTold },
           ...{ lastSeenAt: now, leaseUntilAt: now + leaseMs },
         };
-        return { write, events: found === '' ? [] : [hostJoined(write, found)], result: undefined };
+        const isNews = version !== '' || current !== found;
+        return { write, events: isNews ? [hostJoined(write, version)] : [], result: true };
       }),
     renew: (host, stream) =>
       hosts.change(idOf(host), (current, { now }) => {

@@ -21,6 +21,7 @@ import {
   type QueueDocument,
 } from './documents.js';
 import { hostOf, type HostEdge } from './host-edge.js';
+import { unknownHost, type HostKeys } from './host-keys.js';
 import type { Joining } from './joining.js';
 import type { Orders } from './orders.js';
 import type { Plans } from './plans.js';
@@ -34,6 +35,7 @@ export interface RpcParts {
   readonly context: ServiceContext<object>;
   readonly documents: Documents;
   readonly joining: Joining;
+  readonly keys: HostKeys;
   readonly orders: Orders;
   readonly plans: Plans;
   readonly edge: HostEdge;
@@ -41,7 +43,7 @@ export interface RpcParts {
 }
 
 export function createRpc(parts: RpcParts): readonly RpcBinding[] {
-  const { joining, edge, asking } = parts;
+  const { joining, keys, edge, asking } = parts;
   return [
     bindRpc(installerV1.InstallerServiceService, {
       createJoinToken: (request) => joining.createToken(request),
@@ -50,6 +52,10 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       getPlan: ({ name }) => getPlan(parts, name),
       updateAgents: (request) => updateAgents(parts, request),
       releaseQuarantine: (request) => releaseQuarantine(parts, request),
+      cutOffHost: async (request) => {
+        const cutOff = await keys.cutOff(request);
+        return isRejected(cutOff) ? cutOff : getHost(parts, request.name);
+      },
       listPlans: async (request) => {
         const { plans } = parts.documents;
         const page = await listOf(plans, request, 'descending', ({ id, data }) => planToWire(id, data));
@@ -59,6 +65,7 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
     bindRpc(hostEdgeV1.HostEdgeServiceService, {
       join: (request) => joining.join(request),
       connect: (stream, context) => edge.connect(stream, context),
+      rotateKey: ({ publicKey }, { principal }) => keys.rotate(hostOf(principal?.subject ?? ''), publicKey),
       catchUp: (_, { principal }) => standing(asking.catchUp(hostOf(principal?.subject ?? ''))),
       getCatchUp: (_, { principal }) => standing(asking.look(hostOf(principal?.subject ?? ''))),
     }),
@@ -129,12 +136,6 @@ async function releaseQuarantine(
     await plans.hostReturned({ ...id, version, fence });
   }
   return released;
-}
-
-function unknownHost(name: string): Rejected {
-  return reject('not-found', 'NOT_FOUND', `there is no host ${name}; hosts are listed by: lastcall host list`, {
-    facts: { name },
-  });
 }
 
 async function listHosts(

@@ -1,15 +1,16 @@
 import type { ServiceModule } from '@lastcall/runtime';
 import { createAskingHosts } from './asking-hosts.js';
 import { createCatalog } from './catalog.js';
-import { hostIdOf, openDocuments } from './documents.js';
+import { acceptedKeys, hostIdOf, openDocuments } from './documents.js';
 import { createCommandRuns } from './command-runs.js';
 import { createDuties, type Duties } from './duties.js';
 import { createHandlers } from './events.js';
 import { createHostGauge } from './host-gauge.js';
 import { createHostEdge, type HostEdge } from './host-edge.js';
 import { createHistoryRemover } from './history-remover.js';
+import { createHostKeys } from './host-keys.js';
 import { createJoining } from './joining.js';
-import { createOrders } from './orders.js';
+import { createOrders, type HostKey } from './orders.js';
 import { createPlans } from './plans.js';
 import { createPresence } from './presence.js';
 import { createRpc } from './rpc.js';
@@ -51,10 +52,12 @@ export const installerModule: ServiceModule<InstallerSettings> = {
     late.duties = duties;
     await edge.start();
     const catalog = createCatalog(context);
-    const joining = createJoining({ context, documents, catalog, onNewKey: (host) => edge.announceNewKey(host) });
+    const onNewKey = (host: HostKey): Promise<void> => edge.announceNewKey(host);
+    const joining = createJoining({ context, documents, catalog, onNewKey });
+    const keys = createHostKeys({ hosts, onCutOff: onNewKey });
     return {
       rpc: createRpc({
-        ...{ context, documents, joining, orders, plans, edge },
+        ...{ context, documents, joining, keys, orders, plans, edge },
         asking: createAskingHosts({ context, documents, plans }),
       }),
       consumers: createHandlers(
@@ -68,9 +71,9 @@ export const installerModule: ServiceModule<InstallerSettings> = {
           ? [createHostGauge({ store, documents, gauge: (...said) => context.gauge(...said) })]
           : []),
       ],
-      agentKey: async (installation, host) => {
+      agentKeys: async (installation, host) => {
         const found = await hosts.get(hostIdOf(installation, host));
-        return found && Buffer.from(found.data.publicKey, 'base64');
+        return found ? acceptedKeys(found.data).map((key) => Buffer.from(key, 'base64')) : [];
       },
       stop: () => edge.stop(),
     };

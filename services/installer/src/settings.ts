@@ -23,6 +23,14 @@ export const installerSettings = z.object({
   hostSilenceMs: whole(100, HOUR_MS).default(35 * SECOND_MS),
   /** How long plans of ended runs are kept. LASTCALL_KEEP_PLANS_MS, default 730 days. */
   keepPlansMs: whole(DAY_MS, 36_500 * DAY_MS).default(730 * DAY_MS),
+  /**
+   * Where this service itself reads the catalog's files, when that is not where hosts do: in a cluster, whose own way to its public
+   * address may be shut. LASTCALL_CATALOG_INSIDE_URL; empty: LASTCALL_CATALOG_URL.
+   */
+  catalogInsideUrl: z
+    .string()
+    .regex(/^(https?:\/\/[^/\s]+.*)?$/, 'must be empty or http(s)://host:port')
+    .default(''),
   /** Oldest agent that may join and connect; empty: any. LASTCALL_MINIMUM_AGENT_VERSION. */
   minimumAgentVersion: z
     .string()

@@ -1,5 +1,5 @@
 import { atToDate, failureToWire, formatName, hostRole, installerV1 } from '@lastcall/contracts';
-import { sha256Hex, type Failure, type RunHost } from '@lastcall/kernel';
+import type { Failure, RunHost } from '@lastcall/kernel';
 import {
   isConnected,
   type AgentUpdate,
@@ -8,6 +8,7 @@ import {
   type QueueDocument,
 } from './documents.js';
 import type { CatchUpState } from './domain/catch-up.js';
+import { fingerprintOf } from './host-keys.js';
 import type { HostTask, PlanState } from './domain/plan-state.js';
 
 /*
@@ -15,7 +16,7 @@ import type { HostTask, PlanState } from './domain/plan-state.js';
  */
 
 export function hostToWire(document: HostDocument, queue: QueueDocument | undefined, now: number): installerV1.Host {
-  const { installation, host, role, platform, agentVersion, lastSeenAt, publicKey } = document;
+  const { installation, host, role, platform, agentVersion, lastSeenAt, publicKey, cutOff = false } = document;
   const current = queue?.queue.open.find((o) => o.state === 'accepted')?.order ?? '';
   return installerV1.Host.fromPartial({
     name: formatName('host', { installation, host }),
@@ -27,7 +28,8 @@ export function hostToWire(document: HostDocument, queue: QueueDocument | undefi
     platform,
     currentOrder: current,
     ...progressOf(queue, current),
-    keyFingerprint: sha256Hex(Buffer.from(publicKey, 'base64')),
+    keyFingerprint: fingerprintOf(publicKey),
+    cutOff,
     ...(queue?.agentUpdate && { agentUpdate: agentUpdateToWire(queue.agentUpdate) }),
   });
 }

@@ -1,10 +1,14 @@
-import { catalogV1, dateToAt, formatName, schedulerV1, type preflightV1 } from '@lastcall/contracts';
+import { catalogV1, dateToAt, formatName, preflightV1, schedulerV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
 import {
   nameOf,
+  neededBy,
   notFound,
   pageOf,
+  parseRule,
   readPage,
+  type Approvals,
+  type Prepared,
   type RpcContext,
   type RpcHandlers,
   type ServiceContext,
@@ -25,9 +29,12 @@ type Handlers = Pick<
   'createOverride' | 'listOverrides' | 'revokeOverride'
 >;
 
-export function overrideHandlers(context: Context, documents: Documents): Handlers {
+export function overrideHandlers(context: Context, documents: Documents, approvals: Approvals): Handlers {
+  const { createOverride } = preflightV1.PreflightServiceService;
   return {
-    createOverride: (request, call) => createOverride(context, documents, request, call),
+    createOverride: approvals.guard(createOverride, (request, call) =>
+      prepareOverride(context, documents, request, call),
+    ),
     listOverrides: async (request) => {
       const parent = nameOf('installation', request.parent, 'parent');
       const page = pageOf(request);
@@ -42,12 +49,12 @@ export function overrideHandlers(context: Context, documents: Documents): Handle
   };
 }
 
-async function createOverride(
+async function prepareOverride(
   context: Context,
   documents: Documents,
   request: preflightV1.CreateOverrideRequest,
   { principal }: RpcContext,
-): Promise<preflightV1.CreateOverrideResponse | Rejected> {
+): Promise<Prepared<preflightV1.CreateOverrideResponse> | Rejected> {
   const parent = nameOf('installation', request.parent, 'parent');
   if (isRejected(parent)) return parent;
   const { installation } = parent;
@@ -63,19 +70,33 @@ async function createOverride(
   // Refused when there is none.
   const name = formatName('job', { installation, job });
   const planned = await context.client(schedulerV1.SchedulerServiceService).getJob({ name });
-  const createdBy = principal?.subject ?? '';
-  const alone = place?.approvalRequired === true && needsSecondPerson(planned.job?.approval, createdBy);
+  const asker = principal?.subject ?? '';
+  const alone = place?.approvalRequired === true && needsSecondPerson(planned.job?.approval, asker);
   if (alone) return alone;
   if ((await standingOverrides(documents, { installation, job }, now)).length >= MOST_STANDING) {
     const message = `${MOST_STANDING} overrides of job ${job} stand; take some back: lastcall preflight overrides revoke`;
     return reject('too-many', 'TOO_MANY_OVERRIDES', message);
   }
+  const rule = place?.secondPerson && parseRule(place.secondPerson);
+  const wanted = { installation, job, check, host, reason, expiresAt };
+  return {
+    ...{ installation, action: neededBy(rule, 'override'), rule, reason },
+    perform: (createdBy) => override(context, documents, { ...wanted, createdBy }),
+  };
+}
+
+async function override(
+  context: Context,
+  documents: Documents,
+  wanted: Omit<OverrideDocument, 'override' | 'createdAt'>,
+): Promise<preflightV1.CreateOverrideResponse> {
+  const { installation, job, check, host, reason, expiresAt, createdBy } = wanted;
   const override = randomId('o');
   // The record of the call itself does not say what about.
   const what = `${check}${host === '' ? '' : ` on ${host}`} of job ${job} until ${new Date(expiresAt).toISOString()}: ${reason}`;
   const resource = formatName('override', { installation, override });
   await context.audit({ actor: createdBy, method: CREATE, resource, reason: what });
-  const write = { installation, override, job, check, host, reason, expiresAt, createdBy, createdAt: now };
+  const write = { ...wanted, override, createdAt: await context.store.now() };
   await documents.overrides.change<undefined>(override, () => ({ write, result: undefined }));
   return { override: overrideToWire(installation, write) };
 }

@@ -9,6 +9,7 @@ import {
 } from '@lastcall/contracts';
 import { checkId, collect, invalid, isRejected, randomId, reject, type Rejected } from '@lastcall/kernel';
 import {
+  type Approvals,
   bindRpc,
   nameOf,
   notFound,
@@ -35,7 +36,7 @@ import { backupToWire, hostsOf, progressToWire, reportToWire } from './wire.js';
 
 type Context = ServiceContext<PreflightSettings>;
 
-export function createRpc(context: Context, parts: Parts): RpcBinding {
+export function createRpc(context: Context, parts: Parts & { readonly approvals: Approvals }): RpcBinding {
   const { reports, backups, restores } = parts.documents;
   return bindRpc(preflightV1.PreflightServiceService, {
     createReport: (request, { principal }) => createReport(context, parts, request, principal?.subject ?? ''),
@@ -63,7 +64,8 @@ export function createRpc(context: Context, parts: Parts): RpcBinding {
       return isRejected(page) ? page : { backups: page.items, nextPageToken: page.nextPageToken };
     },
     restoreBackup: (request) => restoreBackup(context, parts, request),
-    ...overrideHandlers(context, parts.documents),
+    ...overrideHandlers(context, parts.documents, parts.approvals),
+    ...parts.approvals.handlers,
     getRestore: async ({ name }) => {
       const id = nameOf('restore', name);
       if (isRejected(id)) return id;

@@ -1,4 +1,4 @@
-import type { ServiceModule } from '@lastcall/runtime';
+import { createApprovals, type ServiceModule } from '@lastcall/runtime';
 import { createBackupGauge } from './backup-gauge.js';
 import { createBackups } from './backups.js';
 import { openDocuments } from './documents.js';
@@ -31,7 +31,8 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
       restores: createRestores(documents, settings),
     };
     const duties = createDuties(store, owners);
-    const parts = { ...owners, wakeReports };
+    const approvals = await createApprovals(context);
+    const parts = { ...owners, approvals, wakeReports };
     return {
       rpc: [createRpc(context, parts)],
       consumers: createHandlers(parts),
@@ -39,6 +40,7 @@ export const preflightModule: ServiceModule<PreflightSettings> = {
         duties.reports,
         ...duties.others,
         owners.rehearsals.duty,
+        approvals.duty,
         createHistoryRemover(context, documents),
         ...(context.isObserved ? [createBackupGauge(context, documents)] : []),
       ],

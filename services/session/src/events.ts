@@ -18,7 +18,7 @@ import {
   type Failure,
   type RunSpec,
 } from '@lastcall/kernel';
-import type { EventHandlers } from '@lastcall/runtime';
+import { parseRule, type EventHandlers } from '@lastcall/runtime';
 import type { EarlyEnd, GateCommand } from './domain/gate-messages.js';
 import type { Gates } from './gates.js';
 import type { Histories } from './histories.js';
@@ -126,12 +126,13 @@ async function installationChanged(
 ): Promise<void> {
   const id = installation && installationOf(installation.name);
   if (!id) return;
-  const { kind, timeZone, reactionTime, installedVersion, sessionPolicy } = installation;
+  const { kind, timeZone, reactionTime, installedVersion, sessionPolicy, secondPerson } = installation;
   const settings = {
     kind: installationKind.fromWire(kind) ?? 'multi-user',
     timeZone: timeZone || 'UTC',
     reactionTimeMs: durationToMs(reactionTime) ?? DEFAULT_REACTION_MS,
     policy: parsePolicy(sessionPolicy),
+    ...(secondPerson && { secondPerson: parseRule(secondPerson) }),
     deleted,
   };
   policyProblems.heard(id, sessionPolicy);

@@ -1,6 +1,6 @@
-import { atToDate, type sessionV1 } from '@lastcall/contracts';
+import { atToDate, sessionV1 } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
-import { nameOf, notFound, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
+import { nameOf, neededBy, notFound, type Approvals, type Prepared, type RpcHandlers } from '@lastcall/runtime';
 import { countSessions } from './counting.js';
 import type { Documents } from './documents.js';
 import { expectedFirstStart } from './domain/first-starts.js';
@@ -22,6 +22,7 @@ export interface GateParts {
   readonly gates: Gates;
   readonly keeper: Keeper;
   readonly presence: Presence;
+  readonly approvals: Approvals;
   readonly settings: Pick<SessionSettings, 'gateLeaseMs'>;
 }
 
@@ -29,10 +30,11 @@ type Methods = 'getGate' | 'closeGate' | 'openGate' | 'sendNotice' | 'renewGateL
 type Handlers = Pick<RpcHandlers<typeof sessionV1.SessionServiceService>, Methods>;
 
 export function gateHandlers(parts: GateParts): Handlers {
+  const { closeGate, openGate } = sessionV1.SessionServiceService;
   return {
     getGate: async ({ name }) => answer(parts, await gateOf(parts, name)),
-    closeGate: (request, context) => closeGate(parts, request, context),
-    openGate: (request, context) => openGate(parts, request, context),
+    closeGate: parts.approvals.guard(closeGate, (request) => prepareClosing(parts, request)),
+    openGate: parts.approvals.guard(openGate, (request) => prepareOpening(parts, request)),
     renewGateLease: (request) => renewGateLease(parts, request),
     getFirstStart: (request) => getFirstStart(parts, request),
     sendNotice: (request) => sendNotice(parts, request),
@@ -58,11 +60,10 @@ function answer({ presence }: GateParts, record: GateRecord | Rejected): { gate:
   return isRejected(record) ? record : { gate: gateToWire(record.id, record.data, presence.now()) };
 }
 
-async function closeGate(
+async function prepareClosing(
   parts: GateParts,
   request: sessionV1.CloseGateRequest,
-  { principal }: RpcContext,
-): Promise<sessionV1.CloseGateResponse | Rejected> {
+): Promise<Prepared<sessionV1.CloseGateResponse> | Rejected> {
   const record = await gateOf(parts, request.name);
   if (isRejected(record)) return record;
   const { reason } = request;
@@ -70,23 +71,38 @@ async function closeGate(
   const asked = reactionTimeOf(request.reactionTime);
   if (isRejected(asked)) return wrong ? invalid([wrong, ...asked.violations]) : asked;
   if (wrong) return invalid([wrong]);
-  const reactionTimeMs = asked.ms ?? record.data.facts?.reactionTimeMs ?? 0;
-  const who = principal?.subject ?? '';
-  return change(parts, record.id, (at) => ({ type: 'shut-by-hand', who, reason, reactionTimeMs, at }));
+  const usualMs = record.data.facts?.reactionTimeMs ?? 0;
+  const reactionTimeMs = asked.ms ?? usualMs;
+  // Less time than people count on is a logoff by force.
+  const actions = reactionTimeMs < usualMs ? ['logoff', 'gate'] : ['gate'];
+  return prepared(record, actions, reason, (who) =>
+    change(parts, record.id, (at) => ({ type: 'shut-by-hand', who, reason, reactionTimeMs, at })),
+  );
 }
 
-async function openGate(
+async function prepareOpening(
   parts: GateParts,
   request: sessionV1.OpenGateRequest,
-  { principal }: RpcContext,
-): Promise<sessionV1.OpenGateResponse | Rejected> {
+): Promise<Prepared<sessionV1.OpenGateResponse> | Rejected> {
   const record = await gateOf(parts, request.name);
   if (isRejected(record)) return record;
   const { reason } = request;
   const wrong = wrongText('reason', reason);
   if (wrong) return invalid([wrong]);
-  const who = principal?.subject ?? '';
-  return change(parts, record.id, (at) => ({ type: 'open-by-hand', who, reason, at }));
+  return prepared(record, ['gate'], reason, (who) =>
+    change(parts, record.id, (at) => ({ type: 'open-by-hand', who, reason, at })),
+  );
+}
+
+/** `actions`: what it is, by the words of the installation's rule. */
+export function prepared<Res>(
+  { id: installation, data }: GateRecord,
+  actions: readonly string[],
+  reason: string,
+  perform: Prepared<Res>['perform'],
+): Prepared<Res> {
+  const rule = data.facts?.secondPerson;
+  return { installation, action: neededBy(rule, ...actions), rule, reason, perform };
 }
 
 async function renewGateLease(

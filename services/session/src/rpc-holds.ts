@@ -1,11 +1,19 @@
-import type { sessionV1 } from '@lastcall/contracts';
+import { sessionV1 } from '@lastcall/contracts';
 import { invalid, isRejected, randomId, type Rejected } from '@lastcall/kernel';
-import { nameOf, notFound, pageOf, type RpcContext, type RpcHandlers } from '@lastcall/runtime';
+import {
+  nameOf,
+  notFound,
+  pageOf,
+  type Approvals,
+  type Prepared,
+  type RpcContext,
+  type RpcHandlers,
+} from '@lastcall/runtime';
 import type { GateState, Hold } from './domain/gate-state.js';
 import type { Gates } from './gates.js';
 import type { Keeper } from './keeper.js';
 import { wrongText } from './requests.js';
-import { knownGate } from './rpc-gate.js';
+import { knownGate, prepared } from './rpc-gate.js';
 import { holdToWire } from './wire.js';
 
 /* Holds for operators: each one live, agreed to by a second person, ended with a reason. */
@@ -13,15 +21,18 @@ import { holdToWire } from './wire.js';
 export interface HoldParts {
   readonly gates: Gates;
   readonly keeper: Keeper;
+  readonly approvals: Approvals;
 }
 
 type Methods = 'listHolds' | 'releaseHold' | 'approveHold';
 type Handlers = Pick<RpcHandlers<typeof sessionV1.SessionServiceService>, Methods>;
 
 export function holdHandlers(parts: HoldParts): Handlers {
+  const { releaseHold } = sessionV1.SessionServiceService;
   return {
     listHolds: (request) => listHolds(parts, request),
-    releaseHold: (request) => releaseHold(parts, request),
+    // Somebody has said "not now": ending that is a logoff by force as well.
+    releaseHold: parts.approvals.guard(releaseHold, (request) => prepareRelease(parts, request)),
     approveHold: (request, context) => approveHold(parts, request, context),
   };
 }
@@ -58,15 +69,24 @@ function firstOf(holds: readonly Hold[], pageToken: string | undefined): number 
   return at < 0 ? holds.length : at;
 }
 
-async function releaseHold(
-  { gates, keeper }: HoldParts,
+async function prepareRelease(
+  parts: HoldParts,
   { name, reason }: sessionV1.ReleaseHoldRequest,
-): Promise<sessionV1.ReleaseHoldResponse | Rejected> {
+): Promise<Prepared<sessionV1.ReleaseHoldResponse> | Rejected> {
   const parsed = nameOf('hold', name);
   if (isRejected(parsed)) return parsed;
   const wrong = wrongText('reason', reason);
   if (wrong) return invalid([wrong]);
   const { installation, hold } = parsed;
+  const record = await knownGate(parts, installation);
+  if (isRejected(record) || !holdsOf(record.data.gate).some(({ id }) => id === hold)) return notFound('hold', name);
+  return prepared(record, ['logoff'], reason, () => release(parts, { installation, hold, name, reason }));
+}
+
+async function release(
+  { gates, keeper }: HoldParts,
+  { installation, hold, name, reason }: Readonly<Record<'installation' | 'hold' | 'name' | 'reason', string>>,
+): Promise<sessionV1.ReleaseHoldResponse | Rejected> {
   const notice = randomId('n');
   const result = await gates.apply(installation, ({ now: at }) => ({ type: 'release-hold', hold, reason, notice, at }));
   if (isRejected(result)) return result.code === 'not-found' ? notFound('hold', name) : result;

@@ -1,5 +1,5 @@
 import { sessionV1 } from '@lastcall/contracts';
-import { bindRpc, type ServiceContext, type ServiceModule } from '@lastcall/runtime';
+import { bindRpc, createApprovals, type ServiceContext, type ServiceModule } from '@lastcall/runtime';
 import { createAdmissions, type Admissions } from './admissions.js';
 import { createAttach } from './attach.js';
 import { createAttachLimits } from './attach-limits.js';
@@ -54,7 +54,8 @@ export const sessionModule: ServiceModule<SessionSettings> = {
     const policyProblems = createPolicyProblems(context.log);
     const isRevoked = (token: string) => context.isRevoked(token);
     const duties = createDuties({ ...parts, leaseMs: settings.sessionLeaseMs, isRevoked });
-    const operators = { ...parts, documents, settings };
+    const approvals = await createApprovals(context);
+    const operators = { ...parts, documents, settings, approvals };
     const rpc = bindRpc(
       sessionV1.SessionServiceService,
       {
@@ -65,6 +66,7 @@ export const sessionModule: ServiceModule<SessionSettings> = {
         ...sessionHandlers(operators),
         ...attendanceHandlers(parts),
         ...historyHandlers({ ...parts, histories }),
+        ...approvals.handlers,
       },
       { attach: settings.maxClientMessageBytes },
     );
@@ -72,7 +74,7 @@ export const sessionModule: ServiceModule<SessionSettings> = {
       rpc: [rpc],
       consumers: createHandlers({ gates, histories, keeper, plans, policyProblems, settings }),
       duties: [
-        ...[...duties, keeper.duty, plans.duty, histories.duty],
+        ...[...duties, keeper.duty, plans.duty, histories.duty, approvals.duty],
         ...(context.isObserved
           ? [createGateGauge({ store, documents, roster, gauge: (...said) => context.gauge(...said) })]
           : []),

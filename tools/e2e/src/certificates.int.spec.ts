@@ -1,12 +1,18 @@
-import { certificatesOf } from '@lastcall/agent/testing';
-import { createCertificates, createTempFolder } from '@lastcall/testkit';
+import { createLog, createMetadataFetcher, joinInstallation, openAgent } from '@lastcall/agent';
+import { certificatesOf, layoutOf, openKeyRing, rotateKeyHere } from '@lastcall/agent/testing';
+import { catalogModule } from '@lastcall/catalog';
+import { catalogV1, commonV1, installerV1 } from '@lastcall/contracts';
+import { installerModule } from '@lastcall/installer';
+import { createClient, openChannel } from '@lastcall/sdk';
+import { createCertificates, createTempFolder, signAgentToken, startStack, until } from '@lastcall/testkit';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { join } from 'node:path';
+import { createRotatingSecret } from './world/rotating-secret.js';
 
-/* What a host says of the certificates that it depends on, asked of real servers. */
+/* What a host says of the certificates that it depends on, asked of real servers; and what it believes when its authority is replaced. */
 
 const DAY_MS = 86_400_000;
 const never = new AbortController().signal;
@@ -38,6 +44,59 @@ describe('the certificates of a host', () => {
     } finally {
       server.close();
       plain.close();
+      await folder.remove();
+    }
+  });
+});
+
+describe('the authority of a host', () => {
+  it('is replaced while its agent works: the stream stays, and what is connected then believes the new one', async () => {
+    const folder = await createTempFolder('authority');
+    const secret = await createRotatingSecret(folder.path, []);
+    const { settings } = secret;
+    const stack = await startStack({ modules: [catalogModule, installerModule], settings });
+    const tls = () => ({ ca: Buffer.from(secret.authority().ca) });
+    const channel = openChannel({ address: stack.grpcAddress, credential: () => stack.token('admin'), tls });
+    const installer = createClient(installerV1.InstallerServiceService, channel);
+    const catalog = createClient(catalogV1.CatalogServiceService, channel);
+    await catalog.createProduct({ productId: 'encore', product: catalogV1.Product.fromPartial({ title: 'Encore' }) });
+    const kind = commonV1.InstallationKind.MULTI_USER;
+    const about = { title: 'Berlin', product: 'encore', kind, channel: 'stable', timeZone: 'UTC' };
+    const installation = catalogV1.Installation.fromPartial(about);
+    await catalog.createInstallation({ installationId: 'berlin', installation });
+    const role = commonV1.HostRole.WORKSTATION;
+    const request = { parent: 'installations/berlin', hostId: 'desk', role, validMinutes: 0 };
+    const { token } = await installer.createJoinToken(request);
+    const dataDir = join(folder.path, 'desk');
+    const tlsCaFile = settings['tlsCaFile'] ?? '';
+    await joinInstallation({ dataDir, address: stack.grpcAddress, token, env: {}, tlsCaFile });
+    const lines: string[] = [];
+    const log = createLog((line) => lines.push(line));
+    const agent = await openAgent({ dataDir, log, antivirus: [], heartbeatMs: 200 });
+    const streams = (): number => lines.filter((line) => /connected|stream (ended|lost)/.test(line)).length;
+    try {
+      agent.start();
+      await until(async () => streams() === 1, 'the stream', 10_000);
+      const addresses = [stack.grpcAddress, new URL(stack.httpUrl).host];
+      let step = 0;
+      for await (const isInUse of secret.steps()) {
+        // Nobody is asked for a certificate here: the last step is one of the hosts alone.
+        if (++step === 3) break;
+        await until(async () => (await Promise.all(addresses.map(isInUse))).every(Boolean), 'the files', 10_000);
+      }
+      expect(streams()).toBe(1);
+      // A pulse later the catalog is believed under the new one alone.
+      const credential = (): string => signAgentToken(hostKey(), 'berlin', 'desk');
+      const hostKey = () => openKeyRing(layoutOf(dataDir)).current.privateKey;
+      const signal = AbortSignal.timeout(30_000);
+      const fetchFile = createMetadataFetcher({ baseUrl: `${stack.httpUrl}/tuf`, credential, signal, attempts: 1 });
+      await until(() => fetchFile('root.json', 100_000).then(() => true), 'the catalog to be believed', 10_000);
+      await rotateKeyHere(dataDir);
+      await until(async () => streams() === 3, 'another stream', 10_000);
+    } finally {
+      await agent.stop();
+      channel.close();
+      await stack.stop();
       await folder.remove();
     }
   });

@@ -67,6 +67,8 @@ const VENDOR_PACKAGES: Readonly<Record<string, string>> = Object.fromEntries(
     'date-holidays',
     'tar',
     'nodemailer',
+    'openid-client',
+    'oidc-provider',
   ].map((name) => {
     const rule = forbidden.find((r) => r.name.startsWith('one-importer-') && matches(r, name));
     return [rule?.name ?? `no rule for ${name}`, name];

@@ -1,6 +1,6 @@
 import { openBus } from '@lastcall/bus';
 import { catalogModule } from '@lastcall/catalog';
-import { EVENTS, operationsV1, type EventEnvelope } from '@lastcall/contracts';
+import { EVENT_TYPES, EVENTS, operationsV1, type EventEnvelope, type EventType } from '@lastcall/contracts';
 import { installerModule } from '@lastcall/installer';
 import { orThrow, randomId } from '@lastcall/kernel';
 import { preflightModule } from '@lastcall/preflight';
@@ -22,7 +22,6 @@ import { createRandom, type Random } from './random.js';
  */
 
 const MODULES = [catalogModule, schedulerModule, preflightModule, sessionModule, installerModule];
-const TYPES = Object.keys(EVENTS);
 /** A bad event is given up soon. */
 const TUNING = { retryDelaysMs: [1], faultPatienceMs: 100, maxDelayMs: 50 };
 const AT_A_TIME = 50;
@@ -42,7 +41,7 @@ async function run(seed: number, count: number, root: string): Promise<void> {
   let isWarm = false;
   for (let sent = 0; sent < count; sent += AT_A_TIME) {
     const events = Array.from({ length: Math.min(AT_A_TIME, count - sent) }, (_, i) => {
-      const type = random.pick(TYPES);
+      const type = random.pick(EVENT_TYPES);
       return eventOf(type, generator.make(`.lastcall.events.v1.${type}`, type), seed * 1e6 + sent + i, random);
     });
     // What the bus itself does not take is refused to its publisher.
@@ -81,8 +80,9 @@ async function startServices(dataDir: string) {
   return { bus, kind, operations: createClient(operationsV1.OperationsServiceService, channel), stop };
 }
 
-function eventOf(type: string, data: Buffer, sequence: number, random: Random): EventEnvelope {
-  const source = `catalog/fuzz/${random.below(40)}`;
+/** Of a service that says it: from another one nobody would even look at it. */
+function eventOf(type: EventType, data: Buffer, sequence: number, random: Random): EventEnvelope {
+  const source = `${random.pick(EVENTS[type].publishers)}/fuzz/${random.below(40)}`;
   const installation = random.pick(INSTALLATIONS);
   return { id: `${source}@${sequence}`, type, source, sequence, installation, time: Date.now(), data };
 }

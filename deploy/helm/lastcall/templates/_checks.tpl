@@ -4,6 +4,7 @@
 {{- $values := .Values -}}
 {{- if and (not $values.nats.enabled) (not $values.bus.url) }}{{ $wrong = append $wrong "bus.url is empty: name your NATS (nats://host:4222), or set nats.enabled for an evaluation" }}{{ end -}}
 {{- if and $values.nats.enabled $values.bus.url }}{{ $wrong = append $wrong "bus.url and nats.enabled are both set: choose one" }}{{ end -}}
+{{- if and $values.nats.enabled (ne $values.prefix "lastcall") (eq $values.bus.auth "password") }}{{ $wrong = append $wrong "prefix is not lastcall: the users of nats.enabled may say what begins with lastcall only; name your own NATS in bus.url, with users for your prefix" }}{{ end -}}
 {{- if and (not $values.mongodb.enabled) (not $values.store.url) }}{{ $wrong = append $wrong "store.url is empty: name your MongoDB (mongodb://host/?replicaSet=lastcall&authSource=admin), or set mongodb.enabled for an evaluation" }}{{ end -}}
 {{- if and $values.mongodb.enabled $values.store.url }}{{ $wrong = append $wrong "store.url and mongodb.enabled are both set: choose one" }}{{ end -}}
 {{- if and $values.mongodb.enabled $values.store.adminUrlSecret.name }}{{ $wrong = append $wrong "store.adminUrlSecret is for a MongoDB of your own: mongodb.enabled makes its users itself" }}{{ end -}}

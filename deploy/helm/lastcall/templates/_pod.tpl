@@ -46,6 +46,11 @@ capabilities:
   value: {{ $root.Values.prefix }}
 - name: LASTCALL_CATALOG_URL
   value: {{ include "lastcall.catalogUrl" $root | quote }}
+{{- if and (eq $name "installer") (ne (include "lastcall.catalogUrl" $root) (include "lastcall.catalogInside" $root)) }}
+# Its own way to the public address may be shut.
+- name: LASTCALL_CATALOG_INSIDE_URL
+  value: {{ include "lastcall.catalogInside" $root }}
+{{- end }}
 {{- range $other := splitList " " (include "lastcall.services" $root) }}
 - name: LASTCALL_{{ upper $other }}_ADDRESS
   value: {{ include "lastcall.serviceHost" (dict "root" $root "name" $other) }}:7421

@@ -14,7 +14,7 @@ import { inboxPrefix } from './permissions.js';
 export class Connection {
   private connected = true;
   private readonly reconnected = new Set<() => void>();
-  /** Subjects that this user may not use, as the server said since the last connection. */
+  /** What this user may not use, as the server said since the last connection; see `kindOf`. */
   private readonly refused = new Set<string>();
 
   private constructor(
@@ -59,7 +59,7 @@ export class Connection {
 
   /** What is under this subject is not refused any more: permissions can change while we are connected. */
   accepted(subject: string): void {
-    for (const one of this.refused) if (one.startsWith(subject)) this.refused.delete(one);
+    for (const one of this.refused) if (one.startsWith(kindOf(subject))) this.refused.delete(one);
   }
 
   /** Calls `then` after each reconnection, until the answer is called. */
@@ -110,8 +110,9 @@ export class Connection {
 
   /** Said once, not with each attempt. */
   private refuse({ operation, subject }: PermissionViolationError): void {
-    if (this.refused.has(subject)) return;
-    this.refused.add(subject);
+    const kind = kindOf(subject);
+    if (this.refused.has(kind)) return;
+    this.refused.add(kind);
     const message =
       'the bus does not permit this to the user of LASTCALL_BUS; deploy/nats/users.conf has what each service needs';
     this.log.error({ operation, subject }, message);
@@ -134,6 +135,18 @@ export class Connection {
       }
     }
   }
+}
+
+/** The subject without what differs from one time to the next: installation, place in the stream, random part of an inbox. */
+function kindOf(subject: string): string {
+  const levels = subject.startsWith('$JS.ACK.')
+    ? 4
+    : subject.startsWith('_INBOX.')
+      ? 2
+      : subject.startsWith('$')
+        ? Infinity
+        : 3;
+  return subject.split('.').slice(0, levels).join('.');
 }
 
 const isOptional = (subject: string): boolean =>

@@ -133,12 +133,13 @@ export class JetStreamConsumer {
       known.message = message;
       return;
     }
-    const { envelope, unreadable } = readEnvelope(message);
-    if (unreadable === undefined && !this.consumes(envelope.type)) {
-      this.passOn(message, envelope);
+    const read = readEnvelope(message);
+    if (read.unreadable === undefined && !this.consumes(read.envelope.type)) {
+      this.passOn(message, read.envelope);
       return;
     }
-    const wrong = unreadable ?? this.misplaced(message, envelope);
+    const offered = this.inItsPlace(message, read);
+    const { envelope } = offered;
     if (this.settled.get(message.seq) === envelope.id) {
       // Its acknowledgement was lost, with the connection or with a server that died.
       message.ack();
@@ -147,17 +148,18 @@ export class JetStreamConsumer {
     const held: Held = { message };
     this.held.set(message.seq, held);
     const acknowledge = (): void => this.acknowledge(message.seq, envelope.id, held);
-    this.dispatcher.offer({ envelope, acknowledge, ...(wrong === undefined ? {} : { unreadable: wrong }) });
-  }
-
-  /** Who may say what is decided by subjects. What stands in the message must not say more than its subject does. */
-  private misplaced({ subject }: JsMsg, envelope: EventEnvelope): string | undefined {
-    if (subject === subjectFor(envelope, this.options.prefix)) return undefined;
-    return `it says that it is a ${envelope.type}, and came as ${subject}`;
+    this.dispatcher.offer({ ...offered, acknowledge });
   }
 
   private consumes(type: string): boolean {
     return (this.consumer.types as readonly string[]).includes(type);
+  }
+
+  /** Subjects decide who may say what. So a message must not say more than its subject does, and is never taken for what it says. */
+  private inItsPlace(message: JsMsg, read: Read): Read {
+    const { envelope, unreadable } = read;
+    if (unreadable !== undefined || message.subject === subjectFor(envelope, this.options.prefix)) return read;
+    return madeUp(message, `it says that it is a ${envelope.type}, and came as ${message.subject}`);
   }
 
   /**
@@ -193,8 +195,13 @@ export class JetStreamConsumer {
   }
 }
 
-/** The envelope, or one made up for a message that has none that can be read, so that the dead letters can keep it. */
-function readEnvelope(message: JsMsg): { envelope: EventEnvelope; unreadable?: string } {
+interface Read {
+  readonly envelope: EventEnvelope;
+  /** Why the envelope is made up: it goes to the dead letters. */
+  readonly unreadable?: string;
+}
+
+function readEnvelope(message: JsMsg): Read {
   const header = (name: string): string | undefined => {
     const value = message.headers?.get(name);
     return value === '' ? undefined : value;
@@ -203,17 +210,21 @@ function readEnvelope(message: JsMsg): { envelope: EventEnvelope; unreadable?: s
     return { envelope: envelopeFromHeaders(header, message.data) };
   } catch (error) {
     if (!(error instanceof Poison)) throw error;
-    const { stream } = message.info;
-    const source = `bus/${stream}/${encodeToken(message.subject)}`;
-    const envelope = {
-      id: `${source}@${message.seq}`,
-      type: header('ce-type') ?? 'Unreadable',
-      source,
-      sequence: message.seq,
-      installation: '',
-      time: message.time.getTime(),
-      data: message.data,
-    };
-    return { envelope, unreadable: error.message };
+    return madeUp(message, error.message);
   }
+}
+
+/** What the dead letters keep of a message that is no event: nobody is its source, so that it can never be taken in. */
+function madeUp(message: JsMsg, unreadable: string): Read {
+  const source = `bus/${message.info.stream}/${encodeToken(message.subject)}`;
+  const envelope = {
+    id: `${source}@${message.seq}`,
+    type: message.headers?.get('ce-type') || 'Unreadable',
+    source,
+    sequence: message.seq,
+    installation: '',
+    time: message.time.getTime(),
+    data: message.data,
+  };
+  return { envelope, unreadable };
 }

@@ -37,7 +37,7 @@ export function natsPermissions(service: ServiceName, prefix = SUBJECT_PREFIX): 
       `${encodeToken(prefix)}.${service}.*.*`,
       ...EVENT_TYPES.filter((type) => {
         const { owner, publishers } = EVENTS[type];
-        return owner !== service && (publishers as readonly ServiceName[]).includes(service);
+        return owner !== service && publishers.includes(service);
       }).map((type) => subjectFilter(type, prefix)),
       ...broadcasts,
       `$JS.API.STREAM.INFO.${stream}`,

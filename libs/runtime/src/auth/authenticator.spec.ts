@@ -1,4 +1,4 @@
-import { createManualClock, HOUR_MS, isRejected } from '@lastcall/kernel';
+import { createManualClock, HOUR_MS, isRejected, sha256Hex } from '@lastcall/kernel';
 import { SignJWT } from 'jose';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,11 @@ import { createKeySource } from './key-source.js';
 const clock = createManualClock();
 const host = generateKeyPairSync('ed25519');
 const other = generateKeyPairSync('ed25519');
-const hostKey = Buffer.from(host.publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+const next = generateKeyPairSync('ed25519');
+const rawOf = ({ publicKey }: { publicKey: KeyObject }) =>
+  Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+const [hostKey, nextKey] = [rawOf(host), rawOf(next)];
+let keysOfHost: readonly Buffer[] = [hostKey];
 const revoked = new Set<string>();
 let dir: string;
 let issuer: TokenIssuer;
@@ -25,7 +29,7 @@ beforeAll(async () => {
   authenticator = createAuthenticator({
     keys: await createKeySource(join(dir, 'keys.json'), clock),
     isRevoked: (token) => revoked.has(token),
-    agentKey: async (installation, name) => (installation === 'a' && name === 'srv' ? hostKey : undefined),
+    agentKeys: async (installation, name) => (installation === 'a' && name === 'srv' ? keysOfHost : []),
     clock,
   });
 });
@@ -164,7 +168,21 @@ describe('credentials that an agent signed', () => {
       role: 'agent',
       installation: 'a',
       token: '',
+      keyFingerprint: sha256Hex(hostKey),
     }));
+
+  it('are accepted with both keys while one follows the other, and it is known which one it was', async () => {
+    keysOfHost = [hostKey, nextKey];
+    const credential = await token(next.privateKey, 'agent', agent);
+    expect(await check(credential)).toMatchObject({ subject: 'a/srv', keyFingerprint: sha256Hex(nextKey) });
+    expect(await reasonFor(await token(host.privateKey, 'agent', agent))).toBe('accepted as agent');
+    expect(await reasonFor(await token(other.privateKey, 'agent', agent))).toBe('BAD_CREDENTIAL');
+    keysOfHost = [nextKey];
+    expect(await reasonFor(await token(host.privateKey, 'agent', agent))).toBe('BAD_CREDENTIAL');
+    keysOfHost = [];
+    expect(await reasonFor(credential)).toBe('BAD_CREDENTIAL');
+    keysOfHost = [hostKey];
+  });
 
   it.each<[string, Claims]>([
     ['for another role', { ...agent, role: 'admin' }],

@@ -1,5 +1,5 @@
 import { ROLE_NAMES, type Principal, type RoleName } from '@lastcall/contracts';
-import { checkId, isRejected, MINUTE_MS, reject, type Clock, type Rejected } from '@lastcall/kernel';
+import { checkId, isRejected, MINUTE_MS, reject, sha256Hex, type Clock, type Rejected } from '@lastcall/kernel';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { AUDIENCE, ISSUER } from '../identity/token-issuer.js';
@@ -17,7 +17,8 @@ import {
  * that one host. Neither can pass for the other.
  */
 
-export type AgentKey = (installation: string, host: string) => Promise<Uint8Array | undefined>;
+/** Raw Ed25519 keys that are accepted of a host: none, one, or two while one follows the other. */
+export type AgentKeys = (installation: string, host: string) => Promise<readonly Uint8Array[]>;
 
 export interface Caller {
   /** The header's value, `Bearer …`. */
@@ -34,7 +35,7 @@ export interface Authenticator {
 export interface AuthenticatorOptions {
   readonly keys: KeySource;
   isRevoked(token: string): boolean;
-  readonly agentKey?: AgentKey | undefined;
+  readonly agentKeys?: AgentKeys | undefined;
   /** DNS name of a service's certificate, with `{service}`; undefined: callers are not asked for certificates. */
   readonly serviceName?: string | undefined;
   readonly clock: Clock;
@@ -108,22 +109,34 @@ async function issuedPrincipal(
 }
 
 async function agentPrincipal(options: AuthenticatorOptions, credential: string): Promise<Principal | Rejected> {
-  let installation = '';
-  const claims = await verify(options, credential, async () => {
-    const { sub = '' } = decodeJwt(credential);
-    const [inst = '', host = '', ...more] = sub.split('/');
-    const key = isId(inst) && isId(host) && more.length === 0 ? await options.agentKey?.(inst, host) : undefined;
-    if (!key) throw new errors.JWKSNoMatchingKey();
-    installation = inst;
-    return ed25519Key(key);
-  });
-  if (isRejected(claims)) return claims;
+  const [installation = '', host = '', ...more] = subjectOf(credential).split('/');
+  const isHost = isId(installation) && isId(host) && more.length === 0;
+  const keys = isHost ? await options.agentKeys?.(installation, host) : undefined;
+  let refused = badCredential('the key that signed it is not known here');
+  for (const key of keys ?? []) {
+    const claims = await verify(options, credential, () => ed25519Key(key));
+    if (!isRejected(claims)) return agentOf(claims, installation, key);
+    refused = claims;
+  }
+  return refused;
+}
+
+function subjectOf(credential: string): string {
+  try {
+    return decodeJwt(credential).sub ?? '';
+  } catch {
+    return ''; // Of nobody; the caller says so.
+  }
+}
+
+function agentOf(claims: JWTPayload, installation: string, key: Uint8Array): Principal | Rejected {
   if (claims['role'] !== 'agent') return badCredential('a host may sign for the role agent only');
   if (claims['inst'] !== undefined && claims['inst'] !== installation) return badCredential('its installations differ');
   if (((claims.exp ?? 0) - (claims.iat ?? 0)) * 1000 > AGENT_MAX_VALID_MS) {
     return badCredential('a host may sign for 10 minutes at most');
   }
-  return principal(String(claims.sub), 'agent', installation, '');
+  const keyFingerprint = sha256Hex(key);
+  return { ...principal(String(claims.sub), 'agent', installation, ''), keyFingerprint };
 }
 
 async function verify(

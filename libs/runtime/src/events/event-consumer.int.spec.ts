@@ -1,5 +1,13 @@
 import { openBus, type Bus } from '@lastcall/bus';
-import { eventsV1, outgoing, Poison, type EventEnvelope, type EventMessage } from '@lastcall/contracts';
+import {
+  EVENTS,
+  eventsV1,
+  isEventType,
+  outgoing,
+  Poison,
+  type EventEnvelope,
+  type EventMessage,
+} from '@lastcall/contracts';
 import { Defect, reject, RejectedError } from '@lastcall/kernel';
 import { openStore, type Store } from '@lastcall/store';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -54,7 +62,8 @@ const withHandler = (handle: (message: EventMessage<'HostJoined'>) => Promise<vo
   consumerOf({ ...others, HostJoined: handle });
 
 function envelope(type: string, data: Uint8Array): EventEnvelope {
-  return { id: 'x/y/z@1', type, source: 'x/y/z', sequence: 1, installation: 'a', time: Date.now(), data };
+  const source = `${isEventType(type) ? EVENTS[type].publishers[0] : 'newer'}/y/z`;
+  return { id: `${source}@1`, type, source, sequence: 1, installation: 'a', time: Date.now(), data };
 }
 
 const joined = envelope('HostJoined', outgoing('HostJoined', 'a', eventsV1.HostJoined.create({ host: 'srv' })).data);
@@ -88,6 +97,17 @@ describe('the consumer of a service', () => {
     await expect(withHandler(nothing).handle(broken)).rejects.toThrow(Poison);
   });
 
+  it.each(['session/y/z', 'bus/lastcall-events/x', 'installer-/y', ''])(
+    'calls it poison when %j says it',
+    async (source) => {
+      const taken: unknown[] = [];
+      const handled = withHandler(async (message) => void taken.push(message)).handle({ ...joined, source });
+      await expect(handled).rejects.toThrow('HostJoined is said by installer, and never by');
+      await expect(handled).rejects.toThrow(Poison);
+      expect(taken).toEqual([]);
+    },
+  );
+
   it('takes in TokenRevoked by itself', async () => {
     const expiresAt = new Date(Date.UTC(2030, 0, 1));
     const message = eventsV1.TokenRevoked.create({ token: 'tok-1', expiresAt });
@@ -104,7 +124,7 @@ describe('the consumer of a service', () => {
     await consumer.start?.();
     const data = new Uint8Array([255, 0, 128]);
     for (const n of [1, 2, 3])
-      await bus.publish({ ...envelope('HostJoined', data), id: `x/y/${n}@1`, source: `x/y/${n}` });
+      await bus.publish({ ...envelope('HostJoined', data), id: `installer/y/${n}@1`, source: `installer/y/${n}` });
     await allGiven;
     await consumer.stop?.();
     const letters = await deadLetters.list(2, undefined);

@@ -1,5 +1,6 @@
 import type { Principal } from '@lastcall/contracts';
 import { reject, type Rejected } from '@lastcall/kernel';
+import { SERVICE_SUBJECT } from '../auth/service-certificate.js';
 import { RETRY_AFTER_FACT } from './status.js';
 
 /*
@@ -62,7 +63,7 @@ export function createCallLimiter(
 
 /** The credentials that services make for themselves; see ensure-identity. */
 function isService({ role, subject, installation }: Principal): boolean {
-  return role === 'admin' && installation === undefined && subject.startsWith('service:');
+  return role === 'admin' && installation === undefined && subject.startsWith(SERVICE_SUBJECT);
 }
 
 function refused(who: string, waitMs: number): Rejected {

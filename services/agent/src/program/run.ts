@@ -16,7 +16,7 @@ import { beginProbation } from './probation.js';
  * it was after the child has ended, this process goes on as before.
  */
 
-export interface RunOptions extends Pick<AgentOptions, 'dataDir' | 'log' | 'keep' | 'serveMaxBytes'> {
+export interface RunOptions extends Pick<AgentOptions, 'dataDir' | 'log' | 'keep' | 'serveMaxBytes' | 'keyMaxAgeMs'> {
   /** Asks to stop; the reason is logged. */
   readonly stop: AbortSignal;
   /** How long a new agent may take until the edge has accepted it. Default 60 s. */

@@ -4,7 +4,7 @@ import { createClient, type Channel } from '@lastcall/sdk';
 import { createOrderBook } from '../domain/order-book.js';
 import { hasServices, readHostRecord, type HostRecord } from '../host-record.js';
 import { openHostChannel } from '../host-channel.js';
-import { createCredential, readIdentity } from '../identity.js';
+import { createCredential, openKeyRing } from '../identity.js';
 import { readJournal } from '../journal.js';
 import { layoutOf } from '../layout.js';
 import { demandCommandUser } from '../platform/command-user.js';
@@ -31,7 +31,7 @@ export async function tryOut(dataDir: string): Promise<TriedOut> {
   demandCommandUser();
   openTrustedState(layout.tuf).load();
   const book = readJournal(layout.journal, createOrderBook(record));
-  const credential = createCredential(readIdentity(layout.identity), record.installation, record.host);
+  const credential = createCredential(openKeyRing(layout), record.installation, record.host);
   if (!hasServices(record)) {
     const message = 'this seat has no services; its agent comes with the application';
     throw new RejectedError(reject('refused', 'NO_SERVICES', message));

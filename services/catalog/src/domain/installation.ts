@@ -38,6 +38,8 @@ export interface ChangeableSettings {
   readonly group?: string;
   /** Whether a second person has to approve jobs. Absent: no. */
   readonly approvalRequired?: boolean;
+  /** Actions that need a second person, and how long a request for one waits. Absent: none. */
+  readonly secondPerson?: { readonly actions: readonly string[]; readonly validMs: number };
   /** Region whose public holidays are without business hours. Absent or empty: none. */
   readonly holidaysOf?: string;
   /** `YYYY-MM-DD`, in order: such holidays on which people work. Absent: none. */
@@ -53,6 +55,10 @@ export interface HostRecord {
   readonly role: HostRole;
   /** Raw Ed25519 public key, base64. */
   readonly publicKey: string;
+  /** The key that it is about to have. */
+  readonly nextPublicKey?: string;
+  /** None of them is accepted. */
+  readonly cutOff?: boolean;
   readonly platform: string;
   readonly mayFollowLater: boolean;
   /** Empty for none or unknown. */
@@ -90,6 +96,8 @@ export type InstallationCommand =
       readonly host: string;
       readonly role: HostRole;
       readonly publicKey: string;
+      readonly nextPublicKey?: string;
+      readonly cutOff?: boolean;
       readonly platform: string;
       readonly version: string;
     }
@@ -179,7 +187,7 @@ function decideChange(state: PresentInstallation, changes: Partial<ChangeableSet
 }
 
 function decideHost(state: PresentInstallation, command: Command<'record-host'>): Decision {
-  const { host, role, publicKey, platform, version } = command;
+  const { host, role, publicKey, nextPublicKey, cutOff, platform, version } = command;
   const known = state.hosts[host];
   if (!known && Object.keys(state.hosts).length >= MAX_HOSTS) {
     return reject('too-many', 'TOO_MANY_HOSTS', `an installation has at most ${MAX_HOSTS} hosts; ${host} is left out`);
@@ -187,6 +195,8 @@ function decideHost(state: PresentInstallation, command: Command<'record-host'>)
   const record: HostRecord = {
     role,
     publicKey,
+    ...(nextPublicKey !== undefined && { nextPublicKey }),
+    ...(cutOff && { cutOff }),
     platform,
     mayFollowLater: role === 'workstation',
     version: version === '' ? (known?.version ?? '') : version,
@@ -201,7 +211,15 @@ function decideHost(state: PresentInstallation, command: Command<'record-host'>)
 }
 
 function isSame(a: HostRecord | undefined, b: HostRecord): boolean {
-  return a !== undefined && (Object.keys(b) as (keyof HostRecord)[]).every((key) => a[key] === b[key]);
+  if (a === undefined) return false;
+  const keys = Object.keys({ ...a, ...b }) as (keyof HostRecord)[];
+  return keys.every((key) => a[key] === b[key]);
+}
+
+/** Base64. */
+export function acceptedKeys({ publicKey, nextPublicKey, cutOff }: HostRecord): readonly string[] {
+  if (cutOff) return [];
+  return nextPublicKey === undefined ? [publicKey] : [publicKey, nextPublicKey];
 }
 
 function versionRecorded(

@@ -1,6 +1,6 @@
-import { checkRestorePoint, formatName, installationKind, type catalogV1 } from '@lastcall/contracts';
+import { catalogV1, checkRestorePoint, formatName, installationKind } from '@lastcall/contracts';
 import { checkId, invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
-import { type RpcHandlers, readPage } from '@lastcall/runtime';
+import { readPage, type Approvals, type Prepared, type RpcHandlers } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import type {
@@ -33,10 +33,12 @@ type Names =
 export interface InstallationParts {
   readonly documents: Documents;
   readonly waves: Waves;
+  readonly approvals: Approvals;
 }
 
 export function installationHandlers(parts: InstallationParts): Pick<Handlers, Names> {
-  const { documents } = parts;
+  const { documents, approvals } = parts;
+  const { updateInstallation, deleteInstallation } = catalogV1.CatalogServiceService;
   return {
     createInstallation: (request) => createInstallation(documents, request),
     getInstallation: async (request) => {
@@ -46,14 +48,10 @@ export function installationHandlers(parts: InstallationParts): Pick<Handlers, N
       return isRejected(found) ? found : { installation: installationToWire(installation, found) };
     },
     listInstallations: (request) => listInstallations(documents, request),
-    updateInstallation: (request, { principal }) => updateInstallation(documents, request, principal?.role === 'admin'),
-    deleteInstallation: async (request) => {
-      const wrong = new Wrong();
-      const { installation } = wrong.name('installation', 'name', request.name);
-      const outcome =
-        wrong.rejected() ?? (await command(documents, installation, () => ({ type: 'delete', etag: request.etag })));
-      return isRejected(outcome) ? outcome : {};
-    },
+    updateInstallation: approvals.guard(updateInstallation, (request, { principal }) =>
+      prepareUpdate(documents, request, principal?.role === 'admin'),
+    ),
+    deleteInstallation: approvals.guard(deleteInstallation, (request) => prepareDeletion(documents, request)),
     checkUpdate: (request) => answerCheckUpdate(parts, request),
   };
 }
@@ -118,11 +116,11 @@ async function listInstallations(
   return isRejected(found) ? found : { installations: found.items, nextPageToken: found.nextPageToken };
 }
 
-async function updateInstallation(
+async function prepareUpdate(
   documents: Documents,
   { installation: wire, updateMask }: catalogV1.UpdateInstallationRequest,
   isAdmin: boolean,
-): Promise<catalogV1.UpdateInstallationResponse | Rejected> {
+): Promise<Prepared<catalogV1.UpdateInstallationResponse> | Rejected> {
   if (!wire) return invalid([{ field: 'installation', description: 'is missing' }]);
   const wrong = new Wrong();
   const { installation } = wrong.name('installation', 'installation.name', wire.name);
@@ -136,8 +134,48 @@ async function updateInstallation(
   const channel = changes.channel ?? current.settings.channel;
   const rejected = await checkFollows(documents, current.settings.product, channel);
   if (rejected) return rejected;
-  const outcome = await command(documents, installation, () => ({ type: 'change', changes, etag: wire.etag }));
-  return isRejected(outcome) ? outcome : { installation: present(installation, outcome.state) };
+  const { secondPerson: rule } = current.settings;
+  const action = needsFewerPeople(current.settings, changes) ? 'policy' : undefined;
+  return {
+    ...{ installation, action, rule, reason: '', shown: { name: wire.name, ...changes } },
+    perform: async () => {
+      const outcome = await command(documents, installation, () => ({ type: 'change', changes, etag: wire.etag }));
+      return isRejected(outcome) ? outcome : { installation: present(installation, outcome.state) };
+    },
+  };
+}
+
+async function prepareDeletion(
+  documents: Documents,
+  { name, etag }: catalogV1.DeleteInstallationRequest,
+): Promise<Prepared<catalogV1.DeleteInstallationResponse> | Rejected> {
+  const wrong = new Wrong();
+  const { installation } = wrong.name('installation', 'name', name);
+  const current = wrong.rejected() ?? (await findInstallation(documents, installation));
+  if (isRejected(current)) return current;
+  const { secondPerson: rule } = current.settings;
+  // Who deletes it may make it anew, without the rule.
+  const action = rule && rule.actions.length > 0 ? 'policy' : undefined;
+  return {
+    ...{ installation, action, rule, reason: '' },
+    perform: async () => {
+      const outcome = await command(documents, installation, () => ({ type: 'delete', etag }));
+      return isRejected(outcome) ? outcome : {};
+    },
+  };
+}
+
+/** Whether one person could do afterwards what takes two now. */
+function needsFewerPeople(
+  { secondPerson: rule, reactionTimeMs }: InstallationSettings,
+  changes: Partial<ChangeableSettings>,
+): boolean {
+  if (!rule || rule.actions.length === 0) return false;
+  const isFewer =
+    changes.secondPerson && !rule.actions.every((action) => changes.secondPerson?.actions.includes(action));
+  // Closing the gate with the usual reaction time is no logoff by force, so it must not become shorter by one alone.
+  const isQuicker = rule.actions.includes('logoff') && (changes.reactionTimeMs ?? reactionTimeMs) < reactionTimeMs;
+  return isFewer === true || isQuicker;
 }
 
 /** Whoever needs an approval must not be able to do without it. */
@@ -146,9 +184,13 @@ function checkApproval(
   changes: Partial<ChangeableSettings>,
   isAdmin: boolean,
 ): Rejected | undefined {
-  if (changes.approvalRequired && kind === 'single-user') {
+  const wanted = [
+    ...(changes.approvalRequired ? ['approval_required'] : []),
+    ...(changes.secondPerson?.actions.length ? ['second_person'] : []),
+  ];
+  if (wanted.length > 0 && kind === 'single-user') {
     const description = 'is for installations with many users; this one has a single seat';
-    return invalid([{ field: 'installation.approval_required', description }]);
+    return invalid(wanted.map((field) => ({ field: `installation.${field}`, description })));
   }
   if (!approvalRequired || changes.approvalRequired !== false || isAdmin) return undefined;
   const message = 'only an administrator decides that jobs need no approval any more; ask one';

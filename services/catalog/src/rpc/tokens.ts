@@ -1,10 +1,11 @@
 import type { identityV1 } from '@lastcall/contracts';
 import { checkId, checkRange, checkText, DAY_MS, isRejected, LIMITS, reject, type Rejected } from '@lastcall/kernel';
-import { type RpcHandlers, type TokenIssuer, readPage } from '@lastcall/runtime';
+import { readPage, SERVICE_SUBJECT, type RpcHandlers, type TokenIssuer } from '@lastcall/runtime';
 import { actOn } from '../decide.js';
 import type { Documents } from '../documents.js';
 import { recordToken, tokenMachine } from '../machines.js';
 import { parsePage, Wrong } from '../requests.js';
+import { SIGNED_IN } from '../domain/sign-in.js';
 import { roleFromWire, tokenToWire } from '../wire.js';
 import { findInstallation } from './installations.js';
 
@@ -16,9 +17,12 @@ export interface TokenParts {
 }
 
 const DEFAULT_DAYS = 90;
-const MAX_DAYS = 3_650;
+/** Who may change something gets a new one each year; what only looks, or only attaches in one installation, stands in files that nobody opens. */
+const MAX_DAYS = { admin: 366, operator: 366, approver: 366, viewer: 3_650, client: 3_650 } as const;
 
-export function tokenHandlers(parts: TokenParts): RpcHandlers<typeof identityV1.TokenServiceService> {
+type Methods = 'createToken' | 'listTokens' | 'revokeToken';
+
+export function tokenHandlers(parts: TokenParts): Pick<RpcHandlers<typeof identityV1.TokenServiceService>, Methods> {
   const { documents } = parts;
   return {
     createToken: (request) => createToken(parts, request),
@@ -55,9 +59,15 @@ async function createToken(
   const days = request.validDays === 0 ? DEFAULT_DAYS : request.validDays;
   wrong.add(
     checkText('subject', subject, { min: 1, max: LIMITS.titleChars, lines: false }),
-    checkRange('valid_days', days, 1, MAX_DAYS, 'days'),
+    checkRange('valid_days', days, 1, role ? MAX_DAYS[role] : MAX_DAYS.client, 'days for this role'),
+    subject.startsWith(SERVICE_SUBJECT)
+      ? { field: 'subject', description: `begins with ${SERVICE_SUBJECT}, which only services have` }
+      : undefined,
     installation === '' ? undefined : checkId('installation', installation),
   );
+  if (subject.startsWith(SIGNED_IN)) {
+    wrong.add({ field: 'subject', description: `begins with ${SIGNED_IN}, which only people have who sign in` });
+  }
   if (!role) {
     const description = 'must be ADMIN, OPERATOR, APPROVER, VIEWER or CLIENT; agents join with a join token instead';
     wrong.add({ field: 'role', description });

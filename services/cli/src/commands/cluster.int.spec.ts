@@ -1,5 +1,5 @@
 import { randomId } from '@lastcall/kernel';
-import { describeWith, kubernetesConfig } from '@lastcall/testkit';
+import { describeWith, dropMongoUsers, kubernetesConfig, mongodbUrl } from '@lastcall/testkit';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ import { createNamespace, type Namespace, type Rule } from '../testing/kubernete
 import { createTestIo } from '../testing/test-io.js';
 
 const FULL_NAME = 'site-lastcall';
+/** Of the databases and their users: the server has those of others too. */
+const PREFIX = randomId('t').replaceAll(/[^a-z0-9]/g, '');
 const SERVICES = ['catalog', 'scheduler', 'preflight', 'session', 'installer'];
 const IDENTITIES = SERVICES.map((service) => `${FULL_NAME}-identity-${service}`);
 const CATALOG = `${FULL_NAME}-identity-catalog`;
@@ -21,7 +23,7 @@ const RULES: readonly Rule[] = [
 
 async function lastcall(env: Readonly<Record<string, string>>, ...args: string[]) {
   const world = createTestIo(env);
-  const exitCode = await createProgram(world).run(['cluster', 'prepare', ...args]);
+  const exitCode = await createProgram(world).run(['cluster', ...args]);
   return { exitCode, out: world.out.text, err: world.err.text };
 }
 
@@ -44,12 +46,13 @@ describe('lastcall cluster prepare, outside of a cluster', () => {
     ['no pod', {}, named, /KUBERNETES_SERVICE_HOST: is not set: this runs in a pod/],
     ['no port', { KUBERNETES_SERVICE_HOST: '127.0.0.1' }, named, /KUBERNETES_SERVICE_PORT: is not set/],
   ])('refuses %s', async (_, env, args, said) => {
-    expect(await lastcall(env, ...args)).toMatchObject({ exitCode: 2, out: '', err: expect.stringMatching(said) });
+    const answer = await lastcall(env, 'prepare', ...args);
+    expect(answer).toMatchObject({ exitCode: 2, out: '', err: expect.stringMatching(said) });
   });
 
   it('says what it cannot read, and whom it cannot reach', async () => {
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
-    const args = [...named, '--service-account', dir];
+    const args = ['prepare', ...named, '--service-account', dir];
     expect(await lastcall(env, ...args)).toMatchObject({ exitCode: 2, err: expect.stringMatching(/ca\.crt.*the pod needs the token/) }); // prettier-ignore
     writeFileSync(join(dir, 'ca.crt'), '');
     writeFileSync(join(dir, 'token'), 'secret-token');
@@ -68,7 +71,7 @@ describeWith('kubernetes', 'lastcall cluster prepare, in a cluster', () => {
   async function prepare(...more: string[]) {
     const { name, env, serviceAccountDir } = namespace;
     const args = ['--namespace', name, '--name', FULL_NAME, '--service-account', serviceAccountDir, '-o', 'json'];
-    const done = await lastcall(env, ...args, ...more);
+    const done = await lastcall({ ...env, LASTCALL_PREFIX: PREFIX }, 'prepare', ...args, ...more);
     // Whatever happens, no secret is ever shown.
     for (const content of all().values()) for (const value of Object.values(content)) expect(done.out + done.err).not.toContain(value); // prettier-ignore
     const { secrets = [] } = JSON.parse(done.out || '{}') as {
@@ -245,5 +248,76 @@ describeWith('kubernetes', 'lastcall cluster prepare, in a cluster', () => {
       exitCode: 5,
       err: expect.stringMatching(/does not answer \(.*certificate/),
     });
+  });
+
+  (mongodbUrl() === undefined ? it.skip : it)(
+    'makes the users on MongoDB with the passwords of the Secret',
+    async () => {
+      const file = join(namespace.serviceAccountDir, 'admin-url');
+      writeFileSync(file, `${mongodbUrl()}\n`);
+      const { exitCode, out } = await prepare('--mongodb-admin-url-file', file);
+      const { mongodbUsers } = JSON.parse(out) as { mongodbUsers: object[] };
+      expect([exitCode, mongodbUsers]).toEqual([0, USERS.map((name) => ({ name, state: 'created' }))]);
+      await dropMongoUsers(mongodbUrl() ?? '', USERS);
+    },
+  );
+});
+
+const USERS = SERVICES.map((service) => `${PREFIX}_${service}`);
+
+describeWith('mongodb', 'lastcall cluster users', () => {
+  let dir: string;
+  let adminUrlFile: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'lastcall-users-'));
+    adminUrlFile = join(dir, 'admin-url');
+    writeFileSync(adminUrlFile, `${mongodbUrl()}\n`);
+    for (const service of SERVICES) writeFileSync(join(dir, service), `p-${service}-only-for-tests\n`);
+  });
+  afterEach(async () => {
+    rmSync(dir, { recursive: true });
+    await dropMongoUsers(mongodbUrl() ?? '', USERS);
+  });
+
+  const users = (...more: string[]) =>
+    lastcall(
+      { LASTCALL_PREFIX: PREFIX },
+      'users',
+      '--mongodb-admin-url-file',
+      adminUrlFile,
+      '--passwords',
+      dir,
+      ...more,
+    );
+
+  it('makes one for each service, and shows no secret', async () => {
+    const dry = await users('--dry-run');
+    expect(dry).toMatchObject({ exitCode: 0, err: '' });
+    expect(dry.out.match(/would be created/g)).toHaveLength(5);
+    const done = await users();
+    expect(done.exitCode).toBe(0);
+    for (const name of USERS) expect(done.out).toMatch(new RegExp(`^${name} +created$`, 'm'));
+    expect(dry.out + done.out).not.toContain('only-for-tests');
+    expect((await users('--dry-run')).out).not.toContain('created');
+  });
+
+  it('names every file that is missing, and what is no address', async () => {
+    for (const service of ['catalog', 'session']) rmSync(join(dir, service));
+    writeFileSync(join(dir, 'installer'), '');
+    const missing = await users();
+    expect(missing).toMatchObject({ exitCode: 2, out: '' });
+    expect(missing.err).toMatch(/catalog: cannot be read \(ENOENT\)[^]*session: cannot[^]*installer: is empty/);
+    for (const service of SERVICES) writeFileSync(join(dir, service), 'x');
+    writeFileSync(adminUrlFile, 'postgres://admin:very-secret@db');
+    const wrong = await users();
+    expect(wrong).toMatchObject({ exitCode: 2, err: expect.stringMatching(/admin-url: must hold one URL, mongodb:/) });
+    expect(wrong.err).not.toContain('very-secret');
+  });
+
+  it('says that the administrator is not let in', async () => {
+    writeFileSync(adminUrlFile, (mongodbUrl() ?? '').replace('//', '//nobody:very-secret@'));
+    const refused = await users();
+    expect(refused).toMatchObject({ exitCode: 6, out: '', err: expect.stringMatching(/needs the role userAdmin/) });
+    expect(refused.err).not.toContain('very-secret');
   });
 });

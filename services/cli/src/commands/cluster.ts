@@ -11,6 +11,13 @@ interface PrepareOptions {
   readonly name: string;
   readonly dryRun?: boolean;
   readonly serviceAccount?: string;
+  readonly mongodbAdminUrlFile?: string;
+}
+
+interface UsersOptions {
+  readonly mongodbAdminUrlFile: string;
+  readonly passwords: string;
+  readonly dryRun?: boolean;
 }
 
 export function addCluster(cli: Cli): void {
@@ -25,12 +32,30 @@ export function addCluster(cli: Cli): void {
         command
           .requiredOption('--namespace <name>', 'where the Secrets are')
           .requiredOption('--name <name>', 'what the names of the Secrets begin with')
+          .option(ADMIN_URL, 'also the users of the services on MongoDB, as this administrator (default: none)')
           .option('--dry-run', 'only say what would be made; the server checks that it may be')
           .option('--service-account <folder>', 'token and ca.crt of the pod (default: where Kubernetes puts them)'),
     },
     prepare,
   );
+  cli.define<UsersOptions>(
+    noun,
+    {
+      use: 'users',
+      does: 'Makes the users of the services on MongoDB, each for its own database only, or brings them to their passwords; needs no Kubernetes',
+      example:
+        'lastcall cluster users --mongodb-admin-url-file /run/secrets/mongodb-admin --passwords /run/secrets/lastcall-store',
+      options: (command) =>
+        command
+          .requiredOption(ADMIN_URL, 'URL of a user who may create users')
+          .requiredOption('--passwords <folder>', 'a file each: catalog, scheduler, preflight, session, installer')
+          .option('--dry-run', 'only say what would be made'),
+    },
+    users,
+  );
 }
+
+const ADMIN_URL = '--mongodb-admin-url-file <file>';
 
 async function prepare(work: Work, options: PrepareOptions): Promise<void> {
   const { prepareCluster } = await import('@lastcall/up');
@@ -41,12 +66,37 @@ async function prepare(work: Work, options: PrepareOptions): Promise<void> {
   work.print({ namespace, name, dryRun, ...prepared }, () => text(prepared, dryRun));
 }
 
-function text({ secrets }: PreparedCluster, dryRun: boolean): string {
-  const made = { created: 'created', completed: 'completed', unchanged: 'was there' };
-  const would = { created: 'would be created', completed: 'would be completed', unchanged: 'is there' };
-  const words = dryRun ? would : made;
+async function users(
+  work: Work,
+  { mongodbAdminUrlFile, passwords: folder, dryRun = false }: UsersOptions,
+): Promise<void> {
+  const { ensureDatabaseUsers, readPasswords } = await import('@lastcall/up');
+  const passwords = await readPasswords(folder);
+  if (isRejected(passwords)) throw new RejectedError(passwords);
+  const mongodbUsers = await ensureDatabaseUsers({ mongodbAdminUrlFile, passwords, env: work.io.env, dryRun });
+  if (isRejected(mongodbUsers)) throw new RejectedError(mongodbUsers);
+  work.print({ dryRun, mongodbUsers }, () => userTable(mongodbUsers, dryRun));
+}
+
+const MADE = { created: 'created', completed: 'completed', updated: 'updated', unchanged: 'was there' };
+const WOULD_BE = {
+  created: 'would be created',
+  completed: 'would be completed',
+  updated: 'would be updated',
+  unchanged: 'is there',
+};
+
+function text({ secrets, mongodbUsers }: PreparedCluster, dryRun: boolean): string {
+  const words = dryRun ? WOULD_BE : MADE;
+  const rows = secrets.map(({ name, state, keys }) => [name, words[state], keys.join(', ')]);
+  const ofUsers = mongodbUsers === undefined ? '' : `\n${userTable(mongodbUsers, dryRun)}`;
+  return `${table(['secret', 'state', 'made'], rows)}${ofUsers}`;
+}
+
+function userTable(all: NonNullable<PreparedCluster['mongodbUsers']>, dryRun: boolean): string {
+  const words = dryRun ? WOULD_BE : MADE;
   return table(
-    ['secret', 'state', 'made'],
-    secrets.map(({ name, state, keys }) => [name, words[state], keys.join(', ')]),
+    ['user on MongoDB', 'state'],
+    all.map(({ name, state }) => [name, words[state]]),
   );
 }

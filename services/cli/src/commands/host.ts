@@ -41,6 +41,7 @@ export function addHost(cli: Cli): void {
     joinToken,
   );
   addRelease(cli, noun);
+  addCutOff(cli, noun);
   addUpdateAgent(cli, noun);
 }
 
@@ -72,6 +73,30 @@ function addRelease(cli: Cli, noun: ReturnType<Cli['noun']>): void {
   );
 }
 
+function addCutOff(cli: Cli, noun: ReturnType<Cli['noun']>): void {
+  cli.define<{ reason: string }>(
+    noun,
+    {
+      use: 'cut-off <host>',
+      does: 'Accepts the key of a host no more, at once: it may be stolen. The host comes back with a new join token and a new key',
+      example: 'lastcall host cut-off desk-7 --reason "the laptop is gone"',
+      installation: true,
+      options: (command) => command.requiredOption('--reason <text>', 'why, for people; it is kept in the audit'),
+    },
+    cutOff,
+  );
+}
+
+async function cutOff(work: Work, { reason }: { reason: string }, id: string): Promise<void> {
+  const installation = await work.installation();
+  const host = lastPart(id);
+  const name = formatName('host', { installation: lastPart(installation.name), host });
+  const answer = await work.services.installer.cutOffHost({ name, reason });
+  const role = roleWord(answer.host?.role ?? 0);
+  const back = `lastcall host join-token ${host} --role ${role}, and on the host: lastcall-agent join --new-key`;
+  work.print(installerV1.CutOffHostResponse.toJSON(answer), () => `${host} is cut off. To let it in again: ${back}\n`);
+}
+
 async function releaseQuarantine(work: Work, { reason, data }: ReleaseOptions, id: string): Promise<void> {
   const installation = await work.installation();
   const name = formatName('host', { installation: lastPart(installation.name), host: lastPart(id) });
@@ -98,7 +123,7 @@ async function list(work: Work): Promise<void> {
       hosts.map((h) => [
         lastPart(h.name),
         roleWord(h.role),
-        `${h.agentVersion} ${h.connected ? 'connected' : 'away'}`.trimStart(),
+        `${h.agentVersion} ${h.cutOff ? 'cut off' : h.connected ? 'connected' : 'away'}`.trimStart(),
         h.installedVersion,
         h.platform,
         timeIn(h.lastSeenTime, zone),
@@ -127,7 +152,7 @@ function hostText(host: installerV1.Host, zone: string): string {
     ['Installed', host.installedVersion || 'nothing'],
     ['Platform', host.platform],
     ['Order', host.currentOrder && `${host.currentOrder} ${progress?.step ?? ''}${amount}`],
-    ['Key', host.keyFingerprint],
+    ['Key', host.cutOff ? `${host.keyFingerprint} (cut off)` : host.keyFingerprint],
   ]);
 }
 

@@ -24,6 +24,8 @@ interface InstallationOptions extends PolicyOptions {
   readonly reactionTime?: string;
   readonly group?: string;
   readonly approval?: 'required' | 'none';
+  readonly secondPerson?: string;
+  readonly secondPersonWithin?: string;
 }
 
 function settings(command: Command): Command {
@@ -39,7 +41,9 @@ function settings(command: Command): Command {
     )
     .option('--reaction-time <span>', 'from the notice to the logoff, such as 5m')
     .option('--group <group>', 'group for waves, such as canary; "" for none')
-    .addOption(choice('--approval <when>', 'whether a second person has to approve jobs', ['required', 'none']));
+    .addOption(choice('--approval <when>', 'whether a second person has to approve jobs', ['required', 'none']))
+    .option('--second-person <actions>', 'what by hand needs a second person: gate,logoff,override; "" for nothing')
+    .option('--second-person-within <span>', 'how long a request for one waits, 1m to 24h (default: 1h)');
   return policyOptions(command);
 }
 
@@ -84,8 +88,10 @@ export function addInstallation(cli: Cli): void {
 function given(options: InstallationOptions, current?: catalogV1.Installation): Partial<catalogV1.Installation> {
   const sessionPolicy = changedPolicy(options, current?.sessionPolicy);
   const { title, channel, zone, hours, holiday, holidaysOf, worksOn, reactionTime, group, approval } = options;
+  const secondPerson = givenSecondPerson(options, current?.secondPerson);
   return {
     ...(title !== undefined && { title }),
+    ...(secondPerson && { secondPerson }),
     ...(channel !== undefined && { channel }),
     ...(zone !== undefined && { timeZone: zone }),
     ...(hours && { businessHours: hours.flatMap(hoursOption) }),
@@ -96,6 +102,18 @@ function given(options: InstallationOptions, current?: catalogV1.Installation): 
     ...(group !== undefined && { group }),
     ...(approval !== undefined && { approvalRequired: approval === 'required' }),
     ...(sessionPolicy && { sessionPolicy }),
+  };
+}
+
+function givenSecondPerson(
+  { secondPerson, secondPersonWithin: within }: InstallationOptions,
+  current: catalogV1.SecondPerson | undefined,
+): catalogV1.SecondPerson | undefined {
+  if (secondPerson === undefined && within === undefined) return undefined;
+  const actions = secondPerson?.split(',').map((action) => action.trim());
+  return {
+    actions: actions ? listed(actions) : [...(current?.actions ?? [])],
+    validFor: within === undefined ? current?.validFor : durationOption('--second-person-within', within),
   };
 }
 
@@ -173,10 +191,16 @@ function installationText(i: catalogV1.Installation): string {
     ['Works on', i.workedHolidays.join(', ')],
     ['Reaction time', reactionTimeMs === undefined ? undefined : span(reactionTimeMs)],
     ['Approval', i.approvalRequired ? 'jobs need that of a second person' : ''],
+    ['Second person', secondPersonText(i.secondPerson)],
     ...(i.kind === commonV1.InstallationKind.MULTI_USER ? policyLines(i.sessionPolicy) : []),
     ['Hosts', i.hosts.map(hostText).join('\n') || 'none joined yet'],
     ['Created', time(i.createTime, i.timeZone)],
   ]);
+}
+
+function secondPersonText(rule: catalogV1.SecondPerson | undefined): string {
+  if (!rule || rule.actions.length === 0) return '';
+  return `for ${rule.actions.join(', ')}, within ${span(durationToMs(rule.validFor) ?? 3_600_000)}`;
 }
 
 function hostText({ host, role, version }: catalogV1.InstalledHost): string {

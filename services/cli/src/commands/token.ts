@@ -30,7 +30,7 @@ export function addToken(cli: Cli): void {
         command
           .addOption(choice('--role <role>', 'what it may do', ROLES).makeOptionMandatory())
           .option('-i, --installation <id>', 'bind it to one installation (a client must be)')
-          .option('--days <n>', 'days until it ends, 1 to 3650 (default: 90)')
+          .option('--days <n>', 'days until it ends (default: 90): up to 366, for a viewer or client up to 3650')
           .option('--out <file>', 'write it to this file, readable by you only, instead of showing it'),
     },
     create,

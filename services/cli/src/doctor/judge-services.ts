@@ -86,13 +86,18 @@ function judgeClocks({ service, clockTime, askedTime, storeTime }: operationsV1.
   return findings;
 }
 
-function judgeCertificate({ service, certificateExpireTime: end }: operationsV1.ServiceState, at: number): Finding[] {
+function judgeCertificate(state: operationsV1.ServiceState, at: number): Finding[] {
+  const { service, certificateExpireTime: end, certificateProblem: problem } = state;
+  const findings: Finding[] = [];
+  if (problem !== '') {
+    const remedy = 'Put files there that belong together and have not ended; they are read again every two seconds.';
+    findings.push(wrong(service, `its changed certificates are not used: ${problem}`, remedy));
+  }
   const left = end ? end.getTime() - at : Infinity;
-  if (left > MIN_CERTIFICATE_LEFT_MS) return [];
+  if (left > MIN_CERTIFICATE_LEFT_MS) return findings;
   const found = left <= 0 ? `its certificate ended ${span(-left)} ago` : `its certificate ends in ${span(left)}`;
-  return [
-    wrong(service, found, `Renew the files of LASTCALL_TLS_CERT_FILE and _KEY_FILE of ${service}, and restart it.`),
-  ];
+  const remedy = `Renew the files of LASTCALL_TLS_CERT_FILE and _KEY_FILE of ${service}; they are read again without a restart.`;
+  return [...findings, wrong(service, found, remedy)];
 }
 
 function judgeVersions({ states }: Heard): Finding[] {

@@ -45,6 +45,10 @@ describe('services', () => {
     [{ certificateExpireTime: ago(-15 * DAY) }, []],
     [{ certificateExpireTime: ago(-6 * DAY) }, ['session: its certificate ends in 144 h']],
     [{ certificateExpireTime: ago(HOUR) }, ['session: its certificate ended 1 h ago']],
+    [
+      { certificateProblem: 'LASTCALL_TLS_KEY_FILE is k, which cannot be read' },
+      ['session: its changed certificates are not used: LASTCALL_TLS_KEY_FILE is k, which cannot be read'],
+    ],
     [{ problem: 'refused', address: 'x:1' }, ['session: cannot be asked at x:1: refused']],
   ])('of %j says %j', (state, findings) => expect(judge(state)).toEqual(findings));
 

@@ -26,6 +26,7 @@ export const DURATION_FIELDS: ReadonlySet<string> = new Set([
   'saveWithin',
   'soakTime',
   'took',
+  'validFor',
 ]);
 
 /** Generated JSON as protobuf's JSON mapping. */

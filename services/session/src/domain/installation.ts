@@ -13,6 +13,8 @@ export interface InstallationFacts {
   readonly reactionTimeMs: number;
   /** Absent in what was stored before there were any; read it with `policyOf`. */
   readonly policy?: SessionPolicy;
+  /** Which actions by hand need a second person, and how long a request for one waits. Absent: none. */
+  readonly secondPerson?: { readonly actions: readonly string[]; readonly validMs: number };
   readonly deleted: boolean;
   /** Of the catalog's document when it said this. */
   readonly sequence: number;

@@ -5,8 +5,8 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 
 /*
- * The Secrets of one namespace, as a pod may use them: read, create, add to. Speaks the three calls of the API itself; a client
- * library of Kubernetes is larger than the rest of Lastcall. Every answer is bounded in time and size.
+ * The Secrets of one namespace, as a pod may use them: read, create, add to. Three calls need no client
+ * library. Every answer is bounded in time and size.
  */
 
 export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,8 +1,10 @@
 import { invalid, isRejected, reject, type Rejected, type Violation } from '@lastcall/kernel';
 import { IDENTITY_FILES, knowsSigningKey, type Environment } from '@lastcall/runtime';
+import type { EnsuredUser } from '@lastcall/store';
 import { contentOf, ensureSecret, type EnsuredSecret } from './ensure-secret.js';
 import { openSecrets, SERVICE_ACCOUNT_DIR, type Secrets } from './kubernetes-api.js';
-import { catalogSecret, identitySecrets, passwordSecrets } from './secrets-of.js';
+import { ensureDatabaseUsers } from './database-users.js';
+import { catalogSecret, identitySecrets, passwordSecrets, secretNames } from './secrets-of.js';
 
 /*
  * What has to be there before Lastcall starts on Kubernetes: one identity and the passwords of its users, in Secrets of one
@@ -18,6 +20,8 @@ export interface PrepareClusterOptions {
   readonly name: string;
   readonly dryRun?: boolean | undefined;
   readonly serviceAccountDir?: string | undefined;
+  /** Undefined: users on MongoDB are somebody else's. */
+  readonly mongodbAdminUrlFile?: string | undefined;
   readonly env: Environment;
 }
 
@@ -25,10 +29,18 @@ export type PreparedSecret = Omit<EnsuredSecret, 'content'>;
 
 export interface PreparedCluster {
   readonly secrets: readonly PreparedSecret[];
+  readonly mongodbUsers?: readonly EnsuredUser[];
 }
 
 export async function prepareCluster(options: PrepareClusterOptions): Promise<PreparedCluster | Rejected> {
-  const { namespace, name, dryRun = false, serviceAccountDir = SERVICE_ACCOUNT_DIR, env } = options;
+  const {
+    namespace,
+    name,
+    dryRun = false,
+    serviceAccountDir = SERVICE_ACCOUNT_DIR,
+    env,
+    mongodbAdminUrlFile,
+  } = options;
   const wrong = wrongNames({ namespace, name });
   if (wrong.length > 0) return invalid(wrong);
   const secrets = await openSecrets({ env, serviceAccountDir, namespace, dryRun });
@@ -42,7 +54,11 @@ export async function prepareCluster(options: PrepareClusterOptions): Promise<Pr
   }
   const strange = await strangers(catalog.content, ensured);
   if (strange.length > 0) return reject('refused', 'TWO_IDENTITIES', TWO_IDENTITIES, { violations: strange });
-  return { secrets: ensured.map(({ name, state, keys }) => ({ name, state, keys })) };
+  const made = ensured.map(({ name: secret, state, keys }) => ({ name: secret, state, keys }));
+  if (mongodbAdminUrlFile === undefined) return { secrets: made };
+  const passwords = ensured.find((one) => one.name === secretNames(name).store)?.content ?? new Map<string, string>();
+  const mongodbUsers = await ensureDatabaseUsers({ mongodbAdminUrlFile, passwords, env, dryRun });
+  return isRejected(mongodbUsers) ? mongodbUsers : { secrets: made, mongodbUsers };
 }
 
 /** A label's rules, which are stricter than those of a Secret's name. */

@@ -78,6 +78,8 @@ const PREFLIGHT: readonly BadRequests[] = [
   },
 ];
 
+const NO_KEY = [Buffer.alloc(0), Buffer.alloc(31), Buffer.alloc(33), Buffer.alloc(10_000)];
+
 const INSTALLER: readonly BadRequests[] = [
   {
     method: 'CreateJoinToken',
@@ -105,6 +107,12 @@ const INSTALLER: readonly BadRequests[] = [
     },
   },
   {
+    method: 'CutOffHost',
+    good: { name: `${ONE}/hosts/srv`, reason: 'why' },
+    bad: { name: noNameIn('hosts'), reason: ['', 'x'.repeat(1_001), 'two\nlines'] },
+  },
+  { method: 'RotateKey', good: { publicKey: Buffer.alloc(32, 1) }, bad: { public_key: NO_KEY } },
+  {
     method: 'Join',
     good: {
       token: 'x',
@@ -115,7 +123,7 @@ const INSTALLER: readonly BadRequests[] = [
     },
     bad: {
       token: ['', 'x'.repeat(201), 'a\nb', 'a\0b'],
-      public_key: [Buffer.alloc(0), Buffer.alloc(31), Buffer.alloc(33), Buffer.alloc(10_000)],
+      public_key: NO_KEY,
       platform: ['x'.repeat(65), 'a\nb', 'a\u202eb'],
       agent_version: ['x'.repeat(101), 'a\nb'],
       installed_version: NO_VERSION,

@@ -26,7 +26,8 @@ export interface WatchedCommand {
   stop(): Promise<number>;
 }
 
-class Screen extends Writable {
+/** What a command wrote, and a way to wait for it. */
+export class Screen extends Writable {
   text = '';
   private readonly waiting: (() => void)[] = [];
 

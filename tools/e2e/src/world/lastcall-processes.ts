@@ -11,7 +11,7 @@ import {
   startEdge,
   type Child,
 } from '@lastcall/testkit';
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /*
@@ -41,7 +41,9 @@ export interface LastcallProcesses {
   replace(service: ServiceName, root: string): Promise<void>;
   /** Resident memory of all processes, bytes. */
   readonly pids: readonly number[];
-  /** Everything that was logged, for a failing test. */
+  /** Everything that was logged, of processes that were killed too. */
+  lines(): readonly string[];
+  /** The end of it, for a failing test. */
   tail(): string;
   stop(): Promise<void>;
 }
@@ -53,6 +55,8 @@ export interface ProcessesOptions {
   readonly pair: Pair;
   readonly dir: string;
   readonly settings?: ServiceSettings;
+  /** Default: a random one. */
+  readonly prefix?: string;
   /** Default: those of the tests. */
   readonly nats?: string;
   readonly mongodb?: string;
@@ -138,6 +142,7 @@ export async function startLastcall(options: ProcessesOptions): Promise<Lastcall
     get pids() {
       return [...running.values()].map((child) => child.pid);
     },
+    lines: () => all.flatMap((child) => child.lines),
     tail: () => all.map((child) => child.lines.slice(-30).join('\n')).join('\n--\n'),
     stop,
   };
@@ -147,6 +152,13 @@ function readSaid(line: string, part: Part): Said | undefined {
   if (!line.includes('"said"')) return undefined;
   const { msg, type, service } = JSON.parse(line) as { msg?: string; type?: string; service?: ServiceName };
   return msg === 'said' && type !== undefined ? { type, service: service ?? part.services[0] ?? 'catalog' } : undefined;
+}
+
+/** As on a cluster: each process has what is its own. The catalog issues credentials, and lists and revokes those that were issued. */
+function giveIdentity(from: string, to: string, service: ServiceName): void {
+  const own = (name: string): boolean => service === 'catalog' || ['keys.json', `${service}.token`].includes(name);
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from).filter(own)) copyFileSync(join(from, name), join(to, name));
 }
 
 interface Layout {
@@ -183,13 +195,13 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
   const grpcOf = (i: number): string => `127.0.0.1:${ports[2 * i]}`;
   const httpOf = (i: number): string => `127.0.0.1:${ports[2 * i + 1]}`;
   const catalogUrl = `http://${httpOf(0)}`;
-  const prefix = randomId('t').replaceAll('-', '_');
+  const prefix = options.prefix ?? randomId('t').replaceAll('-', '_');
+  for (const name of SERVICES) giveIdentity(join(dataDir, 'identity'), join(dataDir, name, 'identity'), name);
   const shared = {
     ...DEBUG,
     LASTCALL_BUS: bus,
     LASTCALL_STORE: store,
     LASTCALL_PREFIX: prefix,
-    LASTCALL_IDENTITY_DIR: join(dataDir, 'identity'),
     LASTCALL_CATALOG_URL: catalogUrl,
     ...Object.fromEntries(SERVICES.map((name, i) => [`LASTCALL_${name.toUpperCase()}_ADDRESS`, grpcOf(i)])),
   };

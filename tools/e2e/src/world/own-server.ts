@@ -1,8 +1,9 @@
 import { createTempFolder, findFreePorts, startChild, type Child, until } from '@lastcall/testkit';
 import { spawnSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { ROOT } from './lastcall-processes.js';
 
 /* Servers of the test's own, on a port that stays: killed with SIGKILL and started again on the same data. */
 
@@ -24,6 +25,36 @@ export async function createNatsServer(): Promise<OwnServer> {
     return ['nats-server', '-c', file, '-a', '127.0.0.1', '-p', String(port)];
   });
 }
+
+/** With the configuration and the users of deploy/nats, for services that have this prefix. */
+export async function createDeployedNats(prefix: string): Promise<OwnServer & { urlOf(user: string): string }> {
+  const passwords = Object.fromEntries(NATS_USERS.map((user) => [`NATS_PASSWORD_${user.toUpperCase()}`, `p${user}`]));
+  const server = await createServer('nats', async (dir, port) => {
+    for (const name of ['server.conf', 'jetstream.conf', 'users.conf']) {
+      const text = await readFile(join(ROOT, 'deploy/nats', name), 'utf8');
+      // As deploy/nats/README.md has it for another LASTCALL_PREFIX.
+      await writeFile(join(dir, name), text.replace(/\blastcall(?=\.|-events)/g, prefix));
+    }
+    const variables = Object.entries({ ...passwords, NATS_STORE_DIR: join(dir, 'data') });
+    const env = variables.map(([name, value]) => `${name}=${value}`);
+    return [
+      'env',
+      ...env,
+      'nats-server',
+      '-c',
+      join(dir, 'server.conf'),
+      '-a',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-m',
+      '-1',
+    ];
+  });
+  return { ...server, urlOf: (user) => server.url.replace('//', `//${user}:p${user}@`) };
+}
+
+const NATS_USERS = ['catalog', 'scheduler', 'preflight', 'session', 'installer', 'system'];
 
 export async function createMongod(): Promise<OwnServer> {
   return createServer('mongodb', async (dir, port) => {

@@ -23,10 +23,10 @@ export interface RotatingSecret {
 export type IsInUse = (address: string) => Promise<boolean>;
 
 /** Whether a client with a certificate of this authority, who trusts these, and the server agree. */
-export async function agrees(address: string, { issue }: Certificates, ca: string): Promise<boolean> {
+export async function agrees(address: string, authority: Certificates, ca: string): Promise<boolean> {
   const [host = '', port] = address.split(':');
   // In TLS 1.3 the client is done before the server has looked at its certificate.
-  const tls = { ...issue('somebody'), ca, maxVersion: 'TLSv1.2' as const, ALPNProtocols: ['h2', 'http/1.1'] };
+  const tls = { ...authority.issue('somebody'), ca, maxVersion: 'TLSv1.2' as const, ALPNProtocols: ['h2', 'http/1.1'] };
   const socket = connect({ host, port: Number(port), ...tls });
   return new Promise<boolean>((resolve) => {
     socket.once('secureConnect', () => resolve(true)).on('error', () => resolve(false));

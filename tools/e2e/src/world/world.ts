@@ -84,6 +84,7 @@ export interface Place {
 export interface WorldOptions extends PlaceOptions {
   readonly pair: Pair;
   readonly settings?: ServiceSettings;
+  readonly prefix?: string;
   readonly nats?: string;
   readonly mongodb?: string;
   /** Of `ProcessesOptions`. */

@@ -34,13 +34,19 @@ export async function openFrontDoor(routes) {
     const up = sessionTo(address).request({ ...headers, ':authority': address }, { endStream: false });
     up.on('response', (response, flags) => {
       if (down.destroyed) return up.close();
+      if (response[':status'] !== 200) return refuse(down, 14, `${address} answers with HTTP ${response[':status']}`);
       // END_STREAM: a refusal is one frame of headers.
       if (flags & 1) return down.respond(response, { endStream: true });
-      let trailers = {};
-      up.on('trailers', (received) => (trailers = received));
       down.respond(response, { waitForTrailers: true });
+      let trailers = {};
       down.on('wantTrailers', () => down.sendTrailers(trailers));
-      up.pipe(down);
+      // They may come after the last byte, and whoever reads them must not be told that there are none.
+      up.on('trailers', (received) => {
+        trailers = received;
+        down.end();
+      });
+      up.on('close', () => down.end());
+      up.pipe(down, { end: false });
     });
     up.on('error', () => down.headersSent || refuse(down, 14, 'the service cannot be reached'));
     down.on('close', () => up.close());

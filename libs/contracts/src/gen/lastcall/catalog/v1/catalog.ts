@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Approval } from "../../common/v1/approval.js";
 import { Downgrade } from "../../common/v1/common.js";
 import { DiffReleasesRequest, DiffReleasesResponse } from "./diff.js";
 import { Installation } from "./installation.js";
@@ -309,6 +310,50 @@ export interface CheckUpdateResponse {
   wave: string;
   /** Number of the installation's stage in that wave, from 1; 0 when there is none. */
   waveStage: number;
+}
+
+/** See CatalogService. */
+export interface ListApprovalsRequest {
+  /** `installations/{installation}`. */
+  parent: string;
+  /** 1–1,000; default 100; at most 50 are answered. */
+  pageSize: number;
+  /** From the page before. */
+  pageToken: string;
+}
+
+/** See CatalogService. */
+export interface ListApprovalsResponse {
+  /** A page. */
+  approvals: Approval[];
+  /** Empty at the end. */
+  nextPageToken: string;
+}
+
+/** See CatalogService. */
+export interface GrantApprovalRequest {
+  /** `installations/{installation}/approvals/{approval}`. */
+  name: string;
+}
+
+/** See CatalogService. */
+export interface GrantApprovalResponse {
+  /** With what came of it. */
+  approval?: Approval | undefined;
+}
+
+/** See CatalogService. */
+export interface RefuseApprovalRequest {
+  /** `installations/{installation}/approvals/{approval}`. */
+  name: string;
+  /** Why; 1–1,000 characters. */
+  reason: string;
+}
+
+/** See CatalogService. */
+export interface RefuseApprovalResponse {
+  /** As refused. */
+  approval?: Approval | undefined;
 }
 
 function createBaseCreateProductRequest(): CreateProductRequest {
@@ -3026,6 +3071,496 @@ export const CheckUpdateResponse: MessageFns<CheckUpdateResponse> = {
   },
 };
 
+function createBaseListApprovalsRequest(): ListApprovalsRequest {
+  return { parent: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListApprovalsRequest: MessageFns<ListApprovalsRequest> = {
+  encode(message: ListApprovalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListApprovalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListApprovalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListApprovalsRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListApprovalsRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListApprovalsRequest>): ListApprovalsRequest {
+    return ListApprovalsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListApprovalsRequest>): ListApprovalsRequest {
+    const message = createBaseListApprovalsRequest();
+    message.parent = object.parent ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListApprovalsResponse(): ListApprovalsResponse {
+  return { approvals: [], nextPageToken: "" };
+}
+
+export const ListApprovalsResponse: MessageFns<ListApprovalsResponse> = {
+  encode(message: ListApprovalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.approvals) {
+      Approval.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListApprovalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListApprovalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approvals.push(Approval.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListApprovalsResponse {
+    return {
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => Approval.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListApprovalsResponse): unknown {
+    const obj: any = {};
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => Approval.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListApprovalsResponse>): ListApprovalsResponse {
+    return ListApprovalsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListApprovalsResponse>): ListApprovalsResponse {
+    const message = createBaseListApprovalsResponse();
+    message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGrantApprovalRequest(): GrantApprovalRequest {
+  return { name: "" };
+}
+
+export const GrantApprovalRequest: MessageFns<GrantApprovalRequest> = {
+  encode(message: GrantApprovalRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GrantApprovalRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGrantApprovalRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GrantApprovalRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: GrantApprovalRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GrantApprovalRequest>): GrantApprovalRequest {
+    return GrantApprovalRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GrantApprovalRequest>): GrantApprovalRequest {
+    const message = createBaseGrantApprovalRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseGrantApprovalResponse(): GrantApprovalResponse {
+  return { approval: undefined };
+}
+
+export const GrantApprovalResponse: MessageFns<GrantApprovalResponse> = {
+  encode(message: GrantApprovalResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approval !== undefined) {
+      Approval.encode(message.approval, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GrantApprovalResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGrantApprovalResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approval = Approval.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GrantApprovalResponse {
+    return { approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined };
+  },
+
+  toJSON(message: GrantApprovalResponse): unknown {
+    const obj: any = {};
+    if (message.approval !== undefined) {
+      obj.approval = Approval.toJSON(message.approval);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GrantApprovalResponse>): GrantApprovalResponse {
+    return GrantApprovalResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GrantApprovalResponse>): GrantApprovalResponse {
+    const message = createBaseGrantApprovalResponse();
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? Approval.fromPartial(object.approval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRefuseApprovalRequest(): RefuseApprovalRequest {
+  return { name: "", reason: "" };
+}
+
+export const RefuseApprovalRequest: MessageFns<RefuseApprovalRequest> = {
+  encode(message: RefuseApprovalRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefuseApprovalRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefuseApprovalRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefuseApprovalRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RefuseApprovalRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RefuseApprovalRequest>): RefuseApprovalRequest {
+    return RefuseApprovalRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefuseApprovalRequest>): RefuseApprovalRequest {
+    const message = createBaseRefuseApprovalRequest();
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRefuseApprovalResponse(): RefuseApprovalResponse {
+  return { approval: undefined };
+}
+
+export const RefuseApprovalResponse: MessageFns<RefuseApprovalResponse> = {
+  encode(message: RefuseApprovalResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approval !== undefined) {
+      Approval.encode(message.approval, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefuseApprovalResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefuseApprovalResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approval = Approval.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefuseApprovalResponse {
+    return { approval: isSet(object.approval) ? Approval.fromJSON(object.approval) : undefined };
+  },
+
+  toJSON(message: RefuseApprovalResponse): unknown {
+    const obj: any = {};
+    if (message.approval !== undefined) {
+      obj.approval = Approval.toJSON(message.approval);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RefuseApprovalResponse>): RefuseApprovalResponse {
+    return RefuseApprovalResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefuseApprovalResponse>): RefuseApprovalResponse {
+    const message = createBaseRefuseApprovalResponse();
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? Approval.fromPartial(object.approval)
+      : undefined;
+    return message;
+  },
+};
+
 /** Versions and installations. */
 export type CatalogServiceService = typeof CatalogServiceService;
 export const CatalogServiceService = {
@@ -3282,6 +3817,40 @@ export const CatalogServiceService = {
     responseSerialize: (value: GetMirrorResponse): Buffer => Buffer.from(GetMirrorResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetMirrorResponse => GetMirrorResponse.decode(value),
   },
+  /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
+  listApprovals: {
+    path: "/lastcall.catalog.v1.CatalogService/ListApprovals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListApprovalsRequest): Buffer => Buffer.from(ListApprovalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListApprovalsRequest => ListApprovalsRequest.decode(value),
+    responseSerialize: (value: ListApprovalsResponse): Buffer =>
+      Buffer.from(ListApprovalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListApprovalsResponse => ListApprovalsResponse.decode(value),
+  },
+  /** Agrees to one: it is done, once. FAILED_PRECONDITION with reason SAME_PERSON, NOT_WAITING (decided before) or APPROVAL_EXPIRED. */
+  grantApproval: {
+    path: "/lastcall.catalog.v1.CatalogService/GrantApproval" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GrantApprovalRequest): Buffer => Buffer.from(GrantApprovalRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GrantApprovalRequest => GrantApprovalRequest.decode(value),
+    responseSerialize: (value: GrantApprovalResponse): Buffer =>
+      Buffer.from(GrantApprovalResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GrantApprovalResponse => GrantApprovalResponse.decode(value),
+  },
+  /** Says no, or takes back what one has asked for oneself. */
+  refuseApproval: {
+    path: "/lastcall.catalog.v1.CatalogService/RefuseApproval" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RefuseApprovalRequest): Buffer =>
+      Buffer.from(RefuseApprovalRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RefuseApprovalRequest => RefuseApprovalRequest.decode(value),
+    responseSerialize: (value: RefuseApprovalResponse): Buffer =>
+      Buffer.from(RefuseApprovalResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RefuseApprovalResponse => RefuseApprovalResponse.decode(value),
+  },
 } as const;
 
 export interface CatalogServiceServer extends UntypedServiceImplementation {
@@ -3335,6 +3904,12 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   importMirror: handleUnaryCall<ImportMirrorRequest, ImportMirrorResponse>;
   /** What this catalog mirrors, and until when that holds. */
   getMirror: handleUnaryCall<GetMirrorRequest, GetMirrorResponse>;
+  /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
+  listApprovals: handleUnaryCall<ListApprovalsRequest, ListApprovalsResponse>;
+  /** Agrees to one: it is done, once. FAILED_PRECONDITION with reason SAME_PERSON, NOT_WAITING (decided before) or APPROVAL_EXPIRED. */
+  grantApproval: handleUnaryCall<GrantApprovalRequest, GrantApprovalResponse>;
+  /** Says no, or takes back what one has asked for oneself. */
+  refuseApproval: handleUnaryCall<RefuseApprovalRequest, RefuseApprovalResponse>;
 }
 
 export interface CatalogServiceClient extends Client {
@@ -3695,6 +4270,54 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
+  listApprovals(
+    request: ListApprovalsRequest,
+    callback: (error: ServiceError | null, response: ListApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  listApprovals(
+    request: ListApprovalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  listApprovals(
+    request: ListApprovalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  /** Agrees to one: it is done, once. FAILED_PRECONDITION with reason SAME_PERSON, NOT_WAITING (decided before) or APPROVAL_EXPIRED. */
+  grantApproval(
+    request: GrantApprovalRequest,
+    callback: (error: ServiceError | null, response: GrantApprovalResponse) => void,
+  ): ClientUnaryCall;
+  grantApproval(
+    request: GrantApprovalRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GrantApprovalResponse) => void,
+  ): ClientUnaryCall;
+  grantApproval(
+    request: GrantApprovalRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GrantApprovalResponse) => void,
+  ): ClientUnaryCall;
+  /** Says no, or takes back what one has asked for oneself. */
+  refuseApproval(
+    request: RefuseApprovalRequest,
+    callback: (error: ServiceError | null, response: RefuseApprovalResponse) => void,
+  ): ClientUnaryCall;
+  refuseApproval(
+    request: RefuseApprovalRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RefuseApprovalResponse) => void,
+  ): ClientUnaryCall;
+  refuseApproval(
+    request: RefuseApprovalRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RefuseApprovalResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -44,6 +44,17 @@ export interface InstalledHost {
   mayFollowLater: boolean;
 }
 
+/** Which actions two people have to agree on. Whoever asks leaves a request with the service of the action. */
+export interface SecondPerson {
+  /**
+   * `gate`: opening and closing the gate by hand. `logoff`: closing it with less than the installation's reaction time, and ending a
+   * user's hold. `override`: letting runs go ahead in spite of a check. None: one person does everything.
+   */
+  actions: string[];
+  /** How long a request waits, 1 min – 24 h; absent: 1 h. */
+  validFor?: Duration | undefined;
+}
+
 /** One place where a product runs. */
 export interface Installation {
   /** `installations/{installation}`. */
@@ -91,6 +102,8 @@ export interface Installation {
   workedHolidays: string[];
   /** Whether a job has to be approved by a second person before it is enabled. For installations with many users. Only an administrator takes it back. */
   approvalRequired: boolean;
+  /** Actions that need a second person. Where there are any, changing this, lowering the reaction time and deleting the installation need one too. */
+  secondPerson?: SecondPerson | undefined;
 }
 
 function createBaseDaySpan(): DaySpan {
@@ -335,6 +348,97 @@ export const InstalledHost: MessageFns<InstalledHost> = {
   },
 };
 
+function createBaseSecondPerson(): SecondPerson {
+  return { actions: [], validFor: undefined };
+}
+
+export const SecondPerson: MessageFns<SecondPerson> = {
+  encode(message: SecondPerson, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.actions) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.validFor !== undefined) {
+      Duration.encode(message.validFor, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondPerson {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondPerson();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actions.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.validFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SecondPerson {
+    return {
+      actions: globalThis.Array.isArray(object?.actions) ? object.actions.map((e: any) => globalThis.String(e)) : [],
+      validFor: isSet(object.validFor)
+        ? Duration.fromJSON(object.validFor)
+        : isSet(object.valid_for)
+        ? Duration.fromJSON(object.valid_for)
+        : undefined,
+    };
+  },
+
+  toJSON(message: SecondPerson): unknown {
+    const obj: any = {};
+    if (message.actions?.length) {
+      obj.actions = message.actions;
+    }
+    if (message.validFor !== undefined) {
+      obj.validFor = Duration.toJSON(message.validFor);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SecondPerson>): SecondPerson {
+    return SecondPerson.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SecondPerson>): SecondPerson {
+    const message = createBaseSecondPerson();
+    message.actions = object.actions?.map((e) => e) || [];
+    message.validFor = (object.validFor !== undefined && object.validFor !== null)
+      ? Duration.fromPartial(object.validFor)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseInstallation(): Installation {
   return {
     name: "",
@@ -355,6 +459,7 @@ function createBaseInstallation(): Installation {
     holidaysOf: "",
     workedHolidays: [],
     approvalRequired: false,
+    secondPerson: undefined,
   };
 }
 
@@ -413,6 +518,9 @@ export const Installation: MessageFns<Installation> = {
     }
     if (message.approvalRequired !== false) {
       writer.uint32(208).bool(message.approvalRequired);
+    }
+    if (message.secondPerson !== undefined) {
+      SecondPerson.encode(message.secondPerson, writer.uint32(218).fork()).join();
     }
     return writer;
   },
@@ -574,6 +682,14 @@ export const Installation: MessageFns<Installation> = {
             message.approvalRequired = reader.bool();
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.secondPerson = SecondPerson.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -642,6 +758,11 @@ export const Installation: MessageFns<Installation> = {
         : isSet(object.approval_required)
         ? globalThis.Boolean(object.approval_required)
         : false,
+      secondPerson: isSet(object.secondPerson)
+        ? SecondPerson.fromJSON(object.secondPerson)
+        : isSet(object.second_person)
+        ? SecondPerson.fromJSON(object.second_person)
+        : undefined,
     };
   },
 
@@ -701,6 +822,9 @@ export const Installation: MessageFns<Installation> = {
     if (message.approvalRequired !== false) {
       obj.approvalRequired = message.approvalRequired;
     }
+    if (message.secondPerson !== undefined) {
+      obj.secondPerson = SecondPerson.toJSON(message.secondPerson);
+    }
     return obj;
   },
 
@@ -731,6 +855,9 @@ export const Installation: MessageFns<Installation> = {
     message.holidaysOf = object.holidaysOf ?? "";
     message.workedHolidays = object.workedHolidays?.map((e) => e) || [];
     message.approvalRequired = object.approvalRequired ?? false;
+    message.secondPerson = (object.secondPerson !== undefined && object.secondPerson !== null)
+      ? SecondPerson.fromPartial(object.secondPerson)
+      : undefined;
     return message;
   },
 };

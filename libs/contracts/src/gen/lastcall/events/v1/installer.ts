@@ -29,6 +29,10 @@ export interface HostJoined {
   installedVersion: string;
   /** Platform, `linux-x64` for example. */
   platform: string;
+  /** Key that it is about to have, 32 bytes: accepted beside the other one. Empty for none. */
+  nextPublicKey: Buffer;
+  /** Neither key is accepted any more. */
+  cutOff: boolean;
 }
 
 /** Installer: the run will not install anything any more. Answer to RunCancelRequested when the install had not begun. */
@@ -239,7 +243,16 @@ export interface HostOrderCompleted {
 }
 
 function createBaseHostJoined(): HostJoined {
-  return { installation: "", host: "", role: 0, publicKey: Buffer.alloc(0), installedVersion: "", platform: "" };
+  return {
+    installation: "",
+    host: "",
+    role: 0,
+    publicKey: Buffer.alloc(0),
+    installedVersion: "",
+    platform: "",
+    nextPublicKey: Buffer.alloc(0),
+    cutOff: false,
+  };
 }
 
 export const HostJoined: MessageFns<HostJoined> = {
@@ -261,6 +274,12 @@ export const HostJoined: MessageFns<HostJoined> = {
     }
     if (message.platform !== "") {
       writer.uint32(50).string(message.platform);
+    }
+    if (message.nextPublicKey.length !== 0) {
+      writer.uint32(58).bytes(message.nextPublicKey);
+    }
+    if (message.cutOff !== false) {
+      writer.uint32(64).bool(message.cutOff);
     }
     return writer;
   },
@@ -326,6 +345,22 @@ export const HostJoined: MessageFns<HostJoined> = {
             message.platform = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.nextPublicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.cutOff = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -354,6 +389,16 @@ export const HostJoined: MessageFns<HostJoined> = {
         ? globalThis.String(object.installed_version)
         : "",
       platform: isSet(object.platform) ? globalThis.String(object.platform) : "",
+      nextPublicKey: isSet(object.nextPublicKey)
+        ? Buffer.from(bytesFromBase64(object.nextPublicKey))
+        : isSet(object.next_public_key)
+        ? Buffer.from(bytesFromBase64(object.next_public_key))
+        : Buffer.alloc(0),
+      cutOff: isSet(object.cutOff)
+        ? globalThis.Boolean(object.cutOff)
+        : isSet(object.cut_off)
+        ? globalThis.Boolean(object.cut_off)
+        : false,
     };
   },
 
@@ -377,6 +422,12 @@ export const HostJoined: MessageFns<HostJoined> = {
     if (message.platform !== "") {
       obj.platform = message.platform;
     }
+    if (message.nextPublicKey.length !== 0) {
+      obj.nextPublicKey = base64FromBytes(message.nextPublicKey);
+    }
+    if (message.cutOff !== false) {
+      obj.cutOff = message.cutOff;
+    }
     return obj;
   },
 
@@ -391,6 +442,8 @@ export const HostJoined: MessageFns<HostJoined> = {
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
     message.installedVersion = object.installedVersion ?? "";
     message.platform = object.platform ?? "";
+    message.nextPublicKey = object.nextPublicKey ?? Buffer.alloc(0);
+    message.cutOff = object.cutOff ?? false;
     return message;
   },
 };

@@ -108,6 +108,16 @@ export function catchUpStateToJSON(object: CatchUpState): string {
 }
 
 /** See HostEdgeService. The host is the one that the credential is of. */
+export interface RotateKeyRequest {
+  /** Raw Ed25519 public key, 32 bytes. */
+  publicKey: Buffer;
+}
+
+/** See HostEdgeService. */
+export interface RotateKeyResponse {
+}
+
+/** See HostEdgeService. The host is the one that the credential is of. */
 export interface CatchUpRequest {
 }
 
@@ -270,6 +280,131 @@ export interface ResultStored {
   /** Id of the order. */
   order: string;
 }
+
+function createBaseRotateKeyRequest(): RotateKeyRequest {
+  return { publicKey: Buffer.alloc(0) };
+}
+
+export const RotateKeyRequest: MessageFns<RotateKeyRequest> = {
+  encode(message: RotateKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKey.length !== 0) {
+      writer.uint32(10).bytes(message.publicKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateKeyRequest {
+    return {
+      publicKey: isSet(object.publicKey)
+        ? Buffer.from(bytesFromBase64(object.publicKey))
+        : isSet(object.public_key)
+        ? Buffer.from(bytesFromBase64(object.public_key))
+        : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: RotateKeyRequest): unknown {
+    const obj: any = {};
+    if (message.publicKey.length !== 0) {
+      obj.publicKey = base64FromBytes(message.publicKey);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateKeyRequest>): RotateKeyRequest {
+    return RotateKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateKeyRequest>): RotateKeyRequest {
+    const message = createBaseRotateKeyRequest();
+    message.publicKey = object.publicKey ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseRotateKeyResponse(): RotateKeyResponse {
+  return {};
+}
+
+export const RotateKeyResponse: MessageFns<RotateKeyResponse> = {
+  encode(_: RotateKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RotateKeyResponse {
+    return {};
+  },
+
+  toJSON(_: RotateKeyResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateKeyResponse>): RotateKeyResponse {
+    return RotateKeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RotateKeyResponse>): RotateKeyResponse {
+    const message = createBaseRotateKeyResponse();
+    return message;
+  },
+};
 
 function createBaseCatchUpRequest(): CatchUpRequest {
   return {};
@@ -1919,6 +2054,20 @@ export const HostEdgeServiceService = {
     responseSerialize: (value: GetCatchUpResponse): Buffer => Buffer.from(GetCatchUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetCatchUpResponse => GetCatchUpResponse.decode(value),
   },
+  /**
+   * Registers the next key of the host that asks, which proves the one it has by the credential of the call. Both are accepted until the host has
+   * opened a stream with the next one, and from then on only that. The same key again changes nothing. Refused within a minute of the
+   * last one (KEY_JUST_ROTATED).
+   */
+  rotateKey: {
+    path: "/lastcall.installer.v1.HostEdgeService/RotateKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateKeyRequest): Buffer => Buffer.from(RotateKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateKeyRequest => RotateKeyRequest.decode(value),
+    responseSerialize: (value: RotateKeyResponse): Buffer => Buffer.from(RotateKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateKeyResponse => RotateKeyResponse.decode(value),
+  },
 } as const;
 
 export interface HostEdgeServiceServer extends UntypedServiceImplementation {
@@ -1937,6 +2086,12 @@ export interface HostEdgeServiceServer extends UntypedServiceImplementation {
   catchUp: handleUnaryCall<CatchUpRequest, CatchUpResponse>;
   /** Where the host that asks stands. Changes nothing. */
   getCatchUp: handleUnaryCall<GetCatchUpRequest, GetCatchUpResponse>;
+  /**
+   * Registers the next key of the host that asks, which proves the one it has by the credential of the call. Both are accepted until the host has
+   * opened a stream with the next one, and from then on only that. The same key again changes nothing. Refused within a minute of the
+   * last one (KEY_JUST_ROTATED).
+   */
+  rotateKey: handleUnaryCall<RotateKeyRequest, RotateKeyResponse>;
 }
 
 export interface HostEdgeServiceClient extends Client {
@@ -1995,6 +2150,26 @@ export interface HostEdgeServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetCatchUpResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Registers the next key of the host that asks, which proves the one it has by the credential of the call. Both are accepted until the host has
+   * opened a stream with the next one, and from then on only that. The same key again changes nothing. Refused within a minute of the
+   * last one (KEY_JUST_ROTATED).
+   */
+  rotateKey(
+    request: RotateKeyRequest,
+    callback: (error: ServiceError | null, response: RotateKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateKey(
+    request: RotateKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateKey(
+    request: RotateKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateKeyResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -182,7 +182,11 @@ export interface Host {
   /** SHA-256 of the agent's public key, hexadecimal. */
   keyFingerprint: string;
   /** The last update of its agent; absent when there was none. */
-  agentUpdate?: AgentUpdate | undefined;
+  agentUpdate?:
+    | AgentUpdate
+    | undefined;
+  /** Its key is accepted no more; it is let in again when it joins with another one. */
+  cutOff: boolean;
 }
 
 /** An update of a host's agent. */
@@ -232,6 +236,20 @@ export interface Plan {
     | undefined;
   /** Restore point of this run. */
   restorePoint: string;
+}
+
+/** See InstallerService. */
+export interface CutOffHostRequest {
+  /** `installations/{installation}/hosts/{host}`. */
+  name: string;
+  /** Why, for people; 1–1,000 characters. */
+  reason: string;
+}
+
+/** See InstallerService. */
+export interface CutOffHostResponse {
+  /** The host. */
+  host?: Host | undefined;
 }
 
 /** See InstallerService. */
@@ -363,6 +381,7 @@ function createBaseHost(): Host {
     progress: undefined,
     keyFingerprint: "",
     agentUpdate: undefined,
+    cutOff: false,
   };
 }
 
@@ -400,6 +419,9 @@ export const Host: MessageFns<Host> = {
     }
     if (message.agentUpdate !== undefined) {
       AgentUpdate.encode(message.agentUpdate, writer.uint32(90).fork()).join();
+    }
+    if (message.cutOff !== false) {
+      writer.uint32(96).bool(message.cutOff);
     }
     return writer;
   },
@@ -505,6 +527,14 @@ export const Host: MessageFns<Host> = {
             message.agentUpdate = AgentUpdate.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.cutOff = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -554,6 +584,11 @@ export const Host: MessageFns<Host> = {
         : isSet(object.agent_update)
         ? AgentUpdate.fromJSON(object.agent_update)
         : undefined,
+      cutOff: isSet(object.cutOff)
+        ? globalThis.Boolean(object.cutOff)
+        : isSet(object.cut_off)
+        ? globalThis.Boolean(object.cut_off)
+        : false,
     };
   },
 
@@ -592,6 +627,9 @@ export const Host: MessageFns<Host> = {
     if (message.agentUpdate !== undefined) {
       obj.agentUpdate = AgentUpdate.toJSON(message.agentUpdate);
     }
+    if (message.cutOff !== false) {
+      obj.cutOff = message.cutOff;
+    }
     return obj;
   },
 
@@ -615,6 +653,7 @@ export const Host: MessageFns<Host> = {
     message.agentUpdate = (object.agentUpdate !== undefined && object.agentUpdate !== null)
       ? AgentUpdate.fromPartial(object.agentUpdate)
       : undefined;
+    message.cutOff = object.cutOff ?? false;
     return message;
   },
 };
@@ -1014,6 +1053,158 @@ export const Plan: MessageFns<Plan> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.restorePoint = object.restorePoint ?? "";
+    return message;
+  },
+};
+
+function createBaseCutOffHostRequest(): CutOffHostRequest {
+  return { name: "", reason: "" };
+}
+
+export const CutOffHostRequest: MessageFns<CutOffHostRequest> = {
+  encode(message: CutOffHostRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CutOffHostRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCutOffHostRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CutOffHostRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: CutOffHostRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CutOffHostRequest>): CutOffHostRequest {
+    return CutOffHostRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CutOffHostRequest>): CutOffHostRequest {
+    const message = createBaseCutOffHostRequest();
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseCutOffHostResponse(): CutOffHostResponse {
+  return { host: undefined };
+}
+
+export const CutOffHostResponse: MessageFns<CutOffHostResponse> = {
+  encode(message: CutOffHostResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== undefined) {
+      Host.encode(message.host, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CutOffHostResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCutOffHostResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = Host.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CutOffHostResponse {
+    return { host: isSet(object.host) ? Host.fromJSON(object.host) : undefined };
+  },
+
+  toJSON(message: CutOffHostResponse): unknown {
+    const obj: any = {};
+    if (message.host !== undefined) {
+      obj.host = Host.toJSON(message.host);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CutOffHostResponse>): CutOffHostResponse {
+    return CutOffHostResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CutOffHostResponse>): CutOffHostResponse {
+    const message = createBaseCutOffHostResponse();
+    message.host = (object.host !== undefined && object.host !== null) ? Host.fromPartial(object.host) : undefined;
     return message;
   },
 };
@@ -2358,6 +2549,19 @@ export const InstallerServiceService = {
       Buffer.from(UpdateAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateAgentsResponse => UpdateAgentsResponse.decode(value),
   },
+  /**
+   * Accepts the keys of a host no more and ends its stream: they may be in the hands of somebody else. The host stays a part of its
+   * installation, and is let in again when it joins with a new token and a new key.
+   */
+  cutOffHost: {
+    path: "/lastcall.installer.v1.InstallerService/CutOffHost" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CutOffHostRequest): Buffer => Buffer.from(CutOffHostRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CutOffHostRequest => CutOffHostRequest.decode(value),
+    responseSerialize: (value: CutOffHostResponse): Buffer => Buffer.from(CutOffHostResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CutOffHostResponse => CutOffHostResponse.decode(value),
+  },
 } as const;
 
 export interface InstallerServiceServer extends UntypedServiceImplementation {
@@ -2381,6 +2585,11 @@ export interface InstallerServiceServer extends UntypedServiceImplementation {
    * is in `Host.agent_update`; a host whose agent is at this already gets no second order.
    */
   updateAgents: handleUnaryCall<UpdateAgentsRequest, UpdateAgentsResponse>;
+  /**
+   * Accepts the keys of a host no more and ends its stream: they may be in the hands of somebody else. The host stays a part of its
+   * installation, and is let in again when it joins with a new token and a new key.
+   */
+  cutOffHost: handleUnaryCall<CutOffHostRequest, CutOffHostResponse>;
 }
 
 export interface InstallerServiceClient extends Client {
@@ -2501,6 +2710,25 @@ export interface InstallerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateAgentsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Accepts the keys of a host no more and ends its stream: they may be in the hands of somebody else. The host stays a part of its
+   * installation, and is let in again when it joins with a new token and a new key.
+   */
+  cutOffHost(
+    request: CutOffHostRequest,
+    callback: (error: ServiceError | null, response: CutOffHostResponse) => void,
+  ): ClientUnaryCall;
+  cutOffHost(
+    request: CutOffHostRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CutOffHostResponse) => void,
+  ): ClientUnaryCall;
+  cutOffHost(
+    request: CutOffHostRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CutOffHostResponse) => void,
   ): ClientUnaryCall;
 }
 
