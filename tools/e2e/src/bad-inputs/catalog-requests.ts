@@ -28,6 +28,8 @@ const STAGES = [{ members: { $case: 'percent', value: 10 } }, { members: { $case
 const WAVE = { product: 'tiny', version: '1.0.0', channel: 'stable', stages: STAGES };
 
 const POLICY: Readonly<Record<string, readonly unknown[]>> = {
+  'installation.second_person.actions': [['nothing'], ['*']],
+  'installation.second_person.valid_for': [seconds(-1), seconds(100_000_000)],
   'installation.session_policy.exempt_users': [['a', 'a'], Array.from({ length: 101 }, (_, i) => `u${i}`)],
   'installation.session_policy.language': ['Deutsch!', 'x'.repeat(36)],
   'installation.session_policy.link': ['http://example.org/', 'javascript:alert(1)', 'https://a:b@example.org/'],
