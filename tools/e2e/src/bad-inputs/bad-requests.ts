@@ -36,7 +36,7 @@ export function requestsOf({ method, good, bad = {}, also = [] }: BadRequests): 
 }
 
 /** The good request, of an installation that there is not. */
-export function elsewhere({ method, good }: BadRequests): BadRequest[] {
+export function requestsElsewhere({ method, good }: BadRequests): BadRequest[] {
   const text = JSON.stringify(good, (_, v: unknown) => (typeof v === 'bigint' ? Number(v) : v));
   if (!text.includes('installations/one')) return [];
   const there = (value: unknown): unknown => {

@@ -131,6 +131,22 @@ const INSTALLER: readonly BadRequests[] = [
   },
 ];
 
+const APPROVALS: readonly BadRequests[] = ['CatalogService', 'PreflightService', 'SessionService'].flatMap(
+  (service) => {
+    const name = `${ONE}/approvals/a-1`;
+    const NO_APPROVAL = noNameIn('approvals');
+    return [
+      { method: `${service}/ListApprovals`, good: { parent: ONE }, bad: { parent: NO_INSTALLATION, ...NO_PAGE } },
+      { method: `${service}/GrantApproval`, good: { name }, bad: { name: NO_APPROVAL } },
+      {
+        method: `${service}/RefuseApproval`,
+        good: { name, reason: 'why' },
+        bad: { name: NO_APPROVAL, reason: ['', 'x'.repeat(1_001), 'a\0b'] },
+      },
+    ];
+  },
+);
+
 const SESSION: readonly BadRequests[] = [
   {
     method: 'WaitForReopening',
@@ -209,4 +225,4 @@ const OPERATIONS: readonly BadRequests[] = [
   },
 ];
 
-export const OTHERS: readonly BadRequests[] = [...PREFLIGHT, ...INSTALLER, ...SESSION, ...OPERATIONS];
+export const OTHERS: readonly BadRequests[] = [...PREFLIGHT, ...INSTALLER, ...APPROVALS, ...SESSION, ...OPERATIONS];
