@@ -53,7 +53,13 @@ async function run(seed: number, count: number, root: string): Promise<void> {
   }
   const { count: deadLetters, findings } = await deadLettersWhenQuiet(operations);
   process.stdout.write(`done ${JSON.stringify({ bus: kind, messages: count, deadLetters, findings })}\n`);
-  process.once('SIGTERM', () => void stop().then(() => folder.remove()).then(() => process.exit(0)));
+  process.once(
+    'SIGTERM',
+    () =>
+      void stop()
+        .then(() => folder.remove())
+        .then(() => process.exit(0)),
+  );
 }
 
 type Operations = UnaryClient<typeof operationsV1.OperationsServiceService>;
