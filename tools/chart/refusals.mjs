@@ -103,6 +103,11 @@ export const REFUSALS = [
     ['prepare.enabled', 'users'],
   ],
   [
+    'an administrator, and passwords that the job does not know',
+    { nats: { enabled: true }, store: { url: 'mongodb://a', existingSecret: 'b', adminUrlSecret: { name: 'a' } } },
+    ['store.adminUrlSecret', 'store.existingSecret'],
+  ],
+  [
     'an administrator of a MongoDB that makes its users',
     with_({ store: { adminUrlSecret: { name: 'a' } } }),
     ['store.adminUrlSecret', 'mongodb.enabled'],

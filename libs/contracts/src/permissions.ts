@@ -71,6 +71,7 @@ export const PERMISSIONS: ReadonlyMap<string, Permission> = new Map([
     // The first import, which says whom to trust, asks for an administrator.
     ImportMirror: write('global'),
     GetMirror: read('global'),
+    GetTrustedMetadata: read('any'),
     ...approvals,
   }),
   // A wave concerns many installations: who is bound to one learns of it through CheckUpdate, and lets nobody in before its turn.

@@ -107,7 +107,9 @@ function atStart(read: () => ChannelTls): ChannelTls {
   try {
     return read();
   } catch (error) {
-    throw new Fault(problemOf(error) ?? 'certificates cannot be read', { cause: error });
+    const problem = problemOf(error);
+    // It has said everything.
+    throw problem === undefined ? error : new Fault(problem);
   }
 }
 

@@ -152,6 +152,7 @@ async function contextFor(
     dataDir,
     identityDir: settings.common.identityDir,
     catalogUrl: options.catalogUrl,
+    tls: options.certificates?.current,
     random,
     isRevoked: (token) => revocations.isRevoked(token),
     audit: (call) => audit.record(call),

@@ -11,7 +11,7 @@ import type {
 } from '@lastcall/contracts';
 import type { Rejected } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
-import type { UnaryClient } from '@lastcall/sdk';
+import type { ChannelTls, UnaryClient } from '@lastcall/sdk';
 import type { AgentKeys } from './auth/authenticator.js';
 import type { Logger } from './logging.js';
 import type { AuditedCall } from './operations/audit-trail.js';
@@ -48,6 +48,8 @@ export interface ServiceContext<S> {
   readonly identityDir: string;
   /** Base address of the catalog's HTTP edge (signed metadata and blobs) as hosts reach it, `http://host:port`. */
   readonly catalogUrl: string;
+  /** What this process shows and trusts, as it is now, for calls that `client` does not make; undefined: plain text, or the system's authorities. */
+  readonly tls: (() => ChannelTls) | undefined;
   /** Number in [0, 1); injected so that tests can repeat a run. */
   random(): number;
   /** Whether a credential has been revoked since it was admitted; for streams that outlive the check at their beginning. */

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { ensureUsers, type DatabaseUser } from './database-users.js';
+import { ensureUsers } from './database-users.js';
+import type { DatabaseUser } from './database-users-options.js';
 
 const url = process.env['LASTCALL_TEST_MONGODB_URL'] ?? '';
 const hasMongod = spawnSync('mongod', ['--version']).status === 0;

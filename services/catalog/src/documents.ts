@@ -51,13 +51,18 @@ const installations: CollectionSpec<InstallationState> = {
   ],
 };
 
+export const BY_TIME = 'by_time';
+
 const tokens: CollectionSpec<TokenState> = {
   name: 'tokens',
   fields: (token) => ({
     all: true,
     created: token.state === 'absent' ? undefined : token.grant.createdAt,
   }),
-  indexes: [{ name: 'newest', fields: ['all', 'created'] }],
+  indexes: [
+    { name: 'newest', fields: ['all', 'created'] },
+    { name: BY_TIME, fields: ['created'] },
+  ],
 };
 
 export const DUE = 'due';

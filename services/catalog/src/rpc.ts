@@ -6,6 +6,7 @@ import type { Publishing } from './publishing.js';
 import type { Importing } from './importing.js';
 import type { Signing } from './signing.js';
 import type { Mirror } from './tuf/mirror.js';
+import type { Repository } from './tuf/repository.js';
 import { diffReleases } from './rpc/diff.js';
 import { installationHandlers } from './rpc/installations.js';
 import { productHandlers } from './rpc/products.js';
@@ -29,6 +30,7 @@ export interface RpcParts {
   readonly signing: Signing;
   readonly importing: Importing;
   readonly mirror: Mirror;
+  readonly repository: Pick<Repository, 'metadata'>;
   readonly issuer: TokenIssuer;
   /** Undefined: people do not sign in. */
   readonly signIn: SignIn | undefined;
@@ -46,6 +48,10 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...installationHandlers(parts),
       ...signingHandlers(parts.signing),
       ...mirrorHandlers(parts.importing, parts.mirror),
+      getTrustedMetadata: async () => {
+        const newest = async (name: string) => (await parts.repository.metadata(name)) ?? Buffer.alloc(0);
+        return { root: await newest('root.json'), timestamp: await newest('timestamp.json') };
+      },
       ...parts.approvals.handlers,
     }),
     bindRpc(catalogV1.WaveServiceService, waveHandlers(parts)),

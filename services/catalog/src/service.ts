@@ -20,7 +20,7 @@ import { createRpc } from './rpc.js';
 import { signInOf } from './rpc/sign-in.js';
 import { catalogSettings, type CatalogSettings } from './settings.js';
 import { createSignatureWatch, createSigning } from './signing.js';
-import { importTokens } from './tokens.js';
+import { createTokenRemover, importTokens } from './tokens.js';
 import { createSignatureGauge } from './signature-gauge.js';
 import { createWaveGauge } from './wave-gauge.js';
 import { createWaves } from './waves.js';
@@ -66,7 +66,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
   await repository.keep();
   return {
     rpc: createRpc({
-      ...{ documents, blobs, publishing, signing, importing, mirror, waves, issuer, now },
+      ...{ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now },
       approvals,
       signIn: signInOf(settings),
       audit: (call) => context.audit(call),
@@ -81,6 +81,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
       createSignatureWatch({ documents, blobs, repository }, log, now),
       importing.watch,
       approvals.duty,
+      createTokenRemover(documents, now),
     ],
     agentKeys: (installation, host) => agentKeys(documents, installation, host),
   };

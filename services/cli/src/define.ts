@@ -19,7 +19,7 @@ export interface Spec {
   readonly installation?: boolean;
   /** Adds options of its own. */
   readonly options?: (command: Command) => void;
-  /** False: it is about signing in itself, so nothing is renewed before it. */
+  /** False: it is about signing in itself, or calls nobody, so no sign-in is renewed before it. */
   readonly renews?: boolean;
 }
 

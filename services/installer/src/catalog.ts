@@ -1,7 +1,10 @@
 import { catalogV1, formatName } from '@lastcall/contracts';
 import { Fault, reject, RejectedError, type Rejected } from '@lastcall/kernel';
 import type { ServiceContext } from '@lastcall/runtime';
+import { CODE, CallError, type ChannelTls } from '@lastcall/sdk';
 import { readFile } from 'node:fs/promises';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { join } from 'node:path';
 import type { InstallerSettings } from './settings.js';
 
@@ -11,10 +14,15 @@ import type { InstallerSettings } from './settings.js';
 
 export interface Catalog {
   productOf(installation: string): Promise<string | Rejected>;
-  /** TUF root metadata, JSON bytes. */
-  trustedRoot(): Promise<Buffer>;
-  /** The newest TUF timestamp, JSON bytes; empty while there is none. */
-  newestTimestamp(): Promise<Buffer>;
+  /** The newest of each, each time: a catalog that has become the mirror of another one has another root. An agent follows the chain by itself. */
+  trust(): Promise<Trust>;
+}
+
+/** JSON bytes. */
+export interface Trust {
+  readonly root: Buffer;
+  /** Empty while there is none. */
+  readonly timestamp: Buffer;
 }
 
 const FETCH_TIMEOUT_MS = 5_000;
@@ -23,7 +31,6 @@ const MAX_ROOT_BYTES = 512 * 1024;
 const MAX_TIMESTAMP_BYTES = 16_384;
 
 export function createCatalog(context: ServiceContext<InstallerSettings>): Catalog {
-  const fetchMetadata = (name: string, maxBytes: number) => fetchFile(context, `tuf/${name}`, maxBytes);
   const catalog = context.client(catalogV1.CatalogServiceService);
   return {
     productOf: async (installation) => {
@@ -34,13 +41,29 @@ export function createCatalog(context: ServiceContext<InstallerSettings>): Catal
       });
       return found?.installation?.product ?? noInstallation(name);
     },
-    // The newest, each time: a catalog that has become the mirror of another one has another. An agent follows the chain from there by itself.
-    trustedRoot: async () => {
-      const root = await fetchMetadata('root.json', MAX_ROOT_BYTES);
-      if (!root) throw new Fault('the catalog has no root of trust yet; ask again in a moment');
-      return root;
+    trust: async () => {
+      const trust = await catalog.getTrustedMetadata({}).catch((error: unknown) => {
+        if (isOlder(error)) return fetchTrust(context);
+        throw error;
+      });
+      if (trust.root.byteLength === 0) throw new Fault('the catalog has no root of trust yet; ask again in a moment');
+      return { root: Buffer.from(trust.root), timestamp: Buffer.from(trust.timestamp) };
     },
-    newestTimestamp: async () => (await fetchMetadata('timestamp.json', MAX_TIMESTAMP_BYTES)) ?? Buffer.alloc(0),
+  };
+}
+
+/** The catalog is of the release before, which gives it over HTTP only. */
+function isOlder(error: unknown): boolean {
+  const cause: unknown = error instanceof Fault ? error.cause : undefined;
+  return cause instanceof CallError && cause.code === CODE.unimplemented;
+}
+
+async function fetchTrust(context: ServiceContext<InstallerSettings>): Promise<Trust> {
+  const fetched = async (name: string, maxBytes: number): Promise<Buffer> =>
+    (await fetchFile(context, `tuf/${name}`, maxBytes)) ?? Buffer.alloc(0);
+  return {
+    root: await fetched('root.json', MAX_ROOT_BYTES),
+    timestamp: await fetched('timestamp.json', MAX_TIMESTAMP_BYTES),
   };
 }
 
@@ -52,21 +75,48 @@ function noInstallation(name: string): Rejected {
 
 /** Undefined: the catalog does not have it. */
 async function fetchFile(
-  { catalogUrl, identityDir, settings }: ServiceContext<InstallerSettings>,
+  { catalogUrl, identityDir, settings, tls }: ServiceContext<InstallerSettings>,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
   const url = `${(settings.catalogInsideUrl || catalogUrl).replace(/\/+$/, '')}/${path}`;
   try {
     const credential = (await readFile(join(identityDir, 'installer.token'), 'utf8')).trim();
-    const headers = { authorization: `Bearer ${credential}` };
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    if (response.status === 404) return undefined;
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    const bytes = Buffer.from(await response.arrayBuffer());
-    if (bytes.length > maxBytes) throw new Error(`${bytes.length} bytes are too many; ${maxBytes} are allowed`);
+    const { status, bytes } = await get(url, { authorization: `Bearer ${credential}` }, tls?.() ?? {}, maxBytes);
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`HTTP ${status}`);
     return bytes;
   } catch (cause) {
     throw new Fault(`the catalog does not give what a new host has to trust (${url})`, { cause });
   }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly bytes: Buffer;
+}
+
+/** No `fetch`, which shows no certificate: where services have some, this one's credential counts only with its own. */
+function get(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  tls: ChannelTls,
+  maxBytes: number,
+): Promise<Answer> {
+  const web = url.startsWith('https:') ? https : http;
+  const options = { headers, agent: false, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), ...tls };
+  return new Promise((resolve, reject) => {
+    const call = web.get(url, options, (response) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > maxBytes) call.destroy(new Error(`more than ${maxBytes} bytes are too many`));
+        else parts.push(part);
+      });
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(parts) }));
+    });
+    call.once('error', reject);
+  });
 }

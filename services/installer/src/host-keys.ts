@@ -85,6 +85,11 @@ export function withKeyInUse(document: HostDocument, fingerprint: string): HostD
   return { ...rest, publicKey: used };
 }
 
+/** Of a key in base64: one that was ended by an operator. */
+export function isCutOffKey(document: HostDocument | undefined, key: string): boolean {
+  return document?.cutOff === true && [document.publicKey, document.nextPublicKey].includes(key);
+}
+
 /** Of a key in base64. */
 export function fingerprintOf(key: string): string {
   return sha256Hex(Buffer.from(key, 'base64'));

@@ -25,7 +25,7 @@ import type { Catalog } from './catalog.js';
 import { hostIdOf, type Documents, type HostDocument } from './documents.js';
 import { refuseAgentVersion } from './domain/agent-version.js';
 import { redeem, type JoinToken } from './domain/join-token.js';
-import { checkKey, keyCutOff } from './host-keys.js';
+import { checkKey, isCutOffKey, keyCutOff } from './host-keys.js';
 import type { HostKey } from './orders.js';
 import type { InstallerSettings } from './settings.js';
 import { hostJoined } from './host-joined.js';
@@ -125,8 +125,7 @@ async function join(
   // Asked before the token is used up: when the catalog is away, the agent can simply ask again.
   const product = await catalog.productOf(redeemable.installation);
   if (isRejected(product)) return product;
-  const trustedRoot = await catalog.trustedRoot();
-  const trustedTimestamp = await catalog.newestTimestamp();
+  const { root: trustedRoot, timestamp: trustedTimestamp } = await catalog.trust();
   if (known?.data.redeemedBy !== fingerprint) await recordJoin(context, redeemable, fingerprint);
   const token = await redeemToken(documents, id, fingerprint);
   if (isRejected(token)) return token;
@@ -139,8 +138,7 @@ async function join(
 /** Whoever has taken the key must not come in with the host that was cut off because of it. */
 async function isCutOff({ hosts }: Documents, { installation, host }: JoinToken, key: Uint8Array): Promise<boolean> {
   const known = (await hosts.get(hostIdOf(installation, host)))?.data;
-  const asked = Buffer.from(key).toString('base64');
-  return known?.cutOff === true && [known.publicKey, known.nextPublicKey].includes(asked);
+  return isCutOffKey(known, Buffer.from(key).toString('base64'));
 }
 
 /** The call has no credential but its token, so that nobody else can say who came. */
@@ -181,6 +179,8 @@ async function registerHost(
   const joined = hostJoined(fresh, installedVersion);
   const isNewKey = await documents.hosts.change<boolean>(hostIdOf(installation, host), (current) => {
     if (current && current.token === tokenId && current.publicKey === publicKey) return { keep: false };
+    // In this very moment.
+    if (isCutOffKey(current, publicKey)) return { keep: false };
     return {
       write: { ...fresh, lastSeenAt: current?.lastSeenAt ?? 0 },
       events: [joined],

@@ -85,7 +85,8 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     }
 
     it('wait for somebody else, and are done once, with both names in the audit', async () => {
-      await change('anna', rule('gate', 'logoff', 'override'), 'second_person');
+      const approved = { ...rule('gate', 'logoff', 'override'), approvalRequired: true };
+      await change('anna', approved, 'second_person', 'approval_required');
       await stack.seen('InstallationChanged', (m) => m.installation?.secondPerson !== undefined);
       const asked = await left();
       expect(asked).toMatchObject({ code: 9, message: expect.stringContaining('lastcall approval approve ap-') });
@@ -128,6 +129,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
         () => change('anna', rule('override', 'logoff'), 'second_person'),
         () => change('anna', { reactionTime: msToDuration(1_000) }, 'reaction_time'),
         () => change('anna', {}, 'second_person'),
+        () => change('anna', { approvalRequired: false }, 'approval_required'),
         () => change('anna', { ...whole, title: 'Berlin', ...rule() }),
         () => catalog('anna').deleteInstallation({ name: NAME, etag: '' }),
       ];
@@ -152,12 +154,10 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     it('are overrides of checks, too', async () => {
       const start = { condition: { $case: 'time' as const, value: { localTime: localIn(2 * HOUR_MS) } } };
       const job = schedulerV1.Job.fromPartial({ title: 'night', type: commonV1.JobType.SOFTWARE_UPDATE, start });
-      await as(schedulerV1.SchedulerServiceService, 'anna').createJob({
-        parent: NAME,
-        jobId: 'night',
-        job,
-        confirmedCautions: [],
-      });
+      const scheduler = as(schedulerV1.SchedulerServiceService, 'anna');
+      await scheduler.createJob({ parent: NAME, jobId: 'night', job, confirmedCautions: [] });
+      // Where jobs are approved as well, whoever has enabled one overrides none of its checks.
+      await scheduler.enableJob({ name: `${NAME}/jobs/night`, etag: '', confirmedCautions: [] });
       const expireTime = new Date(Date.now() + HOUR_MS);
       const override = { job: 'night', check: 'clock', host: 'srv1', reason: 'NTP comes on Monday.', expireTime };
       const preflight = (who: Who) => as(preflightV1.PreflightServiceService, who);

@@ -8,6 +8,7 @@
 {{- if and (not $values.mongodb.enabled) (not $values.store.url) }}{{ $wrong = append $wrong "store.url is empty: name your MongoDB (mongodb://host/?replicaSet=lastcall&authSource=admin), or set mongodb.enabled for an evaluation" }}{{ end -}}
 {{- if and $values.mongodb.enabled $values.store.url }}{{ $wrong = append $wrong "store.url and mongodb.enabled are both set: choose one" }}{{ end -}}
 {{- if and $values.mongodb.enabled $values.store.adminUrlSecret.name }}{{ $wrong = append $wrong "store.adminUrlSecret is for a MongoDB of your own: mongodb.enabled makes its users itself" }}{{ end -}}
+{{- if and $values.store.adminUrlSecret.name (or $values.store.existingSecret (ne $values.store.auth "password")) }}{{ $wrong = append $wrong "store.adminUrlSecret makes users with the passwords that prepare makes: leave store.existingSecret empty and store.auth password, or make the users yourself" }}{{ end -}}
 {{- $named := 0 -}}
 {{- range $values.identity.existingSecrets }}{{ if . }}{{ $named = add1 $named }}{{ end }}{{ end -}}
 {{- if not (has (int $named) (list 0 6)) }}{{ $wrong = append $wrong "identity.existingSecrets names some of six: name all of them, or none and they are made" }}{{ end -}}

@@ -8,6 +8,7 @@ import {
 } from '@lastcall/contracts';
 import {
   checkText,
+  collect,
   DAY_MS,
   HOUR_MS,
   invalid,
@@ -203,9 +204,9 @@ async function grant(parts: Parts, name: string, context: RpcContext): Promise<D
 
 async function refuse(parts: Parts, name: string, why: string, { principal }: RpcContext): Promise<Decided | Rejected> {
   const id = nameOf('approval', name);
-  if (isRejected(id)) return id;
-  const wrong = checkText('reason', why, { min: 1, max: MAX_REASON_CHARS });
-  if (wrong) return invalid([wrong]);
+  const wrong = collect(checkText('reason', why, { min: 1, max: MAX_REASON_CHARS }));
+  if (isRejected(id)) return invalid([...id.violations, ...wrong]);
+  if (wrong.length > 0) return invalid(wrong);
   const by = principal?.subject ?? '';
   const refused = await decide(parts, id, (at) => ({ type: 'refuse', by, why, at }));
   return isRejected(refused) ? refused : { approval: approvalToWire(id.approval, refused, 0) };

@@ -1,6 +1,6 @@
 import { Fault, reject, RejectedError } from '@lastcall/kernel';
 import { MongoClient, MongoServerError, type Db, type Document } from 'mongodb';
-import type { DatabaseUser, EnsuredUser, EnsureUsersOptions } from '../database-users.js';
+import type { DatabaseUser, EnsuredUser, EnsureUsersOptions } from '../database-users-options.js';
 import { isContention, toFault } from './mongo-faults.js';
 
 /* All users are in `admin`, which is where a client looks for them (`authSource=admin`). */

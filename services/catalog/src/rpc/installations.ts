@@ -167,7 +167,7 @@ async function prepareDeletion(
 
 /** Whether one person could do afterwards what takes two now. */
 function needsFewerPeople(
-  { secondPerson: rule, reactionTimeMs }: InstallationSettings,
+  { secondPerson: rule, reactionTimeMs, approvalRequired }: InstallationSettings,
   changes: Partial<ChangeableSettings>,
 ): boolean {
   if (!rule || rule.actions.length === 0) return false;
@@ -175,7 +175,9 @@ function needsFewerPeople(
     changes.secondPerson && !rule.actions.every((action) => changes.secondPerson?.actions.includes(action));
   // Closing the gate with the usual reaction time is no logoff by force, so it must not become shorter by one alone.
   const isQuicker = rule.actions.includes('logoff') && (changes.reactionTimeMs ?? reactionTimeMs) < reactionTimeMs;
-  return isFewer === true || isQuicker;
+  // A job that nobody approves shuts the gate and logs users off, too.
+  const isUnapproved = approvalRequired === true && changes.approvalRequired === false;
+  return isFewer === true || isQuicker || isUnapproved;
 }
 
 /** Whoever needs an approval must not be able to do without it. */

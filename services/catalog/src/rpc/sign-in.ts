@@ -74,7 +74,7 @@ export function signInHandlers(parts: SignInParts): Handlers {
       const { oidcIssuer: issuer, oidcClientId: clientId, oidcScopes } = provider.settings;
       return { issuer, clientId, scopes: oidcScopes.split(' ') };
     },
-    signIn: async (request) => (provider ? signIn(parts, provider, request) : noSignIn()),
+    signIn: async (request) => (provider ? signIn(parts, provider, request) : (wrongRequest(request) ?? noSignIn())),
     signOut: (_, context) => signOut(parts, context),
     getCaller: async (_, { principal }) => callerOf(principal),
   };

@@ -16,6 +16,7 @@ export function addState(cli: Cli): void {
       use: 'backup',
       does: 'Copies the data folder as it is at one moment into a new folder, checksummed, while Lastcall runs or not',
       example: 'lastcall state backup --data /srv/lastcall --to /mnt/backup/lastcall-2026-11-29',
+      renews: false,
       options: (command) =>
         command
           .option('--data <folder>', 'data folder (default: LASTCALL_DATA_DIR, else ./lastcall-data)')
@@ -31,6 +32,7 @@ export function addState(cli: Cli): void {
       use: 'check',
       does: 'Reads a backup as a whole and compares it with its checksums',
       example: 'lastcall state check --from /mnt/backup/lastcall-2026-11-29',
+      renews: false,
       options: (command) => command.requiredOption('--from <folder>', 'folder of "state backup"'),
     },
     check,
@@ -41,6 +43,7 @@ export function addState(cli: Cli): void {
       use: 'restore',
       does: 'Makes a data folder from a backup; a folder that has anything in it is refused',
       example: 'lastcall state restore --from /mnt/backup/lastcall-2026-11-29 --data /srv/lastcall',
+      renews: false,
       options: (command) =>
         command
           .requiredOption('--from <folder>', 'folder of "state backup"')

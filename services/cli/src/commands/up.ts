@@ -19,6 +19,7 @@ export function addUp(cli: Cli): void {
       use: 'up',
       does: 'Runs everything for one site: all services, in this process, until it is told to stop',
       example: 'lastcall up --data /srv/lastcall',
+      renews: false,
       options: (command) =>
         command
           .option('--data <folder>', 'data folder (default: LASTCALL_DATA_DIR, else ./lastcall-data)')

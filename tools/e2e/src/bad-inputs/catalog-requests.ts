@@ -1,6 +1,6 @@
 import { catalogV1, commonV1, identityV1 } from '@lastcall/contracts';
 import type { BadRequests } from './bad-requests.js';
-import { NO_HASH, NO_ID, NO_ID_IF_SAID, NO_INSTALLATION, NO_PAGE, NO_PAGE_SIZE, NO_TEXT, NO_TIME_WITHIN_A_DAY, NO_TITLE, NO_VERSION, NO_ZONE, seconds } from './bad-values.js'; // prettier-ignore
+import { NO_HASH, NO_ID, NO_ID_IF_SAID, NO_INSTALLATION, NO_PAGE, NO_PAGE_SIZE, NO_TEXT, NO_TIME_WITHIN_A_DAY, NO_TITLE, NO_VERSION, NO_ZONE, noNameIn, seconds } from './bad-values.js'; // prettier-ignore
 
 /* Products, releases, channels, installations, waves, signatures, mirrors, credentials. */
 
@@ -20,6 +20,7 @@ const NO_DATE = ['', '2027-2-1', '2027-02-30', '27-01-01', 'christmas'];
 const RELEASE = 'products/tiny/releases/1.0.0';
 const MULTI_USER = commonV1.InstallationKind.MULTI_USER;
 const BERLIN = { title: 'Berlin', product: 'tiny', kind: MULTI_USER, channel: 'stable', timeZone: 'Europe/Berlin' };
+const APPROVAL = 'installations/one/approvals/ap-1';
 const SPAN = { weekday: 'mon', opens: '08:00', closes: '18:00' };
 const KEY = Buffer.alloc(32, 7);
 const KEYS = { publicKeys: [KEY], threshold: 1 };
@@ -99,12 +100,20 @@ export const CATALOG: readonly BadRequests[] = [
       'installation.holidays_of': ['DE-XX', 'Germany', 'XX', '😀'.repeat(41)],
       'installation.reaction_time': NO_TIME_WITHIN_A_DAY,
       'installation.group': NO_ID_IF_SAID,
+      'installation.second_person.actions': [['everything'], ['gate', ''], ['GATE'], ['policy']],
+      'installation.second_person.valid_for': [seconds(-1), seconds(59), seconds(86_401), seconds(2n ** 62n)],
       ...POLICY,
     },
     also: [
       [
         'installation.approval_required',
         { installation: { ...BERLIN, kind: commonV1.InstallationKind.SINGLE_USER, approvalRequired: true } },
+      ],
+      [
+        'installation.second_person',
+        {
+          installation: { ...BERLIN, kind: commonV1.InstallationKind.SINGLE_USER, secondPerson: { actions: ['gate'] } },
+        },
       ],
       // So long a refusal is cut, here within a character.
       [
@@ -132,6 +141,14 @@ export const CATALOG: readonly BadRequests[] = [
     ],
   },
   { method: 'DeleteInstallation', good: { name: 'installations/one' }, bad: { name: NO_INSTALLATION } },
+  // The same in each service that has such actions.
+  { method: 'ListApprovals', good: { parent: 'installations/one' }, bad: { parent: NO_INSTALLATION, ...NO_PAGE } },
+  { method: 'GrantApproval', good: { name: APPROVAL }, bad: { name: noNameIn('approvals') } },
+  {
+    method: 'RefuseApproval',
+    good: { name: APPROVAL, reason: 'why' },
+    bad: { name: noNameIn('approvals'), reason: NO_TEXT },
+  },
   {
     method: 'CheckUpdate',
     good: { name: 'installations/one' },
@@ -193,12 +210,21 @@ export const CATALOG: readonly BadRequests[] = [
     method: 'CreateToken',
     good: { subject: 'ada', role: identityV1.Role.VIEWER, installation: 'one', validDays: 1 },
     bad: {
-      subject: NO_TITLE,
+      subject: [...NO_TITLE, 'oidc:', 'oidc:ada'],
       role: [0, identityV1.Role.AGENT, 7, -1],
       installation: NO_ID_IF_SAID,
       valid_days: [3_651, 4_294_967_295],
     },
     also: [['installation', { role: identityV1.Role.CLIENT, installation: '' }]],
+  },
+  {
+    method: 'SignIn',
+    good: { idToken: 'a.b.c' },
+    bad: {
+      id_token: ['', 'x'.repeat(32_769), 'a\n.b.c'],
+      nonce: ['x'.repeat(201), 'a\0b'],
+      installation: NO_ID_IF_SAID,
+    },
   },
   { method: 'ListTokens', good: {}, bad: NO_PAGE },
   { method: 'RevokeToken', good: {}, bad: { name: ['', 'tok-x', 'tokens/', 'tokens/../x', 'tokens/UP'] } },

@@ -49,6 +49,18 @@ import {
  */
 
 /** See CatalogService. */
+export interface GetTrustedMetadataRequest {
+}
+
+/** See CatalogService. */
+export interface GetTrustedMetadataResponse {
+  /** The newest TUF root metadata, JSON bytes. Empty while there is none. */
+  root: Buffer;
+  /** The newest TUF timestamp metadata, JSON bytes. Empty while nothing is published. */
+  timestamp: Buffer;
+}
+
+/** See CatalogService. */
 export interface CreateProductRequest {
   /** Id. */
   productId: string;
@@ -355,6 +367,143 @@ export interface RefuseApprovalResponse {
   /** As refused. */
   approval?: Approval | undefined;
 }
+
+function createBaseGetTrustedMetadataRequest(): GetTrustedMetadataRequest {
+  return {};
+}
+
+export const GetTrustedMetadataRequest: MessageFns<GetTrustedMetadataRequest> = {
+  encode(_: GetTrustedMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTrustedMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTrustedMetadataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetTrustedMetadataRequest {
+    return {};
+  },
+
+  toJSON(_: GetTrustedMetadataRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetTrustedMetadataRequest>): GetTrustedMetadataRequest {
+    return GetTrustedMetadataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetTrustedMetadataRequest>): GetTrustedMetadataRequest {
+    const message = createBaseGetTrustedMetadataRequest();
+    return message;
+  },
+};
+
+function createBaseGetTrustedMetadataResponse(): GetTrustedMetadataResponse {
+  return { root: Buffer.alloc(0), timestamp: Buffer.alloc(0) };
+}
+
+export const GetTrustedMetadataResponse: MessageFns<GetTrustedMetadataResponse> = {
+  encode(message: GetTrustedMetadataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.root.length !== 0) {
+      writer.uint32(10).bytes(message.root);
+    }
+    if (message.timestamp.length !== 0) {
+      writer.uint32(18).bytes(message.timestamp);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTrustedMetadataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTrustedMetadataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.root = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.timestamp = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetTrustedMetadataResponse {
+    return {
+      root: isSet(object.root) ? Buffer.from(bytesFromBase64(object.root)) : Buffer.alloc(0),
+      timestamp: isSet(object.timestamp) ? Buffer.from(bytesFromBase64(object.timestamp)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: GetTrustedMetadataResponse): unknown {
+    const obj: any = {};
+    if (message.root.length !== 0) {
+      obj.root = base64FromBytes(message.root);
+    }
+    if (message.timestamp.length !== 0) {
+      obj.timestamp = base64FromBytes(message.timestamp);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetTrustedMetadataResponse>): GetTrustedMetadataResponse {
+    return GetTrustedMetadataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTrustedMetadataResponse>): GetTrustedMetadataResponse {
+    const message = createBaseGetTrustedMetadataResponse();
+    message.root = object.root ?? Buffer.alloc(0);
+    message.timestamp = object.timestamp ?? Buffer.alloc(0);
+    return message;
+  },
+};
 
 function createBaseCreateProductRequest(): CreateProductRequest {
   return { productId: "", product: undefined };
@@ -3817,6 +3966,18 @@ export const CatalogServiceService = {
     responseSerialize: (value: GetMirrorResponse): Buffer => Buffer.from(GetMirrorResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetMirrorResponse => GetMirrorResponse.decode(value),
   },
+  /** What a new host begins to trust with. Over HTTP are the same files, which a service may not reach under an address that is for hosts. */
+  getTrustedMetadata: {
+    path: "/lastcall.catalog.v1.CatalogService/GetTrustedMetadata" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTrustedMetadataRequest): Buffer =>
+      Buffer.from(GetTrustedMetadataRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTrustedMetadataRequest => GetTrustedMetadataRequest.decode(value),
+    responseSerialize: (value: GetTrustedMetadataResponse): Buffer =>
+      Buffer.from(GetTrustedMetadataResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTrustedMetadataResponse => GetTrustedMetadataResponse.decode(value),
+  },
   /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
   listApprovals: {
     path: "/lastcall.catalog.v1.CatalogService/ListApprovals" as const,
@@ -3904,6 +4065,8 @@ export interface CatalogServiceServer extends UntypedServiceImplementation {
   importMirror: handleUnaryCall<ImportMirrorRequest, ImportMirrorResponse>;
   /** What this catalog mirrors, and until when that holds. */
   getMirror: handleUnaryCall<GetMirrorRequest, GetMirrorResponse>;
+  /** What a new host begins to trust with. Over HTTP are the same files, which a service may not reach under an address that is for hosts. */
+  getTrustedMetadata: handleUnaryCall<GetTrustedMetadataRequest, GetTrustedMetadataResponse>;
   /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
   listApprovals: handleUnaryCall<ListApprovalsRequest, ListApprovalsResponse>;
   /** Agrees to one: it is done, once. FAILED_PRECONDITION with reason SAME_PERSON, NOT_WAITING (decided before) or APPROVAL_EXPIRED. */
@@ -4270,6 +4433,22 @@ export interface CatalogServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetMirrorResponse) => void,
+  ): ClientUnaryCall;
+  /** What a new host begins to trust with. Over HTTP are the same files, which a service may not reach under an address that is for hosts. */
+  getTrustedMetadata(
+    request: GetTrustedMetadataRequest,
+    callback: (error: ServiceError | null, response: GetTrustedMetadataResponse) => void,
+  ): ClientUnaryCall;
+  getTrustedMetadata(
+    request: GetTrustedMetadataRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetTrustedMetadataResponse) => void,
+  ): ClientUnaryCall;
+  getTrustedMetadata(
+    request: GetTrustedMetadataRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetTrustedMetadataResponse) => void,
   ): ClientUnaryCall;
   /** Actions of this service that need a second person, newest first, with those that are over. Kept 90 days. */
   listApprovals(

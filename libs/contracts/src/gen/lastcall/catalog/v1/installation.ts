@@ -102,7 +102,10 @@ export interface Installation {
   workedHolidays: string[];
   /** Whether a job has to be approved by a second person before it is enabled. For installations with many users. Only an administrator takes it back. */
   approvalRequired: boolean;
-  /** Actions that need a second person. Where there are any, changing this, lowering the reaction time and deleting the installation need one too. */
+  /**
+   * Actions that need a second person. Where there are any, naming fewer, lowering the reaction time (for
+   * `logoff`), taking approval_required back and deleting the installation need one too.
+   */
   secondPerson?: SecondPerson | undefined;
 }
 
