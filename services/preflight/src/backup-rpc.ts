@@ -41,16 +41,16 @@ export async function reportBackup(
   return { backup: backupToWire(restorePoint, document) };
 }
 
-export async function updatePolicy(
-  { rotation }: Parts,
-  { parent, policy }: preflightV1.UpdateBackupPolicyRequest,
-): Promise<preflightV1.UpdateBackupPolicyResponse | Rejected> {
+/** What is asked for, before anybody is asked whether the installation is there. */
+export function parsePolicy({
+  parent,
+  policy,
+}: preflightV1.UpdateBackupPolicyRequest): { readonly installation: string; readonly keep: number } | Rejected {
   const id = nameOf('installation', parent, 'parent');
   if (isRejected(id)) return id;
   const keep = policy?.keep ?? 0;
   if (keep < 1 || keep > MAX_KEEP) {
     return invalid([{ field: 'policy.keep', description: `is ${keep}; allowed are 1 to ${MAX_KEEP} restore points` }]);
   }
-  await rotation.setKeep(id.installation, keep);
-  return { policy: { keep } };
+  return { installation: id.installation, keep };
 }

@@ -20,7 +20,7 @@ import {
   type ServiceContext,
 } from '@lastcall/runtime';
 import type { Collection, Document } from '@lastcall/store';
-import { reportBackup, updatePolicy, verifyBackup } from './backup-rpc.js';
+import { parsePolicy, reportBackup, verifyBackup } from './backup-rpc.js';
 import { BY_INSTALLATION, restorePointName, type BackupDocument } from './documents.js';
 import { serverOf } from './domain/facts.js';
 import type { Parts } from './events.js';
@@ -98,8 +98,12 @@ export function createRpc(context: Context, parts: Parts & { readonly approvals:
       return { policy: { keep: await parts.rotation.keepOf(id.installation) } };
     },
     updateBackupPolicy: async (request) => {
+      const asked = parsePolicy(request);
+      if (isRejected(asked)) return asked;
       const installation = await installationNamed(context, request.parent);
-      return isRejected(installation) ? installation : updatePolicy(parts, request);
+      if (isRejected(installation)) return installation;
+      await parts.rotation.setKeep(asked.installation, asked.keep);
+      return { policy: { keep: asked.keep } };
     },
   });
 }

@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util';
+
+/* What the operator says on the command line, and what is wrong with it. */
+
+export const USAGE = `npm run e2e:kubernetes -- [options]      on the cluster that KUBECONFIG names
+
+  --tag TAG              of the images lastcall/{catalog,scheduler,preflight,session,installer,cli}   default: dev
+  --registry HOST/PATH   where the cluster finds them; default: they are on its nodes already
+  --previous-tag TAG     images of the release before: installed first, then mixed with the current ones
+  --edge-image IMAGE     Caddy, which stands where your cluster has its ingress                        default: caddy:2
+  --nats-image IMAGE     of the evaluation NATS                                                        default: the chart's
+  --mongodb URL          an existing MongoDB instead of the chart's evaluation one. One on this machine's loopback is
+                         forwarded to the pods, and its line is cut in the disturbances
+  --sessions N           users attached while everything is disturbed, 10 to 20,000                    default: 1000
+  --mixed-minutes N      how long the two releases work together, with --previous-tag                  default: 10
+  --only PART,...        of: story, disturbances, mixed, chart-test                                    default: all
+  --keep                 leave the namespace as it is
+
+What it needs: kubectl and helm on the PATH, rights to make a namespace, and a way from here to the nodes' addresses. It makes one
+namespace, and takes it away. The last line is one line of JSON; exit code 1: something that must hold does not.`;
+
+export const PARTS = ['story', 'disturbances', 'mixed', 'chart-test'] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface Options {
+  readonly tag: string;
+  readonly registry: string;
+  readonly previousTag: string;
+  readonly edgeImage: string;
+  readonly natsImage: string;
+  readonly mongodb: string;
+  readonly sessions: number;
+  readonly mixedMinutes: number;
+  readonly parts: readonly Part[];
+  readonly keep: boolean;
+}
+
+/** Throws an Error that says what is allowed. */
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      tag: { type: 'string', default: 'dev' },
+      registry: { type: 'string', default: '' },
+      'previous-tag': { type: 'string', default: '' },
+      'edge-image': { type: 'string', default: 'caddy:2' },
+      'nats-image': { type: 'string', default: '' },
+      mongodb: { type: 'string', default: '' },
+      sessions: { type: 'string', default: '1000' },
+      'mixed-minutes': { type: 'string', default: '10' },
+      only: { type: 'string', default: PARTS.join(',') },
+      keep: { type: 'boolean', default: false },
+    },
+  });
+  if (values.mongodb !== '' && !/^mongodb(\+srv)?:\/\//.test(values.mongodb)) {
+    throw new Error(`--mongodb is ${values.mongodb}; it must be mongodb://host:port`);
+  }
+  return {
+    tag: values.tag,
+    registry: values.registry,
+    previousTag: values['previous-tag'],
+    edgeImage: values['edge-image'],
+    natsImage: values['nats-image'],
+    mongodb: values.mongodb,
+    sessions: wholeNumber('--sessions', values.sessions, 10, 20_000),
+    mixedMinutes: wholeNumber('--mixed-minutes', values['mixed-minutes'], 1, 60),
+    parts: values.only.split(',').map(partOf),
+    keep: values.keep,
+  };
+}
+
+function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new Error(`${option} is ${text}; allowed are whole numbers from ${min} to ${max}`);
+}
+
+function partOf(text: string): Part {
+  const part = PARTS.find((known) => known === text);
+  if (part) return part;
+  throw new Error(`--only names ${text}; there are ${PARTS.join(', ')}`);
+}
