@@ -264,6 +264,15 @@ describe('a quarantined host', () => {
     expect(given(...noServer, release('srv', 'keep')).last).toMatchObject([{ keepData: true }]);
     expect(given(...noServer, release('srv', 'restore')).last).not.toMatchObject([{ keepData: true }]);
   });
+  it('waits while the host with the data is brought back', () => {
+    const expire: PlanCommand = { type: 'expire', at: AT };
+    const nobody: Script[] = [...installing, { finish: 'srv' }, expire, expire, expire];
+    const server = given(...nobody, release('srv', 'keep')).state;
+    expect(refused(server, release('ts'))).toMatchObject({ reason: 'SERVER_COMES_BACK', facts: { host: 'ts' } });
+    expect(ordersIn(given(...nobody, release('srv', 'keep'), back('srv'), release('ts')).last)).toEqual([
+      'r-1.ts.roll-back-1',
+    ]);
+  });
   it('is the only one that can be released', () => {
     for (const script of [lost, installing, all]) {
       expect(refused(given(...script).state, release('srv', 'keep'))).toMatchObject({ reason: 'NOT_QUARANTINED' });

@@ -125,7 +125,12 @@ function release(
     if (task?.state === 'rolling-back') return [];
     return reject('refused', 'NOT_QUARANTINED', `host ${host} is not quarantined`, { facts: { host } });
   }
-  const hasData = dataHostOf(state.run.hosts)?.host === host;
+  const holder = dataHostOf(state.run.hosts)?.host ?? '';
+  const hasData = holder === host;
+  if (!hasData && state.tasks[holder]?.state === 'rolling-back') {
+    const message = `${holder}, which has the data, is being brought back; release ${host} when that has ended`;
+    return reject('refused', 'SERVER_COMES_BACK', message, { facts: { host } });
+  }
   if (hasData && data === undefined) {
     const description =
       'must be said for the host with the data: restore (to the backup of the run; what came later is lost) or keep';
