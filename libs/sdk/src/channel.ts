@@ -19,6 +19,11 @@ export interface OpenChannelOptions {
   readonly tls?: ChannelTls | (() => ChannelTls) | undefined;
   /** False: calls and streams of this channel do not keep the program running, as sessions should not. Default true. */
   readonly keepAlive?: boolean | undefined;
+  /**
+   * Channels of one program to the same address share a connection, and servers and proxies limit its streams, often to 100 or 250. Those of
+   * another number have a connection of their own. Default 0.
+   */
+  readonly connection?: number | undefined;
   /** Number in [0, 1) for the jitter of repetitions. */
   readonly random?: () => number;
 }
@@ -61,10 +66,12 @@ export function openChannel(options: OpenChannelOptions): Channel {
   };
 }
 
-function openClient({ address, tls, keepAlive = true }: OpenChannelOptions): Client {
+function openClient({ address, tls, keepAlive = true, connection = 0 }: OpenChannelOptions): Client {
   const plain = channelCredentials(tls);
-  if (keepAlive) return new Client(address, plain, CHANNEL_OPTIONS);
-  const client = new Client(address, new QuietCredentials(plain), CHANNEL_OPTIONS);
+  // grpc-js shares connections between channels whose options are equal, unknown ones included.
+  const options = { ...CHANNEL_OPTIONS, 'lastcall.connection': connection };
+  if (keepAlive) return new Client(address, plain, options);
+  const client = new Client(address, new QuietCredentials(plain), options);
   letQueueGo(client);
   return client;
 }

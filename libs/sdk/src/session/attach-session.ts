@@ -1,5 +1,6 @@
 import { openChannel, type Channel } from '../channel.js';
 import { findConnection, type Environment } from '../connection.js';
+import { takeConnectionShare } from './connection-shares.js';
 import { NoSession } from './no-session.js';
 import type { AttachedSession, AttachOptions } from './session-api.js';
 import { SessionLink, type Hello } from './session-link.js';
@@ -44,7 +45,15 @@ function attach(options: AttachOptions, report: ReportProblem): AttachedSession 
 
 function openOwnChannel(env: Environment, keepAlive: boolean): Channel {
   const { address, credential, tls } = findConnection(env);
-  return openChannel({ address, credential, tls, keepAlive });
+  const { connection, release } = takeConnectionShare();
+  const channel = openChannel({ address, credential, tls, keepAlive, connection });
+  return {
+    ...channel,
+    close: () => {
+      release();
+      channel.close();
+    },
+  };
 }
 
 function readHello(options: AttachOptions, env: Environment): Hello {

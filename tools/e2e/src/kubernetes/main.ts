@@ -69,7 +69,11 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
     ...{ options, kubectl, edge, deployment, mongodb },
     openChannel: (tokenFile = deployment.operatorTokenFile) => {
       const credential = readFileSync(tokenFile, 'utf8').trim();
-      const channel = openChannel({ address: edge.address, credential: () => credential });
+      const channel = openChannel({
+        address: edge.address,
+        credential: () => credential,
+        connection: openedChannels.length,
+      });
       openedChannels.push(channel);
       return channel;
     },
