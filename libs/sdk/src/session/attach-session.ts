@@ -45,12 +45,12 @@ function attach(options: AttachOptions, report: ReportProblem): AttachedSession 
 
 function openOwnChannel(env: Environment, keepAlive: boolean): Channel {
   const { address, credential, tls } = findConnection(env);
-  const { connection, release } = takeConnectionShare();
-  const channel = openChannel({ address, credential, tls, keepAlive, connection });
+  const share = takeConnectionShare();
+  const channel = openChannel({ address, credential, tls, keepAlive, connection: share.connection });
   return {
     ...channel,
     close: () => {
-      release();
+      share.release();
       channel.close();
     },
   };
