@@ -32,7 +32,7 @@ export async function remainsOf(world: Place): Promise<Remains> {
   const { version: data, entries } = await world.data();
   const { state, alarm, shutHosts } = await world.gate();
   const gate = sessionV1.gateStateToJSON(state).replace('GATE_STATE_', '');
-  const installed = await installedVersion(world.services);
+  const installed = await installedVersion(world.services, world.parent);
   return { versions, data, entries, installed, unfinished, gate, alarm, shutHosts: Object.keys(shutHosts) };
 }
 
