@@ -51,6 +51,17 @@ export async function makeNamespace(kubectl: Kubectl): Promise<void> {
   await kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: kubectl.namespace, labels } }]);
 }
 
+/**
+ * Made before the pod that asks for it: where volumes are bound at once, a scheduler that looks a moment too early looks again after five
+ * minutes, which was seen on Kubernetes 1.34.
+ */
+const claimOfNats = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: `data-${RELEASE}-nats-0` },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } },
+};
+
 export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags: Tags = {}): Promise<Deployment> {
   const folder = mkdtempSync(join(tmpdir(), 'lastcall-kubernetes-'));
   const upgrade = async (now: Tags): Promise<void> => {
@@ -59,6 +70,7 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
     const args = ['upgrade', '--install', RELEASE, CHART, '--values', file, '--wait', `--timeout=${ROLLOUT_S}s`];
     await kubectl.helm(args, { timeoutMs: (ROLLOUT_S + 30) * 1_000 });
   };
+  await kubectl.apply([claimOfNats]);
   await upgrade(tags);
   const operatorTokenFile = join(folder, 'operator.token');
   writeFileSync(operatorTokenFile, await operatorToken(kubectl), { mode: 0o600 });
