@@ -11,7 +11,9 @@ import { preparePython, problemOf } from './world/python-venv.js';
  */
 
 /** All of the folder, as the example says it. */
-const PROTOS = readdirSync(join(ROOT, 'proto/lastcall/session/v1')).map((file) => `lastcall/session/v1/${file}`);
+const PROTOS = ['lastcall/common/v1', 'lastcall/session/v1'].flatMap((folder) =>
+  readdirSync(join(ROOT, 'proto', folder)).map((file) => `${folder}/${file}`),
+);
 
 const { python, problem } = preparePython('grpcio', 'grpcio-tools');
 const suite = problem === undefined ? describe : describe.skip;

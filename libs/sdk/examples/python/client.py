@@ -2,7 +2,7 @@
 
     pip install grpcio grpcio-tools
     python -m grpc_tools.protoc -I ../../../../proto --python_out=gen --grpc_python_out=gen \
-        ../../../../proto/lastcall/session/v1/*.proto
+        ../../../../proto/lastcall/common/v1/*.proto ../../../../proto/lastcall/session/v1/*.proto
     PYTHONPATH=gen LASTCALL_ADDR=127.0.0.1:7421 LASTCALL_TOKEN_FILE=client.token \
         LASTCALL_INSTALLATION=berlin python client.py ada
 
