@@ -127,14 +127,16 @@ function comingBack(entry: Entry, before: Before, { exempt }: Who, replica: stri
   return { ...entry, id: attachmentId(old.session, attachment), data, secret, before: { id, data: old } };
 }
 
-function comingNew(entry: Entry, { exempt }: Who, replica: string, { epoch }: GateState, createdAt: number): Candidate {
+function comingNew(entry: Entry, { exempt }: Who, replica: string, gate: GateState, createdAt: number): Candidate {
   const { installation, user, displayName, language, host, version, clientKind } = entry.applicant.hello;
   const { subject } = entry.applicant;
   const session = sessionId(createdAt);
   const secret = randomSecret();
   const who = { installation, session, user, displayName, language, host, version, clientKind, subject, exempt };
-  const data = { ...who, attachment: 1, secretHash: sha256Hex(secret), replica, epoch, createdAt };
-  return { ...entry, id: attachmentId(session, 1), data, secret, before: undefined };
+  const data = { ...who, attachment: 1, secretHash: sha256Hex(secret), replica };
+  const { epoch, messages = [] } = gate;
+  const letIn = { epoch, createdAt, messagesUpTo: messages.at(-1)?.id ?? '' };
+  return { ...entry, id: attachmentId(session, 1), data: { ...data, ...letIn }, secret, before: undefined };
 }
 
 export const comingElsewhere = tooMany({ phrase: 'coming-back' });

@@ -44,6 +44,8 @@ export interface SessionDocument {
   /** Of the gate when the session was let in: a shutting ends those of lower epochs. */
   readonly epoch: number;
   readonly createdAt: number;
+  /** Of `LetIn`. */
+  readonly messagesUpTo?: string;
 }
 
 /** Up to a thousand facts of one logoff, of one replica. */

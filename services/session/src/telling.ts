@@ -1,7 +1,7 @@
 import { drainOf } from './domain/drain.js';
 import type { GateState, Notice } from './domain/gate-state.js';
 import type { InstallationFacts } from './domain/installation.js';
-import { untold } from './domain/messages.js';
+import { messagesAfter } from './domain/messages.js';
 import { standingAnnouncement } from './domain/slots.js';
 import type { Ledger } from './ledger.js';
 import type { LocalSession } from './local-session.js';
@@ -87,7 +87,7 @@ export class Telling {
         stream?.writeEncoded(encoderOf(announcement)(language));
       }
       if (session.message === newest) continue;
-      for (const message of untold(messages, session.message, session.createdAt)) {
+      for (const message of messagesAfter(messages, session.message)) {
         stream?.writeEncoded(encoderOf(message)(language));
       }
       session.message = newest;

@@ -40,7 +40,7 @@ export function createWelcomes(options: WelcomesOptions): Welcomes {
       const { applicant, data, secret, before } = candidate;
       const { gate, facts } = record.data;
       const now = presence.now();
-      const opening = openingFor(gate, data.createdAt, now);
+      const opening = openingFor(gate, data, now);
       const session = sessionOf(candidate, gate, opening, now);
       const message = welcomeMessage({
         session: data.session,

@@ -17,8 +17,10 @@ export function withMessage({ messages = [] }: Pick<Standing, 'messages'>, notic
   return [...messages.filter(({ sentAt }) => sentAt > since), notice].slice(-KEPT);
 }
 
-/** Those after the one that was told last, for a session that was there when they were sent. */
-export function untold(messages: readonly Notice[], toldLast: string, createdAt: number): readonly Notice[] {
-  const from = messages.findIndex(({ id }) => id === toldLast) + 1;
-  return messages.slice(from).filter(({ sentAt }) => sentAt >= createdAt);
+/**
+ * Those after this one; all of them when it is not there any more, or when there was none. Which came first is said by their order and never by
+ * times: a session and a message that is sent a moment later may have them from clocks that differ.
+ */
+export function messagesAfter(messages: readonly Notice[], last: string): readonly Notice[] {
+  return messages.slice(messages.findIndex(({ id }) => id === last) + 1);
 }

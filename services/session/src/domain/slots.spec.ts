@@ -1,6 +1,6 @@
 import { HOUR_MS } from '@lastcall/kernel';
 import { initialGate, type GateState, type Notice } from './gate-state.js';
-import { untold, withMessage } from './messages.js';
+import { messagesAfter, withMessage } from './messages.js';
 import { openingFor, standingAnnouncement } from './slots.js';
 
 const T0 = 1_700_000_000_000;
@@ -24,8 +24,8 @@ const closing = (more: Partial<GateState> = {}): GateState =>
     holds: [],
     holdsGranted: 0,
   });
-const newcomer = T0 + 1;
-const away = T0 - 1;
+const newcomer = { createdAt: T0 + 1 };
+const away = { createdAt: T0 - 1 };
 
 describe('a word about a planned run', () => {
   it.each([
@@ -47,14 +47,12 @@ function sent(...at: readonly number[]): GateState {
 }
 
 describe('messages', () => {
-  const toldAfter = (gate: GateState, last: string, createdAt = 0) =>
-    untold(gate.messages ?? [], last, createdAt).map(({ id }) => id);
+  const toldAfter = (gate: GateState, last: string) => messagesAfter(gate.messages ?? [], last).map(({ id }) => id);
 
   it('are each told to those who were there, in their order', () => {
     expect(toldAfter(sent(1, 2, 3), '')).toEqual(['m1', 'm2', 'm3']);
     expect(toldAfter(sent(1, 2, 3), 'm2')).toEqual(['m3']);
     expect(toldAfter(sent(1, 2, 3), 'm3')).toEqual([]);
-    expect(toldAfter(sent(1, 2, 3), '', T0 + 2)).toEqual(['m2', 'm3']);
   });
 
   it('are the last twenty of the last hour', () => {
@@ -89,7 +87,7 @@ describe('a welcome', () => {
     const gate = open({ messages: [notice('message')] });
     expect(openingFor(gate, away, T0)).toMatchObject({ notice: { kind: 'message' }, message: 'n-message' });
     expect(openingFor(gate, newcomer, T0)).toMatchObject({ notice: undefined, message: 'n-message' });
-    expect(openingFor(gate, T0 + 1, T0).notice).toBeUndefined();
+    expect(openingFor(gate, { createdAt: T0 + 1 }, T0).notice).toBeUndefined();
     expect(openingFor(gate, away, T0 + HOUR_MS).notice).toBeUndefined();
   });
 
@@ -102,9 +100,21 @@ describe('a welcome', () => {
 
   it('carries the first of those that were missed, and leaves the others for after it', () => {
     const gate = sent(-2, -1, 1, 2);
-    expect(openingFor(gate, T0, T0 + 2)).toMatchObject({ notice: { id: 'm1' }, message: 'm1' });
-    expect(openingFor({ ...closing(), messages: gate.messages ?? [] }, T0, T0 + 2)).toMatchObject({ message: 'm-1' });
-    expect(openingFor(gate, T0 + 3, T0 + 3)).toMatchObject({ notice: undefined, message: 'm2' });
+    expect(openingFor(gate, { createdAt: T0 }, T0 + 2)).toMatchObject({ notice: { id: 'm1' }, message: 'm1' });
+    expect(openingFor({ ...closing(), messages: gate.messages ?? [] }, { createdAt: T0 }, T0 + 2)).toMatchObject({
+      message: 'm-1',
+    });
+    expect(openingFor(gate, { createdAt: T0 + 3 }, T0 + 3)).toMatchObject({ notice: undefined, message: 'm2' });
+  });
+
+  it('goes by the order of messages, whatever the clocks of session and message say', () => {
+    const gate = sent(1, 2);
+    const early = { createdAt: T0 + 1_000 };
+    expect(openingFor(gate, { ...early, messagesUpTo: '' }, T0 + 3)).toMatchObject({ notice: { id: 'm1' } });
+    expect(openingFor(gate, { ...early, messagesUpTo: 'm1' }, T0 + 3)).toMatchObject({ notice: { id: 'm2' } });
+    expect(openingFor(gate, { createdAt: 0, messagesUpTo: 'm2' }, T0 + 3)).toMatchObject({ notice: undefined });
+    // It is not among the last ones any more: all of them are newer.
+    expect(openingFor(gate, { ...early, messagesUpTo: 'm-9' }, T0 + 3)).toMatchObject({ notice: { id: 'm1' } });
   });
 
   it('carries nothing when there is nothing', () => {

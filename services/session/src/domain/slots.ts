@@ -1,5 +1,5 @@
 import { standingNotice, type GateState, type Notice } from './gate-state.js';
-import { STANDS_MS } from './messages.js';
+import { messagesAfter, STANDS_MS } from './messages.js';
 
 /*
  * What a session is told when it comes in. Beside the logoff that stands there are two slots, the newest word about a planned run and a
@@ -23,11 +23,19 @@ export interface Opening {
   readonly message: string;
 }
 
-/** `createdAt`: when the session was let in for the first time; what was sent since then, it may have missed. */
-export function openingFor(gate: GateState, createdAt: number, now: number): Opening {
+/** When a session was let in for the first time: what was sent since then, it may have missed. */
+export interface LetIn {
+  /** Id of the newest message at that time, empty for none; undefined in documents of releases that did not note it. */
+  readonly messagesUpTo?: string;
+  readonly createdAt: number;
+}
+
+export function openingFor(gate: GateState, { messagesUpTo, createdAt }: LetIn, now: number): Opening {
   const standing = standingNotice(gate);
   const { messages = [] } = gate;
-  const isMissed = ({ sentAt }: Notice): boolean => sentAt >= createdAt && now < sentAt + STANDS_MS;
+  const later = messagesUpTo === undefined ? undefined : new Set(messagesAfter(messages, messagesUpTo));
+  const isLater = (message: Notice): boolean => later?.has(message) ?? message.sentAt >= createdAt;
+  const isMissed = (message: Notice): boolean => isLater(message) && now < message.sentAt + STANDS_MS;
   const missed = messages.findIndex(isMissed);
   const notice = standing ?? standingAnnouncement(gate, now) ?? messages[missed];
   // The welcome has room for one; the others come after it.
