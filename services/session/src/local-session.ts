@@ -21,7 +21,6 @@ export interface LocalSession {
   readonly epoch: number;
   /** Credential that it came with. */
   readonly token: string;
-  readonly createdAt: number;
   /** Its client ends its side of the stream when it has saved. */
   readonly savesOnLogoff: boolean;
   /** Undefined: the connection is lost, or it saves. Nothing more is said or heard then. */

@@ -76,7 +76,7 @@ function sessionOf(
   { told, announcement, message }: ReturnType<typeof openingFor>,
   now: number,
 ): LocalSession {
-  const { session, installation, user, displayName, host, createdAt } = data;
+  const { session, installation, user, displayName, host } = data;
   return {
     id,
     session,
@@ -88,7 +88,6 @@ function sessionOf(
     exempt: data.exempt ?? false,
     epoch: before ? data.epoch : gate.epoch,
     token: applicant.token,
-    createdAt,
     savesOnLogoff: applicant.hello.savesOnLogoff,
     stream: applicant.stream,
     saving: undefined,
