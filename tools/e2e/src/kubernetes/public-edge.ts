@@ -21,6 +21,9 @@ const PORT = 8080;
 const GRPC_PORT = 7421;
 const HTTP_PORT = 7420;
 
+/** Areas of the contracts that a service serves besides its own, on the one address; as the chart's routes have it. */
+const ALSO: Readonly<Record<string, readonly string[]>> = { catalog: ['identity'], scheduler: ['operations'] };
+
 export async function startPublicEdge(kubectl: Kubectl, image: string, release: string): Promise<PublicEdge> {
   const labels = { app: NAME };
   await kubectl.apply([
@@ -69,8 +72,7 @@ function caddyfile(namespace: string): string {
     }
     lb_policy round_robin
     lb_try_duration 10s
-    lb_try_interval 100ms
-    flush_interval -1`;
+    lb_try_interval 100ms`;
   const grpc = (service: string, paths: string): string => `
   @${service} path ${paths}
   reverse_proxy @${service} {
@@ -80,7 +82,7 @@ function caddyfile(namespace: string): string {
     }
   }`;
   const routes = SERVICES.map((service) => {
-    const areas = service === 'catalog' ? ['catalog', 'identity', 'operations'] : [service];
+    const areas = [service, ...(ALSO[service] ?? [])];
     return grpc(service, areas.map((area) => `/lastcall.${area}.*`).join(' '));
   });
   return `{
