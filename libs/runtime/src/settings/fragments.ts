@@ -34,6 +34,7 @@ const OTHERS = new Set([
   'CONFIG_DIR',
   'REQUIRE_BACKENDS',
   'BACKENDS_CACHE',
+  'IMAGE_BUILDER',
   'CLUSTER',
   'CLUSTER_LOGS',
 ]);
