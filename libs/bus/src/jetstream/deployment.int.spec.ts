@@ -1,13 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { openBus } from '../open-bus.js';
-import { createNatsServer, freePorts, type NatsServer } from './nats-server.js';
+import { createNatsServer, describeWithServer, freePorts, type NatsServer } from './nats-server.js';
 
-const found = spawnSync('nats-server', ['--version']).status === 0;
-const withServer = found ? describe : describe.skip;
 const folder = join(__dirname, '../../../../deploy/nats');
 
-withServer('deploy/nats (nats-server on the PATH)', () => {
+describeWithServer('deploy/nats', () => {
   let server: NatsServer;
   afterEach(() => server.cleanUp());
 

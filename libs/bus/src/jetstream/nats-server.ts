@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,4 +100,14 @@ function ownConfiguration(folder: string, { name, more = '' }: NatsServerOptions
   const jetstream = `jetstream { store_dir: "${folder}/data", sync_interval: always }`;
   writeFileSync(file, `server_name: ${name}\n${jetstream}\n${more}\n`);
   return file;
+}
+
+/**
+ * A suite that starts servers of its own, with settings of its own: no server that somebody names would do. Skipped by its name where there is no such
+ * program, as it is on a machine of somebody who only has the sources; where backends are required (LASTCALL_REQUIRE_BACKENDS=1) it runs and fails.
+ */
+export function describeWithServer(name: string, suite: () => void): void {
+  const isThere = spawnSync('nats-server', ['--version']).status === 0;
+  const isRequired = process.env['LASTCALL_REQUIRE_BACKENDS'] === '1';
+  (isThere || isRequired ? describe : describe.skip)(`${name} (nats-server on the PATH)`, suite);
 }

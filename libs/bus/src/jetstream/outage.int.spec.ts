@@ -1,14 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Gate, makeEvent, QUICK, range, Recorder } from '../contract-tools.js';
 import { openBus, type BusOptions } from '../open-bus.js';
 import type { Bus } from '../port.js';
-import { createNatsServer, freePorts, type NatsServer } from './nats-server.js';
+import { createNatsServer, describeWithServer, freePorts, type NatsServer } from './nats-server.js';
 import { streamName } from './settings.js';
-
-const found = spawnSync('nats-server', ['--version']).status === 0;
-const withServer = found ? describe : describe.skip;
 
 /** Publishes as the relay does: until it is durable. */
 async function publish(bus: Bus, source: string, sequence: number): Promise<void> {
@@ -33,7 +29,7 @@ async function settled(url: string): Promise<void> {
   await nats.close();
 }
 
-withServer('JetStream bus while its server is away (nats-server on the PATH)', () => {
+describeWithServer('JetStream bus while its server is away', () => {
   let server: NatsServer;
   let bus: Bus;
   let reader: Bus;
@@ -110,7 +106,7 @@ withServer('JetStream bus while its server is away (nats-server on the PATH)', (
   });
 });
 
-withServer('JetStream bus on three servers (nats-server on the PATH)', () => {
+describeWithServer('JetStream bus on three servers', () => {
   let servers: readonly NatsServer[] = [];
   afterEach(() => Promise.all(servers.map((server) => server.cleanUp())));
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,13 +17,11 @@ import { makeEvent, QUICK, Recorder } from '../contract-tools.js';
 import { openBus } from '../open-bus.js';
 import type { Bus } from '../port.js';
 import { connectionOptions } from './connection.js';
-import { createNatsServer, freePorts, type NatsServer } from './nats-server.js';
+import { createNatsServer, describeWithServer, freePorts, type NatsServer } from './nats-server.js';
 import { SERVICES } from './permissions.js';
 
 /* The users of deploy/nats on a real server: what they need works, and everything else is refused by the server. */
 
-const found = spawnSync('nats-server', ['--version']).status === 0;
-const withServer = found ? describe : describe.skip;
 const folder = join(__dirname, '../../../../deploy/nats');
 const STREAM = 'lastcall-events';
 
@@ -34,7 +31,7 @@ interface Said {
   readonly message: string;
 }
 
-withServer('users of deploy/nats (nats-server on the PATH)', () => {
+describeWithServer('users of deploy/nats', () => {
   let server: NatsServer;
   let configuration: string;
   const buses: Bus[] = [];
@@ -95,14 +92,13 @@ withServer('users of deploy/nats (nats-server on the PATH)', () => {
   /** Resolves when the server has refused it; rejects when it has not. */
   async function refused(nats: NatsConnection, attempt: (nats: NatsConnection) => unknown): Promise<string> {
     let error: unknown;
-    const status = nats.status();
     const heard = (async () => {
-      for await (const one of status) if (one.type === 'error') return void (error = one.error);
+      // Ends with the connection.
+      for await (const one of nats.status()) if (one.type === 'error') return void (error = one.error);
     })();
     attempt(nats);
     // The server answers in order, so what it has to say about the attempt was said before this.
     await nats.flush();
-    (status as unknown as { stop(): void }).stop?.();
     await Promise.race([heard, new Promise(setImmediate)]);
     if (!(error instanceof PermissionViolationError)) throw new Error('was not refused');
     return `${error.operation} ${error.subject}`;
