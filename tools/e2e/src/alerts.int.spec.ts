@@ -29,7 +29,8 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { moveClock } from './world/moved-clock.js';
-import { ALERTS_FILE, describeWithPrometheus, startPrometheus, type Prometheus } from './world/prometheus.js';
+import { describeWithProgram } from './world/own-server.js';
+import { ALERTS_FILE, startPrometheus, type Prometheus } from './world/prometheus.js';
 import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
 
 /*
@@ -40,7 +41,7 @@ import { addSite, localIn, NAME, publishRelease, SITE } from './world/site.js';
 const ALL = [catalogModule, schedulerModule, preflightModule, sessionModule, installerModule];
 const made = new Set<string>();
 
-describeWithPrometheus('alerts', () => {
+describeWithProgram('prometheus', 'alerts', () => {
   let folder: TempFolder;
   let stack: Stack;
   let prometheus: Prometheus;

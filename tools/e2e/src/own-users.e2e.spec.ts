@@ -1,7 +1,7 @@
 import { commonV1, type ServiceName } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
 import { describeWith, dropNatsStream } from '@lastcall/testkit';
-import { createDeployedNats, isOnPath } from './world/own-server.js';
+import { createDeployedNats, describeWithProgram } from './world/own-server.js';
 import { allOn, remainsOf } from './world/remains.js';
 import { createWorld, until, type World } from './world/world.js';
 
@@ -12,10 +12,9 @@ import { createWorld, until, type World } from './world/world.js';
 
 const { RunOutcome } = commonV1;
 const SERVICES: readonly ServiceName[] = ['catalog', 'scheduler', 'preflight', 'session', 'installer'];
-const onPath = isOnPath('nats-server') ? describe : describe.skip;
 
 describeWith('mongodb', 'a run by services with users of their own', () => {
-  onPath('on the NATS of deploy/nats (needs nats-server on the PATH)', () => {
+  describeWithProgram('nats-server', 'on the NATS of deploy/nats', () => {
     const prefix = randomId('t').replaceAll(/[^a-z0-9]/g, '');
     let nats: Awaited<ReturnType<typeof createDeployedNats>>;
     let world: World;

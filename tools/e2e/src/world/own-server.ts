@@ -18,6 +18,12 @@ export interface OwnServer {
 
 export const isOnPath = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
 
+/** A suite that starts a program of somebody else with settings of its own; skipped by name where there is none. */
+export function describeWithProgram(program: string, name: string, suite: () => void): void {
+  if (isOnPath(program)) describe(name, suite);
+  else describe.skip(`${name} (needs ${program} on the PATH)`, suite);
+}
+
 export async function createNatsServer(): Promise<OwnServer> {
   return createServer('nats', async (dir, port) => {
     const file = join(dir, 'server.conf');

@@ -1,17 +1,10 @@
 import { createTempFolder, findFreePorts, startChild, until } from '@lastcall/testkit';
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 /* A real Prometheus with our rules, where there is one on the PATH: it reads real endpoints every second. */
 
 export const ALERTS_FILE = resolve(__dirname, '../../../../deploy/alerts/lastcall.yaml');
-
-/** Runs the suite if there is a Prometheus; else it is skipped by name. */
-export function describeWithPrometheus(name: string, suite: () => void): void {
-  if (spawnSync('prometheus', ['--version']).status === 0) describe(name, suite);
-  else describe.skip(`${name} (needs prometheus on the PATH)`, suite);
-}
 
 export interface Prometheus {
   /** What each alert looks at, by its name. */

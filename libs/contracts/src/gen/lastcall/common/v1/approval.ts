@@ -10,6 +10,9 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
 
 /**
  * An action that waits for a second person. Each service keeps those of its own actions.
+ *
+ * The methods, with their requests and responses, stand in each of the three services: a public address knows a service by the name of its gRPC service, and
+ * each method has messages of its own, so that they can grow apart (buf's STANDARD rules).
  * Names: `installations/{installation}/approvals/{approval}`.
  */
 
