@@ -118,7 +118,7 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
   const revocations = await createRevocations({ store, bus, service: name, log, timers: systemTimers });
   await lifecycle.start(revocations);
   const audit = await openAuditTrail(name, store);
-  const parts = await module.create(await contextFor(module, { store, revocations, audit }, options));
+  const parts = await module.create(await contextFor(module, { store, clock, revocations, audit }, options));
   const relayed = { service: name, store, bus, log, telemetry, timers: systemTimers };
   await lifecycle.start(createOutboxRelay(relayed));
   await lifecycle.start(await createArchiveReplay(relayed));
@@ -127,7 +127,7 @@ async function open(module: AnyServiceModule, options: HostOptions): Promise<Ope
 
 async function contextFor(
   module: AnyServiceModule,
-  { store, revocations, audit }: Pick<Opened, 'store' | 'revocations' | 'audit'>,
+  { store, clock, revocations, audit }: Pick<Opened, 'store' | 'clock' | 'revocations' | 'audit'>,
   options: HostOptions,
 ): Promise<ServiceContext<object>> {
   const { settings, lifecycle, telemetry, random } = options;
@@ -146,6 +146,7 @@ async function contextFor(
   return {
     settings: settings.byService[name] ?? {},
     store,
+    clock,
     bus: options.bus,
     log: options.log,
     client: (definition) => clients.client(definition),

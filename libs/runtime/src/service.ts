@@ -9,7 +9,7 @@ import type {
   ServiceDefinition,
   ServiceName,
 } from '@lastcall/contracts';
-import type { Rejected } from '@lastcall/kernel';
+import type { Clock, Rejected } from '@lastcall/kernel';
 import type { Store } from '@lastcall/store';
 import type { ChannelTls, UnaryClient } from '@lastcall/sdk';
 import type { AgentKeys } from './auth/authenticator.js';
@@ -38,6 +38,8 @@ export interface ServiceContext<S> {
   readonly settings: S;
   /** This service's own database. */
   readonly store: Store;
+  /** The database's time as this process knows it: the same for all replicas, whatever their machines say. */
+  readonly clock: Clock;
   readonly bus: Bus;
   readonly log: Logger;
   /** Typed client of another service, with this service's credential, deadlines and retries. */

@@ -68,7 +68,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
     rpc: createRpc({
       ...{ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now },
       approvals,
-      signIn: signInOf(settings),
+      signIn: signInOf(settings, context.clock),
       audit: (call) => context.audit(call),
     }),
     http: [...blobRoutes(blobs), ...packRoutes(createPacks(blobs)), ...tufRoutes({ blobs, repository })],

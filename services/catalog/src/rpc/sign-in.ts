@@ -6,7 +6,7 @@ import {
   isRejected,
   MINUTE_MS,
   reject,
-  systemClock,
+  type Clock,
   type Rejected,
 } from '@lastcall/kernel';
 import {
@@ -57,13 +57,12 @@ const MAX_NONCE_CHARS = 200;
 /** What the provider did not sign is recorded so often; the rest would only fill the disk. */
 const STRANGERS_A_MINUTE = 60;
 
-/** Undefined where no provider is set. */
-export function signInOf(settings: CatalogSettings): SignIn | undefined {
+/** Undefined where no provider is set. Tokens are judged by the clock that credentials are issued by. */
+export function signInOf(settings: CatalogSettings, clock: Clock): SignIn | undefined {
   const { oidcIssuer: issuer, oidcClientId: clientId } = settings;
   const rules = parseRules(settings.oidcRoles);
   if (issuer === '' || typeof rules === 'string') return undefined;
-  const clock = systemClock;
-  return { tokens: createIdTokens({ issuer, clientId, clock }), settings, rules, mayRecord: atMostAMinute() };
+  return { tokens: createIdTokens({ issuer, clientId, clock }), settings, rules, mayRecord: atMostAMinute(clock) };
 }
 
 export function signInHandlers(parts: SignInParts): Handlers {
@@ -168,11 +167,11 @@ function callerOf(principal: Principal | undefined): identityV1.GetCallerRespons
   return { subject, role: roleToWire(role), installation };
 }
 
-function atMostAMinute(): () => boolean {
+function atMostAMinute(clock: Clock): () => boolean {
   let minute = 0;
   let count = 0;
   return () => {
-    const now = Math.floor(systemClock.now() / MINUTE_MS);
+    const now = Math.floor(clock.now() / MINUTE_MS);
     if (now !== minute) [minute, count] = [now, 0];
     return ++count <= STRANGERS_A_MINUTE;
   };
