@@ -146,7 +146,10 @@ describe('signing in', () => {
       expect(await outputOf(lastcall('logout'))).toContain('Signed out');
       expect(readdirSync(annasFiles())).toEqual([]);
       const caller = callerOn(site.stack, kept.credential);
-      expect(await caller.refusal((t) => t.getCaller({}))).toMatchObject({ code: 16, reason: 'CREDENTIAL_REVOKED' });
+      // Every service hears of it a moment later.
+      const asked = () => caller.refusal((t) => t.getCaller({}));
+      await until(async () => (await asked()).reason === 'CREDENTIAL_REVOKED', 'the credential to be refused');
+      expect(await asked()).toMatchObject({ code: 16 });
       expect((await tokens().listTokens(PAGE)).tokens.find((t) => t.name === kept.token)?.revokeTime).toBeDefined();
       expect(await outputOf(lastcall('logout'))).toContain('Nobody was signed in');
       const records = (await audit()).filter((r) => r.method.endsWith('/SignOut'));
