@@ -39,7 +39,7 @@ export interface Deployment {
 
 export type Tags = Partial<Readonly<Record<ServiceName, string>>>;
 
-export interface DeploymentOptions extends Pick<Options, 'tag' | 'registry' | 'natsImage'> {
+export interface DeploymentOptions extends Pick<Options, 'tag' | 'registry' | 'natsImage' | 'natsReplicas' | 'tls'> {
   /** As pods reach it; empty: the chart's own. */
   readonly mongodb: string;
   /** As hosts reach the catalog's files. */
@@ -55,12 +55,14 @@ export async function makeNamespace(kubectl: Kubectl): Promise<void> {
  * Made before the pod that asks for it: where volumes are bound at once, a scheduler that looks a moment too early looks again after five
  * minutes, which was seen on Kubernetes 1.34.
  */
-const claimOfNats = {
-  apiVersion: 'v1',
-  kind: 'PersistentVolumeClaim',
-  metadata: { name: `data-${RELEASE}-nats-0` },
-  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } },
-};
+function claimOfNats(_: unknown, ordinal: number): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: `data-${RELEASE}-nats-${ordinal}` },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } },
+  };
+}
 
 export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags: Tags = {}): Promise<Deployment> {
   const folder = mkdtempSync(join(tmpdir(), 'lastcall-kubernetes-'));
@@ -70,7 +72,7 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
     const args = ['upgrade', '--install', RELEASE, CHART, '--values', file, '--wait', `--timeout=${ROLLOUT_S}s`];
     await kubectl.helm(args, { timeoutMs: (ROLLOUT_S + 30) * 1_000 });
   };
-  await kubectl.apply([claimOfNats]);
+  await kubectl.apply(Array.from({ length: options.natsReplicas }, claimOfNats));
   await upgrade(tags);
   const operatorTokenFile = join(folder, 'operator.token');
   writeFileSync(operatorTokenFile, await operatorToken(kubectl), { mode: 0o600 });
@@ -93,12 +95,15 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
 }
 
 /** The public edge may come from anywhere: it stands where the operator names the ingress controller. */
-function valuesOf({ tag, registry, natsImage, mongodb, publicUrl }: DeploymentOptions, tags: Tags): object {
+function valuesOf(
+  { tag, registry, natsImage, natsReplicas, tls, mongodb, publicUrl }: DeploymentOptions,
+  tags: Tags,
+): object {
   return {
     image: { registry, tag, tags },
-    bus: { replicas: 1 },
-    nats: { enabled: true, ...(natsImage !== '' && { image: imageOf(natsImage) }) },
+    nats: { enabled: true, replicas: natsReplicas, ...(natsImage !== '' && { image: imageOf(natsImage) }) },
     ...(mongodb === '' ? { mongodb: { enabled: true } } : { store: { url: mongodb, auth: 'none' } }),
+    tls: { enabled: tls },
     public: { catalogUrl: publicUrl },
     networkPolicy: { edge: [{ podSelector: { matchLabels: { app: 'public-edge' } } }] },
     ...Object.fromEntries(

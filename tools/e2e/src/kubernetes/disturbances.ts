@@ -16,6 +16,8 @@ export interface Disturbed {
   readonly deployment: Deployment;
   /** Of a MongoDB beside the cluster: ends its connections and takes none for a while. */
   readonly cutMongodb: ((forMs: number) => Promise<void>) | undefined;
+  /** Resolves when every service shows its new one. */
+  readonly renewCertificates: (() => Promise<void>) | undefined;
 }
 
 const AWAY_MS = 5_000;
@@ -24,7 +26,7 @@ const KUBELET_PAUSE_MS = 30_000;
 const READY_PATIENCE_MS = 120_000;
 
 export function disturbancesOf(disturbed: Disturbed): readonly Disturbance[] {
-  const { kubectl, deployment, cutMongodb } = disturbed;
+  const { kubectl, deployment, cutMongodb, renewCertificates } = disturbed;
   const kubelet = kubeletHere();
   return [
     ...SERVICES.map((service) => ({
@@ -39,6 +41,7 @@ export function disturbancesOf(disturbed: Disturbed): readonly Disturbance[] {
     cutMongodb
       ? { name: `MongoDB is away for ${AWAY_MS / 1_000} s`, happen: () => cutMongodb(AWAY_MS) }
       : { name: 'MongoDB is restarted', happen: () => restartStatefulSet(kubectl, 'mongodb') },
+    ...(renewCertificates ? [{ name: 'certificates are renewed', happen: renewCertificates }] : []),
     ...(kubelet === undefined
       ? []
       : [{ name: `the kubelet hangs for ${KUBELET_PAUSE_MS / 1_000} s`, happen: () => pauseProcess(kubelet) }]),

@@ -6,6 +6,7 @@ import { ROOT } from '../world/lastcall-processes.js';
 import { servicesOn } from '../world/services.js';
 import { createPlace } from '../world/world.js';
 import { attachUsers, type AttachedUsers } from './attached.js';
+import { issueCertificates, type ClusterCertificates } from './cluster-certificates.js';
 import { deploy, makeNamespace, RELEASE, SERVICES, type Deployment, type Tags } from './deployment.js';
 import { diagnose } from './diagnosis.js';
 import { disturbancesOf } from './disturbances.js';
@@ -34,6 +35,7 @@ interface Scene {
   readonly edge: PublicEdge;
   readonly deployment: Deployment;
   readonly mongodb: ForwardedMongodb | undefined;
+  readonly certificates: ClusterCertificates | undefined;
   openChannel(tokenFile?: string): Channel;
 }
 
@@ -56,7 +58,8 @@ async function play(options: Options, endings: (() => Promise<void>)[]): Promise
 async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promise<void>)[]): Promise<Result[]> {
   const mongodb = options.mongodb === '' ? undefined : await forwardMongodb(kubectl, options.mongodb);
   if (mongodb) endings.push(() => mongodb.remove());
-  const edge = await startPublicEdge(kubectl, options.edgeImage, RELEASE);
+  const certificates = options.tls ? await issueCertificates(kubectl) : undefined;
+  const edge = await startPublicEdge(kubectl, options.edgeImage, RELEASE, certificates?.ca);
   say(`public address ${edge.address}; the chart is installed`);
   const began = Date.now();
   const first: Tags = options.previousTag === '' ? {} : allOf(options.previousTag);
@@ -66,7 +69,7 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
   const openedChannels: Channel[] = [];
   endings.push(async () => openedChannels.forEach((channel) => channel.close()));
   const scene: Scene = {
-    ...{ options, kubectl, edge, deployment, mongodb },
+    ...{ options, kubectl, edge, deployment, mongodb, certificates },
     openChannel: (tokenFile = deployment.operatorTokenFile) => {
       const credential = readFileSync(tokenFile, 'utf8').trim();
       const channel = openChannel({
@@ -169,7 +172,9 @@ async function summed({ updates, attached }: Load): Promise<{ ok: boolean; found
 async function disturb(load: Load): Promise<Result[]> {
   const { scene } = load;
   const results: Result[] = [];
-  for (const { name, happen } of disturbancesOf({ ...scene, cutMongodb: scene.mongodb?.cut })) {
+  const { certificates } = scene;
+  const renewCertificates = certificates && (() => certificates.renew(scene.openChannel()));
+  for (const { name, happen } of disturbancesOf({ ...scene, cutMongodb: scene.mongodb?.cut, renewCertificates })) {
     results.push(await part(name, scene.kubectl, () => observed(load, happen)));
   }
   return results;

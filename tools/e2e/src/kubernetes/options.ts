@@ -9,8 +9,10 @@ export const USAGE = `npm run e2e:kubernetes -- [options]      on the cluster th
   --previous-tag TAG     images of the release before: installed first, then mixed with the current ones
   --edge-image IMAGE     Caddy, which stands where your cluster has its ingress                        default: caddy:2
   --nats-image IMAGE     of the evaluation NATS                                                        default: the chart's
+  --nats-replicas N      1 or 3                                                                        default: 1
   --mongodb URL          an existing MongoDB instead of the chart's evaluation one. One on this machine's loopback is
                          forwarded to the pods, and its line is cut in the disturbances
+  --tls                  the services speak TLS with each other and with the edge, with certificates of the test's own
   --sessions N           users attached while everything is disturbed, 10 to 20,000                    default: 1000
   --mixed-minutes N      how long the two releases work together, with --previous-tag                  default: 10
   --only PART,...        of: story, disturbances, mixed, chart-test                                    default: all
@@ -28,7 +30,9 @@ export interface Options {
   readonly previousTag: string;
   readonly edgeImage: string;
   readonly natsImage: string;
+  readonly natsReplicas: number;
   readonly mongodb: string;
+  readonly tls: boolean;
   readonly sessions: number;
   readonly mixedMinutes: number;
   readonly parts: readonly Part[];
@@ -45,7 +49,9 @@ export function parseOptions(args: readonly string[]): Options {
       'previous-tag': { type: 'string', default: '' },
       'edge-image': { type: 'string', default: 'caddy:2' },
       'nats-image': { type: 'string', default: '' },
+      'nats-replicas': { type: 'string', default: '1' },
       mongodb: { type: 'string', default: '' },
+      tls: { type: 'boolean', default: false },
       sessions: { type: 'string', default: '1000' },
       'mixed-minutes': { type: 'string', default: '10' },
       only: { type: 'string', default: PARTS.join(',') },
@@ -61,12 +67,19 @@ export function parseOptions(args: readonly string[]): Options {
     previousTag: values['previous-tag'],
     edgeImage: values['edge-image'],
     natsImage: values['nats-image'],
+    natsReplicas: oneOrThree(values['nats-replicas']),
     mongodb: values.mongodb,
+    tls: values.tls,
     sessions: wholeNumber('--sessions', values.sessions, 10, 20_000),
     mixedMinutes: wholeNumber('--mixed-minutes', values['mixed-minutes'], 1, 60),
     parts: values.only.split(',').map(partOf),
     keep: values.keep,
   };
+}
+
+function oneOrThree(text: string): number {
+  if (text === '1' || text === '3') return Number(text);
+  throw new Error(`--nats-replicas is ${text}; allowed are 1 and 3`);
 }
 
 function wholeNumber(option: string, text: string, min: number, max: number): number {

@@ -24,7 +24,13 @@ const HTTP_PORT = 7420;
 /** Areas of the contracts that a service serves besides its own, on the one address; as the chart's routes have it. */
 const ALSO: Readonly<Record<string, readonly string[]>> = { catalog: ['identity'], scheduler: ['operations'] };
 
-export async function startPublicEdge(kubectl: Kubectl, image: string, release: string): Promise<PublicEdge> {
+/** `ca`: of the services' certificates, PEM; undefined: they speak plain text. */
+export async function startPublicEdge(
+  kubectl: Kubectl,
+  image: string,
+  release: string,
+  ca: string | undefined,
+): Promise<PublicEdge> {
   const labels = { app: NAME };
   await kubectl.apply([
     ...SERVICES.map((service) => podsOf(service, release)),
@@ -32,7 +38,7 @@ export async function startPublicEdge(kubectl: Kubectl, image: string, release: 
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: NAME },
-      data: { Caddyfile: caddyfile(kubectl.namespace) },
+      data: { Caddyfile: caddyfile(kubectl.namespace, release, ca !== undefined), 'ca.crt': ca ?? '' },
     },
     {
       apiVersion: 'v1',
@@ -63,7 +69,7 @@ function podsOf(service: string, release: string): object {
   };
 }
 
-function caddyfile(namespace: string): string {
+function caddyfile(namespace: string, release: string, isTls: boolean): string {
   const upstream = (service: string, port: number): string =>
     `dynamic a {
       name ${NAME}-${service}.${namespace}.svc.cluster.local
@@ -73,13 +79,15 @@ function caddyfile(namespace: string): string {
     lb_policy round_robin
     lb_try_duration 10s
     lb_try_interval 100ms`;
+  const transport = (service: string, versions: string): string => `transport http {
+      versions ${versions}
+      ${isTls ? `tls_trust_pool file /etc/caddy/ca.crt\n      tls_server_name ${release}-${service}.${namespace}.svc` : ''}
+    }`;
   const grpc = (service: string, paths: string): string => `
   @${service} path ${paths}
   reverse_proxy @${service} {
     ${upstream(service, GRPC_PORT)}
-    transport http {
-      versions h2c
-    }
+    ${transport(service, isTls ? '2' : 'h2c')}
   }`;
   const routes = SERVICES.map((service) => {
     const areas = [service, ...(ALSO[service] ?? [])];
@@ -96,6 +104,7 @@ function caddyfile(namespace: string): string {
 :${PORT} {${routes.join('')}
   reverse_proxy {
     ${upstream('catalog', HTTP_PORT)}
+    ${transport('catalog', '1.1')}
   }
 }
 `;
