@@ -25,6 +25,7 @@ export const NAMES = {
   hold: 'installations/{installation}/holds/{hold}',
   gate: 'installations/{installation}/gate',
   approval: 'installations/{installation}/approvals/{approval}',
+  approvalOfAll: 'installations/-/approvals/{approval}',
   wave: 'waves/{wave}',
   token: 'tokens/{token}',
   deadLetter: 'deadletters/{dead_letter}',

@@ -22,7 +22,7 @@ export {
   type TokenIssuer,
   type TokenRequest,
 } from './identity/token-issuer.js';
-export { createApprovals, type Approvals, type Prepared } from './approvals/approvals.js';
+export { ALL_INSTALLATIONS, createApprovals, type Approvals, type Prepared } from './approvals/approvals.js';
 export {
   DEFAULT_VALID_MS,
   MAX_VALID_MS,

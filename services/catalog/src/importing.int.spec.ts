@@ -90,14 +90,14 @@ describe('a first import', () => {
     expect((await refusal(importInto(site, carried, 'ab'.repeat(32)))).reason).toBe('ROOT_NOT_FOUND');
     const blob = await site.blobs.keep(formatMirrorIndex(carried));
     const wish = { blob, root: fingerprint(carried), channel: 'stable' };
-    expect((await refusal(site.importing.import(wish, false))).reason).toBe('ADMIN_NEEDED');
+    expect((await refusal(site.importing.check(wish, false))).reason).toBe('ADMIN_NEEDED');
     expect(await site.mirror.read()).toBeUndefined();
   });
 
   it('asks for what is lacking and changes nothing meanwhile', async () => {
     const blob = await site.blobs.keep(formatMirrorIndex(carried));
     const wish = { blob, root: fingerprint(carried), channel: 'stable' };
-    const asked = orThrow(await site.importing.import(wish, true));
+    const asked = orThrow(await orThrow(await site.importing.check(wish, true)).perform());
     expect(asked.missing).toHaveLength(1);
     expect([await site.mirror.read(), await site.stateOf('1.0.0')]).toEqual([undefined, 'absent']);
     // Bytes that are not what they are called never get the name.

@@ -9,7 +9,7 @@ import type { ReleaseContent } from './domain/release.js';
 import { productMachine, releaseMachine } from './machines.js';
 import { finish, type Publishing, type PublishingParts } from './publishing.js';
 import { ofAnother, type Mirror, type MirrorDocument } from './tuf/mirror.js';
-import { verifyImport } from './verify-import.js';
+import { verifyImport, type VerifiedImport } from './verify-import.js';
 
 /*
  * What another catalog has signed becomes what this one serves. Nothing is changed before all of it was verified and every file is here. Then the
@@ -35,9 +35,15 @@ export interface Imported {
 }
 
 export interface Importing {
-  /** `mayPin`: whether the caller may say whom this catalog believes. */
-  import(wish: ImportWish, mayPin: boolean): Promise<Imported | Rejected>;
+  /** What was carried here, verified. `mayPin`: whether the caller may say whom this catalog believes. */
+  check(wish: ImportWish, mayPin: boolean): Promise<CheckedImport | Rejected>;
   readonly watch: Duty;
+}
+
+export interface CheckedImport {
+  /** Whether it says whom this catalog believes from then on. */
+  readonly pins: boolean;
+  perform(): Promise<Imported | Rejected>;
 }
 
 export interface ImportingParts extends PublishingParts {
@@ -54,7 +60,7 @@ const WARN_BEFORE_MS = 3 * DAY_MS;
 
 export function createImporting(parts: ImportingParts): Importing {
   return {
-    import: (wish, mayPin) => importMirror(parts, wish, mayPin),
+    check: (wish, mayPin) => checkImport(parts, wish, mayPin),
     watch: { name: 'mirror-watch', everyMs: WATCH_EVERY_MS, runOnce: () => watch(parts) },
   };
 }
@@ -71,7 +77,11 @@ async function watch({ mirror, log, now }: ImportingParts): Promise<undefined> {
   return undefined;
 }
 
-async function importMirror(parts: ImportingParts, wish: ImportWish, mayPin: boolean): Promise<Imported | Rejected> {
+async function checkImport(
+  parts: ImportingParts,
+  wish: ImportWish,
+  mayPin: boolean,
+): Promise<CheckedImport | Rejected> {
   const index = await readIndex(parts, wish.blob);
   if (isRejected(index)) return index;
   const before = await parts.mirror.read();
@@ -79,11 +89,28 @@ async function importMirror(parts: ImportingParts, wish: ImportWish, mayPin: boo
   if (isRejected(start)) return start;
   const verified = await verifyImport(parts, index, start.trusted);
   if (isRejected(verified)) return verified;
-  const { missing, releases, gone } = verified;
-  if (missing.length > 0) return { missing, published: [], withdrawn: [] };
-  const refused = await parts.mirror.begin(start.pinnedRoot);
+  const { missing } = verified;
+  if (missing.length > 0) return { pins: false, perform: async () => ({ missing, published: [], withdrawn: [] }) };
+  const { pinnedRoot } = start;
+  const perform = (): Promise<Imported | Rejected> => importMirror(parts, wish, { before, pinnedRoot, verified });
+  return { pins: before === undefined, perform };
+}
+
+interface Verified {
+  readonly before: MirrorDocument | undefined;
+  readonly pinnedRoot: string;
+  readonly verified: VerifiedImport;
+}
+
+async function importMirror(
+  parts: ImportingParts,
+  { channel }: ImportWish,
+  { before, pinnedRoot, verified }: Verified,
+): Promise<Imported | Rejected> {
+  const { releases, gone } = verified;
+  const refused = await parts.mirror.begin(pinnedRoot);
   if (refused) return refused;
-  for (const content of releases) orThrow(await begin(parts, content, wish.channel));
+  for (const content of releases) orThrow(await begin(parts, content, channel));
   const conflict = await parts.mirror.commit(before?.head ?? null, verified);
   if (conflict) return conflict;
   for (const { product, version } of releases) orThrow(await finish(parts, releaseId(product, version)));
@@ -94,7 +121,7 @@ async function importMirror(parts: ImportingParts, wish: ImportWish, mayPin: boo
   const mirror = await parts.mirror.read();
   const nameOf = ({ product, version }: { product: string; version: string }): string =>
     formatName('release', { product, version });
-  return { missing, ...(mirror && { mirror }), published: releases.map(nameOf), withdrawn: gone.map(nameOf) };
+  return { missing: [], ...(mirror && { mirror }), published: releases.map(nameOf), withdrawn: gone.map(nameOf) };
 }
 
 const GONE = 'The catalog that this one mirrors signs it no more.';

@@ -140,7 +140,7 @@ describe('a crash of a publication that people have signed', () => {
       const request = orThrow(readRequest((await now.blobs.read(blob)) ?? Buffer.alloc(0)));
       return now.blobs.keep(formatSigningRequest(signRequest(request, people)));
     };
-    orThrow(await parts().signing.submit(await sign({ keys, renew: false }), true));
+    orThrow(await orThrow(await parts().signing.check(await sign({ keys, renew: false }), true)).perform());
 
     const blob = await sign({ release: { product: 'encore', version: VERSION, channel: 'stable' }, renew: false });
     await STEPS[0]?.[1]();
@@ -149,7 +149,9 @@ describe('a crash of a publication that people have signed', () => {
     expect([await offered(), await signed(), await head()]).toEqual([[], false, '']);
     expect(await now.publishing.publish('encore', VERSION, 'stable')).toMatchObject({ reason: 'SIGNATURES_NEEDED' });
 
-    expect(await parts().signing.submit(blob, false)).toMatchObject({ release: { state: 'published' } });
+    expect(await orThrow(await parts().signing.check(blob, false)).perform()).toMatchObject({
+      release: { state: 'published' },
+    });
     expect([await offered(), await signed(), await head()]).toEqual([[VERSION], true, VERSION]);
   });
 });

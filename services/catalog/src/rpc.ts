@@ -13,6 +13,7 @@ import { productHandlers } from './rpc/products.js';
 import { releaseHandlers } from './rpc/releases.js';
 import { mirrorHandlers } from './rpc/mirror.js';
 import { signingHandlers } from './rpc/signing.js';
+import type { KeysMinutes } from './rpc/second-person-for-keys.js';
 import { signInHandlers, type SignIn } from './rpc/sign-in.js';
 import { tokenHandlers } from './rpc/tokens.js';
 import { waveHandlers } from './rpc/waves.js';
@@ -35,6 +36,7 @@ export interface RpcParts {
   /** Undefined: people do not sign in. */
   readonly signIn: SignIn | undefined;
   readonly approvals: Approvals;
+  readonly keysMinutes: KeysMinutes;
   readonly audit: (call: AuditedCall) => Promise<void>;
   readonly now: () => Promise<number>;
 }
@@ -46,8 +48,8 @@ export function createRpc(parts: RpcParts): readonly RpcBinding[] {
       ...releaseHandlers(parts),
       diffReleases: (request) => diffReleases(parts, request),
       ...installationHandlers(parts),
-      ...signingHandlers(parts.signing),
-      ...mirrorHandlers(parts.importing, parts.mirror),
+      ...signingHandlers(parts),
+      ...mirrorHandlers(parts),
       getTrustedMetadata: async () => {
         const newest = async (name: string) => (await parts.repository.metadata(name)) ?? Buffer.alloc(0);
         return { root: await newest('root.json'), timestamp: await newest('timestamp.json') };

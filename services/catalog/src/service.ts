@@ -68,6 +68,7 @@ async function createCatalog(context: ServiceContext<CatalogSettings>): Promise<
     rpc: createRpc({
       ...{ documents, blobs, publishing, signing, importing, mirror, repository, waves, issuer, now },
       approvals,
+      keysMinutes: settings.secondPersonForKeysMinutes,
       signIn: signInOf(settings, context.clock),
       audit: (call) => context.audit(call),
     }),

@@ -7,6 +7,8 @@ const settings = z.object({
    * long an attacker could keep it on an old one. LASTCALL_TIMESTAMP_VALID_DAYS, default 7.
    */
   timestampValidDays: whole(1, 90).default(7),
+  /** Minutes that a change of keys waits for a second person. LASTCALL_SECOND_PERSON_FOR_KEYS_MINUTES; 0: one person is enough. */
+  secondPersonForKeysMinutes: whole(0, 1_440).default(0),
   /** Address of the OpenID provider of people, as it says it of itself. LASTCALL_OIDC_ISSUER; empty: nobody signs in. */
   oidcIssuer: z
     .string()

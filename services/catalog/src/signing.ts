@@ -17,9 +17,18 @@ import { readRequest, type SigningState, type SigningWish } from './tuf/signing.
 export interface Signing {
   /** Hash of the blob with the request, and its bytes. */
   prepare(wish: PrepareWish): Promise<{ readonly blob: string; readonly bytes: number } | Rejected>;
-  /** The release, when it was about one. `mayHandOver`: whether the caller may give the catalog's own keys away. */
-  submit(blob: string, mayHandOver: boolean): Promise<{ readonly release?: KnownRelease } | Rejected>;
+  /** What came back signed, and would be accepted. `mayHandOver`: whether the caller may give the catalog's own keys away. */
+  check(blob: string, mayHandOver: boolean): Promise<Submission | Rejected>;
   state(): Promise<SigningState | Rejected>;
+}
+
+export interface Submission {
+  /** Whether other keys would sign from then on. */
+  readonly changesKeys: boolean;
+  /** What the signatures say, for people. */
+  readonly says: readonly string[];
+  /** The release, when it is about one. */
+  perform(): Promise<{ readonly release?: KnownRelease } | Rejected>;
 }
 
 export type PrepareWish = Omit<SigningWish, 'release'> & {
@@ -29,7 +38,7 @@ export type PrepareWish = Omit<SigningWish, 'release'> & {
 export function createSigning(parts: PublishingParts): Signing {
   return {
     prepare: (wish) => prepare(parts, wish),
-    submit: (blob, mayHandOver) => submit(parts, blob, mayHandOver),
+    check: (blob, mayHandOver) => check(parts, blob, mayHandOver),
     state: () => parts.repository.signingState(),
   };
 }
@@ -81,7 +90,7 @@ async function signedRelease(
   return refused ?? { product, version, channel, signed: toSigned(release.content, release.createdAt) };
 }
 
-async function submit(parts: PublishingParts, blob: string, mayHandOver: boolean): ReturnType<Signing['submit']> {
+async function check(parts: PublishingParts, blob: string, mayHandOver: boolean): ReturnType<Signing['check']> {
   const bytes = await parts.blobs.read(blob);
   if (!bytes) return reject('not-found', 'BLOB_NOT_FOUND', `there is no blob ${blob}; upload the signed file first`);
   const request = readRequest(bytes);
@@ -90,36 +99,41 @@ async function submit(parts: PublishingParts, blob: string, mayHandOver: boolean
   if (!mayHandOver && !(await parts.repository.isOffline())) {
     return reject('not-permitted', 'ADMIN_NEEDED', 'the catalog gives its keys away to an administrator only');
   }
-  return request.release ? submitRelease(parts, request, request.release) : submitOther(parts, request);
+  return request.release ? checkRelease(parts, request, request.release) : checkOther(parts, request);
 }
 
-async function submitOther({ repository }: PublishingParts, request: SigningRequest): ReturnType<Signing['submit']> {
+async function checkOther({ repository }: PublishingParts, request: SigningRequest): ReturnType<Signing['check']> {
   const checked = await repository.check(request, undefined);
   if (isRejected(checked)) return checked;
-  return (await checked.commit()) ?? {};
+  return { ...checked, perform: async () => (await checked.commit()) ?? {} };
 }
 
-async function submitRelease(
+async function checkRelease(
   parts: PublishingParts,
   request: SigningRequest,
   release: NonNullable<SigningRequest['release']>,
-): ReturnType<Signing['submit']> {
+): ReturnType<Signing['check']> {
   const { product, version, channel } = release;
   const id = releaseId(product, version);
   const known = (await parts.documents.releases.get(id))?.data;
-  if (known?.state === 'published' && known.channels.includes(channel)) return { release: known };
+  if (known?.state === 'published' && known.channels.includes(channel)) {
+    return { changesKeys: false, says: [], perform: async () => ({ release: known }) };
+  }
   const signed = await signedRelease(parts, release);
   if (isRejected(signed)) return signed;
   const checked = await parts.repository.check(request, signed);
   if (isRejected(checked)) return checked;
   const content = known && known.state !== 'absent' ? known.content : undefined;
   if (!content) return reject('not-found', 'RELEASE_NOT_FOUND', `there is no release ${version} of ${product}`);
-  const begun = await actOn(parts.documents.releases, releaseMachine).carryOut(id, () => {
-    return { type: 'begin-publication', content, channel };
-  });
-  if (isRejected(begun)) return begun;
-  const refused = await checked.commit();
-  if (refused) return refused;
-  const finished = await finish(parts, id);
-  return isRejected(finished) ? finished : { release: finished };
+  const publish = async (): ReturnType<Submission['perform']> => {
+    const begun = await actOn(parts.documents.releases, releaseMachine).carryOut(id, () => {
+      return { type: 'begin-publication', content, channel };
+    });
+    if (isRejected(begun)) return begun;
+    const refused = await checked.commit();
+    if (refused) return refused;
+    const finished = await finish(parts, id);
+    return isRejected(finished) ? finished : { release: finished };
+  };
+  return { ...checked, perform: publish };
 }

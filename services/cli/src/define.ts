@@ -34,7 +34,8 @@ export interface Cli {
   define<O extends object>(parent: Command, spec: Spec, action: Action<O>): void;
 }
 
-interface SharedOptions {
+/** Those that commands share. */
+export interface SharedOptions {
   readonly output?: string;
   readonly installation?: string;
 }

@@ -35,7 +35,11 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
   describe(name, () => {
     let stack: Stack;
     beforeAll(async () => {
-      stack = await startStack({ modules: [catalogModule, schedulerModule, preflightModule, sessionModule], ...pair });
+      stack = await startStack({
+        modules: [catalogModule, schedulerModule, preflightModule, sessionModule],
+        settings: { secondPersonForKeysMinutes: 60 },
+        ...pair,
+      });
       await addSite(stack, { settings: { reactionTime: msToDuration(60_000) } });
       await addSite(stack, { id: 'munich' });
       await publishRelease(stack, '11.1.0');
@@ -82,6 +86,18 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       }, 'the rule to be known');
       if (!found) throw new Error('nothing was left');
       return found;
+    }
+
+    function lastcall(who: Who) {
+      const file = join(stack.dataDir, `${who}.token`);
+      writeFileSync(file, stack.token(ROLES[who], undefined, who));
+      const where = {
+        LASTCALL_ADDR: stack.grpcAddress,
+        LASTCALL_CATALOG_URL: stack.httpUrl,
+        LASTCALL_TOKEN_FILE: file,
+      };
+      const env = { ...where, LASTCALL_INSTALLATION: 'berlin', LASTCALL_KEYS_PASSPHRASE: 'four words are enough' };
+      return (...args: string[]): Command => startCommand(env, args);
     }
 
     it('wait for somebody else, and are done once, with both names in the audit', async () => {
@@ -175,12 +191,6 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     });
 
     it('are one list on the command line, from all services', async () => {
-      const lastcall = (who: Who) => {
-        const file = join(stack.dataDir, `${who}.token`);
-        writeFileSync(file, stack.token(ROLES[who], undefined, who));
-        const env = { LASTCALL_ADDR: stack.grpcAddress, LASTCALL_TOKEN_FILE: file, LASTCALL_INSTALLATION: 'berlin' };
-        return (...args: string[]): Command => startCommand(env, args);
-      };
       const [anna, ben] = [lastcall('anna'), lastcall('ben')];
       const asked = anna('gate', 'open', '--reason', 'The drill is over.');
       expect([await asked.ended, asked.err.text]).toEqual([3, expect.stringContaining('needs a second person (gate)')]);
@@ -204,6 +214,20 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       );
       const refused = anna('approval', 'approve', id);
       expect([await refused.ended, refused.err.text]).toEqual([3, expect.stringContaining('ben has decided before')]);
+    });
+
+    it('are who signs, too, for all installations at once', async () => {
+      const [anna, ben] = [lastcall('anna'), lastcall('ben')];
+      const keys = join(stack.dataDir, 'keys');
+      await outputOf(anna('keys', 'init', keys, '--root', '1/1', '--targets', '1/1', '--releases', '1/1'));
+      const asked = anna('keys', 'hand-over', '--keys', keys, '--yes');
+      expect([await asked.ended, asked.err.text]).toEqual([3, expect.stringContaining('needs a second person (keys)')]);
+      const [, id = ''] = /lastcall approval approve (ap-\w+) -i -/.exec(asked.err.text) ?? [];
+      expect(await outputOf(ben('approval', 'list'))).not.toContain(id);
+      expect(await outputOf(ben('approval', 'list', '-i', '-'))).toMatch(new RegExp(`${id} +keys +SubmitSigning .*who clients believe from now on`)); // prettier-ignore
+      expect((await catalog('anna').getSigningState({})).state?.offline).toBe(false);
+      expect(await outputOf(ben('approval', 'approve', id, '-i', '-'))).toMatch(/carried out/);
+      expect((await catalog('anna').getSigningState({})).state?.offline).toBe(true);
     });
 
     it('are one person’s again when two have agreed on that', async () => {

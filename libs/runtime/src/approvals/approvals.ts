@@ -1,5 +1,6 @@
 import {
   formatName,
+  parseName,
   type MethodDefinition,
   type Principal,
   type RequestOf,
@@ -42,6 +43,7 @@ import { shownRequest } from './shown-request.js';
 
 /** A request that is right. */
 export interface Prepared<Res> {
+  /** `ALL_INSTALLATIONS`: it concerns each of them, so that a credential of one neither sees it nor decides on it. */
   readonly installation: string;
   /** What the installation's rule names of it; undefined: nobody else is needed. */
   readonly action: string | undefined;
@@ -84,6 +86,9 @@ export interface ApprovalHandlers {
 interface Decided {
   approval: approvalV1.Approval | undefined;
 }
+
+/** In the place of an installation's id, as in AIP-159. */
+export const ALL_INSTALLATIONS = '-';
 
 const MAX_PAGE = 50;
 /** That may wait at the same time in one installation. */
@@ -179,7 +184,7 @@ async function list(
   { documents, store }: Parts,
   request: Parameters<ApprovalHandlers['listApprovals']>[0],
 ): ReturnType<ApprovalHandlers['listApprovals']> {
-  const parent = nameOf('installation', request.parent, 'parent');
+  const parent = placeOf(request.parent);
   const page = pageOf(request);
   if (isRejected(parent)) return parent;
   if (isRejected(page)) return page;
@@ -191,7 +196,7 @@ async function list(
 }
 
 async function grant(parts: Parts, name: string, context: RpcContext): Promise<Decided | Rejected> {
-  const id = nameOf('approval', name);
+  const id = idOf(name);
   if (isRejected(id)) return id;
   const by = context.principal?.subject ?? '';
   const granted = await decide(parts, id, (at) => ({ type: 'grant', by, at }));
@@ -203,13 +208,24 @@ async function grant(parts: Parts, name: string, context: RpcContext): Promise<D
 }
 
 async function refuse(parts: Parts, name: string, why: string, { principal }: RpcContext): Promise<Decided | Rejected> {
-  const id = nameOf('approval', name);
+  const id = idOf(name);
   const wrong = collect(checkText('reason', why, { min: 1, max: MAX_REASON_CHARS }));
   if (isRejected(id)) return invalid([...id.violations, ...wrong]);
   if (wrong.length > 0) return invalid(wrong);
   const by = principal?.subject ?? '';
   const refused = await decide(parts, id, (at) => ({ type: 'refuse', by, why, at }));
   return isRejected(refused) ? refused : { approval: approvalToWire(id.approval, refused, 0) };
+}
+
+function placeOf(parent: string): Pick<Id, 'installation'> | Rejected {
+  return parent === `installations/${ALL_INSTALLATIONS}`
+    ? { installation: ALL_INSTALLATIONS }
+    : nameOf('installation', parent, 'parent');
+}
+
+function idOf(name: string): Id | Rejected {
+  const ofAll = parseName('approvalOfAll', 'name', name);
+  return ofAll.ok ? { installation: ALL_INSTALLATIONS, ...ofAll.parts } : nameOf('approval', name);
 }
 
 async function decide(

@@ -1,22 +1,30 @@
-import type { catalogV1 } from '@lastcall/contracts';
-import { atToDate } from '@lastcall/contracts';
+import { atToDate, catalogV1 } from '@lastcall/contracts';
 import { checkId, isRejected, type Rejected } from '@lastcall/kernel';
-import type { RpcHandlers } from '@lastcall/runtime';
+import type { Approvals, Prepared, RpcContext, RpcHandlers } from '@lastcall/runtime';
 import { isPublicKeyHex, publicKeyFromHex, type KeySet } from '@lastcall/trust';
 import { isBlobName } from '../blobs.js';
 import { Wrong } from '../requests.js';
 import type { PrepareWish, Signing } from '../signing.js';
 import type { SigningState } from '../tuf/signing.js';
 import { releaseToWire } from '../wire.js';
+import { forKeys, type KeysMinutes } from './second-person-for-keys.js';
 
 type Handlers = RpcHandlers<typeof catalogV1.CatalogServiceService>;
 
 const MAX_KEYS = 32;
 const MAX_ROLES = 1_000;
 
+export interface SigningParts {
+  readonly signing: Signing;
+  readonly approvals: Approvals;
+  readonly keysMinutes: KeysMinutes;
+}
+
 export function signingHandlers(
-  signing: Signing,
+  parts: SigningParts,
 ): Pick<Handlers, 'getSigningState' | 'prepareSigning' | 'submitSigning'> {
+  const { signing, approvals } = parts;
+  const { submitSigning } = catalogV1.CatalogServiceService;
   return {
     getSigningState: async () => {
       const state = await signing.state();
@@ -27,16 +35,28 @@ export function signingHandlers(
       const prepared = isRejected(wish) ? wish : await signing.prepare(wish);
       return isRejected(prepared) ? prepared : { blob: prepared.blob, sizeBytes: BigInt(prepared.bytes) };
     },
-    submitSigning: async ({ blob }, { principal }) => {
-      const wrong = new Wrong();
-      if (!isBlobName(blob)) wrong.add({ field: 'blob', description: 'must be 64 hexadecimal digits in lower case' });
-      const done = wrong.rejected() ?? (await signing.submit(blob, principal?.role === 'admin'));
-      if (isRejected(done)) return done;
-      const state = await signing.state();
-      if (isRejected(state)) return state;
-      return { release: done.release && releaseToWire(done.release), state: stateToWire(state) };
-    },
+    submitSigning: approvals.guard(submitSigning, (request, context) => prepareSubmission(parts, request, context)),
   };
+}
+
+async function prepareSubmission(
+  { signing, keysMinutes }: SigningParts,
+  { blob }: catalogV1.SubmitSigningRequest,
+  { principal }: RpcContext,
+): Promise<Prepared<catalogV1.SubmitSigningResponse> | Rejected> {
+  const wrong = new Wrong();
+  if (!isBlobName(blob)) wrong.add({ field: 'blob', description: 'must be 64 hexadecimal digits in lower case' });
+  const checked = wrong.rejected() ?? (await signing.check(blob, principal?.role === 'admin'));
+  if (isRejected(checked)) return checked;
+  const { changesKeys, says } = checked;
+  const perform = async (): Promise<catalogV1.SubmitSigningResponse | Rejected> => {
+    const done = await checked.perform();
+    if (isRejected(done)) return done;
+    const state = await signing.state();
+    if (isRejected(state)) return state;
+    return { release: done.release && releaseToWire(done.release), state: stateToWire(state) };
+  };
+  return { ...forKeys(keysMinutes, changesKeys), shown: { blob, says }, perform };
 }
 
 function parseWish(request: catalogV1.PrepareSigningRequest): PrepareWish | Rejected {

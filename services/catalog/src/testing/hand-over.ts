@@ -12,5 +12,5 @@ export async function offlineHandOver(site: MirrorSite, people: readonly TufKey[
   const { blob } = orThrow(await signing.prepare({ keys, renew: false }));
   const request = orThrow(readRequest((await site.blobs.read(blob)) ?? Buffer.alloc(0)));
   const signed = await site.blobs.keep(formatSigningRequest(signRequest(request, people)));
-  orThrow(await signing.submit(signed, true));
+  orThrow(await orThrow(await signing.check(signed, true)).perform());
 }

@@ -1,5 +1,5 @@
 import { catalogV1 } from '@lastcall/contracts';
-import { isRejected, orThrow, sha256Hex } from '@lastcall/kernel';
+import { isRejected, orThrow, sha256Hex, type Rejected } from '@lastcall/kernel';
 import { createLogger } from '@lastcall/runtime';
 import { openStore, type Store } from '@lastcall/store';
 import { formatMirrorIndex, type CarriedRelease } from '@lastcall/trust';
@@ -9,7 +9,7 @@ import { openBlobs, type BlobStore } from '../blobs.js';
 import { actOn } from '../decide.js';
 import { openDocuments, releaseId, type Documents } from '../documents.js';
 import type { ReleaseState } from '../domain/release.js';
-import { createImporting, type Importing } from '../importing.js';
+import { createImporting, type Imported, type Importing } from '../importing.js';
 import { productMachine, releaseMachine } from '../machines.js';
 import { createPublishing, readReleases, type Publishing } from '../publishing.js';
 import { readDraft } from '../releases.js';
@@ -116,10 +116,11 @@ export async function importInto(
   carried: Carried,
   root = '',
   channel = 'stable',
-): ReturnType<Importing['import']> {
+): Promise<Imported | Rejected> {
   const blob = await site.blobs.keep(formatMirrorIndex(carried));
   for (;;) {
-    const done = await site.importing.import({ blob, root, channel }, true);
+    const checked = await site.importing.check({ blob, root, channel }, true);
+    const done = isRejected(checked) ? checked : await checked.perform();
     if (isRejected(done) || done.missing.length === 0) return done;
     for (const sha256 of done.missing) {
       const bytes = carried.blobs.get(sha256);

@@ -2,6 +2,7 @@ import { DAY_MS, isRejected, reject, sha256Hex, type Rejected } from '@lastcall/
 import {
   addSignatures,
   bytesToSign,
+  describeRequest,
   formatMetadata,
   keyIdOf,
   parseSigningRequest,
@@ -50,6 +51,10 @@ export interface SigningWish {
 
 /** A request whose signatures are good. */
 export interface CheckedSigning {
+  /** Whether other keys sign from then on. */
+  readonly changesKeys: boolean;
+  /** What the signatures say, for people. */
+  readonly says: readonly string[];
   /** Makes it visible: all of it in one write. Refuses when something else was published since. */
   commit(): Promise<Rejected | undefined>;
 }
@@ -128,7 +133,7 @@ export async function checkSigning(
     return reject('refused', 'SIGNING_FOREIGN', `it was prepared by another catalog (${request.catalog.slice(0, 12)}); nothing was changed`); // prettier-ignore
   }
   if (!head) return stale('nothing was published here yet; prepare it anew');
-  if (isOut(head, request)) return { commit: async () => undefined };
+  if (isOut(head, request)) return { changesKeys: false, says: [], commit: async () => undefined };
   const root = await currentRoot(opened, head);
   const nextRoot = await checkRoot(opened, head, root, request);
   if (isRejected(nextRoot)) return nextRoot;
@@ -142,7 +147,10 @@ export async function checkSigning(
   const { roles } = await planFor(opened, head, desired, 0, LIFETIMES);
   const wrong = checkPayloads(await opened.options.now(), head, { desired, roles }, whole) ?? checkSignatures(whole);
   if (wrong) return wrong;
-  return { commit: () => commitSigning(opened, { head, desired, request: whole, nextRoot }) };
+  const before = await authorityNow(opened, head);
+  const changesKeys = !sameKeys(root, keys.root) || !sameSet(before.releases, releases);
+  const says = describeRequest(whole, new Map());
+  return { changesKeys, says, commit: () => commitSigning(opened, { head, desired, request: whole, nextRoot }) };
 }
 
 /** Whether it was accepted before: the same call again answers the same. */
@@ -302,6 +310,11 @@ async function onlineKeys(
 function sameKeys(root: MetadataJson, keys: RootKeys): boolean {
   const body = (sets: RootKeys): string => sha256Hex(bytesToSign(signedPart('root', 1, 0, rootBody(sets))));
   return body(rootKeysOf(root.signed)) === body(keys);
+}
+
+function sameSet(one: KeySet, other: KeySet): boolean {
+  const ids = ({ keys }: KeySet): string => keys.map(keyIdOf).toSorted().join(' ');
+  return one.threshold === other.threshold && ids(one) === ids(other);
 }
 
 async function currentRoot(opened: Opened, head: RepositoryHead): Promise<MetadataJson> {

@@ -1,14 +1,17 @@
 import { approvalV1 } from '@lastcall/contracts';
 import { CallError, CODE } from '@lastcall/sdk';
 import { allPages } from '../connect.js';
-import type { Cli } from '../define.js';
+import type { Cli, SharedOptions } from '../define.js';
 import { OperationFailed } from '../failures.js';
 import { fields, oneLine, table } from '../render/text.js';
 import { time, timeIn } from '../render/time.js';
 import { lastPart } from '../render/words.js';
 import type { Work } from '../work.js';
 
-/* Actions that wait for a second person. Each service keeps its own; here they are one list. */
+/*
+ * Actions that wait for a second person. Each service keeps its own; here they are one list. `-i -` is what concerns all installations: the
+ * catalog's keys.
+ */
 
 export function addApproval(cli: Cli): void {
   const noun = cli.noun('approval', 'Actions that wait for a second person');
@@ -16,7 +19,7 @@ export function addApproval(cli: Cli): void {
     noun,
     {
       use: 'list',
-      does: 'Lists what waits, newest first, and what became of the rest',
+      does: 'Lists what waits, newest first, and what became of the rest; with -i - what concerns all installations: keys',
       example: 'lastcall approval list',
       installation: true,
     },
@@ -45,6 +48,8 @@ export function addApproval(cli: Cli): void {
   );
 }
 
+const ALL = '-';
+
 interface Keeper {
   listApprovals(request: { parent: string; pageSize: number; pageToken: string }): Promise<{
     readonly approvals: readonly approvalV1.Approval[];
@@ -54,8 +59,17 @@ interface Keeper {
   refuseApproval(request: { name: string; reason: string }): Promise<{ approval?: approvalV1.Approval | undefined }>;
 }
 
-function keepers({ services }: Work): readonly Keeper[] {
-  return [services.session, services.preflight, services.catalog];
+interface Place {
+  readonly name: string;
+  readonly timeZone: string;
+  readonly keepers: readonly Keeper[];
+}
+
+async function placeOf(work: Work, { installation }: SharedOptions): Promise<Place> {
+  const { session, preflight, catalog } = work.services;
+  if (installation === ALL) return { name: `installations/${ALL}`, timeZone: 'UTC', keepers: [catalog] };
+  const { name, timeZone } = await work.installation();
+  return { name, timeZone, keepers: [session, preflight, catalog] };
 }
 
 const State = approvalV1.ApprovalState;
@@ -64,9 +78,9 @@ function stateWord(state: approvalV1.ApprovalState): string {
   return approvalV1.approvalStateToJSON(state).replace('APPROVAL_STATE_', '').toLowerCase().replaceAll('_', ' ');
 }
 
-async function list(work: Work): Promise<void> {
-  const { name: parent, timeZone } = await work.installation();
-  const lists = keepers(work).map((keeper) =>
+async function list(work: Work, options: SharedOptions): Promise<void> {
+  const { name: parent, timeZone, keepers } = await placeOf(work, options);
+  const lists = keepers.map((keeper) =>
     allPages(async (pageToken) => {
       const page = await keeper.listApprovals({ parent, pageSize: 0, pageToken });
       return { items: page.approvals, next: page.nextPageToken };
@@ -95,14 +109,17 @@ async function list(work: Work): Promise<void> {
 /** By the one service that knows it. */
 async function decide(
   work: Work,
+  { name: parent, timeZone, keepers }: Place,
   id: string,
   call: (keeper: Keeper, name: string) => Promise<{ approval?: approvalV1.Approval | undefined }>,
 ): Promise<approvalV1.Approval> {
-  const name = `${(await work.installation()).name}/approvals/${lastPart(id)}`;
+  const name = `${parent}/approvals/${lastPart(id)}`;
   let unknown: unknown;
-  for (const keeper of keepers(work)) {
+  for (const keeper of keepers) {
     try {
-      return (await call(keeper, name)).approval ?? approvalV1.Approval.create();
+      const { approval = approvalV1.Approval.create() } = await call(keeper, name);
+      print(work, timeZone, approval);
+      return approval;
     } catch (error) {
       if (!(error instanceof CallError) || error.code !== CODE.notFound) throw error;
       unknown = error;
@@ -111,18 +128,18 @@ async function decide(
   throw unknown;
 }
 
-async function approve(work: Work, _: object, id: string): Promise<void> {
-  const approval = await decide(work, id, (keeper, name) => keeper.grantApproval({ name }));
-  await print(work, approval);
-  if (approval.state !== State.CARRIED_OUT) throw new OperationFailed(`it was not done: ${oneLine(approval.outcome)}`);
+async function approve(work: Work, options: SharedOptions, id: string): Promise<void> {
+  const place = await placeOf(work, options);
+  const { state, outcome } = await decide(work, place, id, (keeper, name) => keeper.grantApproval({ name }));
+  if (state !== State.CARRIED_OUT) throw new OperationFailed(`it was not done: ${oneLine(outcome)}`);
 }
 
-async function refuse(work: Work, { reason }: { reason: string }, id: string): Promise<void> {
-  await print(work, await decide(work, id, (keeper, name) => keeper.refuseApproval({ name, reason })));
+async function refuse(work: Work, options: SharedOptions & { reason: string }, id: string): Promise<void> {
+  const place = await placeOf(work, options);
+  await decide(work, place, id, (keeper, name) => keeper.refuseApproval({ name, reason: options.reason }));
 }
 
-async function print(work: Work, approval: approvalV1.Approval): Promise<void> {
-  const { timeZone } = await work.installation();
+function print(work: Work, timeZone: string, approval: approvalV1.Approval): void {
   work.print(approvalV1.Approval.toJSON(approval), () =>
     fields([
       ['Approval', lastPart(approval.name)],

@@ -326,7 +326,7 @@ export interface CheckUpdateResponse {
 
 /** See CatalogService. */
 export interface ListApprovalsRequest {
-  /** `installations/{installation}`. */
+  /** `installations/{installation}`, or `installations/-`: what concerns all of them. */
   parent: string;
   /** 1–1,000; default 100; at most 50 are answered. */
   pageSize: number;

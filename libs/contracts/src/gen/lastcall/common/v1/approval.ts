@@ -13,7 +13,7 @@ import { Timestamp } from "../../../google/protobuf/timestamp.js";
  *
  * The methods, with their requests and responses, stand in each of the three services: a public address knows a service by the name of its gRPC service, and
  * each method has messages of its own, so that they can grow apart (buf's STANDARD rules).
- * Names: `installations/{installation}/approvals/{approval}`.
+ * Names: `installations/{installation}/approvals/{approval}`; `installations/-/approvals/{approval}` for what concerns all installations, the catalog's keys.
  */
 
 /** What became of it. */
@@ -89,9 +89,9 @@ export function approvalStateToJSON(object: ApprovalState): string {
 
 /** What somebody has asked for, to the letter. */
 export interface Approval {
-  /** `installations/{installation}/approvals/{approval}`. */
+  /** `installations/{installation}/approvals/{approval}`; `-` as the installation: it concerns all of them. */
   name: string;
-  /** Of the installation's second_person: `gate`, `logoff`, `override`; or `policy`, a change that would need fewer people later. */
+  /** Of the installation's second_person: `gate`, `logoff`, `override`; or `policy`, a change that would need fewer people later; or `keys`, who signs. */
   action: string;
   /** gRPC method, `/lastcall.session.v1.SessionService/CloseGate`. */
   method: string;
