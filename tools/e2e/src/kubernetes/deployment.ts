@@ -39,7 +39,10 @@ export interface Deployment {
 
 export type Tags = Partial<Readonly<Record<ServiceName, string>>>;
 
-export interface DeploymentOptions extends Pick<Options, 'tag' | 'registry' | 'natsImage' | 'natsReplicas' | 'tls'> {
+export interface DeploymentOptions extends Pick<
+  Options,
+  'tag' | 'registry' | 'natsImage' | 'natsReplicas' | 'tls' | 'valuesFile'
+> {
   /** As pods reach it; empty: the chart's own. */
   readonly mongodb: string;
   /** As hosts reach the catalog's files. */
@@ -69,7 +72,9 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
   const upgrade = async (now: Tags): Promise<void> => {
     const file = join(folder, 'values.json');
     writeFileSync(file, JSON.stringify(valuesOf(options, now)));
-    const args = ['upgrade', '--install', RELEASE, CHART, '--values', file, '--wait', `--timeout=${ROLLOUT_S}s`];
+    const files = [file, ...(options.valuesFile === '' ? [] : [options.valuesFile])];
+    const values = files.flatMap((name) => ['--values', name]);
+    const args = ['upgrade', '--install', RELEASE, CHART, ...values, '--wait', `--timeout=${ROLLOUT_S}s`];
     await kubectl.helm(args, { timeoutMs: (ROLLOUT_S + 30) * 1_000 });
   };
   await kubectl.apply(Array.from({ length: options.natsReplicas }, claimOfNats));

@@ -15,6 +15,7 @@ export interface Kubectl {
 export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs?: number;
+  readonly cwd?: string;
 }
 
 const TIMEOUT_MS = 60_000;
@@ -36,10 +37,10 @@ export function kubectlIn(namespace: string): Kubectl {
 export function execute(
   program: string,
   args: readonly string[],
-  { input = '', timeoutMs = TIMEOUT_MS }: RunOptions = {},
+  { input = '', timeoutMs = TIMEOUT_MS, cwd = process.cwd() }: RunOptions = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args], { stdio: 'pipe', timeout: timeoutMs });
+    const child = spawn(program, [...args], { stdio: 'pipe', timeout: timeoutMs, cwd });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));

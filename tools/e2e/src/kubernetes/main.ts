@@ -11,10 +11,12 @@ import { deploy, makeNamespace, RELEASE, SERVICES, type Deployment, type Tags } 
 import { diagnose } from './diagnosis.js';
 import { disturbancesOf } from './disturbances.js';
 import { forwardMongodb, type ForwardedMongodb } from './forwarded-mongodb.js';
+import { imagesFor } from './images.js';
 import { kubectlIn, type Kubectl } from './kubectl.js';
 import { parseOptions, USAGE, type Options } from './options.js';
+import { tryPolicies } from './policies.js';
 import { startProbe, type Probe } from './probe.js';
-import { startPublicEdge, type PublicEdge } from './public-edge.js';
+import { edgeAt, startPublicEdge, type PublicEdge } from './public-edge.js';
 import { updateOnAndOn, type Updates } from './updates.js';
 
 /*
@@ -59,7 +61,8 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
   const mongodb = options.mongodb === '' ? undefined : await forwardMongodb(kubectl, options.mongodb);
   if (mongodb) endings.push(() => mongodb.remove());
   const certificates = options.tls ? await issueCertificates(kubectl) : undefined;
-  const edge = await startPublicEdge(kubectl, options.edgeImage, RELEASE, certificates?.ca);
+  const own = { image: options.edgeImage, release: RELEASE, ca: certificates?.ca };
+  const edge = options.address === '' ? await startPublicEdge(kubectl, own) : edgeAt(options.address);
   say(`public address ${edge.address}; the chart is installed`);
   const began = Date.now();
   const first: Tags = options.previousTag === '' ? {} : allOf(options.previousTag);
@@ -84,6 +87,10 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
   const results: Result[] = [{ part: 'install', ok: true, seconds: secondsSince(began), found: await podsOf(kubectl) }];
   if (options.parts.includes('chart-test')) results.push(await part('chart-test', kubectl, () => chartTest(scene)));
   if (options.parts.includes('story')) results.push(await part('story', kubectl, () => story(scene)));
+  if (options.parts.includes('policies')) {
+    const image = `${options.registry === '' ? '' : `${options.registry}/`}lastcall/cli:${options.tag}`;
+    results.push(await part('policies', kubectl, () => tryPolicies(kubectl, image)));
+  }
   if (options.parts.includes('disturbances')) results.push(...(await underLoad(scene, 'disturbed', disturb)));
   if (options.parts.includes('mixed') && options.previousTag !== '')
     results.push(...(await underLoad(scene, 'mixed', mix)));
@@ -247,7 +254,7 @@ async function main(): Promise<void> {
     process.once(name, () => void endAll(endings).then(() => process.exit(130)));
   }
   try {
-    const results = await play(options, endings);
+    const results = await play({ ...options, ...(await imagesFor(options, say)) }, endings);
     const ok = results.every((result) => result.ok);
     console.log(JSON.stringify({ ok, sessions: options.sessions, results }));
     process.exitCode = ok ? 0 : 1;

@@ -24,13 +24,21 @@ const HTTP_PORT = 7420;
 /** Areas of the contracts that a service serves besides its own, on the one address; as the chart's routes have it. */
 const ALSO: Readonly<Record<string, readonly string[]>> = { catalog: ['identity'], scheduler: ['operations'] };
 
-/** `ca`: of the services' certificates, PEM; undefined: they speak plain text. */
-export async function startPublicEdge(
-  kubectl: Kubectl,
-  image: string,
-  release: string,
-  ca: string | undefined,
-): Promise<PublicEdge> {
+/** The cluster's own ingress or gateway. */
+export function edgeAt(address: string): PublicEdge {
+  const url = `http://${address}`;
+  // The catalog asks for a credential; the edge by itself would say that it knows no such path.
+  return { address, url, answers: () => answers(`${url}/tuf/root.json`, 401) };
+}
+
+export interface OwnEdge {
+  readonly image: string;
+  readonly release: string;
+  /** Of the services' certificates, PEM; undefined: they speak plain text. */
+  readonly ca: string | undefined;
+}
+
+export async function startPublicEdge(kubectl: Kubectl, { image, release, ca }: OwnEdge): Promise<PublicEdge> {
   const labels = { app: NAME };
   await kubectl.apply([
     ...SERVICES.map((service) => podsOf(service, release)),
@@ -52,7 +60,7 @@ export async function startPublicEdge(
   await kubectl.run(['rollout', 'status', `deployment/${NAME}`, '--timeout=120s'], { timeoutMs: 130_000 });
   const address = await nodeAddress(kubectl);
   const url = `http://${address}`;
-  return { address, url, answers: () => answers(`${url}/healthz`) };
+  return { address, url, answers: () => answers(`${url}/healthz`, 200) };
 }
 
 /** Every ready pod of the service under one name. */
@@ -173,13 +181,13 @@ export async function internalAddressOfANode(kubectl: Kubectl): Promise<string> 
   throw new Error('no node has an internal address');
 }
 
-async function answers(url: string): Promise<void> {
+async function answers(url: string, expected: number): Promise<void> {
   for (const end = Date.now() + 60_000; ; await delay(200)) {
     const status = await fetch(url).then(
       (answer) => answer.status,
       (error: unknown) => String(error),
     );
-    if (status === 200) return;
+    if (status === expected) return;
     if (Date.now() > end) throw new Error(`${url} does not answer: ${status}`);
   }
 }
