@@ -18,7 +18,8 @@ import { IDENTITY_FILES } from './identity/ensure-identity.js';
 import { createLifecycle, type Lifecycle } from './lifecycle.js';
 import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
-import { createServiceStates, type ServiceStates } from './operations/service-states.js';
+import type { Peers } from './operations/peers.js';
+import { createServiceStates } from './operations/service-states.js';
 import { reachable } from './reachable.js';
 import { createServiceClients } from './service-clients.js';
 import type { AnyServiceModule, RpcBinding } from './service.js';
@@ -117,8 +118,14 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
 
   const limiter = createCallLimiter(common);
   const grpc = createGrpcServer({ settings: common, certificates: shown, log, telemetry, limiter });
-  const states = await serviceStates(hosted, { bus, certificates, telemetry, options, lifecycle });
-  const bindings = allBindings(hosted, healthBinding, states);
+  const peers = await openPeers(hosted, { certificates, telemetry, options, lifecycle });
+  const states = createServiceStates({ services: hosted, bus, certificates, peers });
+  const operations = bindOperations(
+    hosted.map((one) => one.operations),
+    states,
+    peers,
+  );
+  const bindings = allBindings(hosted, [operations, healthBinding]);
   for (const { binding } of bindings) served.add(serviceOf(binding));
   await lifecycle.start({
     name: 'gRPC',
@@ -138,8 +145,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   return { grpcAddress, httpUrl, healthAddress, bus, stores, stop: () => lifecycle.stop() };
 }
 
-interface StatesFrom {
-  readonly bus: Bus;
+interface PeersFrom {
   readonly certificates: Certificates | undefined;
   readonly telemetry: Telemetry;
   readonly options: ProcessOptions;
@@ -147,8 +153,8 @@ interface StatesFrom {
 }
 
 /** Asks other processes with the credential of the first service of this one. */
-async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom): Promise<ServiceStates> {
-  const { bus, certificates, telemetry, options, lifecycle } = from;
+async function openPeers(hosted: readonly HostedModule[], from: PeersFrom): Promise<Peers> {
+  const { certificates, telemetry, options, lifecycle } = from;
   const clients = createServiceClients({
     service: hosted[0]?.name ?? 'catalog',
     settings: options.settings.common,
@@ -158,8 +164,7 @@ async function serviceStates(hosted: readonly HostedModule[], from: StatesFrom):
     ownAddress: () => '',
   });
   await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
-  const peer = (service: ServiceName) => clients.clientOf(service, operationsV1.OperationsServiceService);
-  return createServiceStates({ services: hosted, bus, certificates, peer });
+  return (service) => clients.clientOf(service, operationsV1.OperationsServiceService);
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {
@@ -195,20 +200,12 @@ async function startBus(common: CommonSettings, log: Logger, lifecycle: Lifecycl
 }
 
 /** Those of the services, operations for all of them, and health. What belongs to all is guarded as the first one is. */
-function allBindings(
-  hosted: readonly HostedModule[],
-  health: RpcBinding,
-  states: ServiceStates,
-): readonly GuardedBinding[] {
+/** What is no single service's is guarded as the first one's. */
+function allBindings(hosted: readonly HostedModule[], common: readonly RpcBinding[]): readonly GuardedBinding[] {
   const others = keysOf(hosted);
   const own = hosted.flatMap((one) => one.bindings(others));
   const first = own[0];
-  if (!first) return [];
-  const operations = bindOperations(
-    hosted.map((one) => one.operations),
-    states,
-  );
-  return [...own, { ...first, binding: operations }, { ...first, binding: health }];
+  return first ? [...own, ...common.map((binding) => ({ ...first, binding }))] : [];
 }
 
 /** Full name of the gRPC service. */

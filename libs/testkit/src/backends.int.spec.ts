@@ -26,7 +26,7 @@ suite(name, () => {
     await second.publish('HostJoined', 'a', host);
     await second.seen('HostJoined');
     const operations = second.client(operationsV1.OperationsServiceService);
-    const { auditRecords } = await operations.listAuditRecords({ pageSize: 0, pageToken: '' });
+    const { auditRecords } = await operations.listAuditRecords({ pageSize: 0, pageToken: '', ownProcess: true });
     expect(auditRecords.map((record) => record.resource)).toEqual(['tokens/t1']);
     await second.stop();
     expect(taken).toEqual(['HostJoined srv']);

@@ -55,7 +55,9 @@ describe('the edge of a cluster', () => {
     const operations = createClient(operationsV1.OperationsServiceService, through);
     const refusals: number[] = [];
     for (let i = 0; i < 5; i++) {
-      const refused = await operations.redriveDeadLetter({ name: 'deadletters/x' }).catch((error: unknown) => error);
+      const refused = await operations
+        .redriveDeadLetter({ name: 'deadletters/x', ownProcess: true })
+        .catch((error: unknown) => error);
       refusals.push((refused as CallError).code);
     }
     through.close();
@@ -66,9 +68,11 @@ describe('the edge of a cluster', () => {
 
   it('says that a service cannot be reached, and that it has no route', async () => {
     const operations = createClient(operationsV1.OperationsServiceService, channel);
-    const redrive = operations.redriveDeadLetter({ name: 'deadletters/x' });
+    const redrive = operations.redriveDeadLetter({ name: 'deadletters/x', ownProcess: true });
     await expect(redrive).rejects.toMatchObject({ code: CODE.unavailable });
     const other = { x: { ...operationsV1.OperationsServiceService.redriveDeadLetter, path: '/other.v1.Service/X' } };
-    await expect(createClient(other, channel).x({ name: '' })).rejects.toMatchObject({ code: CODE.unimplemented });
+    await expect(createClient(other, channel).x({ name: '', ownProcess: true })).rejects.toMatchObject({
+      code: CODE.unimplemented,
+    });
   });
 });

@@ -50,20 +50,23 @@ describe('a stack', () => {
     stack = await startStack({ modules: [catalog], busTuning: { retryDelaysMs: [1, 1, 1, 1], faultPatienceMs: 1 } });
     await stack.publish('HostJoined', 'a', eventsV1.HostJoined.create({ installation: 'a', host: 'srv' }));
     const operations = stack.client(operationsV1.OperationsServiceService);
-    const list = async () => (await operations.listDeadLetters({ pageSize: 0, pageToken: '' })).deadLetters;
+    const list = async () =>
+      (await operations.listDeadLetters({ pageSize: 0, pageToken: '', service: '', ownProcess: true })).deadLetters;
     let [letter] = await list();
     while (!letter) [letter] = await list();
     expect(letter).toMatchObject({ consumer: 'catalog', event: 'HostJoined', installation: 'a' });
     expect(letter.reason).toContain('no room');
-    await expect(operations.redriveDeadLetter({ name: letter.name })).rejects.toMatchObject({
+    await expect(operations.redriveDeadLetter({ name: letter.name, ownProcess: true })).rejects.toMatchObject({
       reason: 'STILL_NOT_TAKEN_IN',
     });
     expect(await list()).toHaveLength(1);
     broken = false;
-    await operations.redriveDeadLetter({ name: letter.name });
+    await operations.redriveDeadLetter({ name: letter.name, ownProcess: true });
     expect(taken).toEqual(['HostJoined srv']);
     expect(await list()).toEqual([]);
-    await expect(operations.redriveDeadLetter({ name: letter.name })).rejects.toMatchObject({ code: CODE.notFound });
+    await expect(operations.redriveDeadLetter({ name: letter.name, ownProcess: true })).rejects.toMatchObject({
+      code: CODE.notFound,
+    });
   });
 
   it('keeps audit records in a chain', async () => {
@@ -72,28 +75,30 @@ describe('a stack', () => {
     await tokens.revokeToken({ name: 'tokens/a' });
     await tokens.revokeToken({ name: 'tokens/b' });
     const operations = stack.client(operationsV1.OperationsServiceService);
-    const newest = await operations.listAuditRecords({ pageSize: 1, pageToken: '' });
+    const newest = await operations.listAuditRecords({ pageSize: 1, pageToken: '', ownProcess: true });
     expect(newest.auditRecords).toMatchObject([{ resource: 'tokens/b', actor: 'admin' }]);
-    const older = await operations.listAuditRecords({ pageSize: 1, pageToken: newest.nextPageToken });
+    const older = await operations.listAuditRecords({ pageSize: 1, pageToken: newest.nextPageToken, ownProcess: true });
     expect(older).toMatchObject({ auditRecords: [{ resource: 'tokens/a' }], nextPageToken: '' });
-    const all = await operations.listAuditRecords({ pageSize: 1_000, pageToken: '' });
+    const all = await operations.listAuditRecords({ pageSize: 1_000, pageToken: '', ownProcess: true });
     expect(all).toMatchObject({
       auditRecords: [{ resource: 'tokens/b' }, { resource: 'tokens/a' }],
       nextPageToken: '',
     });
     const chains = [...newest.auditRecords, ...older.auditRecords].map((record) => record.chain);
     expect(new Set(chains).size).toBe(2);
-    const badPage = operations.listAuditRecords({ pageSize: 5_000, pageToken: 'x' });
+    const badPage = operations.listAuditRecords({ pageSize: 5_000, pageToken: 'x', ownProcess: true });
     await expect(badPage).rejects.toMatchObject({ violations: [{ field: 'page_size' }, { field: 'page_token' }] });
   });
 
   it('lets a credential make so many calls, and another one go on', async () => {
     stack = await startStack({ modules: [createSmallCatalog()], settings: { callsPerSecond: 1, callsBurst: 3 } });
     const operations = stack.client(operationsV1.OperationsServiceService, 'viewer');
-    const call = () => operations.listDeadLetters({ pageSize: 1, pageToken: '' });
+    const call = () => operations.listDeadLetters({ pageSize: 1, pageToken: '', service: '', ownProcess: true });
     for (let n = 0; n < 3; n++) await call();
     await expect(call()).rejects.toMatchObject({ code: CODE.resourceExhausted, reason: 'TOO_MANY_CALLS' });
     const other = stack.client(operationsV1.OperationsServiceService, 'viewer');
-    await expect(other.listDeadLetters({ pageSize: 1, pageToken: '' })).resolves.toBeDefined();
+    await expect(
+      other.listDeadLetters({ pageSize: 1, pageToken: '', service: '', ownProcess: true }),
+    ).resolves.toBeDefined();
   });
 });

@@ -73,7 +73,7 @@ it('gives the code to operators only, and every reading of it is on record', asy
   await firstStart();
   const { auditRecords } = await site
     .client(operationsV1.OperationsServiceService)
-    .listAuditRecords({ pageSize: 10, pageToken: '' });
+    .listAuditRecords({ pageSize: 10, pageToken: '', ownProcess: true });
   expect(auditRecords).toMatchObject([{ actor: 'operator', resource: GATE }]);
   expect(auditRecords[0]?.method).toContain('GetFirstStart');
 });

@@ -88,7 +88,7 @@ function suite(options: Omit<StackOptions, 'modules'>): void {
     expect((await site.gate()).state).toBe(GateState.OPEN);
     const { auditRecords } = await site
       .client(operationsV1.OperationsServiceService)
-      .listAuditRecords({ pageSize: 10, pageToken: '' });
+      .listAuditRecords({ pageSize: 10, pageToken: '', ownProcess: true });
     expect(auditRecords).toMatchObject([{ actor: 'operator', resource: GATE, reason: 'The server burned down.' }]);
   });
 

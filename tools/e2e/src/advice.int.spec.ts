@@ -176,7 +176,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(report?.confirmations).toMatchObject([{ caution: 'collides-with-job', confirmedBy: 'admin', text: expect.stringContaining('other is due at') as string }]); // prettier-ignore
       const { auditRecords } = await stack
         .client(operationsV1.OperationsServiceService)
-        .listAuditRecords(operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 100 }));
+        .listAuditRecords(operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 100, ownProcess: true }));
       const confirmed = auditRecords.filter(({ reason }) =>
         reason.startsWith('confirmed collides-with-job: other is due'),
       );

@@ -101,7 +101,7 @@ describe('the audit trail', () => {
       const names: string[] = [];
       let pageToken = '';
       do {
-        const page = await operations.listAuditRecords({ pageSize, pageToken, query });
+        const page = await operations.listAuditRecords({ pageSize, pageToken, query, ownProcess: true });
         expect(page.auditRecords.length).toBeLessThanOrEqual(pageSize);
         names.push(...page.auditRecords.map((record) => record.name));
         pageToken = page.nextPageToken;

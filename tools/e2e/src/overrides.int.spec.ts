@@ -119,7 +119,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       const made = (await override({})).override;
       const beside = { override: { reason: 'NTP comes on Monday.', createdBy: 'admin', host: 'srv1' } };
       const operations = stack.client(operationsV1.OperationsServiceService);
-      const { auditRecords } = await operations.listAuditRecords({ pageSize: 200, pageToken: '' });
+      const { auditRecords } = await operations.listAuditRecords({ pageSize: 200, pageToken: '', ownProcess: true });
       const record = auditRecords.find((r) => r.resource === made?.name);
       expect(record).toMatchObject({
         actor: 'admin',

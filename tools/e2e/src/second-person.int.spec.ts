@@ -127,7 +127,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect(granted).toMatchObject([{ state: ApprovalState.CARRIED_OUT, requestedBy: 'anna', decidedBy: 'ben' }]);
       expect(await stateOfGate()).not.toBe(GateState.OPEN);
       const operations = stack.client(operationsV1.OperationsServiceService);
-      const request = operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 1_000 });
+      const request = operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 1_000, ownProcess: true });
       const records = (await operations.listAuditRecords(request)).auditRecords.filter((r) => r.resource === approval);
       expect(records.map((r) => [r.actor, r.method.split('/').at(-1)])).toEqual(
         expect.arrayContaining([

@@ -72,7 +72,9 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
     const offered = (site: Site, version = '') => catalog().checkUpdate({ name: `installations/${site}`, version });
     const audited = async (actor: string) =>
       (
-        await stack.client(operationsV1.OperationsServiceService).listAuditRecords({ pageSize: 100, pageToken: '' })
+        await stack
+          .client(operationsV1.OperationsServiceService)
+          .listAuditRecords({ pageSize: 100, pageToken: '', ownProcess: true })
       ).auditRecords
         .filter((r) => r.actor === actor && r.resource === 'waves/spring')
         .map((r) => `${r.method.split('/').at(-1)}: ${r.reason}`)

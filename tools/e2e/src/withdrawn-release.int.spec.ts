@@ -56,7 +56,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       (
         await stack
           .client(operationsV1.OperationsServiceService)
-          .listAuditRecords(operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 100 }))
+          .listAuditRecords(operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 100, ownProcess: true }))
       ).auditRecords.filter((r) => r.actor === 'scheduler');
 
     it('disables the jobs that name it, with the reason and a record, and no others', async () => {

@@ -1,6 +1,5 @@
 import { operationsV1, type ServiceName } from '@lastcall/contracts';
 import type { Bus } from '@lastcall/bus';
-import type { UnaryClient } from '@lastcall/sdk';
 import type { Store } from '@lastcall/store';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Certificates } from '../certificates.js';
 import type { DeadLetters } from '../events/dead-letters.js';
 import { SERVICE_NAMES } from '../identity/ensure-identity.js';
+import { othersThan, type Peer, type Peers } from './peers.js';
 
 /*
  * How the services are. A process knows its own; the others it asks as it would for any other call, so that what stands between
@@ -26,13 +26,7 @@ export interface ServiceStatesOptions {
   readonly bus: Pick<Bus, 'isConnected'>;
   /** Undefined: no TLS. */
   readonly certificates: Pick<Certificates, 'state'> | undefined;
-  /** Undefined: no address of it is set. */
-  peer(service: ServiceName): Peer | undefined;
-}
-
-export interface Peer {
-  readonly address: string;
-  readonly client: Pick<UnaryClient<typeof operationsV1.OperationsServiceService>, 'listServiceStates'>;
+  readonly peers: Peers;
 }
 
 export interface ServiceStates {
@@ -48,7 +42,6 @@ const MAX_COUNTED = 1_000;
 const { version } = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')) as { version: string };
 
 export function createServiceStates(options: ServiceStatesOptions): ServiceStates {
-  const own = new Set<string>(options.services.map(({ name }) => name));
   const startTime = new Date(performance.timeOrigin);
   const ownState = async (service: StateOf): Promise<operationsV1.ServiceState> => {
     const stored = await storeState(service);
@@ -69,10 +62,10 @@ export function createServiceStates(options: ServiceStatesOptions): ServiceState
   };
   return {
     list: async (ownProcess) => {
-      const others = ownProcess ? [] : SERVICE_NAMES.filter((name) => !own.has(name));
+      const others = ownProcess ? [] : othersThan(options.services);
       const states = await Promise.all([
         ...options.services.map(ownState),
-        ...others.map((name) => peerState(name, options.peer(name))),
+        ...others.map((name) => peerState(name, options.peers(name))),
       ]);
       return states.toSorted((a, b) => placeOf(a.service) - placeOf(b.service));
     },

@@ -10,7 +10,12 @@ export async function* auditRecords(
 ): AsyncGenerator<readonly operationsV1.AuditRecord[]> {
   let pageToken = '';
   do {
-    const page = await work.services.operations.listAuditRecords({ pageSize: PAGE, pageToken, query });
+    const page = await work.services.operations.listAuditRecords({
+      pageSize: PAGE,
+      pageToken,
+      query,
+      ownProcess: false,
+    });
     yield page.auditRecords;
     pageToken = page.nextPageToken;
   } while (pageToken !== '');

@@ -9,7 +9,16 @@ import type { Work } from '../work.js';
 
 export function addDeadletter(cli: Cli): void {
   const noun = cli.noun('deadletter', 'Events that a service could not take in');
-  cli.define(noun, { use: 'list', does: 'Lists them, newest first', example: 'lastcall deadletter list' }, list);
+  cli.define<ListOptions>(
+    noun,
+    {
+      use: 'list',
+      does: 'Lists them, newest first',
+      example: 'lastcall deadletter list --service session',
+      options: (command) => command.option('--service <name>', 'only those of this service; the others are not asked'),
+    },
+    list,
+  );
   cli.define(
     noun,
     {
@@ -23,9 +32,13 @@ export function addDeadletter(cli: Cli): void {
 
 const operations = ({ services }: Work) => createClient(operationsV1.OperationsServiceService, services.channel);
 
-async function list(work: Work): Promise<void> {
+interface ListOptions {
+  readonly service?: string;
+}
+
+async function list(work: Work, { service = '' }: ListOptions): Promise<void> {
   const deadLetters = await allPages(async (pageToken) => {
-    const page = await operations(work).listDeadLetters({ pageSize: 1_000, pageToken });
+    const page = await operations(work).listDeadLetters({ pageSize: 1_000, pageToken, service, ownProcess: false });
     return { items: page.deadLetters, next: page.nextPageToken };
   });
   const zone = ownZone();
@@ -46,6 +59,6 @@ async function list(work: Work): Promise<void> {
 }
 
 async function redrive(work: Work, _: object, id: string): Promise<void> {
-  const answer = await operations(work).redriveDeadLetter({ name: `deadletters/${lastPart(id)}` });
+  const answer = await operations(work).redriveDeadLetter({ name: `deadletters/${lastPart(id)}`, ownProcess: false });
   work.print(answer, () => `${lastPart(id)} was taken in\n`);
 }

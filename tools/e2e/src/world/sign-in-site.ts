@@ -30,7 +30,7 @@ export async function startSignInSite(people: OidcProvider['people']): Promise<S
     provider,
     stack,
     audit: async () => {
-      const request = operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 1_000 });
+      const request = operationsV1.ListAuditRecordsRequest.fromPartial({ pageSize: 1_000, ownProcess: true });
       return (await operations.listAuditRecords(request)).auditRecords;
     },
     stop: async () => {

@@ -21,8 +21,8 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 
 /**
- * What operators of Lastcall itself need: dead letters, the audit trail, and how each service is. Every service serves dead letters
- * and audit for its own data.
+ * What operators of Lastcall itself need: dead letters, the audit trail, and how each service is. Every service keeps dead letters and
+ * audit of its own, and whichever is asked asks the others: what is answered is whole, or it is refused with SERVICE_AWAY and the one that could not be asked.
  * Names: `deadletters/{dead_letter}`, `audit/{record}`.
  */
 
@@ -148,6 +148,10 @@ export interface ListDeadLettersRequest {
   pageSize: number;
   /** From the page before. */
   pageToken: string;
+  /** Service whose dead letters they are: `catalog`, `scheduler`…; empty: all. The same for each page. */
+  service: string;
+  /** Only those of the process that answers; the others are not asked. */
+  ownProcess: boolean;
 }
 
 /** See OperationsService. */
@@ -162,6 +166,8 @@ export interface ListDeadLettersResponse {
 export interface RedriveDeadLetterRequest {
   /** `deadletters/{dead_letter}`. */
   name: string;
+  /** Only when it is one of the process that answers; the others are not asked. */
+  ownProcess: boolean;
 }
 
 /** See OperationsService. */
@@ -175,7 +181,11 @@ export interface ListAuditRecordsRequest {
   /** From the page before. */
   pageToken: string;
   /** Which ones; default: all. The same for each page. */
-  query?: AuditQuery | undefined;
+  query?:
+    | AuditQuery
+    | undefined;
+  /** Only those of the process that answers; the others are not asked. */
+  ownProcess: boolean;
 }
 
 /** See OperationsService. */
@@ -1109,7 +1119,7 @@ export const ServiceState: MessageFns<ServiceState> = {
 };
 
 function createBaseListDeadLettersRequest(): ListDeadLettersRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", service: "", ownProcess: false };
 }
 
 export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
@@ -1119,6 +1129,12 @@ export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.service !== "") {
+      writer.uint32(26).string(message.service);
+    }
+    if (message.ownProcess !== false) {
+      writer.uint32(32).bool(message.ownProcess);
     }
     return writer;
   },
@@ -1152,6 +1168,22 @@ export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ownProcess = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1176,6 +1208,12 @@ export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      service: isSet(object.service) ? globalThis.String(object.service) : "",
+      ownProcess: isSet(object.ownProcess)
+        ? globalThis.Boolean(object.ownProcess)
+        : isSet(object.own_process)
+        ? globalThis.Boolean(object.own_process)
+        : false,
     };
   },
 
@@ -1187,6 +1225,12 @@ export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.service !== "") {
+      obj.service = message.service;
+    }
+    if (message.ownProcess !== false) {
+      obj.ownProcess = message.ownProcess;
+    }
     return obj;
   },
 
@@ -1197,6 +1241,8 @@ export const ListDeadLettersRequest: MessageFns<ListDeadLettersRequest> = {
     const message = createBaseListDeadLettersRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.service = object.service ?? "";
+    message.ownProcess = object.ownProcess ?? false;
     return message;
   },
 };
@@ -1295,13 +1341,16 @@ export const ListDeadLettersResponse: MessageFns<ListDeadLettersResponse> = {
 };
 
 function createBaseRedriveDeadLetterRequest(): RedriveDeadLetterRequest {
-  return { name: "" };
+  return { name: "", ownProcess: false };
 }
 
 export const RedriveDeadLetterRequest: MessageFns<RedriveDeadLetterRequest> = {
   encode(message: RedriveDeadLetterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.ownProcess !== false) {
+      writer.uint32(16).bool(message.ownProcess);
     }
     return writer;
   },
@@ -1327,6 +1376,14 @@ export const RedriveDeadLetterRequest: MessageFns<RedriveDeadLetterRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ownProcess = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1340,13 +1397,23 @@ export const RedriveDeadLetterRequest: MessageFns<RedriveDeadLetterRequest> = {
   },
 
   fromJSON(object: any): RedriveDeadLetterRequest {
-    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      ownProcess: isSet(object.ownProcess)
+        ? globalThis.Boolean(object.ownProcess)
+        : isSet(object.own_process)
+        ? globalThis.Boolean(object.own_process)
+        : false,
+    };
   },
 
   toJSON(message: RedriveDeadLetterRequest): unknown {
     const obj: any = {};
     if (message.name !== "") {
       obj.name = message.name;
+    }
+    if (message.ownProcess !== false) {
+      obj.ownProcess = message.ownProcess;
     }
     return obj;
   },
@@ -1357,6 +1424,7 @@ export const RedriveDeadLetterRequest: MessageFns<RedriveDeadLetterRequest> = {
   fromPartial(object: DeepPartial<RedriveDeadLetterRequest>): RedriveDeadLetterRequest {
     const message = createBaseRedriveDeadLetterRequest();
     message.name = object.name ?? "";
+    message.ownProcess = object.ownProcess ?? false;
     return message;
   },
 };
@@ -1414,7 +1482,7 @@ export const RedriveDeadLetterResponse: MessageFns<RedriveDeadLetterResponse> = 
 };
 
 function createBaseListAuditRecordsRequest(): ListAuditRecordsRequest {
-  return { pageSize: 0, pageToken: "", query: undefined };
+  return { pageSize: 0, pageToken: "", query: undefined, ownProcess: false };
 }
 
 export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
@@ -1427,6 +1495,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     }
     if (message.query !== undefined) {
       AuditQuery.encode(message.query, writer.uint32(322).fork()).join();
+    }
+    if (message.ownProcess !== false) {
+      writer.uint32(328).bool(message.ownProcess);
     }
     return writer;
   },
@@ -1468,6 +1539,14 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
             message.query = AuditQuery.decode(reader, reader.uint32());
             continue;
           }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.ownProcess = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1493,6 +1572,11 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
         ? globalThis.String(object.page_token)
         : "",
       query: isSet(object.query) ? AuditQuery.fromJSON(object.query) : undefined,
+      ownProcess: isSet(object.ownProcess)
+        ? globalThis.Boolean(object.ownProcess)
+        : isSet(object.own_process)
+        ? globalThis.Boolean(object.own_process)
+        : false,
     };
   },
 
@@ -1507,6 +1591,9 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     if (message.query !== undefined) {
       obj.query = AuditQuery.toJSON(message.query);
     }
+    if (message.ownProcess !== false) {
+      obj.ownProcess = message.ownProcess;
+    }
     return obj;
   },
 
@@ -1520,6 +1607,7 @@ export const ListAuditRecordsRequest: MessageFns<ListAuditRecordsRequest> = {
     message.query = (object.query !== undefined && object.query !== null)
       ? AuditQuery.fromPartial(object.query)
       : undefined;
+    message.ownProcess = object.ownProcess ?? false;
     return message;
   },
 };
@@ -1766,7 +1854,7 @@ export const ListServiceStatesResponse: MessageFns<ListServiceStatesResponse> = 
 /** Dead letters, audit, and how the services are. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
-  /** Dead letters of this service, newest first. */
+  /** Dead letters, newest first. */
   listDeadLetters: {
     path: "/lastcall.operations.v1.OperationsService/ListDeadLetters" as const,
     requestStream: false as const,
@@ -1778,7 +1866,10 @@ export const OperationsServiceService = {
       Buffer.from(ListDeadLettersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDeadLettersResponse => ListDeadLettersResponse.decode(value),
   },
-  /** Hands a dead letter to its consumer once more. */
+  /**
+   * Hands a dead letter to its consumer once more. Where that is another service, its audit names the service that passed it on, and the audit of this one
+   * whoever asked.
+   */
   redriveDeadLetter: {
     path: "/lastcall.operations.v1.OperationsService/RedriveDeadLetter" as const,
     requestStream: false as const,
@@ -1790,7 +1881,7 @@ export const OperationsServiceService = {
       Buffer.from(RedriveDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedriveDeadLetterResponse => RedriveDeadLetterResponse.decode(value),
   },
-  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
+  /** Audit records, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: {
     path: "/lastcall.operations.v1.OperationsService/ListAuditRecords" as const,
     requestStream: false as const,
@@ -1820,11 +1911,14 @@ export const OperationsServiceService = {
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
-  /** Dead letters of this service, newest first. */
+  /** Dead letters, newest first. */
   listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
-  /** Hands a dead letter to its consumer once more. */
+  /**
+   * Hands a dead letter to its consumer once more. Where that is another service, its audit names the service that passed it on, and the audit of this one
+   * whoever asked.
+   */
   redriveDeadLetter: handleUnaryCall<RedriveDeadLetterRequest, RedriveDeadLetterResponse>;
-  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
+  /** Audit records, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords: handleUnaryCall<ListAuditRecordsRequest, ListAuditRecordsResponse>;
   /**
    * How every service is. The one that is asked answers for its process and asks the others, each for at most three seconds; one
@@ -1834,7 +1928,7 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 }
 
 export interface OperationsServiceClient extends Client {
-  /** Dead letters of this service, newest first. */
+  /** Dead letters, newest first. */
   listDeadLetters(
     request: ListDeadLettersRequest,
     callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
@@ -1850,7 +1944,10 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
   ): ClientUnaryCall;
-  /** Hands a dead letter to its consumer once more. */
+  /**
+   * Hands a dead letter to its consumer once more. Where that is another service, its audit names the service that passed it on, and the audit of this one
+   * whoever asked.
+   */
   redriveDeadLetter(
     request: RedriveDeadLetterRequest,
     callback: (error: ServiceError | null, response: RedriveDeadLetterResponse) => void,
@@ -1866,7 +1963,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RedriveDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Audit records of this service, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
+  /** Audit records, newest first unless asked otherwise. A page of some of them may be short, or empty, and not be the last one. */
   listAuditRecords(
     request: ListAuditRecordsRequest,
     callback: (error: ServiceError | null, response: ListAuditRecordsResponse) => void,
