@@ -202,7 +202,7 @@ const SESSION: readonly BadRequests[] = [
 ];
 
 const OPERATIONS: readonly BadRequests[] = [
-  { method: 'ListDeadLetters', good: {}, bad: NO_PAGE },
+  { method: 'ListDeadLetters', good: {}, bad: { ...NO_PAGE, service: ['nothing', 'CATALOG', '../catalog'] } },
   {
     method: 'RedriveDeadLetter',
     good: {},
