@@ -17,7 +17,7 @@ import { parseOptions, USAGE, type Options } from './options.js';
 import { tryPolicies } from './policies.js';
 import { startProbe, type Probe } from './probe.js';
 import { edgeAt, startPublicEdge, type PublicEdge } from './public-edge.js';
-import { updateOnAndOn, type Updates } from './updates.js';
+import { PHASES, updateOnAndOn, type Updates } from './updates.js';
 
 /*
  * Lastcall on a real cluster, from its chart and its images: the demo's story through the public address; then users attached and updates going
@@ -181,8 +181,14 @@ async function disturb(load: Load): Promise<Result[]> {
   const results: Result[] = [];
   const { certificates } = scene;
   const renewCertificates = certificates && (() => certificates.renew(scene.openChannel()));
-  for (const { name, happen } of disturbancesOf({ ...scene, cutMongodb: scene.mongodb?.cut, renewCertificates })) {
-    results.push(await part(name, scene.kubectl, () => observed(load, happen)));
+  const disturbances = disturbancesOf({ ...scene, cutMongodb: scene.mongodb?.cut, renewCertificates });
+  for (const [place, { name, happen }] of disturbances.entries()) {
+    const phase = PHASES[place % PHASES.length] ?? 'installing';
+    const inPhase = async (): Promise<void> => {
+      await load.updates.reaches(phase, RUN_MS);
+      await happen();
+    };
+    results.push(await part(`${name}, while a run is ${phase}`, scene.kubectl, () => observed(load, inPhase)));
   }
   return results;
 }

@@ -13,12 +13,18 @@ import type { Place } from '../world/world.js';
 export interface Updates {
   /** Runs that have ended so far. */
   readonly ended: number;
+  /** Resolves when a run is in that phase. A short one may be over before it is seen: then it is waited for in the next run. */
+  reaches(phase: Phase, timeoutMs: number): Promise<void>;
   /** Resolves when a run that began from now on has ended. */
   oneMore(timeoutMs: number): Promise<void>;
   findings(): UpdatesFindings;
   /** Ends after the run that is under way. */
   stop(): Promise<void>;
 }
+
+/** Of a run, as the contracts name them, that are long enough to be met. */
+export const PHASES = ['preflight', 'staging', 'draining', 'backing-up', 'installing', 'reopening'] as const;
+export type Phase = (typeof PHASES)[number];
 
 export interface UpdatesFindings {
   readonly runs: number;
@@ -31,6 +37,7 @@ export interface UpdatesFindings {
 
 const RUN_PATIENCE_MS = 180_000;
 const REPEAT_FOR_MS = 60_000;
+const PHASE_EVERY_MS = 20;
 
 export function updateOnAndOn(place: Place): Updates {
   const broken: string[] = [];
@@ -75,6 +82,14 @@ export function updateOnAndOn(place: Place): Updates {
   return {
     get ended() {
       return runs;
+    },
+    reaches: async (phase, timeoutMs) => {
+      const request = { parent: place.parent, pageSize: 1, pageToken: '', job: '' };
+      for (const end = Date.now() + timeoutMs; ; await delay(PHASE_EVERY_MS)) {
+        const { runs: newest } = await repeatedly(() => place.services.scheduler.listRuns(request));
+        if (newest[0]?.phase === phase) return;
+        if (Date.now() > end) throw new Error(`no run was seen in the phase ${phase} within ${timeoutMs} ms`);
+      }
     },
     oneMore: async (timeoutMs) => {
       // The one that is under way began before.
