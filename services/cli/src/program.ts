@@ -25,7 +25,7 @@ import { addToken } from './commands/token.js';
 import { addUp } from './commands/up.js';
 import { addUpdate } from './commands/update.js';
 import { addWave } from './commands/wave.js';
-import { createCli } from './define.js';
+import { createCli, type Cli } from './define.js';
 import { tell } from './failures.js';
 import type { Io } from './io.js';
 
@@ -65,9 +65,15 @@ const NOUNS = [
   addComplete,
 ];
 
-export function createProgram(io: Io): Program {
+/** Every command, as `createProgram` runs it. */
+export function createCommands(io: Io): Cli {
   const cli = createCli(io);
   for (const add of NOUNS) add(cli);
+  return cli;
+}
+
+export function createProgram(io: Io): Program {
+  const cli = createCommands(io);
   return {
     run: async (args) => {
       try {

@@ -47,7 +47,7 @@ function judgeGate(id: string, { gate }: Seen, at: number): Finding[] {
   const about = `${id} gate`;
   const why = gate.reason ? `: ${gate.reason}` : '';
   if (gate.alarm) {
-    const remedy = `A person has to decide: "lastcall run report -i ${id}" says what failed, "lastcall gate open -i ${id}" opens when it is put right.`;
+    const remedy = `A person has to decide: "lastcall run report -i ${id}" says what failed, "lastcall gate open -i ${id} --reason …" opens when it is put right.`;
     return [wrong(about, `in alarm${why}`, remedy)];
   }
   const shut = Object.entries(gate.shutHosts).map(([host, reason]) =>
@@ -61,7 +61,7 @@ function judgeGate(id: string, { gate }: Seen, at: number): Finding[] {
   if (gate.state === sessionV1.GateState.OPEN || forMs < MAX_SHUT_MS) return shut;
   const remedy = gate.run
     ? `See what the run is at: "lastcall run show ${gate.run} -i ${id}".`
-    : `A person shut it; when that is over: "lastcall gate open -i ${id}".`;
+    : `A person shut it; when that is over: "lastcall gate open -i ${id} --reason …".`;
   return [wrong(about, `${gateWord(gate.state)} for ${span(forMs)}${why}`, remedy), ...shut];
 }
 
@@ -70,7 +70,7 @@ function judgeHost(id: string, host: installerV1.Host, { installation }: Seen, a
   const findings: Finding[] = [];
   const failure = host.agentUpdate?.failure;
   if (failure) {
-    const remedy = `Put that right and repeat: "lastcall host update-agent ${lastPart(host.name)} -i ${id}".`;
+    const remedy = `Put that right and repeat: "lastcall host update-agent ${lastPart(host.name)} -i ${id} --version ${host.agentUpdate?.version}".`;
     findings.push(
       wrong(about, `its agent could not be updated to ${host.agentUpdate?.version}: ${failure.message}`, remedy),
     );
