@@ -216,7 +216,21 @@ describeWithProgram('prometheus', 'alerts', () => {
     await scheduler.enableJob({ name: `${parent}/jobs/backup`, etag: '', confirmedCautions });
   }
 
-  it('of what ends: a certificate, signed metadata', async () => {
+  it('of a service that has no process left where Prometheus looks', async () => {
+    const [port] = await findFreePorts(1);
+    const metricsAddress = `127.0.0.1:${port}`;
+    stack = await startStack({ modules: [catalogModule], dataDir: folder.path, settings: { metricsAddress } });
+    const jobs = ALL.map(({ name }) => `lastcall-${name}`);
+    prometheus = await startPrometheus(metricsAddress, jobs);
+    const saidOf = async (): Promise<string> => JSON.stringify(await prometheus.labelsOf('LastcallServiceDown'));
+    expect(await saidOf()).toBe('[]');
+    for (const job of jobs) {
+      await Promise.all(jobs.map((one) => prometheus.setTargets(one, one === job ? [] : [metricsAddress])));
+      await until(async () => (await saidOf()) === JSON.stringify([{ job }]), `the absence of ${job} alone`, 30_000);
+    }
+  }, 300_000);
+
+  it('of what ends: a certificate, signed metadata; of a certificate that cannot be used', async () => {
     await start([catalogModule]);
     await prometheus.readAgain();
     expect(await prometheus.firing()).toEqual([]);
@@ -234,6 +248,13 @@ describeWithProgram('prometheus', 'alerts', () => {
     await prometheus.fires('LastcallCertificateEnds');
     await prometheus.fires('LastcallSignaturesEnd');
     made.add('LastcallCertificateEnds').add('LastcallSignaturesEnd');
+    await fires('LastcallCertificateUnused', () => writeFile(file('cert'), cert.slice(0, 100)));
+    await writeFile(file('cert'), cert);
+    await until(
+      async () => !(await prometheus.firing()).includes('LastcallCertificateUnused'),
+      'it to be used',
+      30_000,
+    );
   }, 120_000);
 
   it('that is all of them', () => {

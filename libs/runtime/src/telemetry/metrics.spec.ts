@@ -27,6 +27,10 @@ const SERIES = new Set(
   ),
 );
 
+/** YAML's `>-`: the lines that stand further in are one. */
+const unfolded = (text: string): string =>
+  text.replace(/>-\n((?: {10}.+\n)+)/g, (_, lines: string) => `${lines.trim().replace(/\s*\n\s*/g, ' ')}\n`);
+
 const unknownIn = (expression: string): string[] =>
   [...expression.matchAll(/\blastcall_\w+/g)].map(([name]) => name).filter((name) => !SERIES.has(name));
 
@@ -52,7 +56,7 @@ it('the table in the README is what there is', () => {
 describe('alerts', () => {
   const files = readdirSync(join(DEPLOY, 'alerts')).filter((file) => file.endsWith('.yaml'));
   const rules = files.flatMap((file) =>
-    readFileSync(join(DEPLOY, 'alerts', file), 'utf8')
+    unfolded(readFileSync(join(DEPLOY, 'alerts', file), 'utf8'))
       .split(/^ +- (?=alert: )/m)
       .slice(1),
   );
@@ -84,6 +88,15 @@ describe('alerts', () => {
 });
 
 describe('dashboards', () => {
+  it('leave no metric out', () => {
+    const folder = join(DEPLOY, 'dashboards');
+    const shown = readdirSync(folder).flatMap((file) =>
+      readFileSync(join(folder, file), 'utf8').match(/\blastcall_\w+/g),
+    );
+    const isShown = (name: string): boolean => [name, `${name}_bucket`].some((series) => shown.includes(series));
+    expect(METRICS.map(({ name }) => name).filter((name) => !isShown(name))).toEqual([]);
+  });
+
   it.each(['fleet', 'run', 'sessions', 'health'])('%s shows only metrics that there are', (name) => {
     const dashboard = JSON.parse(readFileSync(join(DEPLOY, 'dashboards', `${name}.json`), 'utf8')) as {
       uid: string;
