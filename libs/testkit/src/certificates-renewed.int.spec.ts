@@ -16,6 +16,7 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions } from 'node:tls';
 import { createCertificates, type CertificatePair } from './certificates.js';
+import { readMetrics } from './metrics.js';
 import { createSmallCatalog } from './small-catalog.js';
 import { startStack, type Stack } from './stack.js';
 import { createTempFolder, type TempFolder } from './temp-folder.js';
@@ -169,15 +170,19 @@ describe('certificates', () => {
     ['a file that is away', () => rename(at('tls.crt'), at('gone')), /TLS_CERT_FILE is .*cannot be read/],
   ])('stay in use while there is %s, and that is said', async (_, spoil, why) => {
     const before = service();
-    await start(before);
+    const metrics = await readMetrics();
+    await start(before, { metricsAddress: metrics.address });
+    expect(await metrics.valueOf('certificate_unused')).toBe(0);
     await spoil();
     await until(async () => why.test((await state()).certificateProblem), 'the problem to be said', 10_000);
+    expect(await metrics.valueOf('certificate_unused')).toBe(1);
     expect(await shownByAll()).toEqual([fingerprint(before)]);
     expect((await state()).certificateExpireTime?.getTime()).toBe(Date.parse(new X509Certificate(before.cert).validTo));
     const repaired = service();
     await putPair(repaired);
     await untilShown(repaired);
     expect((await state()).certificateProblem).toBe('');
+    expect(await metrics.valueOf('certificate_unused')).toBe(0);
   });
 
   it.each<[string, () => Promise<void>, RegExp]>([

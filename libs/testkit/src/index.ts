@@ -4,6 +4,7 @@ export { dropMongoDatabase, dropMongoUsers } from './drop-database.js';
 export { startEdge, type Edge, type EdgeOptions } from './edge.js';
 export { tapEvents, type EventTap, type SeenEvent } from './event-tap.js';
 export { findFreePorts } from './free-ports.js';
+export { readMetrics, type Metrics } from './metrics.js';
 export { buildProgram, startProgram } from './program.js';
 export { createRecorder, type Recorder } from './recorder.js';
 export { createCertificates, type CertificatePair, type Certificates } from './certificates.js';

@@ -1,31 +1,26 @@
 import { catalogModule } from '@lastcall/catalog';
 import { catalogV1, commonV1 } from '@lastcall/contracts';
 import { schedulerModule } from '@lastcall/scheduler';
-import { findFreePorts, startStack, until, type Stack } from '@lastcall/testkit';
+import { readMetrics, startStack, type Metrics, type Stack } from '@lastcall/testkit';
 import { addSite, publishRelease } from './world/site.js';
 
 /* A wave that has stopped wakes somebody: its state is a metric. */
 
 const VERSION = '11.1.0';
 let stack: Stack;
-let metrics: () => Promise<string>;
+let metrics: Metrics;
 
 beforeAll(async () => {
-  const [port] = await findFreePorts(1);
-  const metricsAddress = `127.0.0.1:${port}`;
-  metrics = async () => (await fetch(`http://${metricsAddress}/metrics`)).text();
-  stack = await startStack({ modules: [catalogModule, schedulerModule], settings: { metricsAddress } });
+  metrics = await readMetrics();
+  const settings = { metricsAddress: metrics.address };
+  stack = await startStack({ modules: [catalogModule, schedulerModule], settings });
   await addSite(stack, { id: 'berlin', kind: commonV1.InstallationKind.SINGLE_USER, settings: {} });
   await publishRelease(stack, VERSION, '', { channel: 'preview' });
 }, 60_000);
 afterAll(() => stack.stop());
 
 const isCounted = (state: string, count: number): Promise<void> =>
-  until(
-    async () => new RegExp(`^lastcall_waves\\{[^}]*state="${state}"[^}]*\\} ${count}( |$)`, 'm').test(await metrics()),
-    `${count} waves that are ${state}`,
-    20_000,
-  );
+  metrics.reaches('waves', `state="${state}"`, (waves) => waves === count);
 
 it('waves are counted by their state', async () => {
   const waves = stack.client(catalogV1.WaveServiceService);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createManualTimers } from '../duties/manual-timers.js';
 import { createLogger } from '../logging.js';
-import { noTelemetry } from '../telemetry/telemetry.js';
+import { noTelemetry, type Telemetry } from '../telemetry/telemetry.js';
 import { createArchiveReplay } from './archive-replay.js';
 import { createOutboxRelay } from './outbox-relay.js';
 
@@ -39,8 +39,8 @@ async function loseBus(): Promise<void> {
   await open();
 }
 
-function parts() {
-  return { service: 'scheduler', store, bus, log: createLogger('silent'), telemetry: noTelemetry, timers: createManualTimers() }; // prettier-ignore
+function parts(telemetry: Telemetry = noTelemetry) {
+  return { service: 'scheduler', store, bus, log: createLogger('silent'), telemetry, timers: createManualTimers() }; // prettier-ignore
 }
 
 async function say(document: string): Promise<void> {
@@ -67,11 +67,15 @@ async function given(): Promise<string[]> {
 
 it('publishes the archive again when the bus has lost its events, once, in the order of each document', async () => {
   for (const document of ['a', 'b', 'a', 'a']) await say(document);
-  const replay = async (): Promise<number> => (await createArchiveReplay(parts())).runOnce(never);
+  const counted: string[] = [];
+  const count: Telemetry['count'] = (name, { service, type }) => void counted.push(`${name} ${service} ${type}`);
+  const replay = async (): Promise<number> =>
+    (await createArchiveReplay(parts({ ...noTelemetry, count }))).runOnce(never);
   expect(await replay()).toBe(0); // The first look: nothing to compare with.
   await loseBus();
   expect(await replay()).toBe(4);
   expect(await replay()).toBe(0);
+  expect(counted).toEqual(Array(4).fill('events_replayed scheduler RunFinished'));
   const ids = await given();
   expect(ids.filter((id) => id.includes('/a@'))).toEqual([1, 2, 3].map((n) => `scheduler/runs/a@${n}`));
   expect(ids).toHaveLength(4);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createManualTimers, settle } from '../duties/manual-timers.js';
 import { createLogger } from '../logging.js';
-import { noTelemetry } from '../telemetry/telemetry.js';
+import { noTelemetry, type Telemetry } from '../telemetry/telemetry.js';
 import { createOutboxRelay, type OutboxRelay } from './outbox-relay.js';
 
 /*
@@ -40,13 +40,13 @@ async function say(document: string): Promise<void> {
   await runs.change(document, (run) => ({ write: { n: (run?.n ?? 0) + 1 }, events: [event], result: undefined }));
 }
 
-function relayTo(bus: Bus, timers = createManualTimers()): OutboxRelay {
+function relayTo(bus: Bus, timers = createManualTimers(), telemetry: Telemetry = noTelemetry): OutboxRelay {
   return createOutboxRelay({
     service: 'scheduler',
     store,
     bus,
     log: createLogger('silent'),
-    telemetry: noTelemetry,
+    telemetry,
     timers,
   });
 }
@@ -90,17 +90,27 @@ describe('the outbox relay', () => {
     await say('a');
     await say('a');
     const timers = createManualTimers();
-    const relay = relayTo(away, timers);
+    const said = { relay_failures: 0, outbox_pending: 0 };
+    const telemetry: Telemetry = {
+      ...noTelemetry,
+      count: (name) => void (name === 'relay_failures' && said[name]++),
+      set: (name, value) => void (name === 'outbox_pending' && (said[name] = value)),
+    };
+    const relay = relayTo(away, timers, telemetry);
     await relay.start?.();
     await timers.advance(5_000);
+    expect(said.outbox_pending).toBe(2);
+    expect(said.relay_failures).toBeGreaterThan(1);
     expect((await store.pendingEvents(100)).map((event) => event.sequence)).toEqual([1, 2]);
     await relay.stop?.();
     expect(await store.pendingEvents(100)).toHaveLength(2);
 
     const bus = await open();
     const reading = consumed(bus, 2);
-    await relayTo(bus).runOnce(signal);
-    await relayTo(bus).runOnce(signal);
+    const back = relayTo(bus, createManualTimers(), telemetry);
+    await back.runOnce(signal);
+    await back.runOnce(signal);
+    expect(said.outbox_pending).toBe(0);
     expect((await reading).map((event) => event.id)).toEqual(['scheduler/runs/a@1', 'scheduler/runs/a@2']);
     expect(await store.pendingEvents(100)).toEqual([]);
   });
