@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { format } from 'prettier';
+import { cellsOfUpkeep, lookAgain, problemsOfUpkeep, quietOnes, readUpkeep } from './dependency-upkeep.mjs';
 import { find, neededBy, readLock } from './images/production-packages.mjs';
 
 /*
  * What reaches production from elsewhere: every package that a service, a library or the agent needs, directly or not, with its licence and
- * whether it wants to run scripts when it is installed. Writes deploy/dependencies.md; `--check` fails when the file is not what would be
- * written, when a licence is not one of those below, or when a package has scripts that nobody has looked at.
+ * whether it wants to run scripts when it is installed; of those that our own code asks for also whether somebody keeps them. Writes
+ * deploy/dependencies.md; `--check` fails when the file is not what would be written, when a licence is not one of those below, when a package has
+ * scripts that nobody has looked at, or when nobody knows that it is kept. `--look-again` asks the registry for that first.
  */
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -57,6 +59,12 @@ const rows = [...found]
   }))
   .toSorted((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1));
 
+const direct = rows.filter(({ by }) => by.length > 0);
+const others = rows.filter(({ by }) => by.length === 0);
+const directNames = [...new Set(direct.map(({ name }) => name))];
+if (process.argv.includes('--look-again')) lookAgain(directNames);
+const upkeep = readUpkeep();
+
 const problems = rows.flatMap(({ name, version, licence, scripts }) => [
   ...(LICENCES.has(licence)
     ? []
@@ -66,9 +74,9 @@ const problems = rows.flatMap(({ name, version, licence, scripts }) => [
     : []),
 ]);
 
+problems.push(...problemsOfUpkeep(upkeep, directNames));
+
 const table = (list, row, head) => [head, head.replace(/[^|]+/g, '---'), ...list.map(row)].join('\n');
-const direct = rows.filter(({ by }) => by.length > 0);
-const others = rows.filter(({ by }) => by.length === 0);
 const text = await format(
   `# Packages that reach production
 
@@ -77,7 +85,11 @@ asked for by our own code. Versions are exact; packages are installed with \`--i
 
 ## Asked for by our code
 
-${table(direct, (r) => `|${r.name}|${r.version}|${r.licence}|${r.by.join(', ')}|${r.scripts ? SCRIPTS[r.name] : 'no'}|`, '|package|version|licence|asked for by|install script|')}
+The last release and the releases of two years are those that the registry knew on ${upkeep.lookedAt}, a day being the latest that it can have been, and without alphas and betas (\`--look-again\` asks it anew).
+
+${table(direct, (r) => `|${r.name}|${r.version}|${r.licence}|${cellsOfUpkeep(upkeep, r.name).join('|')}|${r.by.join(', ')}|${r.scripts ? SCRIPTS[r.name] : 'no'}|`, '|package|version|licence|last release|on|in two years|asked for by|install script|')}
+
+${quietOnes().join('\n')}
 
 ## Asked for by those
 
