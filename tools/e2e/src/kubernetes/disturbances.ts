@@ -48,7 +48,7 @@ export function disturbancesOf(disturbed: Disturbed): readonly Disturbance[] {
   ];
 }
 
-/** As a machine that loses its power: nothing is asked to stop. */
+/** As when a machine is given up: gone from the API at once. The kubelet, which is there, still gives the process a short time to stop. */
 async function killPod({ kubectl, deployment }: Disturbed, service: (typeof SERVICES)[number]): Promise<void> {
   const before = await deployment.readyPods(service);
   const [victim] = before;
