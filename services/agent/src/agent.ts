@@ -117,7 +117,7 @@ async function openParts(options: AgentOptions, layout: Layout, record: HostReco
   const services = hasServices(record);
   const ring = services ? openKeyRing(layout) : undefined;
   const credential = ring ? createCredential(ring, record.installation, record.host) : () => '';
-  const channel = services ? openHostChannel(record, credential) : undefined;
+  const channel = services ? openHostChannel(record, credential, log) : undefined;
   const journal = openJournal(layout.journal, createOrderBook(record));
   const platform = createPlatform();
   const releases = createReleases(layout, record.product, platform);
@@ -126,7 +126,7 @@ async function openParts(options: AgentOptions, layout: Layout, record: HostReco
   const connected = Promise.withResolvers<void>();
   const serving: StepNeeds['serving'] = {};
   const needs: StepNeeds = {
-    ...{ layout, record, releases, platform, catalogUrl: catalog.url, credential, limit, serving },
+    ...{ layout, record, releases, platform, catalogUrl: catalog.url, credential, limit, serving, tls: channel?.tls },
     connected: connected.promise,
   };
   const { steps, source, staging, backups } = await assembleSteps(options, needs);
@@ -195,7 +195,7 @@ function createLink(
     onWelcome: () => openOrders(journal).map(answerTo),
     onPulse: () => {
       trimLogs(layout.logs);
-      channel.lookAtAuthority();
+      channel.tls?.();
       rotation?.look();
       return openOrders(journal)
         .filter((state) => state.phase === 'finished')

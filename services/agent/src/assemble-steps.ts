@@ -9,6 +9,7 @@ import { createRateLimit, type RateLimit } from './blobs/rate-limit.js';
 import { createOldProcesses } from './commands/old-processes.js';
 import { createReleaseCommands } from './commands/release-commands.js';
 import { hasServices, type HostRecord } from './host-record.js';
+import type { HostTls } from './host-tls.js';
 import type { Journal } from './journal.js';
 import type { Layout } from './layout.js';
 import { messageOf, type Log } from './log.js';
@@ -51,6 +52,7 @@ export interface StepNeeds {
   readonly platform: Platform;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  readonly tls: HostTls | undefined;
   readonly limit: () => Promise<RateLimit>;
   /** Set while this host serves others. */
   readonly serving: { server?: PeerServer | undefined };
@@ -59,7 +61,7 @@ export interface StepNeeds {
 
 export async function assembleSteps(
   options: StepOptions,
-  { layout, record, releases, platform, catalogUrl, credential, limit, serving, connected }: StepNeeds,
+  { layout, record, releases, platform, catalogUrl, credential, tls, limit, serving, connected }: StepNeeds,
 ) {
   const freeBytes = options.freeBytes ?? statFreeBytes;
   const keep = options.keep && { keep: options.keep };
@@ -67,14 +69,14 @@ export async function assembleSteps(
   // Somebody sits before a seat and waits for the answer.
   const patience = hasServices(record) ? {} : { attempts: SEAT_ATTEMPTS };
   const source = createReleaseSource({
-    ...{ layout, catalogUrl, credential, role, platforms: OWN_PLATFORMS },
+    ...{ layout, catalogUrl, credential, tls, role, platforms: OWN_PLATFORMS },
     ...patience,
   });
   const blobs = await openBlobStore(layout.blobs);
   const backups = createBackups(layout, { keyFile: record.backupKeyFile, freeBytes });
   // Who serves others asks himself first: what he needs crosses the line once as well.
   const peerUrl = (): string | undefined => serving.server?.url ?? record.peer;
-  const download = { source, catalogUrl, credential, peerUrl, limit, freeBytes };
+  const download = { source, catalogUrl, credential, tls, peerUrl, limit, freeBytes };
   const staging = createStaging({ ...download, layout, releases, blobs, ...keep });
   const folder = createProgramFolder(layout, download);
   const steps = createSteps({

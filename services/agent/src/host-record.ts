@@ -9,6 +9,9 @@ export interface HostRecord {
   readonly address: string;
   /** Authority of the services' certificate (a PEM file); empty: plain text. */
   readonly tlsCaFile: string;
+  /** Own certificate and its key (PEM files), where the services ask for one; absent: none is shown. Both or none. */
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
   readonly installation: string;
   readonly host: string;
   readonly role: HostRole;

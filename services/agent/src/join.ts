@@ -29,6 +29,9 @@ export interface JoinOptions {
   readonly newKey?: boolean;
   /** PEM file; empty: plain text. */
   readonly tlsCaFile: string;
+  /** See HostRecord. */
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
   /** Bytes a second; absent: no limit. */
   readonly maxRate?: number;
   readonly maxRateInHours?: number;
@@ -108,6 +111,8 @@ function toRecord(options: JoinOptions, answer: hostEdgeV1.JoinResponse): HostRe
   return {
     address: options.address,
     tlsCaFile: options.tlsCaFile,
+    ...(options.tlsCertFile !== undefined && { tlsCertFile: options.tlsCertFile }),
+    ...(options.tlsKeyFile !== undefined && { tlsKeyFile: options.tlsKeyFile }),
     installation: answer.installation,
     host: answer.host,
     role,

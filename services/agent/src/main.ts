@@ -55,6 +55,8 @@ interface JoinFlags {
   tokenFile?: string;
   env: string[];
   tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   newKey?: boolean;
   maxRate?: string;
   maxRateInHours?: string;
@@ -125,6 +127,8 @@ function createProgram(): Command {
     .option('--token-file <file>', 'file that holds the token (it is then not seen in the list of processes)')
     .option('--env <KEY=VALUE...>', "variables for the manifest's commands", [])
     .option('--tls-ca <file>', "authority of the services' certificate (PEM); without it: plain text")
+    .option('--tls-cert <file>', 'certificate of this host (PEM), where the services ask for one; needs --tls-key')
+    .option('--tls-key <file>', 'key of that certificate (PEM)')
     .option('--max-rate <rate>', 'bytes a second that downloads may take, such as 20M; without it: no limit')
     .option('--max-rate-in-hours <rate>', 'the same during the business hours of the installation')
     .option('--serve <host:port>', 'gives blobs to the other hosts on this address; without it: to nobody')
@@ -206,6 +210,7 @@ async function join(flags: JoinFlags): Promise<void> {
     token,
     env: parseEnvironment(flags.env),
     tlsCaFile: flags.tlsCa === undefined ? '' : resolve(flags.tlsCa),
+    ...certificateOf(flags),
     ...(flags.newKey && { newKey: true }),
     ...(flags.maxRate !== undefined && { maxRate: parseRate('--max-rate', flags.maxRate) }),
     ...(flags.maxRateInHours !== undefined && {
@@ -225,6 +230,13 @@ function addressOf(text: string): string {
   const address = text.startsWith('https://') && !/:\d+$/.test(bare) ? `${bare}:443` : bare;
   parseAddress('--addr', address);
   return address;
+}
+
+function certificateOf({ tlsCa, tlsCert, tlsKey }: JoinFlags): { tlsCertFile?: string; tlsKeyFile?: string } {
+  if (tlsCert === undefined && tlsKey === undefined) return {};
+  if (tlsCert === undefined || tlsKey === undefined) throw new UsageError('give --tls-cert and --tls-key together');
+  if (tlsCa === undefined) throw new UsageError('give --tls-ca with --tls-cert: without it the line is plain text');
+  return { tlsCertFile: resolve(tlsCert), tlsKeyFile: resolve(tlsKey) };
 }
 
 /** Whoever serves asks himself. */

@@ -11,6 +11,7 @@ import type { RateLimit } from './blobs/rate-limit.js';
 import { reserveSpace } from './disk-reservation.js';
 import type { Evidence } from './domain/order.js';
 import { exists, forEachAtOnce, syncFolder, syncFolders } from './files.js';
+import type { HostTls } from './host-tls.js';
 import type { Layout } from './layout.js';
 import { KEEP_BY_DEFAULT, versionsToKeep, type KeepPolicy } from './retention.js';
 import { parseRelease, type Release, type Releases } from './releases.js';
@@ -29,6 +30,7 @@ export interface StagingParts {
   readonly blobs: BlobStore;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  readonly tls?: HostTls | undefined;
   /** Another host that is asked for blobs first, `http://host:port`. */
   readonly peerUrl?: () => string | undefined;
   /** Asked for at the beginning of each download. */
@@ -106,9 +108,9 @@ async function downloadFiles(
   const partialBytes = await bytesInPart(parts, lacking);
   const neededBytes = bytesOnDisk(release.tree.files, lacking) - partialBytes;
   demandFreeBytes(layout.blobs, neededBytes, freeBytes);
-  const { catalogUrl, credential, attempts, pace } = parts;
+  const { catalogUrl, credential, tls, attempts, pace } = parts;
   const peerUrl = parts.peerUrl?.();
-  const from = { catalogUrl: catalogUrl(), credential, limit: await parts.limit(), ...(peerUrl && { peerUrl }) };
+  const from = { catalogUrl: catalogUrl(), credential, tls, limit: await parts.limit(), ...(peerUrl && { peerUrl }) };
   const reservation = await reserveSpace(layout, neededBytes, freeBytes);
   let arrived = partialBytes;
   let downloadedBytes = 0;

@@ -1,5 +1,6 @@
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { shownBy, type HostTls } from '../host-tls.js';
 
 /*
  * The bytes of one connection, pulled. They are read into one buffer that is used again and again: with a new one for each piece the
@@ -33,7 +34,7 @@ export interface ByteSource {
 
 const READ_BYTES = 256 * 1024;
 
-export function openByteSource(origin: URL, pace: Pace): ByteSource {
+export function openByteSource(origin: URL, pace: Pace, tls?: HostTls): ByteSource {
   let came: Buffer | undefined;
   let over: { readonly error?: Error } | undefined;
   let wake: () => void = () => undefined;
@@ -45,7 +46,7 @@ export function openByteSource(origin: URL, pace: Pace): ByteSource {
     over ??= error ? { error } : {};
     wake();
   };
-  const socket = openSocket(origin, arrived);
+  const socket = openSocket(origin, arrived, tls);
   socket.on('error', ended).on('end', () => ended());
   socket.on('close', () => ended());
   const count = createPace(pace);
@@ -74,10 +75,12 @@ export function openByteSource(origin: URL, pace: Pace): ByteSource {
   };
 }
 
-function openSocket(origin: URL, arrived: (bytes: Buffer) => void) {
+function openSocket(origin: URL, arrived: (bytes: Buffer) => void, tls: HostTls | undefined) {
   const host = origin.hostname.replace(/^\[|\]$/g, '');
   if (origin.protocol === 'https:') {
-    const socket = tlsConnect({ host, port: Number(origin.port || 443), servername: host });
+    // An address is no name that a server can be asked for.
+    const named = isIP(host) === 0 ? { servername: host } : {};
+    const socket = tlsConnect({ host, port: Number(origin.port || 443), ...named, ...shownBy(tls) });
     return socket.on('data', (bytes: Buffer) => {
       socket.pause();
       arrived(bytes);

@@ -34,7 +34,7 @@ const PACK_ATTEMPTS = 2;
 export async function downloadBlobs(lacking: readonly TreeEntry[], options: DownloadOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const connections = openConnections(options.pace);
+  const connections = openConnections(options.pace, options.tls);
   const { downloads, packBytes } = planDownloads(options.files, lacking);
   const syncing = createEarlySync(options.blobs);
   const onBytes = (bytes: number): void => {

@@ -1,3 +1,4 @@
+import type { HostTls } from '../host-tls.js';
 import { openByteSource, PACE, type ByteSource, type Pace } from './byte-source.js';
 import { createReader, type Head, type Reader } from './http-reader.js';
 
@@ -51,10 +52,10 @@ interface Connection {
   readonly isFresh: boolean;
 }
 
-export function openConnections(pace: Pace = PACE): Connections {
+export function openConnections(pace: Pace = PACE, tls?: HostTls): Connections {
   const idle: Connection[] = [];
   const open = (url: string): Connection => {
-    const source = openByteSource(new URL(url), pace);
+    const source = openByteSource(new URL(url), pace, tls);
     return { source, reader: createReader(source), isFresh: true };
   };
   const take = (url: string): Connection => {

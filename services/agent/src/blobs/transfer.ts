@@ -1,4 +1,5 @@
 import type { TreeEntry } from '@lastcall/contracts';
+import type { HostTls } from '../host-tls.js';
 import type { BlobStore } from './blob-store.js';
 import type { Pace } from './byte-source.js';
 import type { Connections } from './http-get.js';
@@ -8,6 +9,8 @@ export interface DownloadOptions {
   readonly blobs: BlobStore;
   readonly catalogUrl: string;
   readonly credential: () => string;
+  /** What the catalog is shown under HTTPS. */
+  readonly tls?: HostTls | undefined;
   /** Another host of the installation that is asked first, `http://host:port`. */
   readonly peerUrl?: string;
   /** Name of the pack. */

@@ -44,6 +44,9 @@ export function commandEnvironment(
     LASTCALL_DATA_DIR: layout.data,
     LASTCALL_ADDR: record.address,
     ...(record.tlsCaFile !== '' && { LASTCALL_TLS_CA_FILE: record.tlsCaFile }),
+    // They run as the agent's own user, who can read the key.
+    ...(record.tlsCertFile && { LASTCALL_TLS_CERT_FILE: record.tlsCertFile }),
+    ...(record.tlsKeyFile && { LASTCALL_TLS_KEY_FILE: record.tlsKeyFile }),
     ...context.more,
   };
 }

@@ -225,11 +225,11 @@ function createTrees(options: PeerServerOptions, signal: AbortSignal): Parts['tr
 }
 
 async function fetchTree(
-  { catalogUrl, credential, attempts = 2 }: PeerServerOptions,
+  { catalogUrl, credential, tls, attempts = 2 }: PeerServerOptions,
   sha256: string,
   signal: AbortSignal,
 ): Promise<KnownTree | undefined> {
-  const fetchFile = createMetadataFetcher({ baseUrl: `${catalogUrl()}/blobs`, credential, signal, attempts });
+  const fetchFile = createMetadataFetcher({ baseUrl: `${catalogUrl()}/blobs`, credential, tls, signal, attempts });
   const bytes = await fetchFile(sha256, TREE_MAX_BYTES);
   if (!bytes || sha256Hex(bytes) !== sha256) return undefined;
   const tree = parseTree(bytes);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openBlobStore, type BlobStore } from '../blobs/blob-store.js';
 import { downloadBlobs } from '../blobs/download-blobs.js';
 import type { RateLimit } from '../blobs/rate-limit.js';
+import type { HostTls } from '../host-tls.js';
 import type { Layout } from '../layout.js';
 import { demandFreeBytes, type FreeBytes } from '../step-failure.js';
 import { openShelf, type Shelf } from './shelf.js';
@@ -46,6 +47,8 @@ export interface ServedBlobsOptions {
   readonly maxBytes: number;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  /** What the catalog is shown under HTTPS; other hosts are shown nothing. */
+  readonly tls?: HostTls | undefined;
   readonly limit: () => Promise<RateLimit>;
   readonly freeBytes: FreeBytes;
   readonly attempts?: number;
@@ -130,7 +133,7 @@ async function want(parts: Parts, entries: readonly TreeEntry[], tree: WantedTre
 }
 
 async function fetchThrough(parts: Parts, entries: readonly TreeEntry[], tree: WantedTree): Promise<void> {
-  const { flights, shared, catalogUrl, credential, attempts, signal } = parts;
+  const { flights, shared, catalogUrl, credential, tls, attempts, signal } = parts;
   const onBytes = (): void => entries.forEach(({ sha256 }) => flights.get(sha256)?.wake());
   const what = { blobs: landingStore(parts), treeSha256: tree.sha256, files: tree.files, onBytes, signal };
   try {
@@ -138,7 +141,7 @@ async function fetchThrough(parts: Parts, entries: readonly TreeEntry[], tree: W
     await downloadBlobs(entries, {
       ...what,
       catalogUrl: catalogUrl(),
-      credential,
+      ...{ credential, tls },
       limit,
       ...(attempts && { attempts }),
     });

@@ -1,21 +1,25 @@
 import { backoffMs } from '@lastcall/kernel';
 import { refused, TrustRefusal, type FetchFile } from '@lastcall/trust/client';
-import { Readable } from 'node:stream';
+import * as http from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import * as https from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+import { shownBy, type HostTls } from '../host-tls.js';
 import { messageOf } from '../log.js';
 
 /*
  * How signed metadata comes from the catalog: with this host's credential, bounded in size, time and pace, a few attempts each. Redirections are
- * not followed: the credential is for the catalog only.
+ * not followed: the credential is for the catalog only. No `fetch`: it cannot show a certificate.
  */
 
 export interface HttpOptions {
   /** Empty: none is sent. */
   readonly credential: () => string;
+  /** What the catalog is shown under HTTPS. */
+  readonly tls?: HostTls | undefined;
   readonly signal: AbortSignal;
   readonly attempts?: number;
-  readonly timeoutMs?: number;
 }
 
 export interface Pace {
@@ -26,40 +30,28 @@ export interface Pace {
 }
 
 const ATTEMPTS = 6;
-const TIMEOUT_MS = 30_000;
 const DEFAULT_PACE: Pace = { windowMs: 10_000, minBytes: 10_240 };
 
-/** An answer with a body, or the error of the last attempt. A fresh host is not known everywhere at once: 401 may pass. */
-export async function get(url: string, options: HttpOptions, headers: Record<string, string> = {}): Promise<Response> {
-  const attempts = options.attempts ?? ATTEMPTS;
-  for (let attempt = 1; ; attempt++) {
-    const last = attempt >= attempts;
-    try {
-      const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)]);
-      return await request(url, headers, options.credential(), signal);
-    } catch (error) {
-      if (last || options.signal.aborted || !mayPass(error)) throw error;
-    }
-    await pause(attempt, options.signal);
-  }
-}
+const KEPT = { keepAlive: true, timeout: 4_000 } as const;
+const plain = new http.Agent(KEPT);
+/** A session that is resumed would go past an authority or a certificate that was replaced. */
+const secure = new https.Agent({ ...KEPT, maxCachedSessions: 0 });
 
-async function request(
-  url: string,
-  headers: Record<string, string>,
-  credential: string,
-  signal: AbortSignal,
-): Promise<Response> {
-  const authorization = credential === '' ? {} : { authorization: `Bearer ${credential}` };
-  const response = await fetch(url, { headers: { ...headers, ...authorization }, signal, redirect: 'manual' });
-  if (response.ok) return response;
-  await response.body?.cancel();
-  throw new DownloadHTTPError(httpText(url, response), response.status);
-}
-
-/** The chunks of an answer. */
-export function bodyOf(response: Response): AsyncIterable<Uint8Array> {
-  return Readable.from((response.body ?? []) as AsyncIterable<Uint8Array>);
+/** An answer with a body that is still to be read. */
+async function request(url: string, { credential, tls }: HttpOptions, signal: AbortSignal): Promise<IncomingMessage> {
+  const token = credential();
+  // What is asked for is hashed as it lies there.
+  const headers = { 'accept-encoding': 'identity', ...(token !== '' && { authorization: `Bearer ${token}` }) };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = url.startsWith('https:')
+      ? https.get(url, { headers, signal, agent: secure, ...shownBy(tls) }, resolve)
+      : http.get(url, { headers, signal, agent: plain }, resolve);
+    sent.on('error', reject);
+  });
+  // Part of a file was not asked for.
+  if (response.statusCode === 200) return response;
+  response.destroy();
+  throw new DownloadHTTPError(httpText(url, response), response.statusCode ?? 0);
 }
 
 function mayPass(error: unknown): boolean {
@@ -71,10 +63,10 @@ function pause(attempt: number, signal: AbortSignal): Promise<void> {
   return delay(backoffMs(attempt, 0.5 + Math.random() / 2, 250, 4_000), undefined, { signal });
 }
 
-function httpText(url: string, { status, headers }: Response): string {
-  const to = headers.get('location');
-  const redirected = to === null ? '' : `, a redirection to ${to.slice(0, 200)}, which is not followed`;
-  return `${new URL(url).pathname} was answered with HTTP ${status}${redirected}`;
+function httpText(url: string, { statusCode, headers: { location } }: IncomingMessage): string {
+  const redirected =
+    location === undefined ? '' : `, a redirection to ${location.slice(0, 200)}, which is not followed`;
+  return `${new URL(url).pathname} was answered with HTTP ${statusCode}${redirected}`;
 }
 
 export interface MetadataFetcherOptions extends HttpOptions {
@@ -102,14 +94,11 @@ export function createMetadataFetcher(options: MetadataFetcherOptions): FetchFil
 }
 
 async function fetchOnce(path: string, maxBytes: number, options: MetadataFetcherOptions): Promise<Buffer> {
-  const { baseUrl, signal, credential, pace = DEFAULT_PACE } = options;
+  const { baseUrl, signal, pace = DEFAULT_PACE } = options;
   const watch = watchPace(pace, path);
   try {
     const both = AbortSignal.any([signal, watch.signal]);
-    const url = `${baseUrl}/${path}`;
-    const response = await request(url, { 'accept-encoding': 'identity' }, credential(), both);
-    // Part of a file was not asked for.
-    if (response.status !== 200) throw new DownloadHTTPError(httpText(url, response), response.status);
+    const response = await request(`${baseUrl}/${path}`, options, both);
     return await readBody(response, path, maxBytes, watch.arrived);
   } catch (error) {
     throw watch.signal.aborted ? watch.signal.reason : error;
@@ -118,16 +107,15 @@ async function fetchOnce(path: string, maxBytes: number, options: MetadataFetche
   }
 }
 
-/** Counts what comes out of a compressed answer too: it is never held whole. */
 async function readBody(
-  response: Response,
+  response: IncomingMessage,
   path: string,
   maxBytes: number,
   arrived: (bytes: number) => void,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of bodyOf(response)) {
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes)
       throw refused('METADATA_TOO_LONG', path, `it is longer than the ${maxBytes} bytes that it may have`);
@@ -157,7 +145,6 @@ function watchPace({ windowMs, minBytes }: Pace, path: string) {
 
 function unreachable(error: unknown, baseUrl: string): unknown {
   if (error instanceof TrustRefusal) return error;
-  const { cause } = error as { cause?: unknown };
-  const why = [messageOf(error), ...(cause === undefined ? [] : [messageOf(cause)])].join(': ');
+  const why = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
   return refused('CATALOG_NOT_REACHABLE', '', `the catalog at ${baseUrl} cannot be reached: ${why}`, error);
 }

@@ -1,4 +1,5 @@
 import { refused, TrustRefusal, withSignedCatalog, type SignedCatalog, type TargetMeta } from '@lastcall/trust/client';
+import type { HostTls } from '../host-tls.js';
 import type { Layout } from '../layout.js';
 import { Interrupted, StepFailure, toFailure } from '../step-failure.js';
 import { createMetadataFetcher, type Pace } from './metadata-fetcher.js';
@@ -28,6 +29,7 @@ export interface ReleaseSourceOptions {
   readonly layout: Layout;
   readonly catalogUrl: () => string;
   readonly credential: () => string;
+  readonly tls?: HostTls | undefined;
   readonly role: string;
   /** Most wanted first. */
   readonly platforms: readonly string[];
@@ -76,13 +78,13 @@ function oneAtATime(options: ReleaseSourceOptions): Look {
 }
 
 async function lookAtCatalog<T>(
-  { layout, catalogUrl, credential, attempts, pace, deadlineMs = DEADLINE_MS }: ReleaseSourceOptions,
+  { layout, catalogUrl, credential, tls, attempts, pace, deadlineMs = DEADLINE_MS }: ReleaseSourceOptions,
   stopping: AbortSignal,
   work: (catalog: SignedCatalog) => Promise<T>,
 ): Promise<T> {
   const deadline = AbortSignal.timeout(deadlineMs);
   const signal = AbortSignal.any([stopping, deadline]);
-  const http = { credential, signal, ...(attempts && { attempts }), ...(pace && { pace }) };
+  const http = { credential, tls, signal, ...(attempts && { attempts }), ...(pace && { pace }) };
   const base = `${catalogUrl()}/tuf`;
   const parts = {
     state: openTrustedState(layout.tuf),

@@ -8,7 +8,7 @@ export const certificates: HostCheck = {
   name: 'certificates',
   about: 'host',
   passesWhen:
-    'where the line to the services is encrypted: its certificate and its authority are valid for 14 more days',
+    'where the line to the services is encrypted: its certificate, its authority and that of the host, if it has one, are valid for 14 more days',
   ask: ({ facts, at }) =>
     (facts.certificates ?? []).map(({ whose, expiresAt, why }) => {
       const days = expiresAt === undefined ? undefined : Math.floor((expiresAt - at) / DAY_MS);

@@ -105,7 +105,7 @@ export interface VendorCheckFact {
 
 /** A certificate. */
 export interface CertificateFact {
-  /** Whose it is: `services` (the edge that the agent dials in to). */
+  /** Whose it is: `services` (the edge that the agent dials in to), `authority` (that the host was given), `host` (its own, where it has one). */
   whose: string;
   /** Until when it is valid; absent when it could not be read. */
   expiresAt?:
