@@ -1,9 +1,11 @@
 import { createSign, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 
 /*
- * Certificates for tests of TLS: an authority and what it signs, valid for 127.0.0.1 and localhost, for a day. Written here because
+ * Certificates for tests of TLS: an authority and what it signs, valid for 127.0.0.1 and localhost. Written here because
  * Node can read certificates and not make them; a test must not need openssl.
  */
+
+const DAY_MS = 86_400_000;
 
 export interface CertificatePair {
   /** PEM. */
@@ -16,7 +18,7 @@ export interface CertificateOptions {
   readonly dnsName?: string;
   /** DNS names beside these. */
   readonly moreNames?: readonly string[];
-  /** Default: in a day. */
+  /** Default: as long as the authority. */
   readonly validUntil?: number;
 }
 
@@ -26,11 +28,13 @@ export interface Certificates {
   issue(commonName: string, options?: CertificateOptions): CertificatePair;
 }
 
-export function createCertificates(): Certificates {
+/** `validUntil`: of the authority, and of what it signs by default. Default: in a day. */
+export function createCertificates({
+  validUntil = Date.now() + DAY_MS,
+}: { readonly validUntil?: number } = {}): Certificates {
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   // A name of its own: without key ids nothing else tells two authorities in one list apart.
   const issuer = `Lastcall test authority ${randomBytes(4).toString('hex')}`;
-  const validUntil = Date.now() + DAY_MS;
   const isCa = { extensions: caExtension(), validUntil };
   const ca = certificate(issuer, issuer, authority.publicKey, authority.privateKey, isCa);
   return {
@@ -48,7 +52,6 @@ export function createCertificates(): Certificates {
   };
 }
 
-const DAY_MS = 86_400_000;
 const OID = {
   ecdsaWithSha256: [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
   commonName: [0x55, 0x04, 0x03],

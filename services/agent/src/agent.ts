@@ -195,7 +195,7 @@ function createLink(
     onWelcome: () => openOrders(journal).map(answerTo),
     onPulse: () => {
       trimLogs(layout.logs);
-      channel.tls?.();
+      channel.tls?.current();
       rotation?.look();
       return openOrders(journal)
         .filter((state) => state.phase === 'finished')

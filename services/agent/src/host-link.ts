@@ -1,7 +1,8 @@
 import { hostEdgeV1 } from '@lastcall/contracts';
 import { backoffMs, SECOND_MS } from '@lastcall/kernel';
-import { openStream, toCallError, type Channel, type ClientStream } from '@lastcall/sdk';
+import { openStream, type ClientStream } from '@lastcall/sdk';
 import { setTimeout as delay } from 'node:timers/promises';
+import { lineError, type HostChannel } from './host-channel.js';
 import type { Log } from './log.js';
 
 /*
@@ -15,7 +16,7 @@ type Down = NonNullable<hostEdgeV1.ConnectResponse['message']>;
 type Stream = ClientStream<hostEdgeV1.ConnectRequest, hostEdgeV1.ConnectResponse>;
 
 export interface HostLinkOptions {
-  readonly channel: Channel;
+  readonly channel: HostChannel;
   readonly hello: () => Promise<hostEdgeV1.AgentHello>;
   readonly onMessage: (message: Down) => Promise<void>;
   /** What has to be said on every new stream. */
@@ -71,7 +72,7 @@ async function keepConnected(options: HostLinkOptions, signal: AbortSignal, onAc
       if (wasAccepted) attempt = 1;
       if (!signal.aborted) log.info('stream ended', { address: channel.address });
     } catch (error) {
-      const { code, message, reason } = toCallError(error);
+      const { code, message, reason } = lineError(channel, error);
       if (!signal.aborted) log.warn('stream lost', { address: channel.address, code, reason, message });
     }
     const waitMs = backoffMs(attempt, channel.random(), BACKOFF_MS.base, BACKOFF_MS.max);

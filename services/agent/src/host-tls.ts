@@ -11,9 +11,14 @@ import type { Log } from './log.js';
  * use, and is said once; the start fails instead. The certificate opens the door; who the host is says its credential alone.
  */
 
-/** PEM as it is now. */
-export type HostTls = () => ChannelTls;
+export interface HostTls {
+  /** PEM, as the files are now; as they were last while they cannot be used. */
+  current(): ChannelTls;
+  /** What a line failed with, and what it means where services hang up on whoever does not show what they want to see. */
+  explain(message: string): string;
+}
 
+/** PEM files. */
 export type HostTlsFiles = Pick<HostRecord, 'tlsCaFile' | 'tlsCertFile' | 'tlsKeyFile'>;
 
 const SETTING_OF = {
@@ -37,23 +42,29 @@ export function openHostTls(record: HostTlsFiles, log?: Log): HostTls | undefine
     tls = next;
     trustAuthority(next.ca?.toString() ?? '');
   };
-  use(tls);
-  return () => {
+  const look = (): void => {
     try {
       const next = readTlsFiles(files, tls);
-      if (next !== tls) log?.info('new connections use the changed certificates', { endsAt: endOf(next), files });
+      if (next !== tls) log?.info('new connections use the changed certificates', { endsAt: endOf(next), ...files });
       if (next !== tls) use(next);
       say(endedProblem(files.cert, next));
     } catch (error) {
       say(`${problemOf(error)}; what was there before stays in use`);
     }
-    return tls;
+  };
+  use(tls);
+  return {
+    current: () => {
+      look();
+      return tls;
+    },
+    explain: (message) => explained(message, record),
   };
 }
 
 /** For a connection that believes what `trustAuthority` was told; the system's own authorities stay, the catalog may have an edge of its own. */
 export function shownBy(tls: HostTls | undefined): Pick<ChannelTls, 'cert' | 'key'> {
-  const { cert, key } = tls?.() ?? {};
+  const { cert, key } = tls?.current() ?? {};
   return cert && key ? { cert, key } : {};
 }
 
@@ -88,4 +99,14 @@ function endedProblem(path: string | undefined, tls: ChannelTls): string {
   const end = endOf(tls);
   if (!end || end.getTime() > Date.now()) return '';
   return `${SETTING_OF.cert} is ${path}, which has expired (${end.toISOString()}); renew it`;
+}
+
+/** In TLS 1.3 a server that asks for a certificate says so when none comes, and hangs up on one of a stranger: Node's servers send no reason. */
+function explained(message: string, { tlsCertFile = '' }: HostTlsFiles): string {
+  if (tlsCertFile === '') {
+    if (!/certificate required|handshake failure/i.test(message)) return message;
+    return `the services ask for a client certificate and this host showed none: give it one (--tls-cert and --tls-key, or tlsCertFile and tlsKeyFile in agent.json). ${message}`;
+  }
+  if (!/failed to connect|hang up|ECONNRESET|connection was closed/i.test(message)) return message;
+  return `${message}. If the services are there, they hang up on the certificate that this host shows (${tlsCertFile}): it has to be of an authority that they trust, and must not have expired`;
 }

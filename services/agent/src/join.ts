@@ -4,7 +4,7 @@ import { CODE, createClient, toCallError, type UnaryClient } from '@lastcall/sdk
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkBackupsFolder } from './backup/backup-folder.js';
 import { readBackupKeys } from './backup/backup-key.js';
-import { openHostChannel } from './host-channel.js';
+import { lineError, openHostChannel } from './host-channel.js';
 import { writeHostRecord, type HostRecord } from './host-record.js';
 import { ensureIdentity, renewIdentity } from './identity.js';
 import { layoutOf, makeFolders, type Layout } from './layout.js';
@@ -80,6 +80,8 @@ async function redeem(options: JoinOptions, request: hostEdgeV1.JoinRequest): Pr
   const channel = openHostChannel(options, () => '');
   try {
     return await repeated(createClient(hostEdgeV1.HostEdgeServiceService, channel), request);
+  } catch (error) {
+    throw lineError(channel, error);
   } finally {
     channel.close();
   }

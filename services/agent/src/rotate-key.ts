@@ -1,6 +1,7 @@
 import { Fault, reject, RejectedError, SECOND_MS, sha256Hex } from '@lastcall/kernel';
+import { CallError } from '@lastcall/sdk';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openHostChannel } from './host-channel.js';
+import { lineError, openHostChannel } from './host-channel.js';
 import { hasServices, readHostRecord } from './host-record.js';
 import { createCredential, openKeyRing, type KeyRing } from './identity.js';
 import { rotateKey } from './key-rotation.js';
@@ -29,6 +30,8 @@ export async function rotateKeyHere(dataDir: string): Promise<string> {
   try {
     await rotateKey(ring, channel);
     return fingerprintOf(ring);
+  } catch (error) {
+    throw error instanceof CallError ? lineError(channel, error) : error;
   } finally {
     channel.close();
     held.release();

@@ -159,12 +159,12 @@ async function keepTrying(
 }
 
 /** What a failed attempt means: text for "try again", or it is thrown. */
-function failedAttempt(error: unknown, { signal }: Transfer): string {
+function failedAttempt(error: unknown, { signal, tls }: Transfer): string {
   if (signal.aborted || error instanceof StepFailure || isOurs(error)) throw error;
   if (error instanceof HttpStatusError && [403, 404].includes(error.status)) {
     throw new StepFailure('BLOB_NOT_FOUND', `${messageOf(error)}: a file of the release is not in the catalog`);
   }
-  return messageOf(error);
+  return tls?.explain(messageOf(error)) ?? messageOf(error);
 }
 
 /** Not a matter of the line, or of a server that has to start first. */

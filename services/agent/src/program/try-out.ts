@@ -3,7 +3,7 @@ import { reject, RejectedError, SECOND_MS } from '@lastcall/kernel';
 import { createClient, type Channel } from '@lastcall/sdk';
 import { createOrderBook } from '../domain/order-book.js';
 import { hasServices, readHostRecord, type HostRecord } from '../host-record.js';
-import { openHostChannel } from '../host-channel.js';
+import { lineError, openHostChannel } from '../host-channel.js';
 import { createCredential, openKeyRing } from '../identity.js';
 import { readJournal } from '../journal.js';
 import { layoutOf } from '../layout.js';
@@ -39,6 +39,8 @@ export async function tryOut(dataDir: string): Promise<TriedOut> {
   const channel = openHostChannel(record, credential);
   try {
     await reachServices(channel, record);
+  } catch (error) {
+    throw lineError(channel, error);
   } finally {
     channel.close();
   }

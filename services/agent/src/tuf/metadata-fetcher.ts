@@ -86,7 +86,7 @@ export function createMetadataFetcher(options: MetadataFetcherOptions): FetchFil
         if (error instanceof DownloadHTTPError && [403, 404].includes(error.statusCode)) return undefined;
         if (options.signal.aborted) throw error;
         const isFinal = error instanceof TrustRefusal && error.trustCode !== 'CATALOG_TOO_SLOW';
-        if (isFinal || attempt >= attempts || !mayPass(error)) throw unreachable(error, options.baseUrl);
+        if (isFinal || attempt >= attempts || !mayPass(error)) throw unreachable(error, options);
       }
       await pause(attempt, options.signal);
     }
@@ -143,8 +143,9 @@ function watchPace({ windowMs, minBytes }: Pace, path: string) {
   };
 }
 
-function unreachable(error: unknown, baseUrl: string): unknown {
+function unreachable(error: unknown, { baseUrl, tls }: MetadataFetcherOptions): unknown {
   if (error instanceof TrustRefusal) return error;
   const why = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
-  return refused('CATALOG_NOT_REACHABLE', '', `the catalog at ${baseUrl} cannot be reached: ${why}`, error);
+  const text = `the catalog at ${baseUrl} cannot be reached: ${tls?.explain(why) ?? why}`;
+  return refused('CATALOG_NOT_REACHABLE', '', text, error);
 }
