@@ -18,6 +18,41 @@ const DAY_MS = 86_400_000;
 const never = new AbortController().signal;
 
 describe('the certificates of a host', () => {
+  it('are its own too, which it shows to whoever demands one', async () => {
+    const folder = await createTempFolder('certificates');
+    const { ca, issue } = createCertificates();
+    const seen: string[] = [];
+    // In TLS 1.3 a client is done before the server has looked.
+    const demanding = { ca, requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' as const };
+    const server = createServer({ ...issue('services'), ...demanding }, (socket) => {
+      seen.push(String(socket.getPeerX509Certificate()?.subject));
+    });
+    try {
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const validUntil = Math.floor((Date.now() + 2 * DAY_MS) / 1000) * 1000;
+      const { cert, key } = issue('desk', { validUntil });
+      const put = async (name: string, text: string): Promise<string> => {
+        await writeFile(join(folder.path, name), text);
+        return join(folder.path, name);
+      };
+      const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const without = { address, tlsCaFile: await put('ca.pem', ca) };
+      const own = { ...without, tlsCertFile: await put('host.pem', cert), tlsKeyFile: await put('host.key', key) };
+      expect(await certificatesOf(own, never)).toMatchObject([
+        { whose: 'services', why: '' },
+        { whose: 'authority', why: '' },
+        { whose: 'host', expiresAt: validUntil, why: '' },
+      ]);
+      expect(seen).toEqual(['CN=desk']);
+      const [refused] = await certificatesOf(without, never);
+      expect(refused?.why).toMatch(/handshake failure/);
+    } finally {
+      server.close();
+      await folder.remove();
+    }
+  });
+
   it('are that of the services, as they show it, and the authority; or why they could not be read', async () => {
     const folder = await createTempFolder('certificates');
     const { ca, issue } = createCertificates();

@@ -16,7 +16,7 @@ export const certificates: HostCheck = {
         asked: `the certificate of the ${whose} is valid for ${LEAST_DAYS} more days`,
         met: days === undefined ? undefined : days >= LEAST_DAYS,
         found: expiresAt === undefined ? why : `valid until ${new Date(expiresAt).toISOString()}`,
-        remedy: 'Renew the certificate; hosts that were given another authority have to join with it (--tls-ca)',
+        remedy: 'Renew the certificate; a host reads its files again (--tls-ca, --tls-cert, --tls-key)',
       };
     }),
 };
