@@ -142,7 +142,7 @@ describe('agents where client certificates are demanded', () => {
     await publish(version);
     const job = `to-${version.replaceAll('.', '-')}`;
     await startUpdate(servicesOn(channel), job, version, {});
-    const { outcome, failure, alarm } = await runOf(servicesOn(channel), job, 60_000);
+    const { outcome, failure, alarm } = await runOf(servicesOn(channel), job, 120_000);
     expect({ outcome, failure, alarm }).toEqual({
       outcome: commonV1.RunOutcome.SUCCEEDED,
       failure: undefined,
@@ -244,6 +244,8 @@ describe('agents where client certificates are demanded', () => {
     let before = srv.lines.length;
     const end = Math.ceil(Date.now() / 1_000) * 1_000 + 12_000;
     await putPair('srv', ofHostsNext.issue('srv', { validUntil: end }));
+    // Or it would be looked at with the next pulse, which may be its last.
+    await cutAndMend();
     await saysNext(srv, before, /"new connections use the changed certificates"/);
     await until(async () => Date.now() > end, 'its end', 20_000);
     before = srv.lines.length;
