@@ -40,5 +40,5 @@ export { createIdTokens, MAX_ID_TOKEN_CHARS, type IdClaims, type IdTokens } from
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
 export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';
-export { startProcess, type ProcessOptions, type RunningProcess } from './start-process.js';
+export { startProcess, type ProcessOptions, type ProgramContext, type ProgramDuty, type RunningProcess } from './start-process.js';
 export { main, nextSignal } from './main.js';
