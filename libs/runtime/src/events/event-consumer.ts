@@ -12,8 +12,9 @@ import {
   type ServiceName,
 } from '@lastcall/contracts';
 import { Defect, RejectedError } from '@lastcall/kernel';
+import { contextOfEvent } from './event-context.js';
 import type { LifecyclePart } from '../lifecycle.js';
-import { withLogContext, type LogContext } from '../log-context.js';
+import { withLogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 import type { EventHandlers } from '../service.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -66,7 +67,8 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
     await telemetry.span({ name, kind: 'consumer', parent: event, attributes }, () => handler(message, event));
   }
 
-  const handle = (event: EventEnvelope): Promise<void> => withLogContext(contextOf(event), () => takeAndCount(event));
+  const handle = (event: EventEnvelope): Promise<void> =>
+    withLogContext(contextOfEvent(event), () => takeAndCount(event));
 
   async function takeAndCount(event: EventEnvelope): Promise<void> {
     const labels = { service, type: event.type };
@@ -116,22 +118,6 @@ function checkSpeaker(type: EventType, source: string): void {
   const { publishers } = EVENTS[type];
   if ((publishers as readonly string[]).includes(source.split('/')[0] ?? '')) return;
   throw new Poison(`${type} is said by ${publishers.join(', ')}, and never by ${source.slice(0, 200)}`);
-}
-
-/** Of what cannot be read only the envelope is known; that it cannot be is said by who takes it in. */
-function contextOf(event: EventEnvelope): LogContext {
-  const trace = event.traceparent?.split('-')[1];
-  const { run, host } = readable(event);
-  const { installation } = event;
-  return { ...(trace && { trace }), ...(installation && { installation }), ...(run && { run }), ...(host && { host }) };
-}
-
-function readable(event: EventEnvelope): ReturnType<typeof aboutRun> {
-  try {
-    return isEventType(event.type) ? aboutRun(decodeEvent(event.type, event)) : {};
-  } catch {
-    return {};
-  }
 }
 
 function spanAttributes({ installation }: EventEnvelope, message: object): Readonly<Record<string, string>> {
