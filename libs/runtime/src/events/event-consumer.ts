@@ -4,6 +4,7 @@ import {
   consumedBy,
   decodeEvent,
   EVENTS,
+  installationsNamed,
   isEventType,
   Poison,
   REJECTION_STATUS,
@@ -63,6 +64,7 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
     checkSpeaker(event.type, event.source);
     const name = `take ${event.type}`;
     const message = decodeEvent(event.type, event);
+    checkInstallation(event, message);
     const attributes = { 'lastcall.service': service, 'lastcall.event': event.id, ...spanAttributes(event, message) };
     await telemetry.span({ name, kind: 'consumer', parent: event, attributes }, () => handler(message, event));
   }
@@ -118,6 +120,13 @@ function checkSpeaker(type: EventType, source: string): void {
   const { publishers } = EVENTS[type];
   if ((publishers as readonly string[]).includes(source.split('/')[0] ?? '')) return;
   throw new Poison(`${type} is said by ${publishers.join(', ')}, and never by ${source.slice(0, 200)}`);
+}
+
+/** What is said about one installation names no other one; what a handler looks up by it is then of that installation. */
+function checkInstallation({ type, installation }: EventEnvelope, message: object): void {
+  const other = installationsNamed(message).find((named) => named !== installation);
+  if (other === undefined) return;
+  throw new Poison(`${type} is said about ${installation || 'no installation'}, and names ${other.slice(0, 100)}`);
 }
 
 function spanAttributes({ installation }: EventEnvelope, message: object): Readonly<Record<string, string>> {
