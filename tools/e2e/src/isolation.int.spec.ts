@@ -181,19 +181,20 @@ describe('installations', () => {
     const lists = ABOUT_ONE.filter((method) => nameOf(method).startsWith('List'));
     const [all, one] = [stack.channel('admin'), stack.channel('admin', 'one')];
     const onePage: string[] = [];
+    const taken: string[] = [];
     for (const method of lists) {
       const ofTwo: Message = { ...listOfTwo(method), pageSize: 1 };
       const { nextPageToken } = (await call(all, method, ofTwo)) as { nextPageToken: string };
       if (nextPageToken === '') onePage.push(method.path);
       const ofOne = Object.entries(ofTwo).map(([key, value]) => [key, value === TWO ? ONE : elsewhere(value)]);
       const request = { ...(Object.fromEntries(ofOne) as Message), pageToken: nextPageToken };
-      if (nextPageToken !== '')
-        // Beneath a resource that `one` does not have, the list is not there at all.
-        await expect(call(one, method, request)).rejects.toMatchObject({
-          code: isBeneath(method) ? CODE.notFound : CODE.invalidArgument,
-        });
+      const answer: unknown = await call(one, method, request).catch((error: unknown) => error);
+      // Not found where the list is beneath a resource that `one` does not have; an empty page where a token is but a place.
+      const codes: unknown[] = [CODE.invalidArgument, CODE.notFound];
+      const isNothing = codes.includes((answer as { code?: number }).code) || isEmptyPage(answer);
+      if (nextPageToken !== '' && !isNothing) taken.push(`${method.path}: ${text(answer)}`);
     }
-    expect(onePage).toEqual([]);
+    expect({ onePage, taken }).toEqual({ onePage: [], taken: [] });
   });
 
   it('do not hear what the other one is told, and no session goes on in another one', async () => {
@@ -327,8 +328,10 @@ describe('installations', () => {
   });
 });
 
-const isBeneath = (method: MethodDefinition): boolean =>
-  ['ListFirings', 'ListNotificationDeliveries'].includes(nameOf(method));
+function isEmptyPage(answer: unknown): boolean {
+  const fields = Object.values(answer as object);
+  return fields.length > 0 && fields.every((value) => value === '' || (Array.isArray(value) && value.length === 0));
+}
 
 /** The same beneath `one`. */
 function elsewhere(value: unknown): unknown {

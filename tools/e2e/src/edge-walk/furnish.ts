@@ -63,11 +63,19 @@ async function attach(stack: Stack, user: string): Promise<User> {
   const say: User['say'] = (message) => void stream.write({ message });
   say({ $case: 'hello', value: sessionV1.Hello.fromPartial({ installation: 'two', user, version: '1.0.0' }) });
   void (async () => {
-    for await (const word of stream)
-      heard.push(JSON.stringify(word, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v)));
+    for await (const word of stream) {
+      const text = JSON.stringify(word, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v));
+      if (!text.includes('"heartbeat"')) heard.push(text);
+    }
   })().catch(() => undefined);
+  // Or it is taken for one that is gone.
+  const beat = setInterval(() => say({ $case: 'heartbeat', value: {} }), 5_000);
   await until(() => heard.length > 0, `the welcome of ${user}`);
-  return { heard, say, leave: () => stream.cancel() };
+  const leave = (): void => {
+    clearInterval(beat);
+    stream.cancel();
+  };
+  return { heard, say, leave };
 }
 
 /** Jobs, firings, runs that are over, targets and what was sent to them. */
@@ -153,14 +161,16 @@ async function answer(
 async function shutGate(stack: Stack, users: readonly User[], like: RunSpec): Promise<RunSpec> {
   const run = (id: string): RunSpec => ({
     ...{ ...like, run: id, type: 'software-update', toVersion: '2.0.0', fromVersion: '1.0.0', message: MARK },
-    ...{ reactionTimeMs: HOUR_MS, holdsAllowed: true, deadlineAt: Date.now() + DAY_MS, fence: like.fence + 10 },
+    // Another host than that of the jobs, whose runs are newer.
+    hosts: [{ host: 'ts', role: 'server', mayFollowLater: false }],
+    ...{ reactionTimeMs: HOUR_MS, holdsAllowed: true, deadlineAt: Date.now() + DAY_MS, fence: like.fence },
   });
   const spec = run('gate-of-two');
   for (const one of [spec, run('before-that')]) {
     const passed = { run: runSpecToWire(one), report: `pf-${one.run}`, absentHosts: [] };
     await stack.publish('PreflightPassed', 'two', passed);
   }
-  await stack.publish('StagingCompleted', 'two', { run: runSpecToWire(spec), absentHosts: [] } as never);
+  await stack.publish('StagingCompleted', 'two', { run: runSpecToWire(spec), absentHosts: [] });
   for (const user of users) {
     await until(() => user.heard.some((word) => word.includes(MARK) && word.includes('"notice"')), 'the notice');
     user.say({ $case: 'hold', value: { reason: MARK, duration: msToDuration(2 * HOUR_MS) } });
