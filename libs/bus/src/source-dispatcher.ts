@@ -122,7 +122,8 @@ export class SourceDispatcher {
       return undefined;
     } catch (error) {
       const verdict = afterFailure(ordeal, error, Date.now(), this.tuning);
-      const fields = { consumer: this.consumer.name, event: envelope.id, type: envelope.type, err: error };
+      const { id: event, type, installation } = envelope;
+      const fields = { consumer: this.consumer.name, event, type, installation, err: error };
       this.log.warn(fields, verdict.kind === 'again' ? 'event failed, will come again' : 'event failed for good');
       return verdict.kind === 'again' ? verdict : this.bury(envelope, verdict.reason, verdict.ordeal);
     }

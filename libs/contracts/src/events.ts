@@ -1,3 +1,4 @@
+import { installationOf } from './names.js';
 import { Poison } from './poison.js';
 import * as wire from './events-v1.js';
 import { hasImpossibleTime } from './wire.js';
@@ -131,6 +132,14 @@ export function aboutRun(message: object): { run?: string; host?: string; tracep
     traceparent: spec['traceparent'] ?? asked['traceparent'],
   };
   return textsOf(about);
+}
+
+/** Every installation that an event names: by its run, its order, or itself. */
+export function installationsNamed(message: object): readonly string[] {
+  const { run, order, installation } = message as { run?: unknown; order?: unknown; installation?: unknown };
+  const own = typeof installation === 'string' ? installation : installationOf(textsOf(installation)['name'] ?? '');
+  const named = [textsOf(run)['installation'], textsOf(order)['installation'], own];
+  return named.filter((one): one is string => one !== undefined && one !== '');
 }
 
 function textsOf(value: unknown): Readonly<Record<string, string>> {

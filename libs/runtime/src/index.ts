@@ -3,6 +3,7 @@ export { nodeTooOld } from './node-version-check.js';
 
 export { z } from 'zod';
 export * from './service.js';
+export { logContextOf, withLogContext, type Known, type LogContext } from './log-context.js';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logging.js';
 export * from './settings/index.js';
 export { createLifecycle, type Lifecycle, type LifecycleLimits, type LifecyclePart } from './lifecycle.js';
@@ -40,5 +41,11 @@ export { createIdTokens, MAX_ID_TOKEN_CHARS, type IdClaims, type IdTokens } from
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
 export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';
-export { startProcess, type ProcessOptions, type RunningProcess } from './start-process.js';
+export {
+  startProcess,
+  type ProcessOptions,
+  type ProgramContext,
+  type ProgramDuty,
+  type RunningProcess,
+} from './start-process.js';
 export { main, nextSignal } from './main.js';

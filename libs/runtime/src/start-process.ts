@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AgentKeys } from './auth/authenticator.js';
 import { createKeySource } from './auth/key-source.js';
 import { openCertificates, type Certificates } from './certificates.js';
+import { createDutyRunner, type DutyRunnerOptions } from './duties/duty-runner.js';
 import { systemTimers } from './duties/timers.js';
 import { createCallLimiter } from './grpc/call-limiter.js';
 import { createGrpcServer, type GuardedBinding } from './grpc/grpc-server.js';
@@ -15,17 +16,17 @@ import { bindHealth, createHealth, type HealthCheck } from './health.js';
 import { hostModule, type HostedModule } from './host-module.js';
 import { createHttpEdge } from './http/http-edge.js';
 import { IDENTITY_FILES } from './identity/ensure-identity.js';
-import { createLifecycle, type Lifecycle } from './lifecycle.js';
+import { createLifecycle, type Lifecycle, type LifecyclePart } from './lifecycle.js';
 import { createLogger, type Logger } from './logging.js';
 import { bindOperations } from './operations/operations-service.js';
 import type { Peers } from './operations/peers.js';
 import { createServiceStates } from './operations/service-states.js';
 import { reachable } from './reachable.js';
 import { createServiceClients } from './service-clients.js';
-import type { AnyServiceModule, RpcBinding } from './service.js';
+import type { AnyServiceModule, Duty, RpcBinding } from './service.js';
 import type { CommonSettings, ProcessSettings } from './settings/index.js';
 import { loadTelemetry } from './telemetry/load-telemetry.js';
-import type { Telemetry } from './telemetry/telemetry.js';
+import type { GaugeName, Telemetry } from './telemetry/telemetry.js';
 
 /*
  * A process with one service or with all of them. Reads as the order of things: listen, open, serve, run, ready; and the
@@ -40,6 +41,19 @@ export interface ProcessOptions {
   /** A bus that is open already and stays open; default: the one that the settings name. */
   readonly bus?: Bus;
   readonly random?: () => number;
+  /** What the program does beside its services. */
+  readonly duty?: (context: ProgramContext) => ProgramDuty;
+}
+
+export interface ProgramContext {
+  readonly log: Logger;
+  /** Sets a gauge of the telemetry; costs nothing where telemetry is off. */
+  readonly gauge: (name: GaugeName, value: number) => void;
+}
+
+export interface ProgramDuty extends Duty {
+  /** What the first service of the process says of it in its state. */
+  state(): Partial<operationsV1.ServiceState>;
 }
 
 export interface RunningProcess {
@@ -118,8 +132,15 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
 
   const limiter = createCallLimiter(common);
   const grpc = createGrpcServer({ settings: common, certificates: shown, log, telemetry, limiter });
+  const duty = options.duty?.({ log, gauge: (name, value) => telemetry.set(name, value, {}) });
   const peers = await openPeers(hosted, { certificates, telemetry, options, lifecycle });
-  const states = createServiceStates({ services: hosted, bus, certificates, peers });
+  const states = createServiceStates({
+    services: hosted,
+    bus,
+    certificates,
+    peers,
+    ...(duty && { ofProgram: () => duty.state() }),
+  });
   const operations = bindOperations(
     hosted.map((one) => one.operations),
     states,
@@ -135,6 +156,7 @@ async function startAll(options: ProcessOptions, log: Logger, lifecycle: Lifecyc
   http.serve(hosted.flatMap((one) => one.routes(keysOf(hosted))));
   await lifecycle.start({ name: 'HTTP routes', stop: () => http.stop() });
   for (const one of hosted) await one.run();
+  if (duty) await lifecycle.start(runnerOf(duty, { log, telemetry, random: options.random ?? Math.random }));
   await lifecycle.start({
     name: 'health',
     start: async () => health.setRunning(true),
@@ -165,6 +187,18 @@ async function openPeers(hosted: readonly HostedModule[], from: PeersFrom): Prom
   });
   await lifecycle.start({ name: 'clients of operations', stop: async () => clients.close() });
   return (service) => clients.clientOf(service, operationsV1.OperationsServiceService);
+}
+
+type Running = Pick<DutyRunnerOptions, 'log' | 'telemetry' | 'random'>;
+
+function runnerOf(duty: ProgramDuty, running: Running): LifecyclePart {
+  return createDutyRunner({
+    service: 'program',
+    duties: [duty],
+    timers: systemTimers,
+    now: () => systemTimers.now(),
+    ...running,
+  });
 }
 
 async function startTelemetry(options: ProcessOptions, lifecycle: Lifecycle): Promise<Telemetry> {

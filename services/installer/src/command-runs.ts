@@ -39,7 +39,10 @@ export function createCommandRuns({ commandRuns, settings, onDue }: CommandRunsO
     envelope: EventEnvelope,
     step: (current: CommandRunDocument | undefined, context: StepContext) => Kept,
   ): Promise<void> => {
-    const taken = await commandRuns.take(run, envelope, step);
+    // A run is found by its id alone, and an event of one installation changes nothing of another one.
+    const taken = await commandRuns.take(run, envelope, (current, context) =>
+      current && current.installation !== envelope.installation ? KEEP : step(current, context),
+    );
     if (taken.taken && taken.result !== undefined) onDue(taken.result);
   };
   return {

@@ -38,6 +38,7 @@ export function createDuties({ store, documents, orders, plans, commands }: Duty
     }),
     plans: createDueDuty({
       ...{ name: 'plan-closer', everyMs: 5_000, store, collection: documents.plans, index: DUE, dueAtOf },
+      about: ({ id, data }) => ({ run: id, installation: data.installation }),
       look: (document, now) => lookAfterPlan(documents, plans, document, now),
     }),
     commands: createDueDuty({

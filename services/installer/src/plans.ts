@@ -75,7 +75,10 @@ type Step = (current: PlanDocument | undefined, context: StepContext) => Change<
 
 export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
   const write = async (run: string, envelope: EventEnvelope | undefined, step: Step): Promise<void> => {
-    const taken = envelope ? await plans.take(run, envelope, step) : await plans.change(run, step);
+    // A run is found by its id alone, and an event of one installation changes nothing of another one.
+    const own: Step = (current, context) =>
+      current && envelope && current.installation !== envelope.installation ? KEEP : step(current, context);
+    const taken = envelope ? await plans.take(run, envelope, own) : await plans.change(run, step);
     const dueAt = typeof taken === 'object' ? (taken.taken ? taken.result : undefined) : taken;
     if (dueAt !== undefined) onDue(dueAt);
   };

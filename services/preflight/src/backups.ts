@@ -12,6 +12,7 @@ import {
 } from './documents.js';
 import { backup, type BackupCommand, type BackupEvent, type BackupState } from './domain/backup.js';
 import { newestBackup, serverOf, type BackupBasis, type BackupFacts, type BackupProof } from './domain/facts.js';
+import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { backupToWire, orderToWire } from './wire.js';
 
@@ -52,7 +53,7 @@ type Step<R> = (current: BackupDocument | undefined, context: StepContext) => Ch
 export function createBackups(documents: Documents, settings: PreflightSettings): Backups {
   const { backups } = documents;
   const write = async (id: string, envelope: EventEnvelope | undefined, step: Step<undefined>): Promise<void> => {
-    if (envelope) await backups.take(id, envelope, step);
+    if (envelope) await backups.take(id, envelope, ofItsInstallation(envelope, step));
     else await backups.change(id, step);
   };
   return {

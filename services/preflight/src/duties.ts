@@ -1,5 +1,5 @@
 import { cleanText, failure, LIMITS, type Failure } from '@lastcall/kernel';
-import { createDueDuty, type Duty } from '@lastcall/runtime';
+import { createDueDuty, type Duty, type Known } from '@lastcall/runtime';
 import type { Collection, Document, Store } from '@lastcall/store';
 import { DUE, type ReportDocument } from './documents.js';
 import type { BackupCommand, BackupState } from './domain/backup.js';
@@ -24,9 +24,10 @@ export function createDuties(
     everyMs: number,
     collection: Collection<T>,
     look: (document: Document<T>) => Promise<void>,
-  ) => createDueDuty({ name, everyMs, store, collection, index: DUE, dueAtOf: (data) => data.dueAt, look });
+    about: (document: Document<T>) => Known = () => ({}),
+  ) => createDueDuty({ name, everyMs, store, collection, index: DUE, dueAtOf: (data) => data.dueAt, look, about });
   return {
-    reports: due('report-closer', 5_000, documents.reports, (document) => closeReport(owners, document)),
+    reports: due('report-closer', 5_000, documents.reports, (document) => closeReport(owners, document), aboutReport),
     others: [
       due('backup-closer', 10_000, documents.backups, ({ id, data }) => backups.apply(id, giveUp(data.state.phase))),
       due('backup-rotator', 5_000, documents.policies, ({ id }) => owners.rotation.runOnce(id)),
@@ -34,6 +35,8 @@ export function createDuties(
     ],
   };
 }
+
+const aboutReport = ({ data: { installation, run } }: Document<ReportDocument>): Known => run ?? { installation };
 
 function giveUp(phase: BackupState['phase']) {
   const message = 'the host did not say in time what came of the backup; look at it';

@@ -6,6 +6,7 @@ import { reachFrom } from './domain/checks/reach.js';
 import { isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent } from './domain/readiness.js';
+import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { checkToWire, orderToWire } from './wire.js';
 
@@ -39,7 +40,7 @@ export function createReports(documents: Documents, settings: PreflightSettings)
     envelope: EventEnvelope | undefined,
     step: (current: ReportDocument | undefined, context: StepContext) => Change<ReportDocument, undefined>,
   ): Promise<void> => {
-    if (envelope) await reports.take(report, envelope, step);
+    if (envelope) await reports.take(report, envelope, ofItsInstallation(envelope, step));
     else await reports.change(report, step);
   };
   return {

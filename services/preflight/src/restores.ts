@@ -2,6 +2,7 @@ import { outgoing, type EventEnvelope } from '@lastcall/contracts';
 import { failure, type Failure } from '@lastcall/kernel';
 import type { Change, StepContext } from '@lastcall/store';
 import { orderId, type Documents, type Progress, type RestoreDocument } from './documents.js';
+import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { orderToWire } from './wire.js';
 
@@ -32,7 +33,7 @@ type Step = (current: RestoreDocument | undefined, context: StepContext) => Chan
 export function createRestores({ restores }: Documents, settings: PreflightSettings): Restores {
   const finish = async (restore: string, failed: Failure | undefined, envelope?: EventEnvelope): Promise<void> => {
     const step: Step = (current) => finished(current, failed);
-    if (envelope) await restores.take(restore, envelope, step);
+    if (envelope) await restores.take(restore, envelope, ofItsInstallation(envelope, step));
     else await restores.change(restore, step);
   };
   return {
@@ -57,9 +58,9 @@ export function createRestores({ restores }: Documents, settings: PreflightSetti
       }),
     finish,
     hear: async (restore, progress, envelope) => {
-      await restores.take(restore, envelope, (current) =>
-        current?.state === 'pending' ? { write: { ...current, progress }, result: undefined } : { keep: undefined },
-      );
+      const step: Step = (current) =>
+        current?.state === 'pending' ? { write: { ...current, progress }, result: undefined } : { keep: undefined };
+      await restores.take(restore, envelope, ofItsInstallation(envelope, step));
     },
     giveUp: (restore) =>
       finish(restore, failure('TIMED_OUT', 'the host did not say in time what came of the restore; look at it')),

@@ -1,7 +1,7 @@
 import { createDueDuty, type Duty, type DueDuty } from '@lastcall/runtime';
 import type { Document, Store } from '@lastcall/store';
 import { settleAll, type Claims } from './claims.js';
-import { DUE, UNTOLD, type Documents, type FiringDocument, type JobDocument } from './documents.js';
+import { DUE, specOf, UNTOLD, type Documents, type FiringDocument, type JobDocument } from './documents.js';
 import type { Firings } from './firings.js';
 import type { IdleStarts } from './idle-starts.js';
 import { firingNotification } from './notifications/notification.js';
@@ -48,6 +48,7 @@ export function createDuties(parts: DutyParts): Duties {
   const closer = createDueDuty({
     ...{ name: 'run-closer', everyMs: 5_000, store, collection: documents.runs, index: DUE },
     dueAtOf: ({ dueAt }) => dueAt,
+    about: ({ data: { state } }) => specOf(state) ?? {},
     look: async ({ id, data: { state } }) => {
       const overdue = state.phase !== 'none' && state.phase !== 'ended' && state.cancelRequested;
       await runs.apply(id, (at) => (overdue ? { type: 'end-hard', at } : { type: 'expire', at }));

@@ -56,7 +56,9 @@ export function createRuns({ runs }: Documents, settings: SchedulerSettings, cha
     },
     hear: async (run, heard, envelope) => {
       await runs.take(run, envelope, (current): Change<RunDocument, Result> =>
-        current ? applied(current, { type: 'hear', heard, at: envelope.time }, settings) : { keep: undefined },
+        current?.installation === envelope.installation
+          ? applied(current, { type: 'hear', heard, at: envelope.time }, settings)
+          : { keep: undefined },
       );
       changed(run);
     },

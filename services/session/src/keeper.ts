@@ -1,5 +1,5 @@
 import { isRejected, randomId } from '@lastcall/kernel';
-import type { Duty, Logger } from '@lastcall/runtime';
+import { logContextOf, type Duty, type Known, type Logger } from '@lastcall/runtime';
 import type { Store } from '@lastcall/store';
 import { countAll, countUsers } from './counting.js';
 import { DUE, type Documents } from './documents.js';
@@ -60,7 +60,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
       const result = await gates.apply(installation, ({ now }) => step(now));
       if (isRejected(result) || result.events.length === 0) return;
       if (!isProbed(result.gate)) looked.delete(installation);
-      logEvents(log, installation, result.events);
+      const { gate } = record.data;
+      const about = 'cause' in gate && gate.cause.by === 'run' ? gate.cause.run : { installation };
+      logEvents(log, about, result.events);
     }
   }
 
@@ -209,10 +211,11 @@ function isLoud(event: GateEvent): boolean {
   return event.type === 'alarm-raised' || event.type === 'first-start-given-up';
 }
 
-function logEvents(log: Logger, installation: string, events: readonly GateEvent[]): void {
+function logEvents(log: Logger, known: Known, events: readonly GateEvent[]): void {
+  const about = logContextOf(known);
   for (const event of events) {
     const { type } = event;
-    if (isLoud(event)) log.error({ installation, event: type }, 'a person may be needed at the gate');
-    else log.info({ installation, event: type }, 'the gate went on');
+    if (isLoud(event)) log.error({ ...about, event: type }, 'a person may be needed at the gate');
+    else log.info({ ...about, event: type }, 'the gate went on');
   }
 }

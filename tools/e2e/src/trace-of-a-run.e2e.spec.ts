@@ -1,4 +1,6 @@
 import { startTraceCollector, until, type CollectedSpan, type TraceCollector } from '@lastcall/testkit';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { eventsOf } from './world/remains.js';
 import { createWorld, type World } from './world/world.js';
 
@@ -17,8 +19,11 @@ describe('the trace of a run', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_BSP_SCHEDULE_DELAY: '100',
     };
-    const hosts = [{ id: 'srv', role: 'server' }] as const;
-    world = await createWorld({ pair: 'embedded', hosts, users: 1, settings: { scheduler: telemetry } });
+    const hosts = [
+      { id: 'srv', role: 'server' },
+      { id: 'desk', role: 'workstation' },
+    ] as const;
+    world = await createWorld({ pair: 'embedded', hosts, users: 2, settings: { scheduler: telemetry } });
   }, 60_000);
   afterAll(async () => {
     await world.stop();
@@ -56,5 +61,40 @@ describe('the trace of a run', () => {
     // Each of its spans hangs on another one that was sent, up to the call.
     const sent = new Set(ofTrace.map(({ spanId }) => spanId));
     expect(ofTrace.filter(({ parentId }) => !sent.has(parentId)).map(({ name }) => name)).toEqual([call?.name]);
+    checkLog(id, call?.traceId ?? '');
   }, 60_000);
+
+  interface Line {
+    readonly level: string;
+    readonly trace?: string;
+    readonly run?: string;
+  }
+
+  /** Every line about the run has its trace; none has what could open a door, or, where it is not asked for details, who the users are. */
+  function checkLog(run: string, trace: string): void {
+    const texts = world.lastcall.lines().filter((line) => line.startsWith('{'));
+    const lines = texts.map((text) => [text, JSON.parse(text) as Line] as const);
+    const about = lines.filter(([text, line]) => line.run === run || text.includes(run));
+    expect(about.length).toBeGreaterThan(10);
+    expect(about.filter(([, line]) => line.trace !== trace || line.run !== run).map(([text]) => text)).toEqual([]);
+    expect(new Set(lines.filter(([, line]) => line.trace === trace).map(([, line]) => line.run))).toContain(run);
+    for (const secret of secrets()) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+    const loud = lines.filter(([, { level }]) => level !== 'debug' && level !== 'trace').map(([text]) => text);
+    expect(loud.length).toBeGreaterThan(0);
+    for (const { name } of world.users) expect(loud.filter((text) => text.includes(name))).toEqual([]);
+  }
+
+  /** Credentials, keys of the site and of its hosts, and the tokens that they joined with; what is short is part of other words. */
+  function secrets(): readonly string[] {
+    const identity = join(world.dir, 'lastcall', 'identity');
+    const files = [
+      ...readdirSync(identity).map((name) => join(identity, name)),
+      world.clientTokenFile,
+      ...world.hosts.map(({ id }) => join(world.dirOf(id), 'identity.pem')),
+    ].filter((file) => !file.endsWith('keys.json'));
+    const inFiles = files.flatMap((file) => readFileSync(file, 'utf8').split('\n'));
+    const found = [...inFiles, ...world.joinTokens()].filter((text) => text.length > 30 && !text.startsWith('-----'));
+    expect(found.length).toBeGreaterThan(files.length);
+    return found;
+  }
 });

@@ -1,4 +1,5 @@
 import type { Collection, Document, Store } from '@lastcall/store';
+import { logContextOf, withLogContext, type Known } from '../log-context.js';
 import type { Duty } from '../service.js';
 
 /*
@@ -22,6 +23,8 @@ interface CommonOptions<T extends object> {
   /** Index over the due time alone. */
   readonly index: string;
   readonly dueAtOf: (data: NoInfer<T>) => number | undefined;
+  /** What the log says with each line that is written while a document is looked after. */
+  readonly about?: (document: Document<T>) => Known;
 }
 
 interface Look<T> {
@@ -36,10 +39,11 @@ interface LookTogether<T> {
 
 const PAGE = 100;
 const AT_ONCE = 16;
+const NOTHING: Known = {};
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 export function createDueDuty<T extends object>(options: DueDutyOptions<T>): DueDuty {
-  const { name, everyMs, store, collection, index, dueAtOf } = options;
+  const { name, everyMs, store, collection, index, dueAtOf, about = () => NOTHING } = options;
   let nextAt = NEVER;
   const duty: DueDuty = {
     name,
@@ -50,7 +54,12 @@ export function createDueDuty<T extends object>(options: DueDutyOptions<T>): Due
       const { items } = await collection.query({ index, limit: PAGE });
       const later = items.findIndex(({ data }) => (dueAtOf(data) ?? now) > now);
       const due = later < 0 ? items : items.slice(0, later);
-      if ('look' in options) await lookAtAll(due, (document) => options.look(document, now), signal);
+      if ('look' in options)
+        await lookAtAll(
+          due,
+          (document) => withLogContext(logContextOf(about(document)), () => options.look(document, now)),
+          signal,
+        );
       else if (due.length > 0) await options.lookTogether(due, now, signal);
       const found = items[later] && dueAtOf(items[later].data);
       nextAt = Math.min(nextAt, found ?? (items.length === PAGE ? now : NEVER));

@@ -1,4 +1,5 @@
 import { backoffMs, systemClock, type Clock } from '@lastcall/kernel';
+import { withoutLogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 
 /*
@@ -73,7 +74,8 @@ export function createPoller(options: PollerOptions): Poller {
     if (!started || running || abort.signal.aborted) return;
     cancelTimer?.();
     running = true;
-    ended = cycle().finally(() => {
+    // Whoever woke it may be a call or an event; what is done now is not about that alone.
+    ended = withoutLogContext(cycle).finally(() => {
       running = false;
       // Woken between the last look at `woken` and here.
       if (woken && failures === 0) tick();

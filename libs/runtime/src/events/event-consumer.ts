@@ -4,6 +4,7 @@ import {
   consumedBy,
   decodeEvent,
   EVENTS,
+  installationsNamed,
   isEventType,
   Poison,
   REJECTION_STATUS,
@@ -12,8 +13,9 @@ import {
   type ServiceName,
 } from '@lastcall/contracts';
 import { Defect, RejectedError } from '@lastcall/kernel';
+import { contextOfEvent } from './event-context.js';
 import type { LifecyclePart } from '../lifecycle.js';
-import { withLogContext, type LogContext } from '../log-context.js';
+import { withLogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 import type { EventHandlers } from '../service.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -62,11 +64,13 @@ export function createEventConsumer(options: EventConsumerOptions): EventConsume
     checkSpeaker(event.type, event.source);
     const name = `take ${event.type}`;
     const message = decodeEvent(event.type, event);
+    checkInstallation(event, message);
     const attributes = { 'lastcall.service': service, 'lastcall.event': event.id, ...spanAttributes(event, message) };
     await telemetry.span({ name, kind: 'consumer', parent: event, attributes }, () => handler(message, event));
   }
 
-  const handle = (event: EventEnvelope): Promise<void> => withLogContext(contextOf(event), () => takeAndCount(event));
+  const handle = (event: EventEnvelope): Promise<void> =>
+    withLogContext(contextOfEvent(event), () => takeAndCount(event));
 
   async function takeAndCount(event: EventEnvelope): Promise<void> {
     const labels = { service, type: event.type };
@@ -118,20 +122,11 @@ function checkSpeaker(type: EventType, source: string): void {
   throw new Poison(`${type} is said by ${publishers.join(', ')}, and never by ${source.slice(0, 200)}`);
 }
 
-/** Of what cannot be read only the envelope is known; that it cannot be is said by who takes it in. */
-function contextOf(event: EventEnvelope): LogContext {
-  const trace = event.traceparent?.split('-')[1];
-  const { run, host } = readable(event);
-  const { installation } = event;
-  return { ...(trace && { trace }), ...(installation && { installation }), ...(run && { run }), ...(host && { host }) };
-}
-
-function readable(event: EventEnvelope): ReturnType<typeof aboutRun> {
-  try {
-    return isEventType(event.type) ? aboutRun(decodeEvent(event.type, event)) : {};
-  } catch {
-    return {};
-  }
+/** What is said about one installation names no other one; what a handler looks up by it is then of that installation. */
+function checkInstallation({ type, installation }: EventEnvelope, message: object): void {
+  const other = installationsNamed(message).find((named) => named !== installation);
+  if (other === undefined) return;
+  throw new Poison(`${type} is said about ${installation || 'no installation'}, and names ${other.slice(0, 100)}`);
 }
 
 function spanAttributes({ installation }: EventEnvelope, message: object): Readonly<Record<string, string>> {

@@ -2,6 +2,7 @@ import type { Bus } from '@lastcall/bus';
 import type { EventEnvelope } from '@lastcall/contracts';
 import type { Store } from '@lastcall/store';
 import { createPoller, type Timers } from '../duties/timers.js';
+import { contextOfEvent } from './event-context.js';
 import type { LifecyclePart } from '../lifecycle.js';
 import type { Logger } from '../logging.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -108,7 +109,10 @@ async function relayDocument(options: OutboxRelayOptions, events: readonly Event
     await telemetry.span({ name: `publish ${event.type}`, kind: 'producer', parent: event, attributes }, async () => {
       // Beside each other: consumers need not wait for the archive. It leaves the outbox when both have it.
       await Promise.all([store.archive(event), bus.publish(event)]);
-      log.debug({ event: event.id, type: event.type, installation: event.installation }, 'said');
+      // Reading the event for the log is only worth it where the line is written.
+      if (log.isLevelEnabled('debug')) {
+        log.debug({ event: event.id, type: event.type, ...contextOfEvent(event) }, 'said');
+      }
       await store.clearEvent(event);
     });
     telemetry.count('events_published', { service, type: event.type });

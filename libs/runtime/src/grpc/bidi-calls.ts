@@ -5,6 +5,7 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
+import { knownOfCaller, logContext, logContextOf, withLogContext } from '../log-context.js';
 import type { RpcContext, ServerStream } from '../service.js';
 import { BidiStream, type BidiMethod } from './bidi-stream.js';
 import { callFrom, type CallEnd, type Surroundings } from './handle-calls.js';
@@ -60,7 +61,7 @@ class BidiCall extends BidiStream {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    void this.served.surroundings.observe(metadata, () => this.serve(metadata));
+    void this.served.surroundings.observe(metadata, undefined, () => this.serve(metadata));
   }
 
   stop(): void {
@@ -88,7 +89,10 @@ class BidiCall extends BidiStream {
     const { surroundings, handler } = this.served;
     return surroundings.admit(callFrom(this.call, metadata), undefined).then((principal) => {
       for (const header of Object.keys(metadata.getMap())) metadata.remove(header);
-      return this.isGone ? undefined : handler(this, contextOf(principal, this, this.call));
+      if (this.isGone) return undefined;
+      // Once for the whole stream: whoever opened it says what it is about, before its first message does.
+      const about = { ...logContext(), ...logContextOf(knownOfCaller(principal)) };
+      return withLogContext(about, () => handler(this, contextOf(principal, this, this.call)));
     });
   }
 }

@@ -5,6 +5,7 @@ import { MAX_MESSAGE_BYTES } from '@lastcall/sdk';
 import type { Authenticator } from '../auth/authenticator.js';
 import { admit } from '../auth/admit.js';
 import type { Certificates } from '../certificates.js';
+import { contextOfCall, withLogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 import { auditedCall, isAudited, type AuditTrail } from '../operations/audit-trail.js';
 import { changesOf } from '../operations/changes.js';
@@ -195,13 +196,15 @@ function surroundingsOf(
       return principal;
     },
     // Callbacks, because a function that waits keeps its frame, and a stream may wait for days.
-    observe: (metadata, run) => {
+    observe: (metadata, request, run) => {
       const beganAt = performance.now();
       const traceparent = header(metadata.get('traceparent')[0]);
       const tracestate = header(metadata.get('tracestate')[0]);
       const parent = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
-      const ended = telemetry.span({ name: method.path.slice(1), kind: 'server', parent }, () => run().then(mark));
-      return ended.then((end) => count(end, beganAt));
+      const spec = { name: method.path.slice(1), kind: 'server', parent } as const;
+      // Within the span, whose trace it is where nobody has begun one.
+      const about = () => contextOfCall(request, telemetry.traceContext().traceparent ?? traceparent);
+      return telemetry.span(spec, () => withLogContext(about(), () => run().then((end) => count(mark(end), beganAt))));
     },
   };
 }

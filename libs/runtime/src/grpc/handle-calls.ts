@@ -32,8 +32,8 @@ export interface Surroundings {
   /** The refusal, when the caller's credential has been revoked since. */
   revocationOf(token: string): Rejected | undefined;
   readonly openCalls: OpenCalls;
-  /** Runs the call in its span, counts it, logs what is our mistake. */
-  observe(metadata: Metadata, run: () => Promise<CallEnd>): Promise<void>;
+  /** Runs the call in its span and with its log context, counts it, logs what is our mistake. A stream of requests names nothing yet. */
+  observe(metadata: Metadata, request: unknown, run: () => Promise<CallEnd>): Promise<void>;
 }
 
 /** The transport knows a certificate only when it is of the authority. */
@@ -53,7 +53,7 @@ const CANCELLED: CallEnd = { code: 1 };
 
 export function unaryCall(surroundings: Surroundings, handler: UnaryHandler) {
   return (call: ServerUnaryCall<unknown, Buffer>, callback: sendUnaryData<Buffer>): void => {
-    void surroundings.observe(call.metadata, async () => {
+    void surroundings.observe(call.metadata, call.request, async () => {
       const abort = abortOf(call);
       try {
         const principal = await surroundings.admit(callFrom(call, call.metadata), call.request);
@@ -75,7 +75,7 @@ export function unaryCall(surroundings: Surroundings, handler: UnaryHandler) {
 
 export function streamingCall(surroundings: Surroundings, handler: StreamingHandler) {
   return (call: ServerWritableStream<unknown, Buffer>): void => {
-    void surroundings.observe(call.metadata, () =>
+    void surroundings.observe(call.metadata, call.request, () =>
       serveStream(surroundings, call, (context) =>
         Promise.race([
           writeAll(surroundings.method, call, handler(call.request, context), context.signal),

@@ -66,7 +66,7 @@ function surroundingsOf(method: MethodDefinition, openCalls: OpenCalls): Surroun
     openCalls,
     admit: async () => undefined,
     revocationOf: () => undefined,
-    observe: async (_metadata, run) => void (await run()),
+    observe: async (_metadata, _request, run) => void (await run()),
   };
 }
 

@@ -17,6 +17,7 @@ import type { Certificates } from '../certificates.js';
 import { clientCertificateOptions } from '../grpc/server-credentials.js';
 import { rejectionOf } from '../grpc/status.js';
 import type { Health } from '../health.js';
+import { knownOfCaller, logContextOf, withLogContext } from '../log-context.js';
 import type { Logger } from '../logging.js';
 import type { HttpRoute } from '../service.js';
 import type { CommonSettings } from '../settings/index.js';
@@ -138,15 +139,21 @@ async function serveRoute(
   response.on('close', () => abort.abort());
   const { traceparent } = request.headers;
   const parent = typeof traceparent === 'string' ? { traceparent } : {};
+  const failed = (error: unknown): void => {
+    edge.telemetry.fail(error);
+    fail(edge, key, response, request, error);
+  };
   await edge.telemetry.span({ name: key, kind: 'server', parent }, async () => {
+    const trace = { ...parent, ...edge.telemetry.traceContext() };
+    let about = logContextOf(trace);
     try {
       limitBody(request, edge.settings.maxUploadBytes, (error) => fail(edge, key, response, request, error));
-      const admitted = orThrow(await admit(authenticator, key, callerOf(request), undefined));
-      const context = contextOf(admitted.principal, abort.signal, request, restOf(route.path, path));
-      await route.handle(request, response, context);
+      const { principal } = orThrow(await admit(authenticator, key, callerOf(request), undefined));
+      about = logContextOf({ ...trace, ...knownOfCaller(principal) });
+      const context = contextOf(principal, abort.signal, request, restOf(route.path, path));
+      await withLogContext(about, () => route.handle(request, response, context));
     } catch (error) {
-      edge.telemetry.fail(error);
-      fail(edge, key, response, request, error);
+      await withLogContext(about, async () => failed(error));
     }
   });
   edge.telemetry.count('http_requests', { route: key, status: String(response.statusCode) });

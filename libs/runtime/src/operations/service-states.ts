@@ -27,6 +27,8 @@ export interface ServiceStatesOptions {
   /** Undefined: no TLS. */
   readonly certificates: Pick<Certificates, 'state'> | undefined;
   readonly peers: Peers;
+  /** What the program does beside its services; the first of them says it. */
+  readonly ofProgram?: () => Partial<operationsV1.ServiceState>;
 }
 
 export interface ServiceStates {
@@ -58,6 +60,7 @@ export function createServiceStates(options: ServiceStatesOptions): ServiceState
       ...(stored.storeTime && { storeTime: new Date(stored.storeTime.getTime() + now.getTime() - stored.at) }),
       ...(certificate?.endsAt && { certificateExpireTime: certificate.endsAt }),
       certificateProblem: certificate?.problem ?? '',
+      ...(service === options.services[0] && options.ofProgram?.()),
     });
   };
   return {

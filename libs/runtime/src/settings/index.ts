@@ -1,3 +1,3 @@
 export { address, commonSettings, flag, whole, type CommonSettings } from './common-settings.js';
 export { variableOf, type Environment } from './fragments.js';
-export { readSettings, type ProcessSettings, type SettingsInput } from './read-settings.js';
+export { readSettings, type ProcessSettings, type ProgramSettings, type SettingsInput } from './read-settings.js';

@@ -16,8 +16,15 @@ export interface ProcessSettings {
   readonly byService: Readonly<Partial<Record<ServiceName, object>>>;
 }
 
-export interface SettingsInput {
+/** With those of the program that hosts the services. */
+export interface ProgramSettings<P> extends ProcessSettings {
+  readonly program: P;
+}
+
+export interface SettingsInput<P = object> {
   readonly modules: readonly AnyServiceModule[];
+  /** Of the program beyond those of its services; a z.object. Default: it has none. */
+  readonly program?: z.ZodType<P>;
   /** Default: the process's. */
   readonly env?: Environment;
   /** Of the command line, camelCase; undefined ones were not given. */
@@ -26,11 +33,16 @@ export interface SettingsInput {
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 
-export function readSettings(input: SettingsInput): ProcessSettings | Rejected {
+export function readSettings<P = object>(input: SettingsInput<P>): ProgramSettings<P> | Rejected {
   const env = input.env ?? process.env;
   const files = fileFragments(env);
   const fragments = [...files.fragments, environmentFragment(env), optionsFragment(input.options ?? {})];
-  const shapes = [commonSettings.shape, ...input.modules.map(shapeOf)];
+  const own: z.ZodType = input.program ?? z.object({});
+  const shapes = [
+    commonSettings.shape,
+    shapeOf(own, 'the program'),
+    ...input.modules.map((m) => shapeOf(m.settings, m.name)),
+  ];
   const known = new Set(shapes.flatMap((shape) => Object.keys(shape)));
   const violations = [...files.violations, ...unknownSettings(fragments, known)];
   const raw = merge(fragments);
@@ -38,18 +50,19 @@ export function readSettings(input: SettingsInput): ProcessSettings | Rejected {
   const byService = Object.fromEntries(
     input.modules.map((module) => [module.name, parse(module.settings, raw, fragments, violations) ?? {}]),
   );
+  const program = parse(own, raw, fragments, violations) as P;
   if (common) {
     for (const { setting, message } of checkTogether(common)) {
       violations.push({ field: nameIn(fragments, setting), description: message });
     }
   }
   if (violations.length > 0 || !common) return wrongSettings(violations);
-  return { common: withPaths(common), byService };
+  return { common: withPaths(common), byService, program };
 }
 
-function shapeOf(module: AnyServiceModule): Shape {
-  if (module.settings instanceof z.ZodObject) return module.settings.shape;
-  throw new Defect(`the settings of ${module.name} must be a z.object, so that their names are known`);
+function shapeOf(settings: z.ZodType, whose: string): Shape {
+  if (settings instanceof z.ZodObject) return settings.shape;
+  throw new Defect(`the settings of ${whose} must be a z.object, so that their names are known`);
 }
 
 function merge(fragments: readonly Fragment[]): Readonly<Record<string, unknown>> {

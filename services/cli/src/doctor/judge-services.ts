@@ -38,6 +38,7 @@ function judgeService(state: operationsV1.ServiceState, at: number): Finding[] {
     ...judgeStore(state),
     ...judgeEvents(state, at),
     ...judgeCertificate(state, at),
+    ...judgeStateBackup(state, at),
   ];
   const up = state.startTime ? `, up ${span(Math.max(0, at - state.startTime.getTime()))}` : '';
   return found.length > 0 ? found : [good(service, `version ${state.version}${up}; store and bus answer`)];
@@ -98,6 +99,17 @@ function judgeCertificate(state: operationsV1.ServiceState, at: number): Finding
   const found = left <= 0 ? `its certificate ended ${span(-left)} ago` : `its certificate ends in ${span(left)}`;
   const remedy = `Renew the files of LASTCALL_TLS_CERT_FILE and _KEY_FILE of ${service}; they are read again without a restart.`;
   return [...findings, wrong(service, found, remedy)];
+}
+
+function judgeStateBackup(
+  { stateBackupTime: last, stateBackupProblem: problem }: operationsV1.ServiceState,
+  at: number,
+) {
+  if (problem === '') return [];
+  const newest = last ? `the newest is of ${span(Math.max(0, at - last.getTime()))} ago` : 'there is none';
+  const remedy =
+    'Mend that; it is tried again every ten minutes. Until then take one elsewhere with "lastcall state backup".';
+  return [wrong('own state', `no backup can be taken of it: ${problem}; ${newest}`, remedy)];
 }
 
 function judgeVersions({ states }: Heard): Finding[] {

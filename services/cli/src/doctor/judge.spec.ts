@@ -49,6 +49,11 @@ describe('services', () => {
       { certificateProblem: 'LASTCALL_TLS_KEY_FILE is k, which cannot be read' },
       ['session: its changed certificates are not used: LASTCALL_TLS_KEY_FILE is k, which cannot be read'],
     ],
+    [{ stateBackupTime: ago(3 * HOUR) }, []],
+    [
+      { stateBackupTime: ago(3 * HOUR), stateBackupProblem: '/mnt/b is not there' },
+      ['own state: no backup can be taken of it: /mnt/b is not there; the newest is of 3 h ago'],
+    ],
     [{ problem: 'refused', address: 'x:1' }, ['session: cannot be asked at x:1: refused']],
   ])('of %j says %j', (state, findings) => expect(judge(state)).toEqual(findings));
 

@@ -1,7 +1,7 @@
 import { reject, type Rejected } from '@lastcall/kernel';
 import { link, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { copyFile, hashFile } from './copy-file.js';
+import { copyFile, hashFile, type Copied } from './copy-file.js';
 import { DATABASES, isBlob, isKey, writeManifest, type BackupFile, type Manifest } from './manifest.js';
 import { openSnapshot } from './snapshot.js';
 import { writeWholeFolder } from './whole-folder.js';
@@ -22,6 +22,8 @@ export interface BackUpOptions {
   /** Signing keys and credentials too: whoever has them is Lastcall to every host. Default false. */
   readonly keys?: boolean | undefined;
   readonly blobs?: BlobsHow | undefined;
+  /** An earlier backup on the same disk: blobs that it has are linked, so that several backups need room for them once. */
+  readonly blobsLike?: string | undefined;
 }
 
 export interface BackedUp {
@@ -39,8 +41,7 @@ export async function backUpState(options: BackUpOptions): Promise<BackedUp | Re
     const { takenAt, files: databases } = await copyDatabases(dataDir, draft);
     const files = [...databases];
     for (const path of await filesToTake(dataDir, { keys, blobs })) {
-      const [from, to] = [join(dataDir, path), join(draft, path)];
-      files.push({ path, ...(isBlob(path) && blobs === 'link' ? await linkFile(from, to) : await copyFile(from, to)) });
+      files.push({ path, ...(await take({ path, dataDir, draft, link: blobs === 'link', like: options.blobsLike })) });
     }
     const manifest: Manifest = { format: 1, takenAt, keys, blobs: blobs !== 'skip', files };
     await writeManifest(draft, manifest);
@@ -100,7 +101,30 @@ function isUnfinished(name: string, folder: string): boolean {
   return name.startsWith('.') || folder.endsWith(join('blobs', 'incoming')) || /\.[0-9a-f-]{36}$/.test(name);
 }
 
-async function linkFile(from: string, to: string): Promise<Omit<BackupFile, 'path'>> {
+interface Take {
+  readonly path: string;
+  readonly dataDir: string;
+  readonly draft: string;
+  readonly link: boolean;
+  readonly like: string | undefined;
+}
+
+async function take({ path, dataDir, draft, link, like }: Take): Promise<Copied> {
+  const [from, to] = [join(dataDir, path), join(draft, path)];
+  if (!isBlob(path)) return copyFile(from, to);
+  if (link) return linkFile(from, to);
+  const earlier = like && join(like, path);
+  if (!earlier || !(await areAlike(earlier, from))) return copyFile(from, to);
+  // Not every disk has links, and one file has only so many.
+  return linkFile(earlier, to).catch(() => copyFile(from, to));
+}
+
+async function areAlike(a: string, b: string): Promise<boolean> {
+  const [found, wanted] = await Promise.all([stat(a).catch(() => undefined), stat(b)]);
+  return found?.size === wanted.size;
+}
+
+async function linkFile(from: string, to: string): Promise<Copied> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   try {
     await link(from, to);

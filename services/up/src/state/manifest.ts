@@ -1,5 +1,5 @@
 import { reject, sha256Hex, type Rejected } from '@lastcall/kernel';
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /*
@@ -35,6 +35,15 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
   const text = `${JSON.stringify(manifest, null, 1)}\n`;
   await writeFile(join(folder, MANIFEST), text, { mode: 0o600, flush: true });
   await writeFile(join(folder, MANIFEST_SUM), `${sha256Hex(text)}  ${MANIFEST}\n`, { mode: 0o600, flush: true });
+}
+
+/** Whether both of its files are there: so is everything else then, for a backup gets its name when it is whole. */
+export async function hasManifest(folder: string): Promise<boolean> {
+  const files = [MANIFEST, MANIFEST_SUM].map((name) => access(join(folder, name)));
+  return Promise.all(files).then(
+    () => true,
+    () => false,
+  );
 }
 
 export async function readManifest(folder: string): Promise<Manifest | Rejected> {

@@ -39,6 +39,16 @@ export async function writeWholeFolder<R extends object>(
   }
 }
 
+/** Removes what a crash has left in `parent`: the drafts with such a name that nobody fills. */
+export async function removeUnfinished(parent: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const name of (await readdir(parent)).filter(isOurs)) {
+    const lock = lockDataFolder(join(parent, name));
+    if (isRejected(lock)) continue;
+    lock.release();
+    await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
 const LOCK = 'up.lock';
 
 /** An empty folder is as good as none. */

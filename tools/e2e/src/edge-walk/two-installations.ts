@@ -27,11 +27,16 @@ export async function addInstallations(stack: Stack): Promise<Readonly<Record<Na
   return keys as Readonly<Record<Named, KeyObject>>;
 }
 
-async function joinHost(stack: Stack, installation: Named): Promise<KeyObject> {
+export async function joinHost(
+  stack: Stack,
+  installation: Named,
+  hostId = 'srv',
+  role = commonV1.HostRole.SERVER,
+): Promise<KeyObject> {
   const { token } = await stack.client(installerV1.InstallerServiceService).createJoinToken({
     parent: `installations/${installation}`,
-    hostId: 'srv',
-    role: commonV1.HostRole.SERVER,
+    hostId,
+    role,
     validMinutes: 10,
   });
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');

@@ -35,6 +35,8 @@ export interface Hosts {
   dirOf(host: string): string;
   /** Version that `current` leads to. */
   versionOn(host: string): Promise<string>;
+  /** That they joined with. */
+  joinTokens(): readonly string[];
   stopAll(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export interface HostsOptions {
 export function createHosts(options: HostsOptions): Hosts {
   const { services } = options;
   const agents = new Map<string, Child>();
+  const tokens: string[] = [];
   const takeAway: ((() => Promise<void>) | undefined)[] = [];
   const dirOf = (host: string): string => join(options.dir, 'hosts', host);
   const agentOf = (host: string): Child => {
@@ -75,6 +78,7 @@ export function createHosts(options: HostsOptions): Hosts {
     add: async ({ id, role }, version) => {
       const request = { parent: options.parent, hostId: id, role: ROLES[role], validMinutes: 10 };
       const { token } = await services.installer.createJoinToken(request);
+      tokens.push(token);
       await mkdir(dirOf(id), { recursive: true });
       takeAway.push(await options.prepareHost(id, dirOf(id)));
       await options.run(options.agent, ['join', '--data', dirOf(id), ...joinFlags(options, token)]);
@@ -90,6 +94,7 @@ export function createHosts(options: HostsOptions): Hosts {
       await agent.exited;
       await start(host);
     },
+    joinTokens: () => tokens,
     versionOn: async (host) => basename(await readlink(join(dirOf(host), 'current'))),
     stopAll: async () => {
       await Promise.all([...agents.values()].map((agent) => agent.stop()));

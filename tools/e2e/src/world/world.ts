@@ -66,6 +66,8 @@ export interface Place {
   stopAgent(host: string): Promise<void>;
   startAgent(host: string): Promise<void>;
   agentOf(host: string): Child;
+  /** Tokens that the hosts have joined with. */
+  joinTokens(): readonly string[];
   /** Data folder of the host's agent. */
   dirOf(host: string): string;
   /** Makes a command of the product fail on the server until it is taken back. */
@@ -230,12 +232,13 @@ function runsOf(services: Services, parent: string): Pick<Place, 'update' | 'end
 
 function agentsOf(
   hosts: Hosts,
-): Pick<Place, 'killAndRestartAgent' | 'stopAgent' | 'startAgent' | 'agentOf' | 'dirOf' | 'versionOn'> {
+): Pick<Place, 'killAndRestartAgent' | 'stopAgent' | 'startAgent' | 'agentOf' | 'joinTokens' | 'dirOf' | 'versionOn'> {
   return {
     killAndRestartAgent: (host) => hosts.killAndRestart(host),
     stopAgent: (host) => hosts.stop(host),
     startAgent: (host) => hosts.start(host),
     agentOf: (host) => hosts.agentOf(host),
+    joinTokens: () => hosts.joinTokens(),
     dirOf: (host) => hosts.dirOf(host),
     versionOn: (host) => hosts.versionOn(host),
   };

@@ -140,6 +140,15 @@ export interface ServiceState {
     | undefined;
   /** Why the files of certificate, key and authorities, as they are now, cannot be used, so that what was in them before is; empty: they can. */
   certificateProblem: string;
+  /**
+   * When the newest backup was taken that `lastcall up --backup-to` takes of its process's own state; absent: none is there, or none is taken.
+   * Only one service of the process says it.
+   */
+  stateBackupTime?:
+    | Date
+    | undefined;
+  /** Why the next of these backups cannot be taken; empty: it can, or none is wanted. */
+  stateBackupProblem: string;
 }
 
 /** See OperationsService. */
@@ -777,6 +786,8 @@ function createBaseServiceState(): ServiceState {
     deadLetters: 0n,
     certificateExpireTime: undefined,
     certificateProblem: "",
+    stateBackupTime: undefined,
+    stateBackupProblem: "",
   };
 }
 
@@ -829,6 +840,12 @@ export const ServiceState: MessageFns<ServiceState> = {
     }
     if (message.certificateProblem !== "") {
       writer.uint32(274).string(message.certificateProblem);
+    }
+    if (message.stateBackupTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.stateBackupTime), writer.uint32(282).fork()).join();
+    }
+    if (message.stateBackupProblem !== "") {
+      writer.uint32(290).string(message.stateBackupProblem);
     }
     return writer;
   },
@@ -966,6 +983,22 @@ export const ServiceState: MessageFns<ServiceState> = {
             message.certificateProblem = reader.string();
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.stateBackupTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.stateBackupProblem = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1039,6 +1072,16 @@ export const ServiceState: MessageFns<ServiceState> = {
         : isSet(object.certificate_problem)
         ? globalThis.String(object.certificate_problem)
         : "",
+      stateBackupTime: isSet(object.stateBackupTime)
+        ? fromJsonTimestamp(object.stateBackupTime)
+        : isSet(object.state_backup_time)
+        ? fromJsonTimestamp(object.state_backup_time)
+        : undefined,
+      stateBackupProblem: isSet(object.stateBackupProblem)
+        ? globalThis.String(object.stateBackupProblem)
+        : isSet(object.state_backup_problem)
+        ? globalThis.String(object.state_backup_problem)
+        : "",
     };
   },
 
@@ -1089,6 +1132,12 @@ export const ServiceState: MessageFns<ServiceState> = {
     if (message.certificateProblem !== "") {
       obj.certificateProblem = message.certificateProblem;
     }
+    if (message.stateBackupTime !== undefined) {
+      obj.stateBackupTime = message.stateBackupTime.toISOString();
+    }
+    if (message.stateBackupProblem !== "") {
+      obj.stateBackupProblem = message.stateBackupProblem;
+    }
     return obj;
   },
 
@@ -1114,6 +1163,8 @@ export const ServiceState: MessageFns<ServiceState> = {
       : 0n;
     message.certificateExpireTime = object.certificateExpireTime ?? undefined;
     message.certificateProblem = object.certificateProblem ?? "";
+    message.stateBackupTime = object.stateBackupTime ?? undefined;
+    message.stateBackupProblem = object.stateBackupProblem ?? "";
     return message;
   },
 };

@@ -1,0 +1,13 @@
+import type { EventEnvelope } from '@lastcall/contracts';
+import type { Change, StepContext } from '@lastcall/store';
+
+type Step<T> = (current: T | undefined, context: StepContext) => Change<T, undefined>;
+
+/** Documents are found by ids that an event names; an event of one installation changes nothing of another one. */
+export function ofItsInstallation<T extends { readonly installation: string }>(
+  { installation }: EventEnvelope,
+  step: Step<T>,
+): Step<T> {
+  return (current, context) =>
+    current && current.installation !== installation ? { keep: undefined } : step(current, context);
+}
