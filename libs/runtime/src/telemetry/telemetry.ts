@@ -43,7 +43,7 @@ export const GAUGES = {
   certificate_unused:
     'Whether the files of the certificate have changed and cannot be used (1), so that the one from before stays in use; only with TLS',
   state_backup_seconds:
-    'When the newest backup was taken that `lastcall up --backup-to` takes, seconds since the epoch; 0: none is there',
+    'When the newest backup was taken that `lastcall up --backup-to FOLDER` takes, seconds since the epoch; 0: none is there',
   state_backup_failed: 'Whether the next of these backups cannot be taken (1)',
   signatures_end_seconds: 'When the first signed metadata ends, seconds since the epoch, by role',
   hosts: 'Hosts by role and whether their agent is connected',

@@ -108,7 +108,7 @@ function judgeStateBackup(
   if (problem === '') return [];
   const newest = last ? `the newest is of ${span(Math.max(0, at - last.getTime()))} ago` : 'there is none';
   const remedy =
-    'Mend that; it is tried again every ten minutes. Until then take one elsewhere with "lastcall state backup".';
+    'Mend that; it is tried again every ten minutes. Until then take one elsewhere with "lastcall state backup --to FOLDER".';
   return [wrong('own state', `no backup can be taken of it: ${problem}; ${newest}`, remedy)];
 }
 
