@@ -68,6 +68,10 @@ export async function chooseCandidates(
   const judge = async (entry: Entry): Promise<void> => {
     const who = candidacyOf(entry.applicant.hello, record);
     const before = await findBefore(options, entry.applicant);
+    if (before && isOvertaken(entry.applicant.hello, before.data)) {
+      entry.resolve({ refusal: comingElsewhere });
+      return;
+    }
     if (before && mayResume(gate, who, now)) {
       back.push(comingBack(entry, before, who, replica, gate));
       return;
@@ -82,9 +86,15 @@ export async function chooseCandidates(
   return [...onlyOne(back), ...fresh.slice(0, room)];
 }
 
-/** Of those who come back as the same session at the same moment, one. */
+/** A client that has no answer gives its stream up and opens another one: whichever arrives first, the newer one is where it listens. */
+function isOvertaken({ attempt }: Hello, { attempt: newest = 0 }: SessionDocument): boolean {
+  return attempt !== 0 && attempt < newest;
+}
+
+/** Of those who come back as the same session at the same moment, the newest. */
 function onlyOne(back: readonly Candidate[]): Candidate[] {
-  const last = new Map(back.map((candidate) => [candidate.id, candidate]));
+  const byAttempt = back.toSorted((a, b) => (a.data.attempt ?? 0) - (b.data.attempt ?? 0));
+  const last = new Map(byAttempt.map((candidate) => [candidate.id, candidate]));
   refuseAll(
     back.filter((candidate) => last.get(candidate.id) !== candidate),
     comingElsewhere,
@@ -117,23 +127,23 @@ type Before = NonNullable<Awaited<ReturnType<typeof findBefore>>>;
 
 function comingBack(entry: Entry, before: Before, { exempt }: Who, replica: string, gate: GateState): Candidate {
   const { id, data: old, secret } = before;
-  const { displayName, language, host, version, clientKind } = entry.applicant.hello;
+  const { displayName, language, host, version, clientKind, attempt } = entry.applicant.hello;
   const { subject } = entry.applicant;
   const attachment = old.attachment + 1;
   // Who was inside when the gate was shut stays one of those who are logged off.
   const epoch = gate.phase === 'shutting' || gate.phase === 'closing' ? old.epoch : gate.epoch;
-  const who = { displayName, language, host, version, clientKind, subject, exempt };
+  const who = { displayName, language, host, version, clientKind, subject, exempt, attempt };
   const data = { ...old, ...who, attachment, replica, epoch };
   return { ...entry, id: attachmentId(old.session, attachment), data, secret, before: { id, data: old } };
 }
 
 function comingNew(entry: Entry, { exempt }: Who, replica: string, gate: GateState, createdAt: number): Candidate {
-  const { installation, user, displayName, language, host, version, clientKind } = entry.applicant.hello;
+  const { installation, user, displayName, language, host, version, clientKind, attempt } = entry.applicant.hello;
   const { subject } = entry.applicant;
   const session = sessionId(createdAt);
   const secret = randomSecret();
   const who = { installation, session, user, displayName, language, host, version, clientKind, subject, exempt };
-  const data = { ...who, attachment: 1, secretHash: sha256Hex(secret), replica };
+  const data = { ...who, attempt, attachment: 1, secretHash: sha256Hex(secret), replica };
   const { epoch, messages = [] } = gate;
   const letIn = { epoch, createdAt, messagesUpTo: messages.at(-1)?.id ?? '' };
   return { ...entry, id: attachmentId(session, 1), data: { ...data, ...letIn }, secret, before: undefined };

@@ -27,6 +27,8 @@ export interface SessionDocument {
   readonly session: string;
   /** Grows each time the client comes back. */
   readonly attachment: number;
+  /** Of the client, as its hello said it. Absent where an older replica wrote the document. */
+  readonly attempt?: number;
   readonly user: string;
   readonly displayName: string;
   readonly host: string;

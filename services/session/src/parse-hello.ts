@@ -14,6 +14,8 @@ export interface Hello {
   readonly resume: { readonly session: string; readonly secret: string } | undefined;
   readonly firstStartCode: string;
   readonly savesOnLogoff: boolean;
+  /** 0: not said. */
+  readonly attempt: number;
 }
 
 const NAME = { min: 1, max: 200, lines: false } as const;
@@ -40,7 +42,8 @@ export function parseHello(hello: sessionV1.Hello): Hello | readonly Violation[]
   // A token of another system, or none, is no mistake: the client simply comes as a new session.
   const resume = session !== undefined && secret !== undefined ? { session, secret } : undefined;
   const named = { user, displayName: displayName || user, language };
-  return { installation, ...named, host, version, clientKind, resume, firstStartCode, savesOnLogoff };
+  const attempt = Number(hello.attempt);
+  return { installation, ...named, host, version, clientKind, resume, firstStartCode, savesOnLogoff, attempt };
 }
 
 /** Empty is right: the installation's language. */

@@ -95,6 +95,27 @@ function suite(backing: Backing): void {
     expect((await one.until('ended')).reason).toBe(EndReason.REPLACED);
   });
 
+  it('let no stream that the client had given up take the place of the one that came after it', async () => {
+    const channelOf = (stack: Stack) => stack.channel('client', INSTALLATION);
+    const { client: one, welcome } = await pair.attached(pair.first, { attempt: 1n });
+    const { resumeToken, session } = welcome;
+    const newest = new AttachClient(channelOf(pair.second), { resumeToken, attempt: 3n });
+    expect((await newest.until('welcome')).session).toBe(session);
+    expect((await one.until('ended')).reason).toBe(EndReason.REPLACED);
+    // Both doors: where the newest is, and the other one.
+    for (const stack of stacks()) {
+      const late = new AttachClient(channelOf(stack), { resumeToken, attempt: 2n });
+      expect((await late.until('refused')).reason).toBe(RefusalReason.TOO_MANY);
+    }
+    expect(newest.count('ended')).toBe(0);
+    // A client that says no attempt comes back as ever, and so does the next one of this.
+    for (const attempt of [0n, 4n]) {
+      const next = new AttachClient(channelOf(pair.first), { resumeToken, attempt });
+      expect((await next.until('welcome')).session).toBe(session);
+    }
+    expect((await newest.until('ended')).reason).toBe(EndReason.REPLACED);
+  });
+
   it('have whoever says goodbye here and comes back there in the same moment once, whatever was first', async () => {
     const rounds = Array.from({ length: 10 }, async (_, i) => {
       const user = `user-${i}`;

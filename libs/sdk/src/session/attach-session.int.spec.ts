@@ -89,6 +89,9 @@ describe('attachSession', () => {
 
     const second = await door.attached.next();
     expect(second.hello.resumeToken).toBe('again');
+    // By the clock: a program that is started anew goes on above the one before it.
+    expect(second.hello.attempt).toBeGreaterThan(first.hello.attempt);
+    expect(Math.abs(Number(first.hello.attempt) - Date.now())).toBeLessThan(60_000);
     door.welcome(second.call, { notice: standing });
     expect(await heard.next()).toEqual(['attached', 's-1']);
     door.say(second.call, { $case: 'noticeWithdrawn', value: { notice: 'n-1', text: 'Cancelled' } });

@@ -24,7 +24,7 @@ import type { EndReason, HoldAnswer, NoticeView } from './session-words.js';
  * nothing keeps its program running, except what it waits for itself: the answer to a hold, a goodbye.
  */
 
-export type Hello = Omit<sessionV1.Hello, 'resumeToken'>;
+export type Hello = Omit<sessionV1.Hello, 'resumeToken' | 'attempt'>;
 type AttachStream = ClientStream<sessionV1.AttachRequest, sessionV1.AttachResponse>;
 
 export interface SessionLinkParts {
@@ -56,6 +56,7 @@ export class SessionLink implements AttachedSession {
   private readonly queue: SessionCommand[] = [];
   private busy = false;
   private stream: AttachStream | undefined;
+  private attempt = 0;
   private pumped: Promise<void> = Promise.resolve();
   /** On which the server waits for the application, which saves. */
   private saving: AttachStream | undefined;
@@ -265,11 +266,17 @@ export class SessionLink implements AttachedSession {
     try {
       const stream = openStream(sessionV1.SessionServiceService.attach, this.parts.channel);
       this.stream = stream;
-      stream.write(say({ $case: 'hello', value: { ...this.parts.hello, resumeToken } }));
+      stream.write(say({ $case: 'hello', value: { ...this.parts.hello, resumeToken, attempt: this.nextAttempt() } }));
       this.pumped = this.pump(stream);
     } catch (error) {
       this.take({ kind: 'lose', ...this.moment(), refusal: this.trouble.with(toCallError(error)) });
     }
+  }
+
+  /** By the clock, so that a program that was started anew goes on above the one before it. */
+  private nextAttempt(): bigint {
+    this.attempt = Math.max(this.attempt + 1, Math.floor(now()));
+    return BigInt(this.attempt);
   }
 
   private async pump(stream: AttachStream): Promise<void> {

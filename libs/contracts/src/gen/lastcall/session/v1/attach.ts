@@ -215,6 +215,11 @@ export interface Hello {
   firstStartCode: string;
   /** The client ends its side of the stream when it has saved; the server waits for that, at most SessionEnded.save_within. */
   savesOnLogoff: boolean;
+  /**
+   * Grows with each stream that the client opens, such as the milliseconds since the epoch. With a resume token: a stream that was given up and arrives late
+   * takes no newer one's place. 0: not said, and then the one that arrives last counts.
+   */
+  attempt: bigint;
 }
 
 /** Acknowledgement of a notice. */
@@ -560,6 +565,7 @@ function createBaseHello(): Hello {
     resumeToken: "",
     firstStartCode: "",
     savesOnLogoff: false,
+    attempt: 0n,
   };
 }
 
@@ -594,6 +600,12 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.savesOnLogoff !== false) {
       writer.uint32(80).bool(message.savesOnLogoff);
+    }
+    if (message.attempt !== 0n) {
+      if (BigInt.asUintN(64, message.attempt) !== message.attempt) {
+        throw new globalThis.Error("value provided for field message.attempt of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.attempt);
     }
     return writer;
   },
@@ -691,6 +703,14 @@ export const Hello: MessageFns<Hello> = {
             message.savesOnLogoff = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.attempt = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -735,6 +755,7 @@ export const Hello: MessageFns<Hello> = {
         : isSet(object.saves_on_logoff)
         ? globalThis.Boolean(object.saves_on_logoff)
         : false,
+      attempt: isSet(object.attempt) ? BigInt(object.attempt) : 0n,
     };
   },
 
@@ -770,6 +791,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.savesOnLogoff !== false) {
       obj.savesOnLogoff = message.savesOnLogoff;
     }
+    if (message.attempt !== 0n) {
+      obj.attempt = message.attempt.toString();
+    }
     return obj;
   },
 
@@ -788,6 +812,7 @@ export const Hello: MessageFns<Hello> = {
     message.resumeToken = object.resumeToken ?? "";
     message.firstStartCode = object.firstStartCode ?? "";
     message.savesOnLogoff = object.savesOnLogoff ?? false;
+    message.attempt = (object.attempt !== undefined && object.attempt !== null) ? BigInt(object.attempt) : 0n;
     return message;
   },
 };
