@@ -6,6 +6,7 @@ import type { Channel } from '../channel.js';
 import { openStream, type ClientStream } from '../stream.js';
 import { Application } from './application.js';
 import { atExit } from './at-exit.js';
+import { Attempts } from './attempts.js';
 import { ConnectionTrouble } from './connection-trouble.js';
 import { Countdown } from './countdown.js';
 import { notGranted, whatIsWrongWithHold } from './hold-answers.js';
@@ -56,7 +57,7 @@ export class SessionLink implements AttachedSession {
   private readonly queue: SessionCommand[] = [];
   private busy = false;
   private stream: AttachStream | undefined;
-  private attempt = 0;
+  private readonly attempts = new Attempts();
   private pumped: Promise<void> = Promise.resolve();
   /** On which the server waits for the application, which saves. */
   private saving: AttachStream | undefined;
@@ -266,17 +267,13 @@ export class SessionLink implements AttachedSession {
     try {
       const stream = openStream(sessionV1.SessionServiceService.attach, this.parts.channel);
       this.stream = stream;
-      stream.write(say({ $case: 'hello', value: { ...this.parts.hello, resumeToken, attempt: this.nextAttempt() } }));
+      stream.write(
+        say({ $case: 'hello', value: { ...this.parts.hello, resumeToken, attempt: this.attempts.next(now()) } }),
+      );
       this.pumped = this.pump(stream);
     } catch (error) {
       this.take({ kind: 'lose', ...this.moment(), refusal: this.trouble.with(toCallError(error)) });
     }
-  }
-
-  /** By the clock, so that a program that was started anew goes on above the one before it. */
-  private nextAttempt(): bigint {
-    this.attempt = Math.max(this.attempt + 1, Math.floor(now()));
-    return BigInt(this.attempt);
   }
 
   private async pump(stream: AttachStream): Promise<void> {
