@@ -16,7 +16,7 @@ import type { AttachedSession, SessionCallbacks } from './session-api.js';
 import { dueAt, SAVE_MS, sessionMachine, WAIT_MS } from './session-machine.js';
 import type { ReportProblem } from './session-problem.js';
 import type { SessionCommand, SessionEvent, SessionState } from './session-state.js';
-import { parseAttachResponse, parseNotice, say } from './session-wire.js';
+import { newsIn, parseAttachResponse, say } from './session-wire.js';
 import type { EndReason, HoldAnswer, NoticeView } from './session-words.js';
 
 /*
@@ -394,9 +394,4 @@ export class SessionLink implements AttachedSession {
     const timer = setTimeout(act, ms);
     return this.parts.keepAlive ? timer : timer.unref();
   }
-}
-
-function newsIn(gate: sessionV1.Gate | undefined): string {
-  const notice = gate?.notice && parseNotice(gate.notice);
-  return notice?.kind === 'back-again' ? notice.text : '';
 }

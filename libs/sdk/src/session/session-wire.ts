@@ -99,6 +99,12 @@ const REFUSING_CODES: Readonly<Record<number, RefusalReason>> = {
   [CODE.resourceExhausted]: 'too-many',
 };
 
+/** What there is to know after an update, said by the gate that let everybody in; empty: nothing. */
+export function newsIn(gate: sessionV1.Gate | undefined): string {
+  const notice = gate?.notice && parseNotice(gate.notice);
+  return notice?.kind === 'back-again' ? notice.text : '';
+}
+
 /** A stream that ended with a status that a person has to know of; undefined: the connection failed, come back. */
 export function refusalOf(error: CallError): Refusal | undefined {
   const reason = REFUSING_CODES[error.code];
