@@ -162,7 +162,10 @@ describe('keys that are not on the catalog', () => {
   });
 
   it('are handled by commands that the runbook names, each of which was run', () => {
-    const runbook = readFileSync(join(ROOT, 'services/catalog/KEYS.md'), 'utf8');
+    const page = readFileSync(join(ROOT, 'services/catalog/KEYS.md'), 'utf8');
+    // Its commands need a catalog that asks for two: second-person.int.spec.ts.
+    const runbook = page.replace(/## 9\. Two people[^]*?(?=\n## )/, '');
+    expect(runbook.length).toBeLessThan(page.length);
     const forms = [...runbook.matchAll(/^ *lastcall (.+)$/gm)].map((match) => formOf((match[1] ?? '').split(' ')));
     expect(forms.length).toBeGreaterThan(15);
     expect(forms.filter((form) => !typed.has(form))).toEqual([]);
