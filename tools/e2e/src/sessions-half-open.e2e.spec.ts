@@ -124,7 +124,8 @@ describeHere(`half-open connections${missing === undefined ? '' : ` (${missing})
     places.mend();
     await until(async () => attached().length > 1, 'the client to be in again', 60_000);
     expect(attached().at(-1)).not.toBe(id);
-    expect(await sessions()).toHaveLength(1);
+    // A stream that the client gave up on the way may have been let in, too: it is lost, and goes with its grace.
+    await until(async () => (await sessions()).length === 1, 'the client to be in once', 60_000);
   }, 180_000);
 
   it('a logoff does not wait for who is not heard of, and it is not let in before the gate is open', async () => {
