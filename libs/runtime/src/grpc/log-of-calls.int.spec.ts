@@ -86,9 +86,9 @@ describe('the log of calls', () => {
         await dutyRan();
         return schedulerV1.GetJobResponse.create({ job: {} });
       },
-      // eslint-disable-next-line require-yield -- a stream that has nothing to say
       watchRun: async function* () {
         log.info('watches the run');
+        yield schedulerV1.WatchRunResponse.create();
       },
     });
   }
