@@ -38,6 +38,7 @@ export { authorise } from './auth/authorise.js';
 export { SERVICE_SUBJECT } from './auth/service-certificate.js';
 export { isSafeUrl } from './identity/bounded-fetch.js';
 export { createIdTokens, MAX_ID_TOKEN_CHARS, type IdClaims, type IdTokens } from './identity/id-tokens.js';
+export { ofItsInstallation } from './events/of-its-installation.js';
 export { createDueDuty, type DueDuty, type DueDutyOptions } from './duties/due-duty.js';
 export { removeOld, type OldDocuments } from './duties/old-documents.js';
 export { nameOf, notFound, pageOf, readPage, type PageRequest, type ReadPage } from './requests.js';

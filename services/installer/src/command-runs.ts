@@ -1,5 +1,6 @@
 import type { EventEnvelope, hostOrderV1 } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, Collection, StepContext } from '@lastcall/store';
 import type { CommandRunDocument } from './documents.js';
 import { answerFromWire, boundedTo, commandEventsToWire } from './command-events.js';
@@ -39,10 +40,7 @@ export function createCommandRuns({ commandRuns, settings, onDue }: CommandRunsO
     envelope: EventEnvelope,
     step: (current: CommandRunDocument | undefined, context: StepContext) => Kept,
   ): Promise<void> => {
-    // A run is found by its id alone, and an event of one installation changes nothing of another one.
-    const taken = await commandRuns.take(run, envelope, (current, context) =>
-      current && current.installation !== envelope.installation ? KEEP : step(current, context),
-    );
+    const taken = await commandRuns.take(run, envelope, ofItsInstallation(envelope, step));
     if (taken.taken && taken.result !== undefined) onDue(taken.result);
   };
   return {

@@ -1,5 +1,6 @@
 import type { EventEnvelope } from '@lastcall/contracts';
 import { isRejected, reject, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, Collection, Document, StepContext } from '@lastcall/store';
 import {
   askedOf,
@@ -75,10 +76,9 @@ type Step = (current: PlanDocument | undefined, context: StepContext) => Change<
 
 export function createPlans({ plans, settings, onDue }: PlansOptions): Plans {
   const write = async (run: string, envelope: EventEnvelope | undefined, step: Step): Promise<void> => {
-    // A run is found by its id alone, and an event of one installation changes nothing of another one.
-    const own: Step = (current, context) =>
-      current && envelope && current.installation !== envelope.installation ? KEEP : step(current, context);
-    const taken = envelope ? await plans.take(run, envelope, own) : await plans.change(run, step);
+    const taken = envelope
+      ? await plans.take(run, envelope, ofItsInstallation(envelope, step))
+      : await plans.change(run, step);
     const dueAt = typeof taken === 'object' ? (taken.taken ? taken.result : undefined) : taken;
     if (dueAt !== undefined) onDue(dueAt);
   };

@@ -1,5 +1,6 @@
 import { failureToWire, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
 import { failure, HOUR_MS, isRejected, run as runDecider, type Failure, type RunSpec } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, StepContext } from '@lastcall/store';
 import {
   newestProven,
@@ -12,7 +13,6 @@ import {
 } from './documents.js';
 import { backup, type BackupCommand, type BackupEvent, type BackupState } from './domain/backup.js';
 import { newestBackup, serverOf, type BackupBasis, type BackupFacts, type BackupProof } from './domain/facts.js';
-import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { backupToWire, orderToWire } from './wire.js';
 

@@ -1,12 +1,12 @@
 import { atToDate, outgoing, runSpecToWire, type EventEnvelope, type OutgoingEvent } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type RunSpec } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, StepContext } from '@lastcall/store';
 import { orderId, type Documents, type RehearsalOf, type ReportDocument } from './documents.js';
 import { reachFrom } from './domain/checks/reach.js';
 import { isBlocking } from './domain/evaluate.js';
 import type { Occasion } from './domain/facts.js';
 import { readiness, type ReadinessCommand, type ReadinessEvent } from './domain/readiness.js';
-import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { checkToWire, orderToWire } from './wire.js';
 

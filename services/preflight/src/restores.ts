@@ -1,8 +1,8 @@
 import { outgoing, type EventEnvelope } from '@lastcall/contracts';
 import { failure, type Failure } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, StepContext } from '@lastcall/store';
 import { orderId, type Documents, type Progress, type RestoreDocument } from './documents.js';
-import { ofItsInstallation } from './of-its-installation.js';
 import type { PreflightSettings } from './settings.js';
 import { orderToWire } from './wire.js';
 

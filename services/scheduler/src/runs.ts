@@ -8,6 +8,7 @@ import {
   type OutgoingEvent,
 } from '@lastcall/contracts';
 import { isRejected, run as runDecider, type Rejected, type RunSpec } from '@lastcall/kernel';
+import { ofItsInstallation } from '@lastcall/runtime';
 import type { Change, StepContext } from '@lastcall/store';
 import type { Confirmation } from './confirmations.js';
 import type { Documents, RunDocument, RunOrigin } from './documents.js';
@@ -55,11 +56,9 @@ export function createRuns({ runs }: Documents, settings: SchedulerSettings, cha
       changed(spec.run);
     },
     hear: async (run, heard, envelope) => {
-      await runs.take(run, envelope, (current): Change<RunDocument, Result> =>
-        current?.installation === envelope.installation
-          ? applied(current, { type: 'hear', heard, at: envelope.time }, settings)
-          : { keep: undefined },
-      );
+      const step = (current: RunDocument | undefined): Change<RunDocument, Result> =>
+        current ? applied(current, { type: 'hear', heard, at: envelope.time }, settings) : { keep: undefined };
+      await runs.take(run, envelope, ofItsInstallation(envelope, step));
       changed(run);
     },
     apply: async (run, command) => {
