@@ -186,7 +186,7 @@ function suite(name: string, pair: Pick<StackOptions, 'bus' | 'store'>): void {
       expect((await firings('tight'))[0]?.reason).toContain('(its maximum run time), and its window ends at');
       const short = create('short', {
         start,
-        windowEnd: local(due).slice(11, 16),
+        windowEnd: local(end).slice(11, 16),
         reactionTime: { seconds: 86_400n, nanos: 0 },
       });
       await expect(short).rejects.toMatchObject({ violations: [{ field: 'job.window_end' }] });

@@ -262,6 +262,8 @@ describeWithServer('users of deploy/nats', () => {
       const bus = await open('session', { said });
       const recorder = new Recorder();
       await bus.consume(recorder.consumer('session', consumedBy('session')));
+      // Not opened at the reload: the server may leave a connection unanswered that begins in that moment.
+      const scheduler = await open('scheduler');
       const putBack = takeAway('session', line);
       await server.kill();
       await server.start();
@@ -270,7 +272,6 @@ describeWithServer('users of deploy/nats', () => {
       });
       putBack();
       server.reload();
-      const scheduler = await open('scheduler');
       await until(() => scheduler.publish(eventOf('RunStarted', 'scheduler')));
       await recorder.until(() => recorder.done.length === 1);
       await until(async () => {
