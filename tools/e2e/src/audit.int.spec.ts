@@ -81,6 +81,22 @@ describe('the audit trail', () => {
     expect((await lastcall.run('audit', 'list', '-i', 'two')).out).toContain('title: "two" -> "The second one"');
   });
 
+  it('says with what something was begun, and in which state another call found it', async () => {
+    for (const words of [
+      'create weekly --type data-backup --title Weekly --in 10h',
+      'enable weekly',
+      'disable weekly',
+    ]) {
+      const { exitCode, err } = await lastcall.run('job', ...words.split(' '), '--installation', 'two');
+      expect([exitCode, err]).toEqual([0, '']);
+    }
+    const { out } = await lastcall.run('audit', 'list', '--resource', 'installations/two');
+    const line = (method: string) => out.split('\n').find((one) => one.includes(` ${method} `));
+    expect(line('CreateJob')).toContain('title: "Weekly"');
+    expect(line('EnableJob')).toContain('state was "DISABLED"');
+    expect(line('DisableJob')).toContain('state was "ENABLED"');
+  });
+
   it('shows the records that are asked for', async () => {
     const tokens = stack.client(identityV1.TokenServiceService);
     for (const n of [1, 2, 3]) await tokens.revokeToken({ name: `tokens/tok-${n}` }).catch(() => undefined);

@@ -165,7 +165,7 @@ function surroundingsOf(
 ): Surroundings {
   const header = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const audited = isAudited(method);
-  const readChanges = changesOf(method.path, binding);
+  const readChanges = audited ? changesOf(method.path, binding) : undefined;
   const mark = (end: CallEnd): CallEnd => {
     if (end.error !== undefined) telemetry.fail(end.error);
     return end;

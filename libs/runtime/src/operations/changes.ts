@@ -1,11 +1,12 @@
-import type { Principal } from '@lastcall/contracts';
+import { approvalV1, catalogV1, installerV1, schedulerV1, sessionV1, type Principal } from '@lastcall/contracts';
 import { isRejected } from '@lastcall/kernel';
 import type { RpcBinding } from '../service.js';
 
 /*
- * What an Update* or Delete* is about to change, for its audit record: the fields as they stand, read by the Get* of the same resource,
- * and as they are asked for. Bounded, and without what may be a secret. Somebody else may change the same between the look and
- * the write; their own record says so.
+ * What a call is about to change, for its audit record: the fields as they stand, read by the Get* of the same resource, and as they are
+ * asked for. Of an Update* those that its mask names, of a Delete* all, of a Create* what it begins with; of any other call its own words
+ * and the state that it found. Bounded, and without what may be a secret. Somebody else may change the same between the look and the
+ * write; their own record says so.
  */
 
 export type ReadChanges = (request: unknown, principal: Principal | undefined) => Promise<string>;
@@ -13,29 +14,50 @@ export type ReadChanges = (request: unknown, principal: Principal | undefined) =
 type Fields = Readonly<Record<string, unknown>>;
 type Get = (request: unknown, context: object) => Promise<unknown>;
 
-const WRITES = /\/(Update|Delete)([^/]+)$/;
+const VERB = /\/(Update|Delete|Create|Get)?[^/]+$/;
 /** By the field's name, at any depth. An address may hold a password. */
 const SECRET = /secret|token|passw|credential|key|url|address|header|signature|cookie/i;
 const MAX_CHARS = 4_000;
 const MAX_VALUE_CHARS = 300;
-const UNSHOWN: ReadonlySet<string> = new Set(['name', 'etag', 'createTime', 'updateTime']);
+/** What the record has already, or what is of no resource. */
+const UNSHOWN: ReadonlySet<string> = new Set(['name', 'parent', 'reason', 'etag', 'createTime', 'updateTime']);
 
-/** Undefined: calls of this method tell nothing of the kind. The answer is JSON, or empty. */
-export function changesOf(path: string, { definition, handlers }: RpcBinding): ReadChanges | undefined {
-  const [, verb, noun] = WRITES.exec(path) ?? [];
-  if (verb === undefined) return undefined;
-  const getPath = path.replace(WRITES, `/Get${noun}`);
-  const key = Object.entries(definition).find(([, method]) => method.path === getPath)?.[0];
-  const get = key === undefined ? undefined : (handlers[key] as Get | undefined);
+/** The answer is JSON, or empty. */
+export function changesOf(path: string, binding: RpcBinding): ReadChanges {
+  const verb = VERB.exec(path)?.[1];
+  const [noun = '', get] = (verb !== 'Get' && getterOf(path, binding)) || [];
   return async (request, principal) => {
     if (!isFields(request)) return '';
-    const before = get ? await read(get, request, principal) : {};
+    const before = get && verb !== 'Create' ? await read(get, request, principal) : {};
     if (verb === 'Delete') return describe(Object.keys(before), before, {});
-    const after = resourceOf(request);
-    const asked = masked(request['updateMask']) ?? Object.keys(after);
-    return describe(asked, before, after);
+    if (verb === 'Update') {
+      const after = resourceOf(request);
+      return describe(masked(request['updateMask']) ?? Object.keys(after), before, after);
+    }
+    const { [lowerFirst(noun)]: resource, ...words } = request;
+    const after = { ...words, ...(isFields(resource) && resource) };
+    const found = 'state' in before && { state: stateName(noun, before['state']) };
+    return describe([...Object.keys(after), 'state'], { ...before, ...found }, after);
   };
 }
+
+/** Of the resource that the method's name ends with: of a Job for `EnableJob`. */
+function getterOf(path: string, { definition, handlers }: RpcBinding): readonly [string, Get] | undefined {
+  const nouns = Object.entries(definition).flatMap(([key, method]) => {
+    const noun = /\/Get([^/]+)$/.exec(method.path)?.[1];
+    return noun !== undefined && path.endsWith(noun) ? [[noun, handlers[key] as Get] as const] : [];
+  });
+  return nouns.toSorted(([a], [b]) => b.length - a.length)[0];
+}
+
+/** `DISABLED` of a Job's 2: the record is read by people, and long after. */
+function stateName(noun: string, state: unknown): unknown {
+  const enums = [approvalV1, catalogV1, installerV1, schedulerV1, sessionV1].map((all: Fields) => all[`${noun}State`]);
+  const names = enums.find(isFields);
+  return names?.[String(state)] ?? state;
+}
+
+const lowerFirst = (word: string): string => word.slice(0, 1).toLowerCase() + word.slice(1);
 
 async function read(get: Get, request: Fields, principal: Principal | undefined): Promise<Fields> {
   const { name, parent } = { ...resourceOf(request), ...request };
@@ -66,7 +88,7 @@ function describe(names: readonly string[], before: Fields, after: Fields): stri
   let chars = 2;
   for (const name of names) {
     const [was, is] = [shown(name, before[name]), shown(name, after[name])];
-    if (UNSHOWN.has(name) || (was === is && !SECRET.test(name))) continue;
+    if (UNSHOWN.has(name) || (was === is && !(was && SECRET.test(name)))) continue;
     const sides = [was && `"before":${was}`, is && `"after":${is}`].filter((side) => side);
     const line = `${JSON.stringify(name.slice(0, 100).toWellFormed())}:{${sides.join(',')}}`;
     chars += line.length + 1;

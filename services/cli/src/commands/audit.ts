@@ -105,18 +105,20 @@ async function list(work: Work, options: Filters & { limit?: string }): Promise<
   );
 }
 
-/** `title: "Nightly" -> "Weekly"`. */
+/** `title: "Nightly" -> "Weekly"`; `remarks: "new"` where nothing was; `state was "ENABLED"` where the record does not say what came. */
 function changesText(changes: string): string {
   try {
     const fields = Object.entries(JSON.parse(changes || '{}') as Record<string, { before?: unknown; after?: unknown }>);
-    return fields.map(([name, { before, after }]) => `${name}: ${side(before)} -> ${side(after)}`).join('; ');
+    return fields.map(([name, { before, after }]) => changeText(name, before, after)).join('; ');
   } catch {
     return changes; // Not ours, or of a later version: shown as it is.
   }
 }
 
-function side(value: unknown): string {
-  return value === undefined ? '-' : JSON.stringify(value);
+function changeText(name: string, before: unknown, after: unknown): string {
+  if (before === undefined) return `${name}: ${JSON.stringify(after)}`;
+  if (after === undefined) return `${name} was ${JSON.stringify(before)}`;
+  return `${name}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
 }
 
 async function exportRecords(work: Work, options: Filters & { out?: string }): Promise<void> {

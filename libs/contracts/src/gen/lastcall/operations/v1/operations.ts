@@ -63,8 +63,9 @@ export interface AuditRecord {
   /** SHA-256 over the record before and this one, hexadecimal. */
   chain: string;
   /**
-   * What an Update* or Delete* was to change, as JSON: `{"field": {"before": …, "after": …}}`, as it stood when the call was let in.
-   * At most 4,000 characters; secrets are left out. Empty where nothing is known.
+   * What the call was to change, as JSON: `{"field": {"before": …, "after": …}}`, as it stood when the call was let in. Of an Update* the
+   * fields that its mask names, of a Delete* all, of a Create* what it began with, of any other call its own words and the `state` that it
+   * found. At most 4,000 characters; secrets are left out. Empty where nothing is known.
    */
   changes: string;
 }
