@@ -148,7 +148,8 @@ async function start(
   const settings = orThrow(
     readSettings({
       modules: options.modules,
-      env: {},
+      // A host of a test that says nothing is not waited for as long as a real one.
+      env: { LASTCALL_FACTS_TIMEOUT_MS: '15000' },
       options: {
         ...common,
         grpcAddress: '127.0.0.1:0',

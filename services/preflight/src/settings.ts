@@ -5,8 +5,11 @@ const milliseconds = (min: number, max: number) => z.coerce.number().int().min(m
 
 /** Settings of preflight beyond the common ones. */
 export const preflightSettings = z.object({
-  /** How long hosts may take to report their facts. LASTCALL_FACTS_TIMEOUT_MS, default 15 s. */
-  factsTimeoutMs: milliseconds(SECOND_MS, 10 * MINUTE_MS).default(15 * SECOND_MS),
+  /**
+   * How long hosts may take to report their facts, for which they read the release's manifest: longer than a catalog is away that is being
+   * replaced. LASTCALL_FACTS_TIMEOUT_MS, default 45 s.
+   */
+  factsTimeoutMs: milliseconds(SECOND_MS, 10 * MINUTE_MS).default(45 * SECOND_MS),
   /** How long a backup may take. LASTCALL_BACKUP_TIMEOUT_MS, default 30 min. */
   backupTimeoutMs: milliseconds(SECOND_MS, 24 * 60 * MINUTE_MS).default(30 * MINUTE_MS),
   /** How long a restore on demand may take. LASTCALL_RESTORE_TIMEOUT_MS, default 30 min. */

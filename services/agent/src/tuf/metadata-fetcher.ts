@@ -9,7 +9,7 @@ import { shownBy, type HostTls } from '../host-tls.js';
 import { messageOf } from '../log.js';
 
 /*
- * How signed metadata comes from the catalog: with this host's credential, bounded in size, time and pace, a few attempts each. Redirections are
+ * How signed metadata comes from the catalog: with this host's credential, bounded in size, time and pace, tried again for a while. Redirections are
  * not followed: the credential is for the catalog only. No `fetch`: it cannot show a certificate.
  */
 
@@ -29,7 +29,8 @@ export interface Pace {
   readonly minBytes: number;
 }
 
-const ATTEMPTS = 6;
+/** About half a minute of a catalog that refuses: one that is being replaced must not cost a run. */
+const ATTEMPTS = 14;
 const DEFAULT_PACE: Pace = { windowMs: 10_000, minBytes: 10_240 };
 
 const KEPT = { keepAlive: true, timeout: 4_000 } as const;

@@ -55,9 +55,13 @@ afterEach(() => {
 });
 
 function fetchWanted(more: Partial<ReleaseSourceOptions> = {}) {
+  return fetchAsInEarnest({ attempts: 2, ...more });
+}
+
+function fetchAsInEarnest(more: Partial<ReleaseSourceOptions> = {}) {
   const source = createReleaseSource({
     ...{ layout, catalogUrl: () => repository.url, credential: () => 'eyJ-secret', role: 'server', platforms: ['any'] },
-    ...{ attempts: 2, ...more },
+    ...more,
   });
   return source.fetchRelease(PRODUCT, WANTED, never);
 }
@@ -174,6 +178,12 @@ describe('metadata over HTTP', () => {
     );
     expect((await fetchWanted()).manifest.byteLength).toBeGreaterThan(0);
     expect(answers).toBe(2);
+  });
+
+  it('a catalog that is away while it is replaced is waited for', async () => {
+    const backAt = Date.now() + 10_000;
+    repository.intercept = (request, response) => Date.now() < backAt && status(502)(request, response);
+    expect((await fetchAsInEarnest()).manifest.byteLength).toBeGreaterThan(0);
   });
 
   it('holds no more of a bomb than a file may have', async () => {

@@ -174,6 +174,8 @@ const DEBUG = { LASTCALL_LOG_LEVEL: 'debug' };
 const SHORT_LEASE = { LASTCALL_SESSION_LEASE_MS: '4000' };
 /** Long enough to be seen. */
 const SHORT_SETTLING = { LASTCALL_SETTLE_MS: '200' };
+/** Hosts that are switched off are waited for that long. */
+const SHORT_FACTS = { LASTCALL_FACTS_TIMEOUT_MS: '15000' };
 
 async function embedded(dataDir: string, { settings = {} }: ProcessesOptions): Promise<Layout> {
   const env = Object.assign({}, ...Object.values(settings)) as Record<string, string>;
@@ -182,7 +184,7 @@ async function embedded(dataDir: string, { settings = {} }: ProcessesOptions): P
   const args = ['up', '--data', dataDir, '--grpc', grpcAddress, '--http', `127.0.0.1:${http}`];
   const up: Part = {
     services: SERVICES,
-    start: () => startProgram(LASTCALL, args, { ...DEBUG, ...SHORT_LEASE, ...SHORT_SETTLING, ...env }),
+    start: () => startProgram(LASTCALL, args, { ...DEBUG, ...SHORT_LEASE, ...SHORT_SETTLING, ...SHORT_FACTS, ...env }),
   };
   return { parts: [up], grpcAddress, catalogUrl: `http://127.0.0.1:${http}` };
 }
@@ -211,6 +213,7 @@ async function distributed(dataDir: string, options: ProcessesOptions): Promise<
       LASTCALL_GRPC_ADDRESS: grpcOf(i),
       LASTCALL_HTTP_ADDRESS: httpOf(i),
       ...(name === 'installer' && SHORT_SETTLING),
+      ...(name === 'preflight' && SHORT_FACTS),
       ...options.settings?.[name],
     };
     const lease = name === 'session' ? SHORT_LEASE : {};
