@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { broadcastSubject, envelopeToHeaders, subjectFor, type EventEnvelope } from '@lastcall/contracts';
 import { Fault } from '@lastcall/kernel';
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import { describe } from '../retry-policy.js';
 import type { Bus, Consumer, Subscription } from '../port.js';
@@ -18,6 +19,9 @@ export interface JetStreamBusOptions {
   readonly tuning: BusTuning;
   readonly log: BusLog;
 }
+
+/** Several copies: another replica says the same event just now, and it is not on a majority of the servers yet. */
+const IN_PROCESS = 10158;
 
 /** The longest that one attempt to publish may take before it is repeated (with the same id, so it is harmless). */
 const ATTEMPT_MS = 2_000;
@@ -136,6 +140,9 @@ export class JetStreamBus implements Bus {
 
   /** Nobody answers when the server is starting, and when the stream is gone. */
   private async repair(error: unknown): Promise<void> {
+    if (error instanceof JetStreamApiError && error.code === IN_PROCESS) {
+      return void (await delay(this.options.tuning.reconnectWaitMs));
+    }
     this.options.log.warn({ reason: describe(error) }, 'publishing failed, will be tried again');
     await delay(this.options.tuning.reconnectWaitMs);
     if (!this.connection.isConnected) return;

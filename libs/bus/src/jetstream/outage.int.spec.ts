@@ -110,7 +110,7 @@ describeWithServer('JetStream bus on three servers', () => {
   let servers: readonly NatsServer[] = [];
   afterEach(() => Promise.all(servers.map((server) => server.cleanUp())));
 
-  it('keeps three copies, and goes on when one server dies', async () => {
+  async function startThree(): Promise<string> {
     const ports = await freePorts(6);
     const routes = ports.slice(3).map((port) => `"nats://127.0.0.1:${port}"`);
     servers = range(0, 2).map((n) => {
@@ -118,7 +118,28 @@ describeWithServer('JetStream bus on three servers', () => {
       return createNatsServer({ port: ports[n] ?? 0, name: `n${n}`, more: cluster });
     });
     await Promise.all(servers.map((server) => server.start()));
-    const url = servers.map((server) => server.url).join(',');
+    return servers.map((server) => server.url).join(',');
+  }
+
+  it('takes an event once that two replicas say at the same time, without a word', async () => {
+    const url = await startThree();
+    const said: string[] = [];
+    const say = (_: object, message: string): void => void said.push(message);
+    const log = { info: () => undefined, warn: say, error: say };
+    const open = () => openBus({ url, file: '', prefix: 'lastcall', replicas: 3, tuning: QUICK, log });
+    const buses = [await open(), await open()];
+    const recorder = new Recorder();
+    await buses[0]?.consume(recorder.consumer('scheduler', ['RunStarted']));
+    said.length = 0;
+    for (const n of range(1, 50)) await Promise.all(buses.map((bus) => bus.publish(makeEvent('a', n))));
+    await recorder.until(() => recorder.done.length >= 50);
+    expect(recorder.done).toEqual(range(1, 50).map((n) => `a@${n}`));
+    expect(said).toEqual([]);
+    await Promise.all(buses.map((bus) => bus.close()));
+  });
+
+  it('keeps three copies, and goes on when one server dies', async () => {
+    const url = await startThree();
     const bus = await openBus({ url, file: '', prefix: 'lastcall', replicas: 3, tuning: QUICK });
     const recorder = new Recorder();
     await bus.consume(recorder.consumer('scheduler', ['RunStarted']));
