@@ -148,13 +148,14 @@ async function start(
   const settings = orThrow(
     readSettings({
       modules: options.modules,
-      // A host of a test that says nothing is not waited for as long as a real one.
-      env: { LASTCALL_FACTS_TIMEOUT_MS: '15000' },
+      env: {},
       options: {
         ...common,
         grpcAddress: '127.0.0.1:0',
         httpAddress: '127.0.0.1:0',
         stopTimeoutMs: 5_000,
+        // A host of a test that says nothing is not waited for as long as a real one.
+        ...(options.modules.some(({ name }) => name === 'preflight') && { factsTimeoutMs: 15_000 }),
         ...options.settings,
       },
     }),
