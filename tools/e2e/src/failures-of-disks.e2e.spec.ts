@@ -147,8 +147,11 @@ describe('disks', () => {
     async () => {
       const version = await current();
       const next = await publishNext();
+      // It writes after a second: whoever fills the disk hears of the step a little later than it begins.
+      await world.trouble('backup', 'slow');
       fillAtStep('backup', 0);
       const run = await world.ended(await world.update(next));
+      await world.trouble('backup', 'none');
       expect(run).toMatchObject({
         outcome: RunOutcome.FAILED,
         alarm: false,
