@@ -53,15 +53,18 @@ export function knownOfCaller(principal: Principal | undefined): Known {
   return { installation, host: role === 'agent' ? subject.split('/')[1] : undefined };
 }
 
+const RUN = /^[a-z0-9-]{1,63}$/;
 const NAME =
   /^installations\/[a-z0-9-]{1,63}\/(?:(?:runs|plans)\/(?<run>[a-z0-9-]{1,63})|hosts\/(?<host>[a-z0-9-]{1,63}))(?:\/|$)/;
 
-/** Of a call: the installation that the request names, if it is one, with the run or host of its `name` or `parent`. */
+/** Of a call: the installation that the request names, if it is one, with the run or host of its `name` or `parent`, or the run that it names beside them. */
 export function contextOfCall(request: unknown, traceparent: string | undefined): LogContext {
   if (typeof request !== 'object' || request === null) return logContextOf({ traceparent });
   const named = requestInstallation(request);
   if (named.kind !== 'one') return logContextOf({ traceparent });
-  const { name, parent } = request as { name?: unknown; parent?: unknown };
+  const { name, parent, run } = request as { name?: unknown; parent?: unknown; run?: unknown };
   const found = NAME.exec(typeof name === 'string' ? name : typeof parent === 'string' ? parent : '');
-  return logContextOf({ traceparent, installation: named.installation, ...found?.groups });
+  const beside = typeof run === 'string' && RUN.test(run) ? run : undefined;
+  const { run: within, host } = found?.groups ?? {};
+  return logContextOf({ traceparent, installation: named.installation, run: within ?? beside, host });
 }

@@ -97,7 +97,7 @@ interface Updated {
 }
 
 /** In how many seconds it is due: time to see that it waits, and to be saved before, where a command takes its time. */
-async function leadSeconds({ stage }: Play): Promise<number> {
+async function leadSeconds(stage: Stage): Promise<number> {
   const begun = Date.now();
   await stage.run('lastcall', ['job', 'list']);
   return Math.max(3, Math.ceil((4 * (Date.now() - begun)) / 1_000));
@@ -107,10 +107,9 @@ async function leadSeconds({ stage }: Play): Promise<number> {
  * A job for a few seconds ahead, as a person makes it, and the run to its end. The demo is played at any time of the day, so that it may be inside
  * business hours is confirmed beforehand.
  */
-async function updateTo(play: Play, users: readonly User[], update: Update): Promise<Updated> {
-  const { stage } = play;
+async function updateTo({ stage }: Play, users: readonly User[], update: Update): Promise<Updated> {
   const { job, version, exit, options = [], act } = update;
-  const lead = await leadSeconds(play);
+  const lead = await leadSeconds(stage);
   const begun = Date.now();
   for (const user of users) user.mark();
   const fields = ['--job', job, '--title', `Encore ${version}`, '--version', version, '--in', `${lead}s`];

@@ -140,12 +140,10 @@ export class JetStreamBus implements Bus {
 
   /** Nobody answers when the server is starting, and when the stream is gone. */
   private async repair(error: unknown): Promise<void> {
-    if (error instanceof JetStreamApiError && error.code === IN_PROCESS) {
-      return void (await delay(this.options.tuning.reconnectWaitMs));
-    }
-    this.options.log.warn({ reason: describe(error) }, 'publishing failed, will be tried again');
+    const isInProcess = error instanceof JetStreamApiError && error.code === IN_PROCESS;
+    if (!isInProcess) this.options.log.warn({ reason: describe(error) }, 'publishing failed, will be tried again');
     await delay(this.options.tuning.reconnectWaitMs);
-    if (!this.connection.isConnected) return;
+    if (isInProcess || !this.connection.isConnected) return;
     await prepareStream(this.connection, this.options).catch((cause: unknown) =>
       this.options.log.warn({ err: cause }, 'the stream of events cannot be looked at'),
     );

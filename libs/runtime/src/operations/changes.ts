@@ -14,7 +14,7 @@ export type ReadChanges = (request: unknown, principal: Principal | undefined) =
 type Fields = Readonly<Record<string, unknown>>;
 type Get = (request: unknown, context: object) => Promise<unknown>;
 
-const VERB = /\/(Update|Delete|Create|Get)?[^/]+$/;
+const VERB = /\/(Update|Delete|Create)?[^/]+$/;
 /** By the field's name, at any depth. An address may hold a password. */
 const SECRET = /secret|token|passw|credential|key|url|address|header|signature|cookie/i;
 const MAX_CHARS = 4_000;
@@ -25,7 +25,7 @@ const UNSHOWN: ReadonlySet<string> = new Set(['name', 'parent', 'reason', 'etag'
 /** The answer is JSON, or empty. */
 export function changesOf(path: string, binding: RpcBinding): ReadChanges {
   const verb = VERB.exec(path)?.[1];
-  const [noun = '', get] = (verb !== 'Get' && getterOf(path, binding)) || [];
+  const [noun = '', get] = getterOf(path, binding) ?? [];
   return async (request, principal) => {
     if (!isFields(request)) return '';
     const before = get && verb !== 'Create' ? await read(get, request, principal) : {};
@@ -41,11 +41,13 @@ export function changesOf(path: string, binding: RpcBinding): ReadChanges {
   };
 }
 
-/** Of the resource that the method's name ends with: of a Job for `EnableJob`. */
+/** Of the resource that the method's name ends with, of a Job for `EnableJob`; never the method itself, which may show a secret once. */
 function getterOf(path: string, { definition, handlers }: RpcBinding): readonly [string, Get] | undefined {
   const nouns = Object.entries(definition).flatMap(([key, method]) => {
     const noun = /\/Get([^/]+)$/.exec(method.path)?.[1];
-    return noun !== undefined && path.endsWith(noun) ? [[noun, handlers[key] as Get] as const] : [];
+    return noun !== undefined && path.endsWith(noun) && path !== method.path
+      ? [[noun, handlers[key] as Get] as const]
+      : [];
   });
   return nouns.toSorted(([a], [b]) => b.length - a.length)[0];
 }
