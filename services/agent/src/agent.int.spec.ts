@@ -1,7 +1,9 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { commonV1 } from '@lastcall/contracts';
+import { until } from '@lastcall/testkit';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { layoutOf } from './layout.js';
 import { sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
@@ -132,6 +134,29 @@ describe('an agent and the services', () => {
       const state = agent.journal.book.orders.get(order);
       return state?.phase === 'finished' && state.stored;
     });
+  });
+
+  /** Of the streams that were lost: which attempt the next one was. */
+  const attempts = () => {
+    const lost = host.lines.filter((line) => line.includes('"stream lost"'));
+    return lost.map((line) => (JSON.parse(line) as { attempt: number }).attempt);
+  };
+  const welcomed = (times: number) =>
+    until(() => host.lines.filter((line) => line.includes('"connected"')).length === times, `stream ${times}`);
+
+  it('comes back at once each time when a stream that held is lost, and slower and slower when none holds', async () => {
+    await host.start();
+    for (let times = 1; times <= 3; times++) {
+      await welcomed(times);
+      await setTimeout(1_100); // The time that a stream has to hold.
+      host.edge.loseStream();
+    }
+    for (let times = 4; times <= 5; times++) {
+      await welcomed(times);
+      host.edge.loseStream();
+    }
+    await welcomed(6);
+    expect(attempts()).toEqual([1, 1, 1, 2, 3]);
   });
 
   it('answers what it cannot read', async () => {

@@ -39,6 +39,8 @@ export interface HostLink {
 const HEARTBEAT_MS = 10 * SECOND_MS;
 const SILENCES = 3;
 const BACKOFF_MS = { base: 200, max: 10 * SECOND_MS } as const;
+/** A server that takes every host in and loses it at once must not be run over: those attempts count on. */
+const STEADY_MS = SECOND_MS;
 
 export function createHostLink(options: HostLinkOptions): HostLink {
   const stopping = new AbortController();
@@ -67,25 +69,26 @@ type OnAccepted = (stream: Stream | undefined) => void;
 async function keepConnected(options: HostLinkOptions, signal: AbortSignal, onAccepted: OnAccepted): Promise<void> {
   const { log, channel } = options;
   for (let attempt = 1; !signal.aborted; attempt++) {
-    try {
-      const wasAccepted = await holdStream(options, signal, onAccepted);
-      if (wasAccepted) attempt = 1;
-      if (!signal.aborted) log.info('stream ended', { address: channel.address });
-    } catch (error) {
-      const { code, message, reason } = lineError(channel, error);
-      if (!signal.aborted) log.warn('stream lost', { address: channel.address, code, reason, message });
-    }
-    const waitMs = backoffMs(attempt, channel.random(), BACKOFF_MS.base, BACKOFF_MS.max);
-    await delay(waitMs, undefined, { signal }).catch(() => undefined); // Ended early by the stop.
+    let acceptedAt = Infinity;
+    const ended = await holdStream(options, signal, (stream) => {
+      if (stream) acceptedAt = performance.now();
+      onAccepted(stream);
+    }).catch((error: unknown) => lineError(channel, error));
+    if (signal.aborted) return;
+    if (performance.now() - acceptedAt >= STEADY_MS) attempt = 1;
+    const againInMs = backoffMs(attempt, channel.random(), BACKOFF_MS.base, BACKOFF_MS.max);
+    const next = { address: channel.address, attempt, againInMs };
+    if (!ended) log.info('stream ended', next);
+    else log.warn('stream lost', { ...next, code: ended.code, reason: ended.reason, message: ended.message });
+    await delay(againInMs, undefined, { signal }).catch(() => undefined); // Ended early by the stop.
   }
 }
 
-/** Holds one stream to its end. Answers whether the edge accepted it. */
-async function holdStream(options: HostLinkOptions, signal: AbortSignal, onAccepted: OnAccepted): Promise<boolean> {
+/** Holds one stream to its end; rejects when it is lost. */
+async function holdStream(options: HostLinkOptions, signal: AbortSignal, onAccepted: OnAccepted): Promise<void> {
   const { channel, hello, log, onMessage } = options;
   const stream = openStream(hostEdgeV1.HostEdgeServiceService.connect, channel, { signal });
   const pulse = startPulse(stream, options);
-  let isAccepted = false;
   try {
     stream.write({ message: { $case: 'hello', value: await hello() } });
     for await (const { message } of stream) {
@@ -93,12 +96,10 @@ async function holdStream(options: HostLinkOptions, signal: AbortSignal, onAccep
       if (!message) continue;
       await onMessage(message);
       if (message.$case !== 'welcome') continue;
-      isAccepted = true;
       onAccepted(stream);
       log.info('connected', { address: channel.address });
       for (const open of options.onWelcome()) stream.write({ message: open });
     }
-    return isAccepted;
   } finally {
     pulse.stop();
     onAccepted(undefined);

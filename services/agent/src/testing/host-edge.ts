@@ -1,5 +1,6 @@
 import { catalogV1, commonV1, hostEdgeV1, hostOrderV1 } from '@lastcall/contracts';
 import { randomId } from '@lastcall/kernel';
+import { CODE } from '@lastcall/sdk';
 
 /*
  * The other end of the stream: a gRPC server that accepts one host, hands out orders and notes what comes back. The server itself is given,
@@ -18,6 +19,7 @@ interface Call {
   on(event: 'end' | 'cancelled', listener: () => void): void;
   write(message: hostEdgeV1.ConnectResponse): void;
   end(): void;
+  destroy(error: Error): void;
 }
 
 export type Up = NonNullable<hostEdgeV1.ConnectRequest['message']>;
@@ -43,6 +45,8 @@ export interface HostEdge {
   welcomes: (hello: hostEdgeV1.AgentHello) => boolean;
   /** Ends the stream that is open. */
   dropStream(): void;
+  /** Loses it, as when the server dies. */
+  loseStream(): void;
   close(): void;
 }
 
@@ -138,6 +142,7 @@ export async function startHostEdge({ server, credentials, join }: HostEdgeOptio
       while (!received.some((m) => m.$case === $case && fits(m.value as never))) await change();
     },
     dropStream: () => call?.end(),
+    loseStream: () => call?.destroy(Object.assign(new Error('lost'), { code: CODE.unavailable })),
     close: () => server.forceShutdown(),
   };
   return edge;
