@@ -46,6 +46,8 @@ export interface DeploymentOptions extends Pick<
   readonly mongodb: string;
   /** As hosts reach the catalog's files. */
   readonly publicUrl: string;
+  /** The chart's `tls.certManager`. */
+  readonly certManager: object | undefined;
 }
 
 export async function makeNamespace(kubectl: Kubectl): Promise<void> {
@@ -100,14 +102,14 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
 
 /** The public edge may come from anywhere: it stands where the operator names the ingress controller. */
 function valuesOf(
-  { tag, registry, natsImage, natsReplicas, tls, mongodb, publicUrl }: DeploymentOptions,
+  { tag, registry, natsImage, natsReplicas, tls, mongodb, publicUrl, certManager }: DeploymentOptions,
   tags: Tags,
 ): object {
   return {
     image: { registry, tag, tags },
     nats: { enabled: true, replicas: natsReplicas, ...(natsImage !== '' && { image: imageOf(natsImage) }) },
     ...(mongodb === '' ? { mongodb: { enabled: true } } : { store: { url: mongodb, auth: 'none' } }),
-    tls: { enabled: tls },
+    tls: { enabled: tls, ...(certManager && { certManager }) },
     public: { catalogUrl: publicUrl },
     networkPolicy: { edge: [{ podSelector: { matchLabels: { app: 'public-edge' } } }] },
     ...Object.fromEntries(

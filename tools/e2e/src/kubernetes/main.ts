@@ -6,7 +6,7 @@ import { ROOT } from '../world/lastcall-processes.js';
 import { servicesOn } from '../world/services.js';
 import { createPlace } from '../world/world.js';
 import { attachUsers, type AttachedUsers } from './attached.js';
-import { issueCertificates, type ClusterCertificates } from './cluster-certificates.js';
+import { askCertManager, issueCertificates, type ClusterCertificates } from './cluster-certificates.js';
 import { deploy, makeNamespace, RELEASE, SERVICES, type Deployment, type Tags } from './deployment.js';
 import { diagnose } from './diagnosis.js';
 import { disturbancesOf } from './disturbances.js';
@@ -63,13 +63,17 @@ async function play(options: Options, endings: (() => Promise<void>)[]): Promise
 async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promise<void>)[]): Promise<Result[]> {
   const mongodb = options.mongodb === '' ? undefined : await forwardMongodb(kubectl, options.mongodb);
   if (mongodb) endings.push(() => mongodb.remove());
-  const certificates = options.tls ? await issueCertificates(kubectl) : undefined;
+  const certificates = options.tls ? await certificatesOf(kubectl, options) : undefined;
   const own = { image: options.edgeImage, release: RELEASE, ca: certificates?.ca };
   const edge = options.address === '' ? await startPublicEdge(kubectl, own) : edgeAt(options.address);
   say(`public address ${edge.address}; the chart is installed`);
   const began = Date.now();
   const first: Tags = options.previousTag === '' ? {} : allOf(options.previousTag);
-  const deployment = await deploy(kubectl, { ...options, mongodb: mongodb?.url ?? '', publicUrl: edge.url }, first);
+  const deployment = await deploy(
+    kubectl,
+    { ...options, mongodb: mongodb?.url ?? '', publicUrl: edge.url, certManager: certificates?.certManager },
+    first,
+  );
   if (!options.keep) endings.push(() => deployment.remove());
   await edge.answers();
   const openedChannels: Channel[] = [];
@@ -99,6 +103,9 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
     results.push(...(await underLoad(scene, 'mixed', mix)));
   return results;
 }
+
+const certificatesOf = (kubectl: Kubectl, { clusterIssuer }: Options): Promise<ClusterCertificates> =>
+  clusterIssuer === '' ? issueCertificates(kubectl) : askCertManager(kubectl, clusterIssuer);
 
 const allOf = (tag: string): Tags => Object.fromEntries(SERVICES.map((service) => [service, tag]));
 

@@ -18,6 +18,7 @@ export const USAGE = `npm run e2e:kubernetes -- [options]      on the cluster th
   --mongodb URL          an existing MongoDB instead of the chart's evaluation one. One on this machine's loopback is
                          forwarded to the pods, and its line is cut in the disturbances
   --tls                  the services speak TLS with each other and with the edge, with certificates of the test's own
+  --cluster-issuer NAME  the same with certificates of this ClusterIssuer of cert-manager
   --sessions N           users attached while everything is disturbed, 10 to 20,000                    default: 1000
   --mixed-minutes N      how long the two releases work together                                       default: 10
   --only PART,...        of: story, policies, disturbances, mixed, chart-test                          default: all
@@ -42,6 +43,7 @@ export interface Options {
   readonly natsReplicas: number;
   readonly mongodb: string;
   readonly tls: boolean;
+  readonly clusterIssuer: string;
   readonly sessions: number;
   readonly mixedMinutes: number;
   readonly parts: readonly Part[];
@@ -65,6 +67,7 @@ export function parseOptions(args: readonly string[]): Options {
       'nats-replicas': { type: 'string', default: '1' },
       mongodb: { type: 'string', default: '' },
       tls: { type: 'boolean', default: false },
+      'cluster-issuer': { type: 'string', default: '' },
       sessions: { type: 'string', default: '1000' },
       'mixed-minutes': { type: 'string', default: '10' },
       only: { type: 'string', default: PARTS.join(',') },
@@ -91,7 +94,8 @@ export function parseOptions(args: readonly string[]): Options {
     natsImage: values['nats-image'],
     natsReplicas: oneOrThree(values['nats-replicas']),
     mongodb: values.mongodb,
-    tls: values.tls,
+    tls: values.tls || values['cluster-issuer'] !== '',
+    clusterIssuer: values['cluster-issuer'],
     sessions: wholeNumber('--sessions', values.sessions, 10, 20_000),
     mixedMinutes: wholeNumber('--mixed-minutes', values['mixed-minutes'], 1, 60),
     parts: values.only.split(',').map(partOf),
