@@ -8,13 +8,13 @@ import { startBackends } from './path-backends.mjs';
 
 const TIERS = {
   unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', workers: [], args: [] },
-  // Two at a time: most of what these tests do is waiting, and what they wait for shares the machine with databases and other processes.
-  int: { pattern: '.*\\.int\\.spec\\.ts$', workers: ['--maxWorkers=2'], args: [] },
+  // Three at a time, and two: half of what these tests do is waiting, and what they wait for shares the machine with databases and other processes.
+  int: { pattern: '.*\\.int\\.spec\\.ts$', workers: ['--maxWorkers=3'], args: [] },
   e2e: { pattern: '.*\\.e2e\\.spec\\.ts$', workers: ['--maxWorkers=2'], args: ['--testTimeout=180000'] },
 };
 
 // More failures than these are no accident, and a second run would only cost time.
-const AGAIN_AT_MOST = 5;
+const AGAIN_AT_MOST = 8;
 
 const [first, ...others] = process.argv.slice(2);
 const chosen = first in TIERS ? [first] : Object.keys(TIERS);
