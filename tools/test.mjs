@@ -8,7 +8,7 @@ import { startBackends } from './path-backends.mjs';
 
 const TIERS = {
   unit: { pattern: '(?!.*\\.(int|e2e)\\.spec\\.ts$).*\\.spec\\.ts$', workers: [], args: [] },
-  // Three at a time, and two: half of what these tests do is waiting, and what they wait for shares the machine with databases and other processes.
+  // Half of what these tests do is waiting, so three files at a time; what they wait for, databases and other processes, shares the machine with them.
   int: { pattern: '.*\\.int\\.spec\\.ts$', workers: ['--maxWorkers=3'], args: [] },
   e2e: { pattern: '.*\\.e2e\\.spec\\.ts$', workers: ['--maxWorkers=2'], args: ['--testTimeout=180000'] },
 };

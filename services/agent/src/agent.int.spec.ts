@@ -3,7 +3,7 @@ import { commonV1 } from '@lastcall/contracts';
 import { until } from '@lastcall/testkit';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { layoutOf } from './layout.js';
 import { sampleRelease } from './testing/sample-release.js';
 import { startTestHost, type TestHost } from './testing/test-host.js';
@@ -148,7 +148,7 @@ describe('an agent and the services', () => {
     await host.start();
     for (let times = 1; times <= 3; times++) {
       await welcomed(times);
-      await setTimeout(1_100); // The time that a stream has to hold.
+      await delay(1_100); // The time that a stream has to hold.
       host.edge.loseStream();
     }
     for (let times = 4; times <= 5; times++) {

@@ -70,7 +70,7 @@ async function keepConnected(options: HostLinkOptions, signal: AbortSignal, onAc
   const { log, channel } = options;
   for (let attempt = 1; !signal.aborted; attempt++) {
     let acceptedAt = Infinity;
-    const ended = await holdStream(options, signal, (stream) => {
+    const lost = await holdStream(options, signal, (stream) => {
       if (stream) acceptedAt = performance.now();
       onAccepted(stream);
     }).catch((error: unknown) => lineError(channel, error));
@@ -78,8 +78,8 @@ async function keepConnected(options: HostLinkOptions, signal: AbortSignal, onAc
     if (performance.now() - acceptedAt >= STEADY_MS) attempt = 1;
     const againInMs = backoffMs(attempt, channel.random(), BACKOFF_MS.base, BACKOFF_MS.max);
     const next = { address: channel.address, attempt, againInMs };
-    if (!ended) log.info('stream ended', next);
-    else log.warn('stream lost', { ...next, code: ended.code, reason: ended.reason, message: ended.message });
+    if (lost) log.warn('stream lost', { ...next, code: lost.code, reason: lost.reason, message: lost.message });
+    else log.info('stream ended', next);
     await delay(againInMs, undefined, { signal }).catch(() => undefined); // Ended early by the stop.
   }
 }

@@ -19,7 +19,7 @@ interface Call {
   on(event: 'end' | 'cancelled', listener: () => void): void;
   write(message: hostEdgeV1.ConnectResponse): void;
   end(): void;
-  destroy(error: Error): void;
+  emit(event: 'error', error: Error): void;
 }
 
 export type Up = NonNullable<hostEdgeV1.ConnectRequest['message']>;
@@ -45,7 +45,7 @@ export interface HostEdge {
   welcomes: (hello: hostEdgeV1.AgentHello) => boolean;
   /** Ends the stream that is open. */
   dropStream(): void;
-  /** Loses it, as when the server dies. */
+  /** Ends it with UNAVAILABLE, as a proxy does when the server dies. */
   loseStream(): void;
   close(): void;
 }
@@ -142,7 +142,7 @@ export async function startHostEdge({ server, credentials, join }: HostEdgeOptio
       while (!received.some((m) => m.$case === $case && fits(m.value as never))) await change();
     },
     dropStream: () => call?.end(),
-    loseStream: () => call?.destroy(Object.assign(new Error('lost'), { code: CODE.unavailable })),
+    loseStream: () => call?.emit('error', Object.assign(new Error('lost'), { code: CODE.unavailable })),
     close: () => server.forceShutdown(),
   };
   return edge;

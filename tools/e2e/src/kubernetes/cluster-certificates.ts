@@ -9,8 +9,8 @@ import type { Kubectl } from './kubectl.js';
 export interface ClusterCertificates {
   /** PEM of their authority. */
   readonly ca: string;
-  /** The chart's `tls.certManager`. */
-  readonly certManager: object;
+  /** The chart's `tls`. */
+  readonly tls: object;
   /** Other ones in the same Secrets. Resolves when every service says that it uses its own. */
   renew(channel: Channel): Promise<void>;
 }
@@ -33,7 +33,7 @@ export async function issueCertificates(kubectl: Kubectl): Promise<ClusterCertif
   await issue(Date.now() + DAY_MS);
   return {
     ca: authority.ca,
-    certManager: { enabled: false },
+    tls: { enabled: true },
     renew: async (channel) => {
       const validUntil = Date.now() + 2 * DAY_MS;
       await issue(validUntil);
@@ -48,11 +48,11 @@ export async function askCertManager(kubectl: Kubectl, clusterIssuer: string): P
   const issuerRef = { name: clusterIssuer, kind: 'ClusterIssuer', group: 'cert-manager.io' };
   return {
     ca: await authorityOf(kubectl, issuerRef),
-    certManager: { enabled: true, issuerRef },
+    tls: { enabled: true, certManager: { enabled: true, issuerRef } },
     renew: async (channel) => {
-      const began = await latestEnd(channel);
+      const latest = Math.max(...(await endsOf(channel)));
       await Promise.all(SERVICES.map((service) => issueAgain(kubectl, `${RELEASE}-${service}`)));
-      await untilAllShow(channel, (end) => end > began);
+      await untilAllShow(channel, (end) => end > latest);
     },
   };
 }
@@ -86,8 +86,6 @@ async function endsOf(channel: Channel): Promise<readonly number[]> {
   const { serviceStates } = await operations.listServiceStates({ ownProcess: false });
   return serviceStates.map(({ certificateExpireTime: end }) => end?.getTime() ?? 0);
 }
-
-const latestEnd = async (channel: Channel): Promise<number> => Math.max(...(await endsOf(channel)));
 
 async function untilAllShow(channel: Channel, isNew: (endMs: number) => boolean): Promise<void> {
   const allShow = async (): Promise<boolean> => {

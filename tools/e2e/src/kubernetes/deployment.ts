@@ -40,14 +40,14 @@ export type Tags = Partial<Readonly<Record<ServiceName, string>>>;
 
 export interface DeploymentOptions extends Pick<
   Options,
-  'tag' | 'registry' | 'natsImage' | 'natsReplicas' | 'tls' | 'valuesFile'
+  'tag' | 'registry' | 'natsImage' | 'natsReplicas' | 'valuesFile'
 > {
   /** As pods reach it; empty: the chart's own. */
   readonly mongodb: string;
   /** As hosts reach the catalog's files. */
   readonly publicUrl: string;
-  /** The chart's `tls.certManager`. */
-  readonly certManager: object | undefined;
+  /** The chart's `tls`. */
+  readonly tls: object;
 }
 
 export async function makeNamespace(kubectl: Kubectl): Promise<void> {
@@ -102,14 +102,14 @@ export async function deploy(kubectl: Kubectl, options: DeploymentOptions, tags:
 
 /** The public edge may come from anywhere: it stands where the operator names the ingress controller. */
 function valuesOf(
-  { tag, registry, natsImage, natsReplicas, tls, mongodb, publicUrl, certManager }: DeploymentOptions,
+  { tag, registry, natsImage, natsReplicas, tls, mongodb, publicUrl }: DeploymentOptions,
   tags: Tags,
 ): object {
   return {
     image: { registry, tag, tags },
     nats: { enabled: true, replicas: natsReplicas, ...(natsImage !== '' && { image: imageOf(natsImage) }) },
     ...(mongodb === '' ? { mongodb: { enabled: true } } : { store: { url: mongodb, auth: 'none' } }),
-    tls: { enabled: tls, ...(certManager && { certManager }) },
+    tls,
     public: { catalogUrl: publicUrl },
     networkPolicy: { edge: [{ podSelector: { matchLabels: { app: 'public-edge' } } }] },
     ...Object.fromEntries(

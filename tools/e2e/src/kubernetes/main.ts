@@ -69,11 +69,9 @@ async function playIn(kubectl: Kubectl, options: Options, endings: (() => Promis
   say(`public address ${edge.address}; the chart is installed`);
   const began = Date.now();
   const first: Tags = options.previousTag === '' ? {} : allOf(options.previousTag);
-  const deployment = await deploy(
-    kubectl,
-    { ...options, mongodb: mongodb?.url ?? '', publicUrl: edge.url, certManager: certificates?.certManager },
-    first,
-  );
+  const tls = certificates?.tls ?? { enabled: false };
+  const around = { mongodb: mongodb?.url ?? '', publicUrl: edge.url, tls };
+  const deployment = await deploy(kubectl, { ...options, ...around }, first);
   if (!options.keep) endings.push(() => deployment.remove());
   await edge.answers();
   const openedChannels: Channel[] = [];
